@@ -1,0 +1,34 @@
+"""Content, style and smoothness losses of feed-forward style transfer (Johnson et al. 2016)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices of feature maps, per sample, divided by H*W: (N, C, H, W) -> (N, C, C)."""
+    n, c, h, w = features.shape
+    flat = features.reshape(n, c, h * w)
+    return flat @ flat.transpose(1, 2) / (h * w)
+
+
+def style_loss(painted: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
+    """Mean over layers of |G - G*|^2 / |G*|^2, so that every layer weighs the same whatever its scale.
+
+    Args:
+        painted: Gram matrices per layer, each (N, C, C).
+        target: the painting's, each (1, C, C).
+    """
+    terms = [((painted[k] - target[k]) ** 2).sum((1, 2)) / (target[k] ** 2).sum() for k in target]
+    return sum(t.mean() for t in terms) / len(terms)
+
+
+def content_loss(painted: Tensor, plate: Tensor) -> Tensor:
+    """|f - f*|^2 / |f*|^2 between feature maps of one layer."""
+    return F.mse_loss(painted, plate) / (plate**2).mean()
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels."""
+    return ((x[..., 1:] - x[..., :-1]) ** 2).mean() + ((x[..., 1:, :] - x[..., :-1, :]) ** 2).mean()

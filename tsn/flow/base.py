@@ -1,0 +1,79 @@
+"""The contract of every source of motion, and the motion between two frames.
+
+Flow: float32 (2, H, W), pixels, x right, y down. The point seen at p in frame a is at p + flow(p) in
+frame b. Visibility: float32 (1, H, W) in [0, 1]; 0 = not seen in the other frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from tsn.flow.visibility import visibility
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedVectors:
+    """Motion as the renderer knew it, already in our convention, on this frame's grid.
+
+    Attributes:
+        to_previous: flow to the frame before, or None where the layer has only the other direction.
+        to_next: flow to the frame after, or None.
+        valid: float32 (1, H, W), 0 where the renderer gave no motion (world background).
+    """
+
+    to_previous: Tensor | None
+    to_next: Tensor | None
+    valid: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One plate frame as a flow source sees it.
+
+    Attributes:
+        number: frame number.
+        image: style space, float32 (3, H, W) in [0, 1].
+        key: hash of the content (plate pixels and vectors), for the cache.
+        vectors: the renderer's motion, where the plate carries it.
+    """
+
+    number: int
+    image: Tensor
+    key: str
+    vectors: RenderedVectors | None = None
+
+
+class FlowSource(Protocol):
+    """Anything that tells the motion between two neighbouring frames."""
+
+    name: str
+    fingerprint: str
+    """Changes whenever the result could: method, version, weights' hash, settings."""
+
+    def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
+        """Flow a->b on a's grid and b->a on b's grid, each (2, H, W), pixels. `b` follows `a`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """Motion between frame a and its follower b, both ways, with what each sees of the other."""
+
+    forward: Tensor
+    backward: Tensor
+    seen_forward: Tensor
+    seen_backward: Tensor
+
+
+def measure(source: FlowSource, a: View, b: View) -> Motion:
+    """Two-sided motion with occlusion masks."""
+    forward, backward = source.pair(a, b)
+    return Motion(
+        forward=forward,
+        backward=backward,
+        seen_forward=visibility(forward, backward),
+        seen_backward=visibility(backward, forward),
+    )
