@@ -23,7 +23,7 @@ setup(
         "numpy>=1.26",
         "OpenImageIO>=3.0",
         "OpenEXR>=3.4",
-        "opencolorio>=2.4",
+        "opencolorio>=2.6",
         "click>=8.1",
         "pyyaml>=6",
         "pydantic>=2.7",

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 from PIL import Image
+
 from tsn_training import rcc
 
 PACKAGE = "gcompris-qt-data"
@@ -76,7 +77,12 @@ def main(out: Path) -> None:
             picture.save(target)
             licence = fields.get("license", fields.get("licence", ""))
             rows.append(
-                (target.relative_to(out), licence, fields.get("source", fields.get("comment", "")), fields.get("copyright", ""))
+                (
+                    target.relative_to(out),
+                    licence,
+                    fields.get("source", fields.get("comment", "")),
+                    fields.get("copyright", ""),
+                )
             )
     with (out / "images.csv").open("w", newline="") as file:
         writer = csv.writer(file)

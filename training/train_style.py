@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -23,10 +24,10 @@ import torch.nn.functional as F
 import yaml
 from safetensors.torch import load_file, save_file
 from torchvision.utils import save_image
-from tsn_training import losses, perceptual
-from tsn_training.photos import Photos, load_image
 
 from tsn.style.feedforward import StyleNet
+from tsn_training import losses, perceptual
+from tsn_training.photos import Photos, load_image
 
 
 def learning_rate(step: int, total: int, peak: float) -> float:
@@ -35,8 +36,8 @@ def learning_rate(step: int, total: int, peak: float) -> float:
 
 
 def style_weight(step: int, total: int, low: float, high: float) -> float:
-    """Geometric ramp over the first 30%: from the start at full weight, the net loses all structure."""
-    return low * (high / low) ** min(1.0, step / (0.3 * total))
+    """Geometric ramp over the first 40%: from the start at full weight, the net loses all structure."""
+    return low * (high / low) ** min(1.0, step / (0.4 * total))
 
 
 def atomically(write, path: Path) -> None:
@@ -46,13 +47,15 @@ def atomically(write, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def painting_grams(features: perceptual.Features, path: Path, height: int) -> dict[str, torch.Tensor]:
+def painting_grams(
+    features: perceptual.Features, path: Path, height: int, layers: Iterable[str]
+) -> dict[str, torch.Tensor]:
     """Gram matrices of the painting, resized so that its strokes have the size they shall have on a plate."""
     painting = load_image(path).float()[None] / 255
     width = round(painting.shape[3] * height / painting.shape[2])
     painting = F.interpolate(painting, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
     maps = features(painting)
-    return {k: losses.gram(maps[k]) for k in perceptual.STYLE_LAYERS}
+    return {k: losses.gram(maps[k]) for k in layers}
 
 
 @click.command(help=__doc__)
@@ -66,7 +69,7 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     features, trunk = perceptual.load(out.parent)
     features = features.to(device, memory_format=torch.channels_last)
-    target = painting_grams(features.cpu(), Path(cfg["painting"]), cfg["painting_height"])
+    target = painting_grams(features.cpu(), Path(cfg["painting"]), cfg["painting_height"], cfg["style_layers"])
     features, target = features.to(device), {k: v.to(device) for k, v in target.items()}
 
     net = StyleNet(width=cfg["width"], blocks=cfg["blocks"]).to(device, memory_format=torch.channels_last)
@@ -95,7 +98,7 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
         with torch.no_grad():
             wanted = features(plate)[perceptual.CONTENT_LAYER]
         content = losses.content_loss(maps[perceptual.CONTENT_LAYER], wanted)
-        style = losses.style_loss({k: losses.gram(maps[k]) for k in target}, target)
+        style = losses.style_loss({k: losses.gram(maps[k]) for k in target}, target, cfg["style_layers"])
         smooth = losses.total_variation(painted)
         weight = style_weight(step, len(sizes), *cfg["style_weight"])
         loss = content + weight * style + cfg["smooth_weight"] * smooth
@@ -113,13 +116,24 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
             log.write(row + "\n")
             log.flush()
         if step % cfg["save_every"] == 0 or step == len(sizes):
-            state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "rng": photos.rng.get_state(), "step": step}
+            state = {
+                "net": net.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "rng": photos.rng.get_state(),
+                "step": step,
+            }
             atomically(lambda p, s=state: torch.save(s, p), checkpoint)
             with torch.inference_mode():
                 save_image(torch.cat([show, net(show)]), out / f"step_{step:05d}.png", nrow=4)
 
     weights = {k: v.half().contiguous() for k, v in net.state_dict().items()}
-    facts = {"family": "feedforward", "width": str(net.width), "blocks": str(net.blocks), "trunk": trunk, "steps": str(step)}
+    facts = {
+        "family": "feedforward",
+        "width": str(net.width),
+        "blocks": str(net.blocks),
+        "trunk": trunk,
+        "steps": str(step),
+    }
     facts |= {k: str(cfg[k]) for k in ("name", "title", "licence")}
     target_file = out / f"{cfg['name']}.safetensors"
     atomically(lambda p: save_file(weights, p, metadata=facts), target_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,15 +14,16 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2) / (h * w)
 
 
-def style_loss(painted: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
-    """Mean over layers of |G - G*|^2 / |G*|^2, so that every layer weighs the same whatever its scale.
+def style_loss(painted: dict[str, Tensor], target: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
+    """Weighted mean over layers of |G - G*|^2 / |G*|^2: layers compare whatever the scale of their features.
 
     Args:
         painted: Gram matrices per layer, each (N, C, C).
         target: the painting's, each (1, C, C).
+        weights: of the layers.
     """
-    terms = [((painted[k] - target[k]) ** 2).sum((1, 2)) / (target[k] ** 2).sum() for k in target]
-    return sum(t.mean() for t in terms) / len(terms)
+    terms = [w * ((painted[k] - target[k]) ** 2).sum((1, 2)) / (target[k] ** 2).sum() for k, w in weights.items()]
+    return torch.stack(terms).sum(0).mean() / sum(weights.values())
 
 
 def content_loss(painted: Tensor, plate: Tensor) -> Tensor:

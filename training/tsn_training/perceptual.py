@@ -20,8 +20,7 @@ from torch import Tensor, nn
 
 # (block, convolutions in it, channels); block 5 serves neither style nor content here.
 _BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 1, 512))
-STYLE_LAYERS = ("1_1", "2_1", "3_1", "4_1")  # the HED trunk's 2_2 and 5_1 have lost half their channels
-CONTENT_LAYER = "3_2"
+CONTENT_LAYER = "3_2"  # style: 1_1, 2_1, 3_1, 4_1; the HED trunk's 2_2 and 5_1 have lost half their channels
 _HED_MEAN_BGR = (104.007, 116.669, 122.679)
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

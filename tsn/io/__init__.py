@@ -1,0 +1,171 @@
+"""Plates and pictures in, frames out. Formats are told by their first bytes, not by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsn.errors import InputError, OutputError, UsageError
+from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
+from tsn.io.sequence import Sequence, atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "Box",
+    "Frame",
+    "Probe",
+    "Sequence",
+    "atomic",
+    "blank_like",
+    "complete",
+    "cut",
+    "place",
+    "probe",
+    "read_attributes",
+    "read_frame",
+    "read_image",
+    "write_frame",
+    "write_png",
+]
+
+
+def read_frame(path: Path, number: int, *, layer: str | None = None) -> Frame:
+    """Read one plate frame, EXR or DPX.
+
+    Args:
+        layer: the layer to paint ("ViewLayer.Combined"); None chooses, see `tsn.io.exr.read`.
+
+    Raises:
+        InputError: missing, damaged, of another format, or without that layer.
+    """
+    kind = _kind(path)
+    if kind == "exr":
+        from tsn.io import exr
+
+        return exr.read(path, number, layer)
+    if kind == "dpx":
+        from tsn.io import dpx
+
+        _refuse_layer(path, layer)
+        return dpx.read(path, number)
+    raise InputError(f"{path} is neither EXR nor DPX", hint="A plate is a sequence of EXR or DPX files.")
+
+
+def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mapping[str, str]) -> None:
+    """Write a frame with other RGB and everything else as it was; atomic and checked.
+
+    Args:
+        rgb: shaped like `frame.rgb`, any float dtype. EXR: converted to the stored dtype, finite values stay
+            finite, NaN and infinity pass. DPX: clipped to [0, 1] and rounded to codes.
+        attributes: where it came from ("tsn:version", ...). EXR: string attributes of the painted part.
+            DPX: user data; dropped where the plate has another program's user data.
+
+    Raises:
+        UsageError: the output has the suffix of another format.
+        OutputError: it can't be written.
+    """
+    from tsn.io import dpx
+
+    if rgb.shape != frame.rgb.shape:
+        raise ValueError(f"rgb is {rgb.shape}, the frame {frame.rgb.shape}")
+    kind = "dpx" if isinstance(frame.handle, dpx.File) else "exr"
+    if path.suffix.lower() != f".{kind}":
+        raise UsageError(
+            f"The output {path} is not named *.{kind}, but the plate {frame.path.name} is {kind.upper()}",
+            hint=f"tsn keeps the plate's format: name the output *.{kind}.",
+        )
+    with atomic(path) as temporary:
+        if kind == "dpx":
+            dpx.write(frame, rgb, temporary, attributes, name=path.name)
+        else:
+            from tsn.io import exr
+
+            exr.write(frame, rgb, temporary, attributes)
+        try:
+            probe(temporary)
+        except InputError as error:
+            raise OutputError(f"Can't write {path}: it came out broken: {error}", hint="Is the disk full?") from error
+
+
+def probe(path: Path, *, layer: str | None = None) -> Probe:
+    """What the header says, having checked that the file is complete; about 0.1 ms for EXR and DPX.
+
+    Args:
+        layer: EXR: the layer whose windows to give, and that must be there; None: the one `read_frame` chooses.
+
+    Raises:
+        InputError: missing, damaged, or without that layer.
+    """
+    kind = _kind(path)
+    if kind == "exr":
+        from tsn.io import exr
+
+        return exr.probe(path, layer)
+    if kind == "dpx":
+        from tsn.io import dpx
+
+        _refuse_layer(path, layer)
+        return dpx.probe(path)
+    from tsn.io import image
+
+    return image.probe(path)
+
+
+def complete(path: Path) -> bool:
+    """Whether a whole, undamaged file is there."""
+    try:
+        probe(path)
+    except InputError:
+        return False
+    return True
+
+
+def read_attributes(path: Path) -> dict[str, str]:
+    """String attributes of a frame's header, without reading pixels: EXR all of them, DPX those tsn wrote.
+
+    Raises:
+        InputError: missing, damaged, or neither EXR nor DPX.
+    """
+    kind = _kind(path)
+    if kind == "exr":
+        from tsn.io import exr
+
+        return exr.read_attributes(path)
+    if kind == "dpx":
+        from tsn.io import dpx
+
+        return dpx.read_attributes(path)
+    raise InputError(f"{path} is neither EXR nor DPX")
+
+
+def read_image(path: Path) -> np.ndarray:
+    """A painting or painted frame: float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
+    from tsn.io import image
+
+    return image.read_image(path)
+
+
+def write_png(path: Path, rgb: np.ndarray) -> None:
+    """8-bit PNG of (H, W, 3) in [0, 1]; see `tsn.io.image.write_png`."""
+    from tsn.io import image
+
+    image.write_png(path, rgb)
+
+
+def _refuse_layer(path: Path, layer: str | None) -> None:
+    if layer is not None:
+        raise InputError(f"{path} is a DPX file, which has no layers", hint=f"Remove `layer: {layer}` from the shot.")
+
+
+def _kind(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise InputError(f"Can't read {path}: {error.strerror}") from error
+    if not magic:
+        raise InputError(f"{path} is empty", hint="Render or copy this frame again.")
+    return {b"\x76\x2f\x31\x01": "exr", b"SDPX": "dpx", b"XPDS": "dpx"}.get(magic, "")

@@ -51,8 +51,8 @@ class _ConvNorm(nn.Module):
         out = _ConvNorm(
             self.conv.in_channels, self.conv.out_channels, kernel=self.conv.kernel_size[0], norm=False, relu=self.relu
         )
-        out.conv.weight.data = self.conv.weight.detach() * gain.detach()[:, None, None, None]
-        out.conv.bias.data = (self.shift - mean * gain).detach()
+        out.conv.weight = nn.Parameter((self.conv.weight * gain[:, None, None, None]).detach())
+        out.conv.bias = nn.Parameter((self.shift - mean * gain).detach())
         return out
 
 
@@ -122,11 +122,17 @@ class StyleNet(nn.Module):
     def lock(self, stats: Stats) -> StyleNet:
         """A copy with every norm folded into its convolution at the given statistics."""
         given = iter(stats)
+
+        def folded(layer: nn.Module) -> _ConvNorm:
+            assert isinstance(layer, _ConvNorm)
+            return layer.folded(next(given))
+
         out = StyleNet(width=self.width, blocks=self.blocks)
-        out.enter = self.enter.folded(next(given))
-        out.down = nn.ModuleList([layer.folded(next(given)) for layer in self.down])
+        out.enter = folded(self.enter)
+        out.down = nn.ModuleList([folded(layer) for layer in self.down])
         for mine, theirs in zip(self.body, out.body, strict=True):
-            theirs.a, theirs.b = mine.a.folded(next(given)), mine.b.folded(next(given))
-        out.up = nn.ModuleList([layer.folded(next(given)) for layer in self.up])
+            assert isinstance(mine, _Residual) and isinstance(theirs, _Residual)
+            theirs.a, theirs.b = folded(mine.a), folded(mine.b)
+        out.up = nn.ModuleList([folded(layer) for layer in self.up])
         out.leave = self.leave
-        return out.eval().to(self.enter.conv.weight.device, memory_format=torch.channels_last)
+        return out.eval().to(memory_format=torch.channels_last)

@@ -1,0 +1,36 @@
+# One virtual environment, made once; every target sets up what it needs.
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test test-hosts lint bench clean
+
+$(VENV)/.installed: setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip setuptools wheel
+	$(BIN)/pip install --quiet -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed  ## render the demo shot and make a contact sheet
+	$(BIN)/tsn render shots/demo/demo.yaml
+	@echo "Look at:"
+	@$(BIN)/tsn qc shots/demo/demo.yaml
+
+test: $(VENV)/.installed  ## the whole suite, under ten minutes on two cores
+	$(BIN)/pytest
+
+test-hosts: $(VENV)/.installed  ## what needs other programs installed: the demo plate against the Blender that made it
+	PYTHON=$(PYTHON) bash tests/hosts/run
+
+lint: $(VENV)/.installed  ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed  ## costs, memory and stability on this machine
+	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python benchmarks/stability.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info shots/demo/styled

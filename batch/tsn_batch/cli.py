@@ -1,0 +1,232 @@
+"""The command `tsn`. Nothing heavy is imported up here: `tsn --help` answers at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from tsn import __version__
+from tsn.errors import UsageError
+from tsn_batch.group import Tsn
+from tsn_batch.guard import Settings
+
+if TYPE_CHECKING:
+    from tsn.shot.model import Shot
+    from tsn.shot.plan import Plan
+
+SHELLS = ("bash", "zsh", "fish")
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@click.group(cls=Tsn, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="tsn %(version)s")
+def cli() -> None:
+    """Paint a shot in a style that sticks to what moves: EXR in, EXR out.
+
+    A value on the command line counts over TSN_* variables, those over the shot file, and that over its
+    show's. Exit codes: 0 done, 2 usage or shot file, 3 missing or damaged input, 4 device or memory,
+    5 can't write, 130 cancelled.
+    """
+
+
+def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if "," in value:
+        raise UsageError(f"--device {value}: this version renders on one device", hint=SPLIT)
+    return value
+
+
+SPLIT = "Make a plan (`tsn plan`) and run its chunks side by side (`tsn chunk`): the pixels are the same."
+SHOT = click.argument("shot", type=click.Path(path_type=Path))
+FRAMES = click.option("-F", "--frames", metavar="RANGE", help="Only these, such as 1001-1020, 1001-1050x2 or 1,5,9-20.")
+DEVICE = click.option(
+    "--device", default="auto", show_default=True, envvar="TSN_DEVICE", callback=_device, help="auto, cpu, cuda:1, mps."
+)
+FORCE = click.option("--force", is_flag=True, help="Render finished frames again.")
+SETS = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Such as temporal.window=4. Repeatable.")
+MISSING = click.option(
+    "--missing", type=click.Choice(["error", "hold", "black", "skip"]), help="Gaps in the plate; as --set missing=."
+)
+
+
+def _json(help: str) -> Decorator:
+    return click.option("--json", "as_json", is_flag=True, help=help)
+
+
+@cli.command()
+@SHOT
+@FRAMES
+@DEVICE
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Only 1 in this version.")
+@SETS
+@MISSING
+@FORCE
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@_json("One JSON object a line for every event, on stdout.")
+@click.pass_obj
+def render(
+    settings: Settings,
+    shot: Path,
+    frames: str | None,
+    device: str,
+    workers: int,
+    sets: tuple[str, ...],
+    missing: str | None,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Render a shot. Finished frames are verified and skipped.
+
+    The output's folder is made if the one above it is there.
+    """
+    if workers > 1:
+        raise UsageError(f"--workers {workers}: this version renders with one worker", hint=SPLIT)
+    plan = _plan(_load(shot, sets, missing), frames)
+    if dry_run:
+        from tsn_batch import outline
+
+        click.echo(outline.as_json(plan, device) if as_json else outline.as_text(plan, device))
+        return
+    from tsn_batch import local
+
+    local.render(plan, device=device, force=force, as_json=as_json, quiet=settings.quiet)
+
+
+@cli.command()
+@SHOT
+@DEVICE
+@SETS
+@MISSING
+def check(shot: Path, device: str, sets: tuple[str, ...], missing: str | None) -> None:
+    """Look for faults without rendering: every plate frame, colour space, layers, matte, weights, output."""
+    from tsn_batch import check as checks
+
+    plan = _plan(_load(shot, sets, missing))
+    for what, found in checks.check(plan, device=device, note=click.echo):
+        click.echo(f"{what:8}  {found}")
+    click.echo("No fault found.")
+
+
+@cli.command()
+@SHOT
+@SETS
+@_json("A list of {key, value, origin}.")
+def explain(shot: Path, sets: tuple[str, ...], as_json: bool) -> None:
+    """Say where each value of a shot comes from."""
+    from tsn.shot import explain as explaining
+
+    rows = explaining.explain(shot, sets=sets)
+    click.echo(explaining.render_json(rows) if as_json else explaining.render_text(rows), nl=False)
+
+
+@cli.command()
+@SHOT
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The plan's file; - is stdout.")
+@click.option("--chunk-size", type=click.IntRange(min=1), metavar="N", help="Frames a chunk.")
+@FRAMES
+@SETS
+@MISSING
+def plan(
+    shot: Path, output: Path, chunk_size: int | None, frames: str | None, sets: tuple[str, ...], missing: str | None
+) -> None:
+    """Cut a shot into chunks for a farm, as JSON."""
+    from tsn.shot import plan as plans
+
+    made = _plan(_load(shot, sets, missing), frames, chunk_size)
+    if str(output) == "-":
+        click.echo(json.dumps(plans.to_dict(made), indent=1))
+        return
+    plans.save(made, output)
+    click.echo(f"{output}: {len(made.wanted)} frames in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}")
+
+
+@cli.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("index", type=int)
+@DEVICE
+@FORCE
+@_json("One JSON object a line for every event, on stdout.")
+@click.pass_obj
+def chunk(settings: Settings, plan: Path, index: int, device: str, force: bool, as_json: bool) -> None:
+    """Render one chunk of a plan, on any host. Refused where the plate changed since the plan was made."""
+    from tsn.shot import plan as plans
+    from tsn_batch import local
+    from tsn_batch.check import require_chunk
+
+    loaded = plans.load(plan)
+    require_chunk(loaded, index)
+    local.render(loaded, chunks=[index], device=device, force=force, as_json=as_json, quiet=settings.quiet)
+
+
+@cli.command()
+@_json("A list of {name, family, licence, sha256, title, size, path}.")
+def styles(as_json: bool) -> None:
+    """List the styles that come with tsn."""
+    from tsn.style.weights import bundled
+
+    found = bundled()
+    if as_json:
+        click.echo(json.dumps([info.to_dict() for info in found], indent=2))
+        return
+    if not found:
+        click.echo("No styles are bundled; a shot file can name a .safetensors or .onnx file.")
+    width = max((len(info.name) for info in found), default=0)
+    for info in found:
+        click.echo(f"{info.name:{width}}  {info.title}  [{info.licence}, {info.family}, {info.size / 2**20:.1f} MiB]")
+
+
+@cli.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download flow weights once: raft-large or raft-small."""
+    from tsn.flow import weights
+
+    click.echo(weights.fetch(weights.published(name)))
+
+
+@cli.command()
+@SHOT
+@FRAMES
+@SETS
+def qc(shot: Path, frames: str | None, sets: tuple[str, ...]) -> None:
+    """Make a contact sheet: plate over result, frames evenly spaced; print its path."""
+    from tsn import frames as ranges
+    from tsn.qc.contact_sheet import contact_sheet
+
+    click.echo(contact_sheet(_load(shot, sets), frames=ranges.parse(frames) if frames else None))
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print a completion script, such as for `eval "$(tsn completion bash)"`."""
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(cli, {}, "tsn", "_TSN_COMPLETE").source())
+
+
+def _load(shot: Path, sets: Sequence[str], missing: str | None = None) -> Shot:
+    from tsn.shot.load import load
+
+    return load(shot, sets=[*sets, *([f"missing={missing}"] if missing else [])])
+
+
+def _plan(shot: Shot, frames: str | None = None, chunk_size: int | None = None) -> Plan:
+    # As tsn.api.plan, which brings torch with it.
+    from tsn import frames as ranges
+    from tsn.shot.inspect import inspect
+    from tsn.shot.plan import plan
+
+    wanted = None if frames is None else ranges.parse(frames)
+    return plan(shot, inspect(shot), wanted=wanted, chunk_size=chunk_size)
+
+
+def main() -> NoReturn:
+    """The console command."""
+    cli.main()

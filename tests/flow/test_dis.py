@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tsn.flow.base import View
+from tsn.flow.dis import DisSource, luma8
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_finds_a_known_motion_both_ways(moving, scale: float) -> None:
+    a, b = moving(6, -4)
+    forward, backward = DisSource(scale=scale).pair(a, b)
+    for flow, sign in ((forward, 1), (backward, -1)):
+        assert flow.shape == (2, *a.image.shape[1:]) and flow.dtype == torch.float32 and flow.is_contiguous()
+        inner = flow[:, 16:-16, 16:-16]
+        assert (inner - torch.tensor([6.0, -4.0]).view(2, 1, 1) * sign).abs().median() < 0.3
+
+
+def test_same_bits_at_any_number_of_threads(texture, threads) -> None:
+    wide = texture(5, 376, 680)
+    a, b = (View(number=n, image=wide[:, :360, n * 6 : n * 6 + 640].contiguous(), key="") for n in (1, 2))
+    results = []
+    for count in (1, 2, 4, 1):
+        threads(count)
+        results.append(DisSource(scale=0.75).pair(a, b))
+    for forward, backward in results[1:]:
+        assert torch.equal(forward, results[0][0]) and torch.equal(backward, results[0][1])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (20, 9), (33, 31)])
+def test_tiny_frames(size: tuple[int, int]) -> None:
+    image = torch.rand(3, *size)
+    forward, _ = DisSource().pair(View(number=1, image=image, key=""), View(number=2, image=image, key=""))
+    assert forward.shape == (2, *size) and torch.isfinite(forward).all()
+
+
+def test_luma_is_rounded_and_clipped() -> None:
+    image = torch.tensor([-1.0, 0.5, 2.0]).view(1, 1, 3).expand(3, 1, 3)
+    assert luma8(image).tolist() == [[0, 128, 255]]
+
+
+def test_fingerprint_tells_scale() -> None:
+    assert DisSource().fingerprint != DisSource(scale=0.5).fingerprint

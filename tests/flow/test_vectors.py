@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsn.errors import InputError, UsageError
+from tsn.flow.base import RenderedVectors
+from tsn.flow.vectors import CONVENTIONS, VectorSource, decode, invert
+from tsn.flow.visibility import warp
+
+H, W = 4, 6
+
+
+def plane(value: float, dtype: type = np.float16) -> np.ndarray:
+    return np.full((H, W), value, dtype)
+
+
+def blender_layer(x: float, y: float, z: float, w: float) -> dict[str, np.ndarray]:
+    return {f"ViewLayer.Vector.{name}": plane(v) for name, v in zip("XYZW", (x, y, z, w), strict=True)}
+
+
+def at(flow: torch.Tensor | None) -> tuple[float, float]:
+    assert flow is not None and flow.shape == (2, H, W) and flow.dtype == torch.float32
+    return float(flow[0, 1, 1]), float(flow[1, 1, 1])
+
+
+def test_blender_is_y_up_and_its_second_pair_comes_from_the_frame_after() -> None:
+    vectors = decode(blender_layer(1, 2, 3, 4), "ViewLayer.Vector", "blender")
+    assert at(vectors.to_previous) == (1, -2)
+    assert at(vectors.to_next) == (-3, 4)
+    assert vectors.valid.shape == (1, H, W) and vectors.valid.min() == 1
+
+
+def test_blender_signs_bring_the_neighbour_onto_this_frame() -> None:
+    """An object that moves right and down by (2, 1) a frame: X, Y = (-2, +1) up-wards, Z, W likewise."""
+    channels = {
+        f"L.Vector.{name}": np.full((20, 20), v, np.float32) for name, v in zip("XYZW", (-2, 1, -2, 1), strict=True)
+    }
+    vectors = decode(channels, "L.Vector", "blender")
+    assert vectors.to_previous is not None and vectors.to_next is not None
+    pattern = torch.rand(1, 20, 20)
+    moved = torch.roll(pattern, (1, 2), (1, 2))
+    inner = (slice(None), slice(4, -4), slice(4, -4))
+    torch.testing.assert_close(warp(pattern, vectors.to_previous)[inner], moved[inner], atol=1e-4, rtol=0)
+    torch.testing.assert_close(warp(moved, vectors.to_next)[inner], pattern[inner], atol=1e-4, rtol=0)
+
+
+def test_blender_without_w_has_one_direction() -> None:
+    channels = blender_layer(1, 2, 3, 4)
+    del channels["ViewLayer.Vector.W"]
+    vectors = decode(channels, "ViewLayer.Vector", "blender")
+    assert vectors.to_next is None and at(vectors.to_previous) == (1, -2)
+
+
+@pytest.mark.parametrize("layer", ["motion", "forward", "left"])
+def test_nuke_leads_to_the_named_frame_in_y_up(layer: str) -> None:
+    root = "left." if layer == "left" else ""
+    names = ("forward.u", "forward.v", "backward.u", "backward.v")
+    channels = {root + name: plane(v) for name, v in zip(names, (1, 2, 3, 4), strict=True)}
+    vectors = decode(channels, layer, "nuke")
+    assert at(vectors.to_next) == (1, -2)
+    assert at(vectors.to_previous) == (3, -4)
+
+
+def test_nuke_with_one_direction() -> None:
+    vectors = decode({"forward.u": plane(1), "forward.v": plane(2)}, "motion", "nuke")
+    assert vectors.to_previous is None and at(vectors.to_next) == (1, -2)
+
+
+@pytest.mark.parametrize("endings", ["XY", "uv", "RG"])
+def test_normalised_counts_in_frames_from_the_one_before(endings: str) -> None:
+    channels = {f"Velocity.{e}": plane(v, np.float32) for e, v in zip(endings, (0.5, 0.25), strict=True)}
+    vectors = decode(channels, "Velocity", "normalised")
+    assert at(vectors.to_previous) == (-0.5 * W, 0.25 * H)
+    assert vectors.to_next is None
+
+
+def test_endings_of_any_case() -> None:
+    channels = {name[:-1] + name[-1].lower(): v for name, v in blender_layer(1, 2, 3, 4).items()}
+    assert at(decode(channels, "ViewLayer.Vector", "blender").to_previous) == (1, -2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "far", "name"),
+    [(np.float16, 65504, "Depth.Z"), (np.float32, 1e10, "Depth.V"), (np.float16, 65504, "depth.z")],
+)
+def test_world_background_by_depth(dtype: type, far: float, name: str) -> None:
+    """With a depth, a zero vector on an object is true rest, and a vector on the world is not believed."""
+    channels = blender_layer(1, 2, 3, 4)
+    for values in channels.values():
+        values[0, 0] = 0
+    depth = plane(12, dtype)
+    depth[0, 1] = far
+    if name == "depth.z":  # another layer's channel by its name: the zero rule holds
+        vectors = decode(channels | {f"ViewLayer.{name}": depth}, "ViewLayer.Vector", "blender")
+        assert vectors.valid[0, 0, 0] == 0 and vectors.valid[0, 0, 1] == 1
+        return
+    vectors = decode(channels | {f"ViewLayer.{name}": depth}, "ViewLayer.Vector", "blender")
+    assert vectors.valid[0, 0, 1] == 0 and vectors.valid.sum() == H * W - 1
+    assert vectors.to_next is not None and vectors.to_next[:, 0, 1].abs().sum() == 0
+
+
+def test_depth_of_another_view_layer_does_not_count() -> None:
+    channels = blender_layer(1, 2, 3, 4) | {"Other.Depth.Z": plane(65504)}
+    assert decode(channels, "ViewLayer.Vector", "blender").valid.min() == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_vectors_that_are_not_finite_are_not_valid(bad: float) -> None:
+    channels = blender_layer(1, 2, 3, 4)
+    channels["ViewLayer.Vector.Z"][2, 3] = bad
+    vectors = decode(channels, "ViewLayer.Vector", "blender")
+    assert vectors.valid.sum() == H * W - 1 and vectors.valid[0, 2, 3] == 0
+    assert vectors.to_next is not None and torch.isfinite(vectors.to_next).all()
+
+
+@given(st.sampled_from(["Vector", "viewlayer.vector", "ViewLayer.Vectr", "ViewLayer.Vector.X"]))
+def test_unknown_layer_names_the_nearest(layer: str) -> None:
+    with pytest.raises(InputError, match="no layer") as caught:
+        decode(blender_layer(1, 2, 3, 4), layer, "blender")
+    assert caught.value.hint == "Perhaps you meant 'ViewLayer.Vector'?"
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_layer_without_motion_says_what_it_has(convention: str) -> None:
+    with pytest.raises(InputError, match=r"expected the motion channels .*, found Mist\.Q"):
+        decode({"Mist.Q": plane(1)}, "Mist", convention)
+
+
+def test_unknown_convention() -> None:
+    with pytest.raises(UsageError, match="blendr") as caught:
+        decode({}, "L", "blendr")
+    assert caught.value.hint == "Perhaps you meant 'blender'?"
+
+
+def rendered(
+    forward: float | None, backward: float | None, size: torch.Size, holes: slice | None = None
+) -> RenderedVectors:
+    valid = torch.ones(1, *size)
+    if holes is not None:
+        valid[:, holes] = 0
+
+    def full(value: float | None) -> torch.Tensor | None:
+        return None if value is None else torch.full((2, *size), float(value))
+
+    return RenderedVectors(to_previous=full(backward), to_next=full(forward), valid=valid)
+
+
+def test_true_motion_everywhere_asks_nobody(moving, constant) -> None:
+    fallback = constant()
+    size = moving()[0].image.shape[1:]
+    a, b = moving(vectors=(rendered(1, 7, size), rendered(7, -1, size)))
+    forward, backward = VectorSource(fallback).pair(a, b)
+    assert forward.eq(1).all() and backward.eq(-1).all()
+    assert fallback.calls == 0
+
+
+def test_background_comes_from_the_fallback(moving, constant) -> None:
+    size = moving()[0].image.shape[1:]
+    a, b = moving(vectors=(rendered(1, 7, size, slice(0, 3)), rendered(7, -1, size, slice(5, 6))))
+    forward, backward = VectorSource(constant(9, -9)).pair(a, b)
+    assert forward[:, :3].eq(9).all() and forward[:, 3:].eq(1).all()
+    assert backward[:, 5].eq(-9).all() and backward[:, 6:].eq(-1).all()
+
+
+def test_a_gap_in_frame_numbers_and_frames_without_vectors_use_the_fallback(moving, constant) -> None:
+    size = moving()[0].image.shape[1:]
+    both = (rendered(1, 7, size), rendered(7, -1, size))
+    for views in (moving(step=2, vectors=both), moving(vectors=(both[0], None))):
+        fallback = constant(9, -9)
+        forward, backward = VectorSource(fallback).pair(*views)
+        assert forward.eq(9).all() and backward.eq(-9).all() and fallback.calls == 1
+
+
+def test_a_missing_direction_is_the_other_one_inverted(moving, constant) -> None:
+    size = moving()[0].image.shape[1:]
+    for present in ("forward", "backward"):
+        vectors = (
+            rendered(3 if present == "forward" else None, None, size),
+            rendered(None, -3 if present == "backward" else None, size),
+        )
+        forward, backward = VectorSource(constant(2.5, -2)).pair(*moving(vectors=vectors))
+        assert (forward - 3).abs().max() < 1e-4 and (backward + 3).abs().max() < 1e-4
+
+
+def test_neither_direction_is_the_fallback(moving, constant) -> None:
+    size = moving()[0].image.shape[1:]
+    forward, _ = VectorSource(constant(9, -9)).pair(*moving(vectors=(rendered(None, 7, size), rendered(7, None, size))))
+    assert forward.eq(9).all()
+
+
+def test_fingerprint_follows_the_fallback(constant) -> None:
+    other = constant()
+    other.fingerprint = "constant-2"
+    assert VectorSource(constant()).fingerprint != VectorSource(other).fingerprint
+
+
+def test_invert_of_a_smooth_field_and_where_it_folds(texture) -> None:
+    flow = (texture(3, 64, 96)[:2] - 0.5) * 2
+    inverse = invert(flow, start=torch.zeros_like(flow))
+    there_and_back = (inverse + warp(flow, inverse)).norm(dim=0)
+    assert there_and_back[8:-8, 8:-8].max() < 0.1
+    tear = torch.zeros(2, 32, 32)
+    tear[0, :, 16:] = 8.0  # the right half leaves: columns 16..24 of the other frame are uncovered
+    assert invert(tear, start=torch.full((2, 32, 32), 0.25))[0, :, 19:22].eq(0.25).all()

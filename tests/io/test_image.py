@@ -1,0 +1,88 @@
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+
+from tsn.errors import InputError, OutputError
+from tsn.io import complete, probe, read_image, write_png
+from tsn.io.image import _upright
+
+
+def save(path: Path, pixels: np.ndarray, **attributes: Any) -> Path:
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], str(pixels.dtype))
+    for name, value in attributes.items():
+        spec[name.replace("__", ":")] = value
+    out = oiio.ImageOutput.create(str(path))
+    assert out.open(str(path), spec) and out.write_image(pixels) and out.close()
+    return path
+
+
+def picture(channels: int, dtype: str = "uint8") -> np.ndarray:
+    top = np.iinfo(dtype).max
+    return np.random.default_rng(channels).integers(0, top, (20, 31, channels), endpoint=True).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_colours_come_as_stored(tmp_path: Path, channels: int, suffix: str, dtype: str) -> None:
+    pixels = picture(channels, dtype)
+    found = read_image(save(tmp_path / f"a.{suffix}", pixels, oiio__UnassociatedAlpha=1))
+    colours = pixels[..., :3] if channels > 2 else np.repeat(pixels[..., :1], 3, -1)
+    assert found.dtype == np.float32 and found.shape == (20, 31, 3)
+    np.testing.assert_allclose(found, colours / np.float32(np.iinfo(dtype).max), rtol=1e-6)
+
+
+def test_jpeg_and_webp(tmp_path: Path) -> None:
+    smooth = np.dstack([np.tile(np.linspace(40, 200, 64), (48, 1))] * 3).astype(np.uint8)
+    for name in ("a.jpg", "a.webp"):
+        assert cv2.imwrite(str(tmp_path / name), smooth)
+        assert np.abs(read_image(tmp_path / name) - smooth / np.float32(255)).max() < 0.03
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_tag_is_obeyed(orientation: int) -> None:
+    pixels = np.arange(24, dtype=np.float32).reshape(4, 6, 1)
+    upright = oiio.ImageBufAlgo.reorient(_with_orientation(pixels, orientation)).get_pixels("float")
+    assert np.array_equal(_upright(pixels, orientation), upright)
+
+
+def _with_orientation(pixels: np.ndarray, orientation: int) -> oiio.ImageBuf:
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], 1, "float")
+    spec["Orientation"] = orientation
+    buffer = oiio.ImageBuf(spec)
+    buffer.set_pixels(oiio.ROI(), pixels)
+    return buffer
+
+
+def test_a_rotated_photograph_stands_upright(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.tif", picture(3), Orientation=6)
+    assert read_image(path).shape == (31, 20, 3)
+
+
+def test_png_round_trip(tmp_path: Path) -> None:
+    pixels = picture(3) / np.float32(255)
+    pixels[0, :2, 0] = -1, 7
+    write_png(tmp_path / "a.png", pixels)
+    np.testing.assert_allclose(read_image(tmp_path / "a.png"), np.clip(pixels, 0, 1), rtol=1e-6)
+    found = probe(tmp_path / "a.png")
+    assert (found.format, found.channels, found.data_window.width) == ("png", ("R", "G", "B"), 31)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    with pytest.raises(OutputError, match="does not exist"):
+        write_png(tmp_path / "gone" / "a.png", pixels)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
+def test_damage_is_seen(tmp_path: Path, name: str) -> None:
+    assert cv2.imwrite(str(tmp_path / name), picture(3))
+    data = (tmp_path / name).read_bytes()
+    for size in (1, 9, len(data) // 2):
+        (tmp_path / name).write_bytes(data[:size])
+        assert not complete(tmp_path / name)
+        with pytest.raises(InputError, match=name):
+            read_image(tmp_path / name)
+    with pytest.raises(InputError, match="no picture"):
+        read_image(tmp_path / "gone.png")

@@ -1,0 +1,154 @@
+import errno
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tsn.errors import InputError, OutputError, UsageError
+from tsn.io import Sequence, atomic, complete, read_frame, write_frame
+from tsn.io.sequence import cannot_write
+
+
+@pytest.mark.parametrize("text", ["sh/a.####.exr", "sh/a.%04d.exr", "sh/a.$F4.exr", "sh/a.@@@@.exr"])
+def test_every_notation_means_the_same(text: str) -> None:
+    sequence = Sequence.parse(text, base=Path("/show"))
+    assert sequence.pattern == "/show/sh/a.####.exr"
+    assert sequence.path(7) == Path("/show/sh/a.0007.exr") and sequence.path(12345).name == "a.12345.exr"
+    assert sequence.path(-7).name == "a.-007.exr"
+
+
+@pytest.mark.parametrize("text", ["a_%d.exr", "a_$F.exr", "a_#.exr", "a_@.exr"])
+def test_numbers_without_padding(text: str) -> None:
+    assert Sequence.parse(text, base=Path("/show")).path(1001) == Path("/show/a_1001.exr")
+
+
+def test_paths_are_relative_to_the_base_and_absolute_ones_stay() -> None:
+    assert Sequence.parse("../p/a.#.exr", base=Path("/show/shots")).pattern == "/show/p/a.#.exr"
+    assert Sequence.parse("/p/a.#.exr", base=Path("/show")).pattern == "/p/a.#.exr"
+
+
+@pytest.mark.parametrize("text", ["a.exr", "a.1001.exr", "a.##.##.exr", "####/a.####.exr", "a.%s.exr"])
+def test_no_place_for_the_number_or_too_many(text: str) -> None:
+    with pytest.raises(UsageError, match="frame number"):
+        Sequence.parse(text, base=Path("/show"))
+
+
+def test_a_single_frame_hints_at_its_sequence() -> None:
+    with pytest.raises(UsageError) as caught:
+        Sequence.parse("v2/sh010.1001.exr", base=Path("/show"))
+    assert caught.value.hint == "Perhaps you meant 'v2/sh010.####.exr'?"
+
+
+def test_on_disk_counts_only_frames(tmp_path: Path) -> None:
+    names = "a.1003.exr a.1001.exr a.12345.exr a.-001.exr a.0000.exr"
+    noise = "a.11.exr a.01004.exr .a.1005.exr .tsn-h-1-2-a.1006.exr a.1007.exr.bak a.1008.tif b.1009.exr a.exr a.x.exr"
+    for name in (names + " " + noise).split():
+        (tmp_path / name).touch()
+    (tmp_path / "a.1010.exr").mkdir()
+    assert Sequence.parse("a.####.exr", base=tmp_path).on_disk() == (-1, 0, 1001, 1003, 12345)
+    assert Sequence.parse(".a.####.exr", base=tmp_path).on_disk() == ()
+    with pytest.raises(InputError, match="gone"):
+        Sequence.parse("gone/a.####.exr", base=tmp_path).on_disk()
+
+
+def test_brackets_and_digits_in_names_are_only_letters(tmp_path: Path) -> None:
+    (tmp_path / "v2[x]+3.0007.exr").touch()
+    assert Sequence.parse("v2[x]+3.####.exr", base=tmp_path).on_disk() == (7,)
+
+
+def test_atomic_hides_what_is_not_finished(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with atomic(target) as temporary:
+        temporary.write_text("new")
+        assert temporary.parent == tmp_path and temporary.name.startswith(".") and temporary.suffix == ".txt"
+        assert target.read_text() == "old"
+    assert target.read_text() == "new" and os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_atomic_leaves_nothing_behind(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), atomic(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise error
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_reader_never_sees_half_a_frame(tmp_path: Path, plate: SimpleNamespace) -> None:
+    frame = read_frame(plate.multipart(tmp_path / "a.exr"), 1)
+    out, done, seen = tmp_path / "b.exr", threading.Event(), []
+    write_frame(frame, frame.rgb, out, attributes={})
+
+    def look() -> None:
+        while not done.is_set():
+            seen.append(complete(out))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for _ in range(10):
+        write_frame(frame, frame.rgb, out, attributes={})
+    done.set()
+    reader.join()
+    assert len(seen) > 10 and all(seen)
+
+
+def test_why_it_can_not_be_written(tmp_path: Path, plate: SimpleNamespace) -> None:
+    frame = read_frame(plate.single(tmp_path / "a.exr"), 1)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.exr").mkdir()
+    cases = {"gone/b.exr": "does not exist", "file/b.exr": "is a file", "folder.exr": "folder has that name"}
+    for name, reason in {**cases, "x" * 300 + ".exr": "too long"}.items():
+        with pytest.raises(OutputError, match=reason) as caught:
+            write_frame(frame, frame.rgb, tmp_path / name, attributes={})
+        assert name in str(caught.value) and caught.value.hint
+    assert sorted(os.listdir(tmp_path)) == ["a.exr", "file", "folder.exr"]
+    assert "read-only" in str(cannot_write(Path("a"), OSError(errno.EROFS, "")))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 64 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() or not mount or not umount:
+        pytest.skip("only root can mount a small file system")
+    made = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if made.returncode:
+        pytest.skip(f"can't mount a small file system here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run([umount, str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_old_frame_and_nothing_else(
+    small_disk: Path, tmp_path: Path, plate: SimpleNamespace
+) -> None:
+    noise = np.random.default_rng(0).random((37, 45, 4)).astype(np.float32)
+    source = plate.single(
+        tmp_path / "a.exr", {name: np.ascontiguousarray(noise[..., at]) for at, name in enumerate("RGBA")}
+    )
+    frame = read_frame(source, 1)
+    write_frame(frame, frame.rgb, small_disk / "b.exr", attributes={})
+    for _ in range(2):
+        with pytest.raises(OutputError, match="disk is full"):
+            for number in range(9):
+                write_frame(frame, frame.rgb, small_disk / f"c{number}.exr", attributes={})
+        assert all(complete(path) for path in small_disk.iterdir())
+        with pytest.raises(OutputError, match="disk is full"):
+            write_frame(frame, frame.rgb, small_disk / "b.exr", attributes={})
+        assert complete(small_disk / "b.exr") and not [path for path in small_disk.iterdir() if path.name[0] == "."]
+
+
+def test_a_read_only_disk(small_disk: Path, tmp_path: Path, plate: SimpleNamespace) -> None:
+    frame = read_frame(plate.single(tmp_path / "a.exr"), 1)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(OutputError, match="read-only"):
+        write_frame(frame, frame.rgb, small_disk / "b.exr", attributes={})

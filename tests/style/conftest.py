@@ -1,0 +1,70 @@
+"""Small nets with random weights, and pictures with something in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tsn.style.feedforward import StyleNet
+from tsn.style.locked import FeedforwardPainter
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def picture() -> Callable[..., Tensor]:
+    """picture(height, width, seed=0): (3, H, W) in [0, 1], soft blobs with noise on them."""
+
+    def make(height: int, width: int, seed: int = 0) -> Tensor:
+        random = torch.Generator().manual_seed(seed)
+        blobs = torch.rand(1, 3, max(2, height // 16), max(2, width // 16), generator=random)
+        blobs = F.interpolate(blobs, size=(height, width), mode="bilinear", align_corners=False)[0]
+        return (0.85 * blobs + 0.15 * torch.rand(3, height, width, generator=random)).clamp(0, 1)
+
+    return make
+
+
+@pytest.fixture
+def net() -> StyleNet:
+    return tiny_net()
+
+
+def tiny_net(seed: int = 0) -> StyleNet:
+    torch.manual_seed(seed)
+    net = StyleNet(width=4, blocks=1)
+    for name, value in net.named_parameters():
+        # Away from the neutral norm of a fresh net, so that a wrong fold would show.
+        if name.endswith(".scale"):
+            value.data.uniform_(0.5, 1.5)
+        if name.endswith(".shift"):
+            value.data.uniform_(-0.5, 0.5)
+    return net.eval()
+
+
+@pytest.fixture
+def painter(net: StyleNet) -> FeedforwardPainter:
+    return FeedforwardPainter(net, name="tiny", weights="sha of tiny")
+
+
+@pytest.fixture
+def weights_file(tmp_path: Path) -> Callable[..., Path]:
+    """weights_file(name, seed=0, **metadata): a tiny net as train_style.py exports it."""
+
+    def make(name: str = "tiny", seed: int = 0, folder: Path = tmp_path, **metadata: str) -> Path:
+        net = tiny_net(seed)
+        facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": name, "title": f"The {name}"}
+        facts |= {"licence": "CC0-1.0"} | metadata
+        path = folder / f"{name}.safetensors"
+        save_file({k: v.half().contiguous() for k, v in net.state_dict().items()}, path, metadata=facts)
+        return path
+
+    return make

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsn.errors import InputError
+from tsn.style.base import Survey, digest
+from tsn.style.survey import PIXEL_LIMIT, mosaic, sample_frames
+
+
+def test_sample_frames_takes_the_middles_of_equal_stretches():
+    assert sample_frames(range(1001, 1051), 5) == (1006, 1016, 1026, 1036, 1046)
+    assert sample_frames((1, 2, 3, 10), 1) == (3,)
+
+
+@given(
+    frames=st.lists(st.integers(-9999, 9999), unique=True, max_size=80).map(sorted).map(tuple), count=st.integers(1, 12)
+)
+def test_sample_frames_are_frames_of_the_shot_in_order(frames, count):
+    sampled = sample_frames(frames, count)
+    assert len(sampled) == min(count, len(frames))
+    assert list(sampled) == sorted(set(sampled) & set(frames))
+
+
+def stats_of(net, image):
+    return torch.cat([value for pair in net.survey([image[None]]) for value in pair])
+
+
+def test_mosaic_of_a_small_frame_is_the_frame(picture):
+    image = picture(60, 80)
+    assert mosaic(image, stride=4, limit=60 * 80) is image
+
+
+def test_mosaic_of_a_texture_has_its_statistics(net, picture):
+    image = picture(16, 16).repeat(1, 20, 24)
+    small = mosaic(image, stride=4, limit=320 * 384 // 3)
+    assert small.shape[-2] * small.shape[-1] <= 320 * 384 // 3
+    whole = stats_of(net, image)
+    assert (stats_of(net, small) - whole).abs().max() < 0.06 * whole.abs().max()
+
+
+def test_mosaic_counts_a_dull_sky_by_its_area_where_separate_crops_blow_it_up(net, picture):
+    image = picture(768, 768)
+    image[:, :384] = 0.6 + 0.001 * image[:, :384]
+    limit = 768 * 768 // 3
+    whole = stats_of(net, image)
+    error = (stats_of(net, mosaic(image, stride=4, limit=limit)) - whole).abs().mean()
+    crops = [image[:, r : r + 256, c : c + 256] for r, c in [(0, 0), (0, 512), (512, 0), (512, 512), (256, 256)]]
+    separate = torch.stack([stats_of(net, crop) for crop in crops]).mean(0)
+    assert error < 0.4 * (separate - whole).abs().mean()
+
+
+@pytest.mark.parametrize("size", [(2160, 3840), (4320, 7680), (2160, 2048), (100, 45000)])
+def test_mosaic_stays_below_the_limit_and_close_to_it(size):
+    small = mosaic(torch.zeros(1, 1, 1).expand(3, *size), stride=4)
+    assert 0.9 * PIXEL_LIMIT < small.shape[-2] * small.shape[-1] <= min(PIXEL_LIMIT, size[0] * size[1])
+    assert small.shape[-2] % 4 == small.shape[-1] % 4 == 0
+
+
+def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
+    survey = Survey(of="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)})
+    survey.save(tmp_path / "survey.safetensors")
+    back = Survey.load(tmp_path / "survey.safetensors")
+    assert back.of == survey.of
+    assert back.fingerprint == survey.fingerprint
+    assert all(torch.equal(back.tensors[k], v) for k, v in survey.tensors.items())
+
+
+def test_a_bit_of_difference_changes_the_fingerprint():
+    value = torch.rand(4)
+    near = torch.nextafter(value, torch.tensor(2.0))
+    prints = {Survey(of="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))}
+    assert len(prints | {Survey(of="q", tensors={"x": value}).fingerprint}) == 4
+    assert digest("ab", "c") != digest("a", "bc")
+
+
+def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_file):
+    path = tmp_path / "survey.safetensors"
+    with pytest.raises(InputError, match="Cannot read the survey"):
+        Survey.load(path)
+    path.write_bytes(b"no survey")
+    with pytest.raises(InputError, match="Cannot read the survey"):
+        Survey.load(path)
+    with pytest.raises(InputError, match="is not a survey"):
+        Survey.load(weights_file())
+
+
+def test_a_survey_needs_a_frame():
+    with pytest.raises(ValueError, match="one frame at least"):
+        Survey.mean([])

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tsn.errors import InputError, UsageError
+from tsn.style import weights
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch, weights_file):
+    """Two bundled styles."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    monkeypatch.setattr(weights, "BUNDLED", folder)
+    return [weights_file(name, folder=folder) for name in ("great-wave", "auvers")]
+
+
+def test_bundled_styles_tell_who_they_are(shelf):
+    auvers, wave = weights.bundled()
+    assert (auvers.name, wave.name) == ("auvers", "great-wave")
+    assert (wave.family, wave.title, wave.licence) == ("feedforward", "The great-wave", "CC0-1.0")
+    assert wave.sha256 == hashlib.sha256(shelf[0].read_bytes()).hexdigest()
+    assert wave.size == shelf[0].stat().st_size
+    assert json.loads(json.dumps(wave.to_dict()))["path"] == str(shelf[0])
+
+
+def test_what_is_shipped_loads():
+    for info in weights.bundled():
+        assert weights.load(info).radius > 0
+        assert info.licence != "unknown"
+
+
+def test_a_name_finds_the_bundled_style(shelf):
+    assert weights.resolve("great-wave").path == shelf[0]
+
+
+def test_a_mistyped_name_is_a_usage_error_with_the_near_one(shelf):
+    with pytest.raises(UsageError, match="No style is called 'great-wav'; bundled are: auvers, great-wave") as caught:
+        weights.resolve("great-wav")
+    assert caught.value.hint == "Perhaps you meant 'great-wave'?"
+
+
+def test_a_path_is_relative_to_the_base(tmp_path, weights_file):
+    path = weights_file("mine")
+    assert weights.resolve("mine.safetensors", base=tmp_path).name == "mine"
+    assert weights.resolve(str(path)).path == path
+
+
+def test_a_missing_file_is_an_input_error_with_the_near_one(tmp_path, weights_file):
+    weights_file("mine")
+    with pytest.raises(InputError, match="does not exist") as caught:
+        weights.resolve("mina.safetensors", base=tmp_path)
+    assert caught.value.exit_code == 3
+    assert caught.value.hint == "Perhaps you meant 'mine.safetensors'?"
+
+
+@pytest.mark.parametrize("name", ["mosaic.pth", "models/mosaic.PT", "mosaic.ckpt"])
+def test_pickles_are_refused_whether_they_exist_or_not(tmp_path, name):
+    with pytest.raises(InputError, match=r"must be a \.safetensors or \.onnx file") as caught:
+        weights.resolve(name, base=tmp_path)
+    assert "pickle" in caught.value.hint
+
+
+def test_another_ending_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"found \.png"):
+        weights.resolve("./painting.png", base=tmp_path)
+
+
+def test_the_loaded_net_is_the_saved_one_in_float32(weights_file):
+    path = weights_file(seed=3)
+    net = weights.load(weights.describe(path))
+    saved = load_file(path)
+    assert all(value.dtype == torch.float32 for value in net.state_dict().values())
+    assert all(torch.equal(value, saved[name].float()) for name, value in net.state_dict().items())
+    assert not net.training
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200, -1])
+def test_a_truncated_file_is_an_input_error(weights_file, keep):
+    path = weights_file()
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="is damaged, or no safetensors file"):
+        weights.resolve(str(path))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"width": "8"}, r"do not fit width 8, blocks 1: .* expected \(.*\), found \(.*\)"),
+        ({"blocks": "2"}, r"body\.1\..* expected \(.*\), found nothing"),
+        ({"blocks": "0"}, "whole numbers"),
+        ({"width": "wide"}, "must give the net's width and blocks as whole numbers, found width='wide'"),
+        ({"width": "0"}, "whole numbers"),
+        ({"family": "adain"}, "expected weights of family 'feedforward', found 'adain'"),
+    ],
+)
+def test_metadata_that_does_not_fit_the_tensors_is_an_input_error(weights_file, metadata, message):
+    path = weights_file(**metadata)
+    with pytest.raises(InputError, match=message) as caught:
+        weights.load(weights.describe(path))
+    assert str(path) in str(caught.value)
+
+
+def test_tensors_without_metadata_are_an_input_error(tmp_path):
+    path = tmp_path / "bare.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="found 'none'"):
+        weights.load(weights.describe(path))
+
+
+def test_diverged_weights_are_an_input_error(weights_file):
+    path = weights_file()
+    tensors = load_file(path)
+    tensors["leave.conv.bias"][0] = float("nan")
+    save_file(tensors, path, metadata={"family": "feedforward", "width": "4", "blocks": "1"})
+    with pytest.raises(InputError, match=r"leave\.conv\.bias holds values that are no numbers"):
+        weights.load(weights.describe(path))

@@ -1,0 +1,258 @@
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import PyOpenColorIO as ocio
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
+
+from tsn.colour import BUILTIN_CONFIG, CINEON, codec, nonfinite, resolve_space, spaces, srgb_decode, srgb_encode
+from tsn.errors import InputError, UsageError
+
+LINEAR = ["lin_rec709", "ACEScg", "ACES2065-1", "lin_p3d65"]
+LOG = ["acescct", "ACEScc", "arri_logc4", "ADX10", CINEON]
+DISPLAY = ["srgb_tx", "camera_rec709", "srgb_displayp3", "Rec.1886 Rec.709 - Display"]
+FULL_NAMES = [
+    space.getName()
+    for space in ocio.Config.CreateFromBuiltinConfig(BUILTIN_CONFIG).getColorSpaces()
+    if not space.isData()
+]
+
+
+@pytest.fixture(autouse=True)
+def no_show_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OCIO", raising=False)
+
+
+def row(*pixels: tuple[float, float, float]) -> Tensor:
+    """(3, 1, N) of N pixels."""
+    return torch.tensor(pixels, dtype=torch.float32).T[:, None].contiguous()
+
+
+def grey(*values: float) -> Tensor:
+    return row(*((value, value, value) for value in values))
+
+
+HALVES = arrays(np.float16, (3, 2, 5), elements=st.floats(-65504, 65504, width=16) | st.floats(-0.5, 1.5, width=16))
+
+
+@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("space", [*LINEAR, *LOG, *DISPLAY])
+@settings(max_examples=10, deadline=None)
+@given(values=HALVES)
+def test_unpainted_plates_come_back_bit_for_bit(space: str, highlights: str, values: np.ndarray) -> None:
+    plate = torch.from_numpy(values.astype(np.float32))
+    way = codec(space, highlights=highlights)
+    style, residue = way.to_style(plate)
+    assert style.shape == plate.shape and style.dtype == torch.float32
+    assert style.min() >= 0 and style.max() <= 1
+    assert torch.equal(way.from_style(style, residue), plate)
+
+
+@pytest.mark.parametrize("space", FULL_NAMES)
+def test_every_space_of_the_config_survives_paint_on_anything(space: str) -> None:
+    random = torch.Generator().manual_seed(7)
+    plate = torch.randn(3, 8, 64, generator=random) * torch.logspace(-3, 6, 64)
+    for highlights in ("keep", "soft"):
+        way = codec(space, highlights=highlights)
+        style, residue = way.to_style(plate)
+        assert torch.equal(way.from_style(style, residue), plate)
+        assert way.from_style(torch.rand(plate.shape, generator=random), residue).isfinite().all()
+
+
+@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("space", ["lin_rec709", "ACEScg", "acescct", CINEON])
+def test_almost_unpainted_is_almost_the_plate(space: str, highlights: str) -> None:
+    way = codec(space, highlights=highlights)
+    plate = grey(*torch.linspace(0.1, 1.0, 50).tolist())
+    style, residue = way.to_style(plate)
+    assert torch.allclose(way.from_style(style - 1e-6, residue), plate, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("space", ["lin_rec709", "ACEScg", "acescct", CINEON, "srgb_tx", "srgb_displayp3"])
+def test_paint_moves_the_plate_the_same_way(space: str, highlights: str) -> None:
+    way = codec(space, highlights=highlights)
+    plate = grey(*torch.linspace(0.2, 0.9, 40).tolist())
+    style, residue = way.to_style(plate)
+    assert (way.from_style(style * 0.9, residue) < plate).all()
+    assert (way.from_style(style * 0.9 + 0.1, residue) >= plate).all()
+
+
+@pytest.mark.parametrize("highlights", ["keep", "soft"])
+def test_texture_on_highlights_makes_no_fireflies(highlights: str) -> None:
+    plate = grey(*torch.linspace(-0.1, 100, 4001).tolist())
+    way = codec("lin_rec709", highlights=highlights)
+    style, residue = way.to_style(plate)
+    bright = plate > 0.18
+    for texture in (-0.1, 0.1):
+        ratio = (way.from_style(style + texture, residue) / plate)[bright]
+        assert ratio.min() > 1 / 1.7 and ratio.max() < 1.7
+    assert way.from_style(style + 0.1, residue)[~bright].max() < 0.3
+
+
+def test_middle_contrast_is_near_srgb() -> None:
+    style, _ = codec("lin_rec709").to_style(grey(0.09, 0.18, 0.36))
+    assert torch.allclose(style, srgb_encode(grey(0.09, 0.18, 0.36)))
+
+
+def test_painted_highlight_is_the_documented_formula() -> None:
+    way = codec("lin_rec709")
+    plate = row((50, 10, 2), (0.5, 0.9, 0.1))
+    _, residue = way.to_style(plate)
+    painted = torch.rand(plate.shape, generator=torch.Generator().manual_seed(1))
+    brightest = plate.amax(0, keepdim=True)
+    u = (brightest - 0.6) / 0.4
+    ratio = (0.6 + 0.4 * u / (1 + u)) / brightest
+    assert torch.allclose(way.from_style(painted, residue), srgb_decode(painted) / ratio, rtol=1e-4)
+
+
+def test_soft_paint_replaces_a_highlight() -> None:
+    """Below its top the hybrid leaves no ratio behind: equal paint gives equal light, on dark plate or bright."""
+    way = codec("lin_rec709", highlights="soft")
+    _, residue = way.to_style(grey(0.02, 0.5, 2.0))
+    painted = way.from_style(torch.full((3, 1, 3), 0.8), residue)
+    assert torch.allclose(painted, painted[:1, :1, :1].expand_as(painted), rtol=1e-5)
+    assert 0.8 < painted.mean() < 1.0
+
+
+def test_dark_paint_covers_what_is_out_of_gamut() -> None:
+    """A saturated light of a wide gamut has negatives in Rec.709; they must not show through dark paint."""
+    for space in ("ACEScg", "acescct"):
+        way = codec(space)
+        plate = row((0.0, 0.9, 0.05))
+        style, residue = way.to_style(plate)
+        dark = way.from_style(torch.full_like(style, 0.05), residue)
+        assert dark.min() > -0.1
+        assert dark.amax() < plate.amax()
+
+
+def test_wide_gamut_is_converted() -> None:
+    style, _ = codec("ACEScg").to_style(row((0.5, 0.5, 0.5), (0.3, 0.1, 0.1)))
+    assert torch.allclose(style[..., 0], srgb_encode(torch.full((3, 1), 0.5)), atol=1e-5)
+    assert style[0, 0, 1] > srgb_encode(torch.tensor(0.3)), "AP1 red is more saturated than Rec.709's"
+
+
+def test_log_plates_look_like_their_linear_light() -> None:
+    light = grey(0.01, 0.18, 0.5)
+    code = (10 ** ((95 - 685) / 300) * (1 - light) + light).log10() * 300 / 1023 + 685 / 1023
+    assert code[0, 0, 1] == pytest.approx(0.457, abs=0.003), "middle grey is near code 470"
+    assert torch.allclose(codec(CINEON).to_style(code)[0], codec("lin_rec709").to_style(light)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("space", ["srgb_tx", "sRGB - Display", "camera_rec709", "g24_rec709_tx"])
+def test_display_referred_codes_are_style_values(space: str) -> None:
+    plate = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(3))
+    way = codec(space, highlights="soft")
+    style, residue = way.to_style(plate)
+    assert torch.equal(style, plate)
+    assert torch.allclose(way.from_style(1 - plate, residue), 1 - plate, atol=1e-6)
+
+
+def test_display_p3_becomes_srgb() -> None:
+    style, residue = codec("srgb_displayp3").to_style(row((0.8, 0.3, 0.3), (0.5, 0.5, 0.5)))
+    assert style[0, 0, 0] > 0.82 and torch.allclose(style[..., 1], torch.full((3, 1), 0.5), atol=1e-4)
+    painted = codec("srgb_displayp3").from_style(torch.full((3, 1, 2), 0.25), residue)
+    assert torch.allclose(painted, torch.full((3, 1, 2), 0.25), atol=2e-2)
+
+
+def test_nan_and_infinity_give_finite_style_and_plate() -> None:
+    plate = grey(0.5, 0.5, 0.5, 0.5)
+    plate[0, 0, 1], plate[1, 0, 2], plate[2, 0, 3] = torch.nan, torch.inf, -torch.inf
+    assert nonfinite(plate).tolist() == [[[False, True, True, True]]]
+    for space in ("lin_rec709", "ACEScg", "acescct", "srgb_tx"):
+        way = codec(space)
+        style, residue = way.to_style(plate)
+        back = way.from_style(style, residue)
+        assert style.isfinite().all() and back.isfinite().all()
+        assert torch.equal(back[..., 0], plate[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({}, "Linear Rec.709 (sRGB)"),
+        ({"chromaticities": (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)}, "Linear Rec.709 (sRGB)"),
+        ({"chromaticities": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)}, "ACEScg"),
+        (
+            {"chromaticities": np.array([0.7347, 0.2653, 0, 1, 0.0001, -0.077, 0.32168, 0.33767], np.float32)},
+            "ACES2065-1",
+        ),
+        ({"colorInteropID": "lin_ap1_scene", "oiio:ColorSpace": "lin_rec709_scene"}, "ACEScg"),
+        ({"colorInteropID": "unknown", "oiio:ColorSpace": "sRGB"}, "sRGB Encoded Rec.709 (sRGB)"),
+        ({"oiio:ColorSpace": "KodakLog", "dpx:Transfer": "Logarithmic"}, CINEON),
+        ({"dpx:Transfer": "Printing density"}, CINEON),
+        ({"dpx:Transfer": "Linear"}, "Linear Rec.709 (sRGB)"),
+        ({"dpx:Transfer": "ITU-R 709-4", "oiio:ColorSpace": "srgb_rec709_scene"}, "Camera Rec.709"),
+        ({"dpx:Transfer": "Undefined"}, "Camera Rec.709"),
+        ({"oiio:Endian": "big"}, "Camera Rec.709"),
+    ],
+)
+def test_auto_reads_the_header(header: dict[str, object], expected: str) -> None:
+    assert resolve_space("auto", header) == expected
+    assert codec("auto", header=header).space == expected
+
+
+@pytest.mark.parametrize(
+    "header", [{"chromaticities": (0.7, 0.3, 0.2, 0.7, 0.1, 0.1, 0.3, 0.3)}, {"colorInteropID": "lin_rec708_scene"}]
+)
+def test_auto_refuses_a_header_it_does_not_understand(header: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=next(iter(header))) as caught:
+        resolve_space("auto", header)
+    assert "colour.input" in (caught.value.hint or "")
+
+
+def test_names() -> None:
+    assert resolve_space("lin_rec709") == resolve_space("LIN_REC709_sRGB") == "Linear Rec.709 (sRGB)"
+    assert {"ACEScg", "ACEScct", "srgb_tx", "lin_rec709", CINEON} <= set(spaces())
+    assert "Raw" not in spaces()
+    with pytest.raises(UsageError, match=r"'ACESgc'.*studio-config") as caught:
+        codec("ACESgc")
+    assert caught.value.hint == "Perhaps you meant 'ACEScg'?"
+    with pytest.raises(UsageError) as caught:
+        codec("acesgc")
+    assert caught.value.hint == "Perhaps you meant 'acescg'?"
+    for data in ("Raw", "data"):
+        with pytest.raises(UsageError, match="for data"):
+            codec(data)
+    with pytest.raises(UsageError, match="keep or soft"):
+        codec("ACEScg", highlights="hard")
+
+
+def test_the_shows_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = deepcopy(ocio.Config.CreateFromBuiltinConfig("cg-config-v1.0.0_aces-v1.3_ocio-v2.1"))
+    config.addColorSpace(
+        ocio.ColorSpace(
+            name="show_log",
+            toReference=ocio.LogTransform(base=2, direction=ocio.TRANSFORM_DIR_INVERSE),
+        )
+    )
+    path = tmp_path / "show.ocio"
+    path.write_text(config.serialize())
+    with pytest.raises(UsageError):
+        codec("show_log")
+    monkeypatch.setenv("OCIO", str(path))
+    way = codec("show_log")
+    plate = grey(-2.0, 0.5, 5.0)
+    style, residue = way.to_style(plate)
+    assert torch.allclose(style[..., 0], srgb_encode(torch.full((3, 1), 0.25)), atol=1e-4)
+    assert torch.equal(way.from_style(style, residue), plate)
+    assert resolve_space("arri_logc4") == "ARRI LogC4", "names of the built-in config go on working"
+
+    monkeypatch.setenv("OCIO", str(tmp_path / "missing.ocio"))
+    with pytest.raises(InputError, match=r"missing\.ocio.*OCIO"):
+        codec("lin_rec709")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("space", ["ACEScg", "acescct", CINEON, "srgb_tx"])
+def test_on_the_gpu(space: str) -> None:
+    plate = torch.rand(3, 16, 16).cuda() * 20 - 1
+    way = codec(space)
+    style, residue = way.to_style(plate)
+    assert style.is_cuda and torch.equal(way.from_style(style, residue), plate)
+    assert torch.allclose(style.cpu(), way.to_style(plate.cpu())[0], atol=1e-5)

@@ -1,0 +1,131 @@
+"""RAFT: the estimator for live plates, where its weights are at hand.
+
+Teed, Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020, in torchvision's
+implementation. A pair at 640x360 costs about 11 CPU-seconds (raft-large) or 3 (raft-small), so it wants a GPU.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models.optical_flow import raft_large, raft_small
+
+from tsn.errors import DeviceError, InputError
+from tsn.flow.base import View
+from tsn.flow.scale import scaled_flow, scaled_image
+from tsn.flow.weights import sha256
+
+UPDATES = 12
+SMALLEST = 128
+"""The correlation pyramid halves the 1/8 feature map three times and needs two samples at its top."""
+
+ARCHITECTURES = {"raft-large": raft_large, "raft-small": raft_small}
+
+
+class RaftSource:
+    """RAFT, each direction on its own, so that batch size can't change bits.
+
+    The all-pairs volume grows with the fourth power of `scale`: at 1920x1080 and scale 1 it takes 4 GiB (5.2 with
+    its pyramid) in single precision, at scale 0.5 a sixteenth. On a CUDA device the network runs in half precision under autocast.
+
+    Args:
+        weights: a state dict, `.pth` or `.safetensors`; large or small is told from its names.
+        device: where to run.
+        scale: the image is made this much smaller or larger first.
+
+    Raises:
+        InputError: the file is not there, damaged, or not RAFT's.
+    """
+
+    def __init__(self, weights: Path, *, device: torch.device, scale: float = 1.0) -> None:
+        digest = sha256(weights)
+        self.name, network = load(weights)
+        self.network = network.to(device)
+        self.device = device
+        self.scale = scale
+        precision = "half" if device.type == "cuda" else "float"
+        self.fingerprint = (
+            f"{self.name}-1 {digest[:16]} torch {torch.__version__} {device.type} {precision} "
+            f"updates {UPDATES} scale {scale:g}"
+        )
+
+    def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
+        """Flow a->b and b->a, each (2, H, W), pixels, on the image's device.
+
+        Raises:
+            DeviceError: out of the device's memory.
+        """
+        _, height, width = a.image.shape
+        first, second = (scaled_image(view.image.to(self.device), self.scale) for view in (a, b))
+        try:
+            flows = self._estimate(first, second), self._estimate(second, first)
+        except torch.cuda.OutOfMemoryError as error:
+            raise DeviceError(
+                f"frames {a.number}-{b.number}: {self.device} has too little memory for {self.name} at "
+                f"{first.shape[2]}x{first.shape[1]}",
+                hint=f"Set flow.scale to {self.scale / 2:g}: it needs a sixteenth.",
+            ) from error
+        forward, backward = (scaled_flow(flow, height, width).to(a.image.device) for flow in flows)
+        return forward, backward
+
+    @torch.no_grad()
+    def _estimate(self, first: Tensor, second: Tensor) -> Tensor:
+        _, height, width = first.shape
+        batches = [padded(image)[None] * 2 - 1 for image in (first, second)]
+        half = torch.autocast("cuda", dtype=torch.float16, enabled=self.device.type == "cuda")
+        # cuDNN may otherwise pick another algorithm, with other bits, on another run.
+        with half, torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            flow = self.network(*batches, num_flow_updates=UPDATES)[-1][0]
+        return flow.float()[:, :height, :width].contiguous()
+
+
+def padded(image: Tensor) -> Tensor:
+    """`image` (C, H, W) with its right and bottom border repeated, to multiples of 8 and at least 128 a side."""
+    _, height, width = image.shape
+    right, bottom = (max(SMALLEST, -(-side // 8) * 8) - side for side in (width, height))
+    return F.pad(image[None], (0, right, 0, bottom), mode="replicate")[0]
+
+
+def load(path: Path) -> tuple[str, nn.Module]:
+    """The architecture's name and the network in eval mode, from a state dict on disk.
+
+    Raises:
+        InputError: unreadable, or not a state dict of raft-large or raft-small.
+    """
+    advice = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            # weights_only: a pickle from somewhere must not be able to run code on a farm.
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and safetensors raise a dozen types on a damaged file
+        first_line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{path}: not a readable weight file: {first_line}", hint=advice) from error
+    try:
+        # Only the large one learns its upsampling.
+        name = "raft-large" if any(key.startswith("mask_predictor.") for key in state) else "raft-small"
+        network = ARCHITECTURES[name](weights=None)
+        network.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected a state dict of torchvision's raft-large or raft-small, found something else",
+            hint=advice,
+        ) from error
+    return name, _steady(network).eval().requires_grad_(False)
+
+
+def _steady(network: nn.Module) -> nn.Module:
+    """The network with the same bits at any number of threads.
+
+    On a CPU, torch sends a 1x1 convolution of a small batch to one library at 1 thread and to another at 2 or more
+    (`use_mkldnn` in ATen's Convolution.cpp). A dilated one goes to the same always, and a single tap has no spread.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+            module.dilation = (2, 2)
+    return network

@@ -1,0 +1,99 @@
+"""Frame ranges as artists write them, and the chunks that a farm renders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tsn.errors import UsageError
+
+FORMS = "Write frames like 1001-1050, 1001-1050x2 (every second), 1001-1050:2 (staggered) or 1,5,9-20."
+
+
+def parse(text: str) -> tuple[int, ...]:
+    """The frames a range names, in the order it names them, each once.
+
+    Args:
+        text: "1001-1050", "1001-1050x2", "1,5,9-20", "-5--1"; "1-10:2" staggers (1, 3, .. 9, 2, 4, .. 10).
+
+    Raises:
+        UsageError: the text is no frame range, is empty, or names over ten million frames.
+    """
+    from fileseq import FrameSet
+    from fileseq.exceptions import FileSeqException, MaxSizeException
+
+    if not text.strip():
+        raise UsageError("The frame range is empty", hint=FORMS)
+    try:
+        numbers = tuple(FrameSet(text))
+    except MaxSizeException as error:
+        raise UsageError(f"The frame range {text!r} names over ten million frames", hint=FORMS) from error
+    except FileSeqException as error:  # its own message is a page of regular expression
+        raise UsageError(f"{text!r} is not a frame range", hint=FORMS) from error
+    except ArithmeticError as error:  # a number of thirty digits
+        raise UsageError(f"The frame range {text!r} names frames out of any range", hint=FORMS) from error
+    if any(number != int(number) for number in numbers):
+        raise UsageError(f"The frame range {text!r} names frames that are not whole numbers", hint=FORMS)
+    return tuple(int(number) for number in numbers)
+
+
+def compact(frames: Iterable[int]) -> str:
+    """The shortest usual way to write these frames, sorted: "1001-1050,1060-1070x2"; "" for none."""
+    from fileseq import framesToFrameRange
+
+    return framesToFrameRange(sorted(set(frames)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """What one worker renders.
+
+    Attributes:
+        index: place in the plan, from 0.
+        frames: the frames it writes, ascending.
+        reads: the shot's frames it may read, ascending: its own and the handles around them.
+    """
+
+    index: int
+    frames: tuple[int, ...]
+    reads: tuple[int, ...]
+
+
+def chunks(shot_frames: Sequence[int], wanted: Sequence[int], *, size: int, handles: int) -> tuple[Chunk, ...]:
+    """Cut the wanted frames into chunks, in the order they are wanted.
+
+    Handles count places in the shot's list of frames, not frame numbers: in a shot on twos, or past a
+    gap, the neighbour of a frame is the next frame there is.
+
+    Args:
+        shot_frames: every frame of the shot.
+        wanted: the frames to write; each must be in the shot.
+        size: frames a chunk, the last may be shorter.
+        handles: frames to read on either side of each written one.
+
+    Raises:
+        UsageError: a wanted frame isn't in the shot, or size or handles make no sense.
+    """
+    if size < 1:
+        raise UsageError(f"A chunk needs at least 1 frame, got a chunk size of {size}")
+    if handles < 0:
+        raise UsageError(f"Handles can't be negative, got {handles}")
+    shot = sorted(set(shot_frames))
+    place = {number: index for index, number in enumerate(shot)}
+    order = tuple(dict.fromkeys(wanted))
+    strangers = [number for number in order if number not in place]
+    if strangers:
+        raise UsageError(
+            f"Frames {compact(strangers)} are not in the shot, which has {compact(shot) or 'no frames'}",
+            hint="Ask for frames of the shot, or correct its `frames:`.",
+        )
+    result = []
+    for index, start in enumerate(range(0, len(order), size)):
+        frames = tuple(sorted(order[start : start + size]))
+        reads = {
+            shot[near]
+            for number in frames
+            for near in range(max(0, place[number] - handles), min(len(shot), place[number] + handles + 1))
+        }
+        result.append(Chunk(index=index, frames=frames, reads=tuple(sorted(reads))))
+    return tuple(result)

@@ -1,0 +1,335 @@
+"""OpenEXR plates: read any, repaint the RGB of one layer, keep every other bit.
+
+Writing replaces R, G, B and A of the painted part; its other channels are encoded anew without loss, and
+every other part is copied as bytes. A painted part that was stored with a lossy compression (pxr24, b44,
+b44a, dwaa, dwab, lj2k) is written as zip instead: encoding it that way again would change the AOVs that
+lie beside the RGB.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import OpenEXR
+
+from tsn.errors import InputError
+from tsn.io import exr_container as container
+from tsn.io.exr_container import Attribute, Chunk, Container, Damaged, Incomplete, Part
+from tsn.io.exr_layers import choose, full_names
+from tsn.io.frame import Frame, Probe
+
+# what a part needs to be decoded on its own; every other attribute is kept away from the decoder
+CODING = frozenset(
+    {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio", "tiles"}
+    | {"screenWindowCenter", "screenWindowWidth"}
+)
+
+
+@dataclass
+class File:
+    """A whole file in memory: its bytes, its anatomy, and the pixels decoded so far, by part."""
+
+    path: Path
+    data: bytes
+    anatomy: Container
+    decoded: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+
+    def pixels(self, index: int) -> dict[str, np.ndarray]:
+        """Channels of a part by their names in that part, (H, W) each.
+
+        Raises:
+            InputError: a chunk is damaged.
+        """
+        if index not in self.decoded:
+            try:
+                self.decoded[index] = _decode(self.anatomy.parts[index], self.anatomy.chunks(index, self.data))
+            except (Damaged, RuntimeError, ValueError) as error:
+                _refuse(self.path, error)
+        return self.decoded[index]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Painted:
+    """A frame's handle: the file, the part that is painted, and the names of R, G, B and maybe A in it."""
+
+    file: File
+    part: int
+    names: tuple[str, ...]
+
+
+class Channels(Mapping[str, np.ndarray]):
+    """Every flat channel by full name, decoded part by part when first asked for.
+
+    In a multi-part file a channel answers to "part.channel" too, even where its name alone is unique.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._names = full_names(file.anatomy.parts)
+        self._aliases = dict(self._names)
+        if len(file.anatomy.parts) > 1:
+            for index, name in self._names.values():
+                self._aliases.setdefault(f"{file.anatomy.parts[index].name}.{name}", (index, name))
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        index, name = self._aliases[key]
+        return self._file.pixels(index)[name]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._aliases
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def read(path: Path, number: int, layer: str | None = None) -> Frame:
+    """Read a frame and choose the RGB to paint.
+
+    Args:
+        layer: "ViewLayer.Combined", or None: plain R, G, B; else the one layer that ends in ".Combined";
+            else the only layer that has R, G and B.
+
+    Raises:
+        InputError: missing, damaged, no such layer, or a layer that can't be painted.
+    """
+    try:
+        data = path.read_bytes()
+        anatomy = container.parse(data, len(data))
+        _check_last(anatomy, data[anatomy.last()[1] :][:48], len(data))
+    except OSError as error:
+        raise InputError(f"Can't read {path}: {error.strerror}") from error
+    except (Damaged, Incomplete) as error:
+        _refuse(path, error)
+    index, names = choose(path, anatomy.parts, layer)
+    file, part = File(path, data, anatomy), anatomy.parts[index]
+    pixels = file.pixels(index)
+    kinds = {channel.name: channel.type for channel in part.channels}
+    if any(kinds[name] == 0 for name in names):
+        raise InputError(f"{path}: {', '.join(names)} are whole numbers (uint32), not colours")
+    return Frame(
+        path=path,
+        number=number,
+        rgb=np.stack([pixels[name] for name in names[:3]], axis=-1),
+        alpha=pixels[names[3]] if len(names) > 3 else None,
+        data_window=part.window("dataWindow"),
+        display_window=part.window("displayWindow"),
+        channels=Channels(file),
+        header=_header(anatomy.parts, index),
+        handle=Painted(file=file, part=index, names=names),
+    )
+
+
+def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, str]) -> None:
+    """Write a frame's file with other RGB; not atomic, `tsn.io.write_frame` is.
+
+    Args:
+        rgb: (H, W, 3) on the data window, any float dtype. Finite values beyond the stored dtype's range
+            (65504 for half) are clamped; NaN and infinity are kept.
+        attributes: string attributes for the header of the painted part.
+    """
+    handle = frame.handle
+    assert isinstance(handle, Painted)
+    anatomy, part = handle.file.anatomy, handle.file.anatomy.parts[handle.part]
+    pixels = dict(handle.file.pixels(handle.part))
+    for plane, name in enumerate(handle.names[:3]):
+        pixels[name] = to_dtype(rgb[..., plane], pixels[name].dtype)
+    if frame.alpha is not None:
+        pixels[handle.names[3]] = to_dtype(frame.alpha, pixels[handle.names[3]].dtype)
+    encoded, chunks = _encode(part, pixels)
+    changed = {name: encoded.by_name[name] for name in ("channels", "compression")}
+    if "chunkCount" in part.by_name:
+        changed["chunkCount"] = Attribute("chunkCount", "int", struct.pack("<i", len(chunks)))
+    for name, text in attributes.items():
+        changed[name] = Attribute(name, "string", text.encode("utf-8", "surrogateescape"))
+    header = [changed.pop(item.name, item) for item in part.attributes] + list(changed.values())
+    version = anatomy.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
+    parts = [
+        (header, chunks) if index == handle.part else (other.attributes, anatomy.chunks(index, handle.file.data))
+        for index, other in enumerate(anatomy.parts)
+    ]
+    with open(path, "wb") as out:
+        out.writelines(container.assemble(version, parts))
+
+
+def probe(path: Path, layer: str | None = None) -> Probe:
+    """Header and completeness, in about 0.1 ms: chunk tables without holes, the last chunk inside the file.
+
+    Windows and compression are those of the part that `read` would paint; of the first flat part where
+    no layer is named and none can be chosen.
+
+    Raises:
+        InputError: missing, cut short, not an OpenEXR file, or without the layer named. Flipped bits in the
+            pixels go unseen.
+    """
+    anatomy = _anatomy(path, whole=True)
+    try:
+        part = anatomy.parts[choose(path, anatomy.parts, layer)[0]]
+    except InputError:
+        if layer is not None:
+            raise
+        part = next((part for part in anatomy.parts if part.oddity is None), anatomy.parts[0])
+    return Probe(
+        data_window=part.window("dataWindow"),
+        display_window=part.window("displayWindow"),
+        channels=tuple(full_names(anatomy.parts)),
+        compression=part.compression,
+        format="exr",
+    )
+
+
+def read_attributes(path: Path) -> dict[str, str]:
+    """The string attributes of all parts, the first part's where two have the same name.
+
+    Raises:
+        InputError: missing, or its header or chunk tables are not complete.
+    """
+    return {
+        item.name: item.value.decode("utf-8", "surrogateescape")
+        for part in reversed(_anatomy(path, whole=False).parts)
+        for item in part.attributes
+        if item.type == "string"
+    }
+
+
+def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Values in a float dtype; finite ones stay finite, what has the dtype already is returned as it is."""
+    if values.dtype == dtype:
+        return np.ascontiguousarray(values)
+    limit = np.finfo(dtype).max
+    clamped = np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
+    with np.errstate(invalid="ignore"):  # a signalling NaN may pass
+        return np.ascontiguousarray(clamped.astype(dtype))
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    if isinstance(error, Incomplete):
+        reason = "it ends inside its header"
+    else:
+        reason = str(error) if isinstance(error, Damaged) else "its pixels can't be decoded"
+    raise InputError(
+        f"{path} is damaged or no OpenEXR file: {reason}", hint="Render or copy this frame again."
+    ) from error
+
+
+def _check_last(anatomy: Container, leader: bytes, room: int) -> None:
+    index, offset = anatomy.last()
+    if offset + anatomy.extent(index, leader)[0] > room:
+        raise Damaged("it was cut short")
+
+
+def _anatomy(path: Path, *, whole: bool) -> Container:
+    """Headers of a file on disk, reading no more of it than they take; `whole` looks at the last chunk too."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            size = file.seek(0, io.SEEK_END)
+            wanted = 1 << 16
+            while True:
+                file.seek(0)
+                data = file.read(wanted)
+                try:
+                    anatomy = container.parse(data, size)
+                    break
+                except Incomplete:
+                    if len(data) >= size:
+                        raise
+                    wanted *= 8
+            if whole:
+                file.seek(anatomy.last()[1])
+                _check_last(anatomy, file.read(48), size)
+            return anatomy
+    except OSError as error:
+        raise InputError(f"Can't read {path}: {error.strerror}") from error
+    except (Damaged, Incomplete) as error:
+        _refuse(path, error)
+
+
+def _decode(part: Part, chunks: Sequence[Chunk]) -> dict[str, np.ndarray]:
+    header = [item for item in part.attributes if item.name in CODING]
+    version = 2 | (container.TILED if part.tiled else 0) | part.flags & container.LONG_NAMES
+    stream = io.BytesIO(b"".join(container.assemble(version, [(header, chunks)])))
+    found = OpenEXR.File(stream, separate_channels=True).parts
+    if not found:  # the wheel prints a warning and drops the part where a chunk can't be decoded
+        raise Damaged("its pixels can't be decoded")
+    return {name: channel.pixels for name, channel in found[0].channels.items()}
+
+
+def _encode(part: Part, pixels: Mapping[str, np.ndarray]) -> tuple[Part, tuple[Chunk, ...]]:
+    def corners(name: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        box = part.window(name)
+        return (box.x, box.y), (box.right - 1, box.bottom - 1)
+
+    code = container.ZIP if part.compression in container.LOSSY else part.value("compression")[0]
+    header = {
+        "type": OpenEXR.tiledimage if part.tiled else OpenEXR.scanlineimage,
+        "compression": OpenEXR.Compression(code),
+        "lineOrder": OpenEXR.LineOrder(part.value("lineOrder")[0]),
+        "dataWindow": corners("dataWindow"),
+        "displayWindow": corners("displayWindow"),
+    }
+    if part.tiled:
+        tiles = header["tiles"] = OpenEXR.TileDescription()
+        tiles.xSize, tiles.ySize, _ = part.tiles
+    channels = {
+        channel.name: OpenEXR.Channel(channel.name, pixels[channel.name], 1, 1, channel.linear)
+        for channel in part.channels
+    }
+    stream = io.BytesIO()
+    OpenEXR.File(header, channels).write(stream)
+    data = stream.getvalue()
+    anatomy = container.parse(data, len(data))
+    return anatomy.parts[0], anatomy.chunks(0, data)
+
+
+def _strings(value: bytes) -> list[str]:
+    result, at = [], 0
+    while at < len(value):
+        (size,) = struct.unpack_from("<i", value, at)
+        result.append(value[at + 4 : at + 4 + size].decode("utf-8", "surrogateescape"))
+        at += 4 + size
+    return result
+
+
+def _plain(form: str) -> Callable[[bytes], Any]:
+    def unpack(value: bytes) -> Any:
+        numbers = struct.unpack(form, value)
+        return numbers[0] if len(numbers) == 1 else numbers
+
+    return unpack
+
+
+VALUES: dict[str, Callable[[bytes], Any]] = {
+    "string": lambda value: value.decode("utf-8", "surrogateescape"),
+    "stringvector": _strings,
+    "rational": lambda value: Fraction(*struct.unpack("<iI", value)),
+    "compression": lambda value: container.COMPRESSIONS[value[0]][0],
+    **{
+        name: _plain(f"<{form}")
+        for name, form in {
+            **{"int": "i", "float": "f", "double": "d", "chromaticities": "8f", "box2i": "4i", "box2f": "4f"},
+            **{"v2i": "2i", "v2f": "2f", "v2d": "2d", "v3i": "3i", "v3f": "3f", "v3d": "3d"},
+            **{"m33f": "9f", "m44f": "16f", "m33d": "9d", "m44d": "16d", "timecode": "2I", "keycode": "7i"},
+        }.items()
+    },
+}
+
+
+def _header(parts: Sequence[Part], index: int) -> dict[str, object]:
+    """Attributes of one part as Python values (raw bytes where no rule is known), and all manifests."""
+    manifests = [item for part in parts for item in part.attributes if item.name.startswith("cryptomatte/")]
+    result: dict[str, object] = {}
+    for item in (*manifests, *parts[index].attributes):
+        try:
+            result[item.name] = VALUES[item.type](item.value)
+        except (KeyError, IndexError, ValueError, ArithmeticError, struct.error):
+            result[item.name] = item.value
+    return result

@@ -1,0 +1,115 @@
+"""A contact sheet: the plate over the result, a few frames of the shot side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from tsn import colour, io
+from tsn import frames as ranges
+from tsn.errors import InputError
+from tsn.io.frame import Frame
+from tsn.shot.model import Shot
+
+COLUMNS = 6
+CELL_WIDTH = 480
+GAP = 8
+BACKGROUND = 0.12
+
+
+def contact_sheet(shot: Shot, *, frames: Sequence[int] | None = None) -> Path:
+    """Write a sheet of up to six rendered frames beside the output's folder and return its path.
+
+    Both rows are shown through the plate's colour space and tone map, so that only the paint differs.
+
+    Args:
+        frames: which to choose from, None = every rendered frame of the shot.
+
+    Raises:
+        InputError: none of them is rendered, or one is damaged.
+        OutputError: the sheet can't be written.
+    """
+    plates, results = (io.Sequence.parse(pattern, base=Path()) for pattern in (shot.plate, shot.output))
+    asked = frames if frames is not None else ranges.parse(shot.frames) if shot.frames else None
+    rendered = results.on_disk() if Path(shot.output).parent.is_dir() else ()
+    chosen = spaced([number for number in rendered if asked is None or number in set(asked)], COLUMNS)
+    if not chosen:
+        raise InputError(
+            f"Nothing to show: {shot.output} has no frame"
+            + ("" if asked is None else f" of {ranges.compact(asked)}")
+            + (f" (there: {ranges.compact(rendered)})" if rendered else ""),
+            hint="Render the shot first: tsn render " + str(shot.file),
+        )
+    painted = [io.read_frame(results.path(number), number, layer=shot.layer) for number in chosen]
+    on_disk = set(plates.on_disk())
+    source = [
+        io.read_frame(plates.path(number), number, layer=shot.layer) if number in on_disk else None for number in chosen
+    ]
+    header = next((frame.header for frame in source if frame is not None), painted[0].header)
+    codec = colour.codec(shot.colour.input, header=header, highlights=shot.colour.highlights)
+    rows = [[None if frame is None else _shown(frame, codec) for frame in row] for row in (source, painted)]
+    path = sheet_path(shot.output)
+    io.write_png(path, compose(rows, [str(number) for number in chosen]))
+    return path
+
+
+def spaced(frames: Sequence[int], count: int) -> tuple[int, ...]:
+    """Up to `count` of the frames, evenly spaced, the first and the last among them."""
+    if len(frames) <= count:
+        return tuple(frames)
+    return tuple(frames[round(i * (len(frames) - 1) / (count - 1))] for i in range(count))
+
+
+def sheet_path(output: str) -> Path:
+    """Where the sheet of an output pattern goes: styled/sh010.####.exr -> sh010_contact.png, beside styled."""
+    pattern = Path(io.Sequence.parse(output, base=Path()).pattern)
+    stem = pattern.stem.replace("#", "").strip("._- ") or pattern.parent.name
+    return pattern.parent.parent / f"{stem}_contact.png"
+
+
+def compose(rows: Sequence[Sequence[np.ndarray | None]], labels: Sequence[str]) -> np.ndarray:
+    """Lay pictures out in rows, with a label burnt into each column of each row.
+
+    Args:
+        rows: pictures (H, W, 3) in [0, 1], of one aspect; None leaves its cell empty and says so.
+        labels: one a column.
+
+    Returns:
+        float32 (H', W', 3) in [0, 1]; every cell `CELL_WIDTH` wide.
+    """
+    height, width = next(cell.shape[:2] for row in rows for cell in row if cell is not None)
+    cell_height = max(1, round(height * CELL_WIDTH / width))
+    sheet = np.full(
+        (GAP + len(rows) * (cell_height + GAP), GAP + len(labels) * (CELL_WIDTH + GAP), 3), BACKGROUND, np.float32
+    )
+    for line, row in enumerate(rows):
+        for column, (cell, label) in enumerate(zip(row, labels, strict=True)):
+            y, x = GAP + line * (cell_height + GAP), GAP + column * (CELL_WIDTH + GAP)
+            sheet[y : y + cell_height, x : x + CELL_WIDTH] = _cell(cell, label, cell_height)
+    return sheet
+
+
+def _cell(picture: np.ndarray | None, label: str, height: int) -> np.ndarray:
+    if picture is None:
+        pixels, label = np.zeros((height, CELL_WIDTH, 3), np.uint8), f"{label}: no plate"
+    else:
+        smaller = picture.shape[1] > CELL_WIDTH
+        how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        small = cv2.resize(picture.astype(np.float32), (CELL_WIDTH, height), interpolation=how)
+        pixels = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
+    # Black under white: readable on any plate. Only 8-bit pictures get anti-aliased text.
+    for colour_code, thickness in ((0, 4), (255, 1)):
+        at = (10, height - 12)
+        cv2.putText(pixels, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.7, (colour_code,) * 3, thickness, cv2.LINE_AA)
+    return pixels.astype(np.float32) / 255
+
+
+def _shown(frame: Frame, codec: colour.Codec) -> np.ndarray:
+    """A frame as a picture (H, W, 3) in [0, 1] of its display window, over black."""
+    values = torch.from_numpy(np.ascontiguousarray(frame.rgb)).float().permute(2, 0, 1)
+    style, _ = codec.to_style(values)
+    return io.place(style.permute(1, 2, 0).numpy(), frame.data_window, frame.display_window)

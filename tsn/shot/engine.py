@@ -1,0 +1,209 @@
+"""The heavy parts of a shot, made once: painter, motion, colour, device."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tsn import colour, io, matte
+from tsn.errors import DeviceError, InputError
+from tsn.flow import vectors
+from tsn.flow.base import FlowSource, RenderedVectors, View
+from tsn.flow.cache import CachedSource
+from tsn.flow.choose import choose
+from tsn.io.frame import Box, Frame
+from tsn.shot.model import Shot
+from tsn.shot.plan import Plan, survey_frames
+from tsn.style.base import Painter, Survey, Unlocked, digest
+from tsn.style.choose import painter as choose_painter
+
+
+def cache_folder() -> Path:
+    """$TSN_CACHE, else `tsn` in the user's cache folder: flow and surveys, safe to delete at any time."""
+    given = os.environ.get("TSN_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tsn"
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    Raises:
+        DeviceError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(
+            f"No device {name!r} here: {str(error).splitlines()[0]}",
+            hint="Use --device cpu, or auto for whatever there is.",
+        ) from error
+    # The same picture whatever the hardware thinks is fast: full float32, one algorithm.
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """One plate frame, ready for painter and flow; tensors on the canvas and the device.
+
+    Attributes:
+        source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
+        alpha: (1, H, W), or None.
+        residue: what style space could not hold.
+        view: style-space picture and renderer's vectors.
+    """
+
+    source: Tensor
+    alpha: Tensor | None
+    residue: colour.Residue
+    view: View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Everything that is the same for every frame of a shot."""
+
+    shot: Shot
+    canvas: Box
+    device: torch.device
+    codec: colour.Codec
+    painter: Painter
+    flow: FlowSource
+    flow_reason: str
+    fingerprint: tuple[str, ...]
+
+    def read(self, path: Path, number: int) -> Frame:
+        """A plate frame from disk."""
+        return io.read_frame(path, number, layer=self.shot.layer)
+
+    def prepare(self, frame: Frame, *, motion: bool = True) -> Prepared:
+        """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
+        source = self._on_canvas(frame.rgb, frame)
+        alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
+        straight = source if alpha is None else matte.unpremultiply(source, alpha)
+        style, residue = self.codec.to_style(straight)
+        found = self._vectors(frame) if motion else None
+        key = _content_key(style, found) if motion else ""
+        view = View(number=frame.number, image=style, key=key, vectors=found)
+        return Prepared(source=source, alpha=alpha, residue=residue, view=view)
+
+    def matte_of(self, frame: Frame) -> Tensor | None:
+        """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
+        wanted = self.shot.matte
+        if wanted is None:
+            return None
+        if wanted.cryptomatte is not None:
+            cover = matte.cryptomatte(frame.channels, frame.header, layer=wanted.cryptomatte, names=wanted.names)
+        else:
+            assert wanted.channel is not None
+            cover = matte.channel_matte(frame.channels, wanted.channel)
+        if wanted.invert:
+            cover = 1 - cover
+        return self._on_canvas(cover[..., None], frame)
+
+    def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
+        placed = io.place(pixels, frame.data_window, self.canvas)  # type: ignore[arg-type]
+        return torch.from_numpy(placed).to(self.device).float().permute(2, 0, 1).contiguous()
+
+    def _vectors(self, frame: Frame) -> RenderedVectors | None:
+        wanted = self.shot.flow.vectors
+        if wanted is None or self.shot.flow.method not in ("auto", "vectors") or self.shot.temporal.window == 0:
+            return None
+        found = vectors.decode(frame.channels, wanted.layer, wanted.convention)
+
+        def on_canvas(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else self._on_canvas(tensor.permute(1, 2, 0).numpy(), frame)
+
+        # Zero vectors are the truth of a background that stands still: then nothing is left to estimate.
+        valid = torch.ones_like(found.valid) if wanted.background == "still" else found.valid
+        to_previous, to_next, known = on_canvas(found.to_previous), on_canvas(found.to_next), on_canvas(valid)
+        assert known is not None
+        return RenderedVectors(to_previous=to_previous, to_next=to_next, valid=known)
+
+
+def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambda text: None) -> Engine:
+    """Load everything a shot needs, checked against its first frame, and take its survey.
+
+    Args:
+        note: told in a sentence what was chosen, and what takes a while.
+
+    Raises:
+        TsnError: of any kind; nothing has been written then.
+    """
+    shot, chosen = plan.shot, choose_device(device)
+    present = plan.plate.present
+    paths = io.Sequence.parse(shot.plate, base=Path())
+    first = io.read_frame(paths.path(present[0]), present[0], layer=shot.layer)
+    style = shot.style
+    painter = choose_painter(
+        model=style.model,
+        blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
+        frames=style.frames,
+        scale=style.scale,
+        tile=style.tile,
+        device=chosen,
+    )
+    has_vectors = shot.flow.vectors is not None
+    flow, reason = choose(
+        shot.flow.method, has_vectors=has_vectors, device=chosen, scale=shot.flow.scale, weights=shot.flow.weights
+    )
+    codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
+    engine = Engine(
+        shot=shot,
+        canvas=plan.plate.canvas,
+        device=chosen,
+        codec=codec,
+        painter=painter,
+        flow=CachedSource(flow, cache_folder() / "flow"),
+        flow_reason=reason,
+        fingerprint=(painter.fingerprint, flow.fingerprint, codec.space, chosen.type),
+    )
+    # A layer, matte or manifest that isn't there stops the shot here, not at frame 900 of the night.
+    engine.prepare(first)
+    engine.matte_of(first)
+    if isinstance(painter, Unlocked):
+        locked = painter.locked(_survey(engine, painter, plan, note))
+        engine = Engine(**{**engine.__dict__, "painter": locked})
+    return engine
+
+
+def _survey(engine: Engine, painter: Unlocked, plan: Plan, note: Callable[[str], None]) -> Survey:
+    """The shot's survey, out of the cache or taken now. The same wherever it is taken on this kind of device."""
+    numbers = survey_frames(plan.plate.present)
+    stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
+    key = digest(plan.tsn, plan.shot.digest, plan.shot.plate, *engine.fingerprint, str(engine.canvas), *stamps)
+    path = cache_folder() / "survey" / f"{key}.safetensors"
+    if path.exists():
+        try:
+            return Survey.load(path)
+        except InputError:
+            note(f"The cached survey {path} is damaged; taking it again.")
+    note(f"Surveying the shot: frames {', '.join(map(str, numbers))}.")
+    paths = io.Sequence.parse(plan.shot.plate, base=Path())
+    images = (engine.prepare(engine.read(paths.path(n), n)).view.image for n in numbers)
+    survey = painter.survey(images)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        survey.save(path)
+    except OSError as error:
+        note(f"The survey can't be cached in {path.parent} ({error.strerror}); going on without.")
+    return survey
+
+
+def _content_key(style: Tensor, motion: RenderedVectors | None) -> str:
+    """Hash of what a flow source sees of a frame."""
+    sha = hashlib.blake2b(style.cpu().numpy().tobytes(), digest_size=20)
+    if motion is not None:
+        for tensor in (motion.to_previous, motion.to_next, motion.valid):
+            sha.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,110 @@
+"""Where each value of a shot comes from: the answer of `tsn explain`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tsn.shot.curves import Curve
+from tsn.shot.load import Origin, Resolved, find, model_path, resolve
+from tsn.shot.schema import SECTIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One value: its dotted key, the value as it counts (paths absolute), and where it was stated."""
+
+    key: str
+    value: Any
+    origin: Origin
+
+
+def explain(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> tuple[Row, ...]:
+    """Every value of the shot, in the order of the schema.
+
+    Raises:
+        ShotError, UsageError: as `tsn.shot.load.load` does.
+    """
+    return tuple(_rows(resolve(file, sets=sets, environ=environ)))
+
+
+def render_text(rows: Sequence[Row]) -> str:
+    """A table of key, value and origin, one row a line."""
+    cells = [(row.key, _shown(row.value), str(row.origin)) for row in rows]
+    key_width, value_width = (max((len(cell[column]) for cell in cells), default=0) for column in (0, 1))
+    return "".join(f"{key:{key_width}}  {value:{value_width}}  {origin}\n" for key, value, origin in cells)
+
+
+def render_json(rows: Sequence[Row]) -> str:
+    """A JSON list of {key, value, origin: {kind, file, line, column, name}}; what does not apply is null."""
+    data = [
+        {
+            "key": row.key,
+            "value": _plain(row.value),
+            "origin": {
+                "kind": row.origin.kind,
+                "file": None if row.origin.file is None else os.path.abspath(row.origin.file),
+                "line": row.origin.line,
+                "column": row.origin.column,
+                "name": row.origin.name,
+            },
+        }
+        for row in rows
+    ]
+    return json.dumps(data, indent=2) + "\n"
+
+
+def _rows(resolved: Resolved, path: tuple[str, ...] = ()) -> Iterator[Row]:
+    for key in SECTIONS[path].model_fields:
+        here = (*path, key)
+        if here == ("extends",):  # Said by the origins themselves.
+            continue
+        value = _value(resolved, here)
+        if here in SECTIONS and value is not None:
+            yield from _rows(resolved, here)
+        elif here == ("style", "blend") and value is not None:
+            for name, entry in find(resolved.tree, here)[0].value.items():
+                if entry.value is not None:
+                    model = model_path(name, entry)
+                    yield Row(key=f"style.blend.{model}", value=value[model], origin=entry.origin)
+        else:
+            yield Row(key=".".join(here), value=value, origin=_origin(resolved, here))
+
+
+def _value(resolved: Resolved, path: tuple[str, ...]) -> Any:
+    if path[0] == "tokens":
+        return resolved.tokens if len(path) == 1 else resolved.tokens.get(path[1])
+    value: Any = resolved.shot
+    for key in path:
+        value = getattr(value, key)
+    return value
+
+
+def _origin(resolved: Resolved, path: tuple[str, ...]) -> Origin:
+    node, rest = find(resolved.tree, path)
+    if node.value is None:
+        return replace(node.origin, kind="default")
+    return Origin(kind="default") if rest else node.origin
+
+
+def _shown(value: Any) -> str:
+    value = _plain(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(item) for item in value) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "-", True: "true", False: "false"}[value]
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Curve):
+        return value.written()
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,141 @@
+"""What is on disk of a shot, before any work is spent on it.
+
+Every frame's header is read and its completeness checked (a tenth of a millisecond each); a damaged,
+truncated, differently sized or differently layered frame is refused here by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import gcd
+from pathlib import Path
+
+from tsn import frames as ranges
+from tsn import io
+from tsn.errors import InputError, UsageError
+from tsn.io.frame import Box, Probe
+from tsn.shot.model import Shot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plate:
+    """The plate of a shot as found.
+
+    Attributes:
+        frames: every frame of the shot, ascending, those that are missing too.
+        missing: the gaps.
+        canvas: the pixels that are painted; data windows may move inside it from frame to frame.
+        stamps: frame -> size and date of its file, to notice a plate that was rendered again.
+    """
+
+    frames: tuple[int, ...]
+    missing: tuple[int, ...]
+    canvas: Box
+    stamps: dict[int, str]
+
+    @cached_property
+    def present(self) -> tuple[int, ...]:
+        """The frames on disk."""
+        return tuple(number for number in self.frames if number in self.stamps)
+
+
+def inspect(shot: Shot) -> Plate:
+    """Find the shot's frames and check every one of them.
+
+    Raises:
+        UsageError: `frames:` is no frame range, or the output's suffix is another format's.
+        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame.
+    """
+    sequence = io.Sequence.parse(shot.plate, base=Path())
+    on_disk = sequence.on_disk()
+    if not on_disk:
+        raise InputError(
+            f"No plate found: {shot.plate}", hint="`plate:` is relative to the file that states it; check the folder."
+        )
+    wanted = tuple(sorted(ranges.parse(shot.frames))) if shot.frames else _without_gaps(on_disk)
+    missing = tuple(number for number in wanted if number not in set(on_disk))
+    if missing and shot.missing == "error":
+        raise InputError(
+            f"{shot.plate}: {_count(missing)} missing: {ranges.compact(missing)} (on disk: {ranges.compact(on_disk)})",
+            hint="Render them, correct `frames:`, or choose `missing: hold`, `black` or `skip`.",
+        )
+    present = [number for number in wanted if number not in set(missing)]
+    if not present:
+        raise InputError(
+            f"{shot.plate}: none of the frames {ranges.compact(wanted)} is on disk (there: {ranges.compact(on_disk)})",
+            hint="Correct `frames:` or `plate:`.",
+        )
+    paths = {number: sequence.path(number) for number in present}
+    probes = {number: io.probe(path, layer=shot.layer) for number, path in paths.items()}
+    _require_alike(paths, probes)
+    first = probes[present[0]]
+    _require_format(shot.output, first.format)
+    canvas = first.data_window
+    for probe in probes.values():
+        canvas = canvas.union(probe.data_window)
+    if shot.style.frames:  # another tool painted what a person sees: the display window
+        canvas = first.display_window
+    return Plate(
+        frames=wanted, missing=missing, canvas=canvas, stamps={number: _stamp(path) for number, path in paths.items()}
+    )
+
+
+def require_in_shot(plate: Plate, wanted: Sequence[int]) -> None:
+    """Raise UsageError for wanted frames that the shot hasn't got."""
+    strangers = sorted(set(wanted) - set(plate.frames))
+    if strangers:
+        raise UsageError(
+            f"Frames {ranges.compact(strangers)} are not in the shot, which has {ranges.compact(plate.frames)}.",
+            hint="Ask for frames of the shot, or correct its `frames:`.",
+        )
+
+
+def _without_gaps(on_disk: Sequence[int]) -> tuple[int, ...]:
+    """First to last at the sequence's own step, so that a frame that never arrived is noticed."""
+    step = gcd(*(b - a for a, b in pairwise(on_disk))) if len(on_disk) > 1 else 1
+    return tuple(range(on_disk[0], on_disk[-1] + 1, step))
+
+
+def _require_format(output: str, form: str) -> None:
+    if Path(output).suffix.lower() != f".{form}":
+        raise UsageError(
+            f"The output {output} is not named *.{form}, but the plate is {form.upper()}.",
+            hint=f"tsn keeps the plate's format: name the output *.{form}.",
+        )
+
+
+def _require_alike(paths: dict[int, Path], probes: dict[int, Probe]) -> None:
+    first = next(iter(probes))
+    expected = probes[first]
+    for number, probe in probes.items():
+        for what, wanted, found in (
+            ("format", expected.format, probe.format),
+            ("display window", expected.display_window, probe.display_window),
+            ("channels", set(expected.channels), set(probe.channels)),
+        ):
+            if wanted != found:
+                raise InputError(
+                    f"{paths[number]}: frame {number} has another {what} than frame {first}: "
+                    f"expected {_shown(wanted, found)}, found {_shown(found, wanted)}",
+                    hint="Render the odd frames again, or split the shot where the plate changes.",
+                )
+
+
+def _shown(value: object, other: object) -> str:
+    if isinstance(value, Box):
+        return f"{value.width}x{value.height}+{value.x}+{value.y}"
+    if isinstance(value, set) and isinstance(other, set):
+        return ", ".join(sorted(value - other)) or "none of those"
+    return str(value)
+
+
+def _count(numbers: Sequence[int]) -> str:
+    return "1 frame is" if len(numbers) == 1 else f"{len(numbers)} frames are"
+
+
+def _stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}"

@@ -1,0 +1,175 @@
+"""The plan of a shot: pure data that pins everything a worker needs, written as JSON.
+
+A plan fixes the shot, its frames, the canvas and the chunk borders; no farm engine chooses them. Any
+worker that holds the plan renders any chunk of it to the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tsn
+from tsn import frames as ranges
+from tsn.errors import InputError
+from tsn.frames import Chunk
+from tsn.io.frame import Box
+from tsn.shot.inspect import Plate, require_in_shot
+from tsn.shot.model import Shot, from_json, to_json
+
+FORMAT = 1
+SURVEY_FRAMES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be rendered, and from what.
+
+    Attributes:
+        shot: the resolved shot.
+        plate: its frames as found when the plan was made.
+        chunks: what one worker renders at a time, with the handles it reads.
+        tsn: version of tsn that made the plan.
+    """
+
+    shot: Shot
+    plate: Plate
+    chunks: tuple[Chunk, ...]
+    tsn: str
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """Every frame that some chunk writes, ascending."""
+        return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
+
+    @cached_property
+    def takes(self) -> tuple[tuple[int, ...], ...]:
+        """Frames on disk in runs that no gap and no listed cut interrupts: history ends with a run."""
+        cuts = () if self.shot.temporal.cuts == "auto" else self.shot.temporal.cuts
+        runs: list[list[int]] = [[]]
+        for number in self.plate.frames:
+            if number in cuts or number not in self.plate.stamps:
+                runs.append([])
+            if number in self.plate.stamps:
+                runs[-1].append(number)
+        return tuple(tuple(run) for run in runs if run)
+
+    def near(self, number: int) -> tuple[int, ...]:
+        """The frames of its take that a frame on disk may depend on: itself and its window."""
+        run = next(run for run in self.takes if run[0] <= number <= run[-1])
+        place, radius = bisect_left(run, number), self.shot.temporal.window
+        return run[max(0, place - radius) : place + radius + 1]
+
+    def source_of(self, number: int) -> int | None:
+        """The plate frame that output frame `number` is made of; None where the plate has none (`skip`)."""
+        if number in self.plate.stamps:
+            return number
+        if self.shot.missing == "skip":
+            return None
+        present = self.plate.present
+        return present[max(0, bisect_left(present, number) - 1)]
+
+    def digest(self, number: int, *engine: str) -> str:
+        """Hash of all that output frame `number` depends on: a finished frame with another one is stale.
+
+        Args:
+            engine: fingerprints of painter and flow, colour space, device type.
+        """
+        source = self.source_of(number)
+        near = () if source is None else self.near(source)
+        stamps = [(n, self.plate.stamps[n]) for n in (*near, *survey_frames(self.plate.present))]
+        parts = [self.tsn, self.shot.digest, number, source, asdict(self.plate.canvas), stamps, *engine]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def survey_frames(present: Sequence[int]) -> tuple[int, ...]:
+    """Frames that stand for the whole shot when its statistics are taken: evenly spaced, ends left out."""
+    count = min(SURVEY_FRAMES, len(present))
+    return tuple(present[(2 * i + 1) * len(present) // (2 * count)] for i in range(count))
+
+
+def plan(shot: Shot, plate: Plate, *, wanted: Sequence[int] | None = None, chunk_size: int | None = None) -> Plan:
+    """Cut a shot into chunks.
+
+    Args:
+        wanted: the frames to write, None = all. Neighbours outside may be read all the same.
+        chunk_size: frames a chunk; the default keeps the handles, which are painted twice, under a third.
+
+    Raises:
+        UsageError: frames that the shot hasn't got, or no chunk size.
+    """
+    numbers = tuple(plate.frames if wanted is None else sorted(set(wanted)))
+    require_in_shot(plate, numbers)
+    window = shot.temporal.window
+    size = max(16, 4 * window) if chunk_size is None else chunk_size
+    return Plan(
+        shot=shot,
+        plate=plate,
+        chunks=ranges.chunks(plate.frames, numbers, size=size, handles=window),
+        tsn=tsn.__version__,
+    )
+
+
+def to_dict(plan: Plan) -> dict[str, Any]:
+    """JSON-ready form; `from_dict` reads it back exactly."""
+    plate = plan.plate
+    return {
+        "format": FORMAT,
+        "tsn": plan.tsn,
+        "shot": to_json(plan.shot),
+        "shot_sha256": plan.shot.digest,
+        "frames": list(plate.frames),
+        "missing": list(plate.missing),
+        "canvas": asdict(plate.canvas),
+        "handles": plan.shot.temporal.window,
+        "chunks": [
+            {"index": c.index, "frames": list(c.frames), "range": ranges.compact(c.frames), "reads": list(c.reads)}
+            for c in plan.chunks
+        ],
+        "stamps": {str(number): stamp for number, stamp in plate.stamps.items()},
+    }
+
+
+def from_dict(data: dict[str, Any]) -> Plan:
+    """The plan that `to_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    if data["format"] != FORMAT:
+        raise ValueError(f"plan format {data['format']}, this tsn reads {FORMAT}")
+    return Plan(
+        shot=from_json(data["shot"]),
+        plate=Plate(
+            frames=tuple(data["frames"]),
+            missing=tuple(data["missing"]),
+            canvas=Box(**data["canvas"]),
+            stamps={int(number): stamp for number, stamp in data["stamps"].items()},
+        ),
+        chunks=tuple(
+            Chunk(index=c["index"], frames=tuple(c["frames"]), reads=tuple(c["reads"])) for c in data["chunks"]
+        ),
+        tsn=data["tsn"],
+    )
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Write the plan, atomically. Raises OutputError."""
+    from tsn.io.sequence import atomic
+
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(to_dict(plan), indent=1) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Plan:
+    """Read a plan. Raises InputError where it is missing, damaged or not a plan."""
+    try:
+        return from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"Can't read the plan {path}: {error.strerror}.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is not a plan of this tsn: {error}.", hint="Make one with `tsn plan SHOT -o plan.json`."
+        ) from error

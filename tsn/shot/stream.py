@@ -1,0 +1,84 @@
+"""A shot streamed through a bounded window: what the temporal passes need, computed once and then forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from tsn.flow.base import Motion, View, measure
+from tsn.shot.engine import Engine, Prepared
+from tsn.shot.plan import Plan
+from tsn.temporal.cuts import is_cut
+from tsn.temporal.detail import paint_energies
+from tsn.temporal.stabilise import stabilise
+
+
+class Stream:
+    """Paint, grain energies and motion of the frames around the one being made.
+
+    Memory is flat in the length of the shot: never more than 2K + 1 frames of paint and motion.
+
+    Args:
+        plan: its takes bound the window; cuts inside them are found here unless the shot lists its own.
+        prepared: reads and prepares the frame of a number.
+    """
+
+    def __init__(self, engine: Engine, plan: Plan, prepared: Callable[[int], Prepared]) -> None:
+        self._engine, self._prepared = engine, prepared
+        self._numbers = plan.plate.present
+        self._place = {number: place for place, number in enumerate(self._numbers)}
+        self._near = plan.near
+        self._starts = {run[0] for run in plan.takes}
+        self._find_cuts = plan.shot.temporal.cuts == "auto"
+        self._radius = plan.shot.temporal.window
+        self._paint: dict[int, Tensor] = {}
+        self._energy: dict[int, Tensor] = {}
+        self._motion: dict[int, Motion | None] = {}  # by the place of the first of two frames
+        self._last: tuple[int, View] | None = None
+
+    def painted(self, number: int) -> Tensor:
+        """Stable paint of a frame, style space (3, H, W). Cheapest in ascending order."""
+        if self._radius == 0:
+            return self._engine.painter.paint(self._prepared(number).view.image, number)
+        place, near = self._place[number], self._near(number)
+        self._slide(self._place[near[0]], self._place[near[-1]])
+        return stabilise(
+            self._run(place - 1, -1),
+            self._run(place, 1),
+            lambda offset: self._paint[place + offset],
+            lambda offset: self._energy[place + offset],
+            radius=self._radius,
+            detail=self._engine.shot.temporal.detail.at(number),
+        )
+
+    def _run(self, place: int, step: int) -> list[Motion]:
+        """Motions outwards from a frame, as far as the take and the window reach."""
+        run: list[Motion] = []
+        while len(run) < self._radius and (motion := self._motion.get(place)) is not None:
+            run.append(motion)
+            place += step
+        return run
+
+    def _slide(self, first: int, last: int) -> None:
+        """Have places `first` to `last` ready, and forget what lies before them."""
+        if self._last is None or first > self._last[0] + 1 or first not in self._paint:
+            self._paint, self._energy, self._motion, self._last = {}, {}, {}, None
+        for kept in (self._paint, self._energy, self._motion):
+            for place in [p for p in kept if p < first]:
+                del kept[place]  # type: ignore[attr-defined]
+        start = first if self._last is None else self._last[0] + 1
+        for place in range(start, last + 1):
+            number = self._numbers[place]
+            view = self._prepared(number).view
+            paint = self._engine.painter.paint(view.image, number)
+            self._paint[place], self._energy[place] = paint, paint_energies(paint)
+            if self._last is not None:
+                self._motion[place - 1] = self._between(self._last[1], view)
+            self._last = (place, view)
+
+    def _between(self, before: View, view: View) -> Motion | None:
+        """Motion from a frame to the next; None across a cut or a gap."""
+        if view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image)):
+            return None
+        return measure(self._engine.flow, before, view)

@@ -1,0 +1,132 @@
+"""The contract of everything that paints, and of the statistics a painter is locked to.
+
+Style space in, style space out: float32 (3, H, W) in [0, 1], one frame at a time. A painter knows no
+neighbours and keeps no history; what a frame becomes depends on that frame alone, so that a shot may be
+cut anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from tsn.errors import InputError
+
+
+class Painter(Protocol):
+    """Anything that paints one frame."""
+
+    name: str
+    fingerprint: str
+    """Changes whenever the result could: method, weights' hash, survey, settings. Not the plate."""
+
+    def paint(self, image: Tensor, number: int) -> Tensor:
+        """Paint frame `number`: (3, H, W) float32 in [0, 1] -> the same shape, on the image's device.
+
+        Any H and W. The result is an ordinary tensor: it may be changed in place.
+        """
+        ...
+
+
+@runtime_checkable
+class Unlocked(Painter, Protocol):
+    """A painter that should see the shot before it paints it.
+
+    It paints unlocked too, but then each frame is normalised by itself, and the picture pumps when a
+    highlight enters. The renderer does this once a shot, and hands the survey to every worker::
+
+        if isinstance(painter, Unlocked):
+            painter = painter.locked(painter.survey(images))
+    """
+
+    def survey(self, images: Iterable[Tensor]) -> Survey:
+        """Statistics of the shot from sampled frames, each (3, H, W) as `paint` would get it."""
+        ...
+
+    def locked(self, survey: Survey) -> Painter:
+        """The painter at those statistics. Raises InputError for a survey of another painter."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What an unlocked painter learnt of a shot; part of the plan, the same for every chunk.
+
+    Attributes:
+        of: fingerprint of the painter that took it: only that painter can be locked to it.
+        tensors: float32 on the CPU, by name.
+    """
+
+    of: str
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the painter, the names, the shapes and the bits."""
+        parts: list[str | bytes] = [self.of]
+        for name in sorted(self.tensors):
+            array = self.tensors[name].contiguous().numpy()
+            parts += [name, str(array.shape), array.tobytes()]
+        return digest(*parts)
+
+    @staticmethod
+    def mean(surveys: Sequence[Survey]) -> Survey:
+        """The mean of the surveys of single frames: each frame counts the same."""
+        if not surveys:
+            raise ValueError("A survey needs one frame at least.")
+        first = surveys[0]
+        return Survey(
+            of=first.of,
+            tensors={name: torch.stack([s.tensors[name] for s in surveys]).mean(0) for name in first.tensors},
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file, atomically. Raises OutputError."""
+        from safetensors.torch import save
+
+        from tsn.io.sequence import atomic
+
+        content = save({k: v.contiguous() for k, v in self.tensors.items()}, metadata={"of": self.of})
+        with atomic(path) as temporary:
+            temporary.write_bytes(content)
+
+    @staticmethod
+    def load(path: Path) -> Survey:
+        """Read what `save` wrote. Raises InputError where it is missing or damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                of = (file.metadata() or {}).get("of")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"Cannot read the survey {path}: {error}.", hint="Plan the shot again.") from error
+        if of is None:
+            raise InputError(f"{path} is not a survey: it does not say of which painter.", hint="Plan the shot again.")
+        return Survey(of=of, tensors=tensors)
+
+
+def require_survey_of(painter: Painter, survey: Survey) -> None:
+    """Raise InputError unless `painter` took `survey`: other statistics would paint another picture."""
+    if survey.of != painter.fingerprint:
+        raise InputError(
+            f"The survey belongs to another painter than {painter.name!r}:"
+            f" expected {painter.fingerprint[:12]}, found {survey.of[:12]}.",
+            hint="The style's weights, scale or blend have changed since the shot was planned; plan it again.",
+        )
+
+
+def digest(*parts: str | bytes) -> str:
+    """SHA-256 in hex over parts, each with its length, so that ("ab", "c") and ("a", "bc") differ."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(len(data).to_bytes(8, "little"))
+        sha.update(data)
+    return sha.hexdigest()

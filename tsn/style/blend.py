@@ -1,0 +1,104 @@
+"""A weighted mix of painters, in style space, with weights that may move over the shot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tsn.errors import UsageError
+from tsn.style.base import Painter, Survey, Unlocked, digest, require_survey_of
+
+Weight = float | Callable[[int], float]
+"""A constant, or a curve: frame number -> weight. A curve's repr must tell its values, as a frozen
+dataclass's does: it goes into the fingerprint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    painter: Painter
+    weight: Weight
+
+    def at(self, number: int) -> float:
+        return self.weight(number) if callable(self.weight) else self.weight
+
+
+def shares(parts: Sequence[Part], number: int) -> list[float]:
+    """The weights at a frame, scaled to a sum of 1.
+
+    Raises:
+        UsageError: a weight is negative or no number, or all are 0 at this frame.
+    """
+    weights = [part.at(number) for part in parts]
+    for part, weight in zip(parts, weights, strict=True):
+        if not 0 <= weight < float("inf"):
+            raise UsageError(
+                f"Frame {number}: the blend weight of {part.painter.name!r} must be 0 or more, got {weight}."
+            )
+    total = sum(weights)
+    if total == 0:
+        raise UsageError(
+            f"Frame {number}: all blend weights are 0 ({', '.join(part.painter.name for part in parts)}).",
+            hint="To fade the style out, move style.strength.",
+        )
+    return [weight / total for weight in weights]
+
+
+class Blend:
+    """A weighted mean of paintings. Painters without weight at a frame are not asked."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = tuple(parts)
+        self.name = "+".join(part.painter.name for part in self.parts)
+        # Before the lock and after it alike: a survey does not depend on the weights, but it is cheap.
+        self.fingerprint = digest("blend", *(t for p in self.parts for t in (p.painter.fingerprint, repr(p.weight))))
+
+    def paint(self, image: Tensor, number: int) -> Tensor:
+        """See `Painter.paint`."""
+        asked = [(p.painter, share) for p, share in zip(self.parts, shares(self.parts, number), strict=True) if share]
+        if len(asked) == 1:
+            return asked[0][0].paint(image, number)
+        mixed = torch.zeros_like(image)
+        for painter, share in asked:
+            mixed += share * painter.paint(image, number)
+        return mixed.clamp_(0, 1)
+
+
+class UnlockedBlend(Blend):
+    """A blend where one painter at least wants a survey; the survey holds one for each that does."""
+
+    def survey(self, images: Iterable[Tensor]) -> Survey:
+        """See `Unlocked.survey`. Goes through `images` once, frame by frame."""
+        frames = []
+        for image in images:
+            tensors = {
+                f"{index}/{name}": tensor
+                for index, part in enumerate(self.parts)
+                if isinstance(part.painter, Unlocked)
+                for name, tensor in part.painter.survey([image]).tensors.items()
+            }
+            frames.append(Survey(of=self.fingerprint, tensors=tensors))
+        return Survey.mean(frames)
+
+    def locked(self, survey: Survey) -> Painter:
+        """See `Unlocked.locked`."""
+        require_survey_of(self, survey)
+        parts = []
+        for index, part in enumerate(self.parts):
+            painter: Painter = part.painter
+            if isinstance(painter, Unlocked):
+                head = f"{index}/"
+                own = {k.removeprefix(head): v for k, v in survey.tensors.items() if k.startswith(head)}
+                painter = painter.locked(Survey(of=painter.fingerprint, tensors=own))
+            parts.append(Part(painter=painter, weight=part.weight))
+        return Blend(parts)
+
+
+def blend(parts: Sequence[Part]) -> Painter:
+    """A blend, unlocked if any of its painters is. Raises UsageError where there are none."""
+    if not parts:
+        raise UsageError("A blend needs one style at least, as in {blend: {great-wave: 0.7, auvers: 0.3}}.")
+    unlocked = any(isinstance(part.painter, Unlocked) for part in parts)
+    return UnlockedBlend(parts) if unlocked else Blend(parts)

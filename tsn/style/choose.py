@@ -1,0 +1,78 @@
+"""From what a shot file says under `style:` to a painter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from tsn.errors import UsageError
+from tsn.style.base import Painter
+from tsn.style.blend import Part, Weight, blend
+from tsn.style.scale import scaled
+from tsn.style.weights import load, resolve
+
+
+def painter(
+    *,
+    model: str | None = None,
+    blend: Mapping[str, Weight] | None = None,
+    frames: str | None = None,
+    scale: float = 1.0,
+    tile: int = 0,
+    device: torch.device | str = "cpu",
+    base: Path = Path(),
+) -> Painter:
+    """The painter of a shot. Where it is an `Unlocked` one, survey the shot and lock it before painting.
+
+    Args:
+        model: a bundled name, or a .safetensors or .onnx file (`file.onnx:19` for one style of several).
+        blend: models and their weights, constant or over frames.
+        frames: pattern of a sequence that is painted already; it has the plate's size, so `scale` must be 1.
+        scale: paint at this multiple of the plate's size.
+        tile: longest side of a tile in pixels at the painted size, 0 = auto; ONNX nets are never tiled.
+        base: folder that relative files start from.
+
+    Raises:
+        UsageError: not exactly one of `model`, `blend` and `frames`, or an impossible setting.
+        InputError: a file is missing, damaged, or not what it should be.
+    """
+    given = [name for name, value in {"model": model, "blend": blend, "frames": frames}.items() if value is not None]
+    if len(given) != 1:
+        raise UsageError(
+            f"style: expected exactly one of model, blend and frames, found {' and '.join(given) or 'none'}."
+        )
+    if tile < 0:
+        raise UsageError(f"style.tile must be 0 (auto) or a size in pixels, got {tile}.")
+    if frames is not None:
+        from tsn.style.painted import PaintedFrames
+
+        if scale != 1:
+            raise UsageError(
+                f"style.scale is {scale}, but painted frames cannot be painted at another size.", hint="Remove scale."
+            )
+        return PaintedFrames(str(base / frames))
+    if model is not None:
+        return scaled(_one(model, tile=tile, device=device, base=base), scale)
+    assert blend is not None
+    return scaled(_mix(blend, tile=tile, device=device, base=base), scale)
+
+
+def _mix(weights: Mapping[str, Weight], *, tile: int, device: torch.device | str, base: Path) -> Painter:
+    return blend(
+        [Part(painter=_one(m, tile=tile, device=device, base=base), weight=weight) for m, weight in weights.items()]
+    )
+
+
+def _one(model: str, *, tile: int, device: torch.device | str, base: Path) -> Painter:
+    from tsn.style.onnx import OnnxPainter, split_index
+
+    file, index = split_index(model)
+    info = resolve(file, base=base)
+    if info.family == "onnx":
+        return OnnxPainter(info.path, sha256=info.sha256, index=index, device=device)
+
+    from tsn.style.locked import FeedforwardPainter
+
+    return FeedforwardPainter(load(info).to(device), name=info.name, weights=info.sha256, tile=tile)

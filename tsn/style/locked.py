@@ -1,0 +1,110 @@
+"""A feed-forward net as a painter: by each frame's own statistics, or locked to a shot's survey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from tsn.errors import InputError
+from tsn.style.base import Painter, Survey, digest, require_survey_of
+from tsn.style.feedforward import Stats, StyleNet
+from tsn.style.survey import mosaic
+from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
+
+METHOD = "feedforward-1"
+"""Goes up when the same weights begin to paint another picture."""
+
+
+def survey_from_stats(of: str, stats: Stats) -> Survey:
+    """Names the norm layers in the order the net runs them: `00.mean`, `00.variance`, ..."""
+    named: dict[str, Tensor] = {}
+    for index, (mean, variance) in enumerate(stats):
+        # Copies outside inference mode: a tensor made inside it may not meet a parameter later.
+        named[f"{index:02}.mean"] = mean.detach().float().cpu().clone()
+        named[f"{index:02}.variance"] = variance.detach().float().cpu().clone()
+    return Survey(of=of, tensors=named)
+
+
+def stats_from_survey(survey: Survey, net: StyleNet) -> Stats:
+    """The way back, on the net's device. Raises InputError unless there is one pair of the right size per norm."""
+    device = net.enter.conv.weight.device
+    sizes = [tensor.numel() for name, tensor in net.named_parameters() if name.endswith(".scale")]
+    names = [f"{index:02}.{kind}" for index in range(len(sizes)) for kind in ("mean", "variance")]
+    found = {name: tensor.numel() for name, tensor in survey.tensors.items()}
+    expected = {name: sizes[index // 2] for index, name in enumerate(names)}
+    if found != expected:
+        raise InputError(
+            f"The survey does not fit the net: expected {len(expected)} statistics of {sum(sizes)} channels,"
+            f" found {len(found)} of {sum(found.values()) // 2}.",
+            hint="Plan the shot again.",
+        )
+    return [
+        (survey.tensors[f"{index:02}.mean"].to(device), survey.tensors[f"{index:02}.variance"].to(device))
+        for index in range(len(sizes))
+    ]
+
+
+class FeedforwardPainter:
+    """An unlocked net. It paints each frame whole, normalised by itself.
+
+    Args:
+        net: on the device it shall paint on.
+        name: of the style.
+        weights: SHA-256 of its weights.
+        tile: longest side of a tile once locked, pixels; 0 = auto.
+    """
+
+    def __init__(self, net: StyleNet, *, name: str, weights: str, tile: int = 0) -> None:
+        self.net = net.eval().to(memory_format=torch.channels_last)
+        self.name = name
+        self.tile = tile
+        self.fingerprint = digest(METHOD, weights)
+
+    def paint(self, image: Tensor, number: int) -> Tensor:
+        """See `Painter.paint`."""
+        padded = pad(image, self.net.stride)
+        whole = (slice(0, padded.shape[-2]), slice(0, padded.shape[-1]))
+        painted = paint_tiled(self.net, padded, [Tile(read=whole, write=whole)])
+        return painted[:, : image.shape[-2], : image.shape[-1]]
+
+    def survey(self, images: Iterable[Tensor]) -> Survey:
+        """See `Unlocked.survey`; holds one frame at a time, of at most `survey.PIXEL_LIMIT` pixels."""
+        frames = []
+        for image in images:
+            picture = pad(mosaic(image, stride=self.net.stride), self.net.stride)[None]
+            stats = self.net.survey([picture.contiguous(memory_format=torch.channels_last)])
+            frames.append(survey_from_stats(self.fingerprint, stats))
+        return Survey.mean(frames)
+
+    def locked(self, survey: Survey) -> Painter:
+        """See `Unlocked.locked`."""
+        require_survey_of(self, survey)
+        with torch.no_grad():
+            net = self.net.lock(stats_from_survey(survey, self.net))
+        return LockedPainter(
+            net, name=self.name, fingerprint=digest(self.fingerprint, survey.fingerprint), tile=self.tile
+        )
+
+
+class LockedPainter:
+    """A net of convolutions only: norms folded in at a shot's statistics, large frames in tiles.
+
+    The tile size is in the fingerprint, as tiles need not agree with the whole to the last bit.
+    """
+
+    def __init__(self, net: StyleNet, *, name: str, fingerprint: str, tile: int) -> None:
+        self.net = net
+        self.name = name
+        self.tile = tile
+        self.fingerprint = digest(fingerprint, str(tile))
+
+    def paint(self, image: Tensor, number: int) -> Tensor:
+        """See `Painter.paint`."""
+        padded = pad(image, self.net.stride)
+        height, width = padded.shape[-2:]
+        plan = tiles(
+            height, width, tile=edge(height, width, self.tile), overlap=self.net.radius, stride=self.net.stride
+        )
+        return paint_tiled(self.net, padded, plan)[:, : image.shape[-2], : image.shape[-1]]

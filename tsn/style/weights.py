@@ -1,0 +1,159 @@
+"""The style weights that come with tsn, and those of the user: find, describe and load them.
+
+Safetensors only. A `.pth` file is a pickle, and loading one runs whatever code its author put into it.
+The metadata in the file says which net it is for: `family`, `width`, `blocks`; and whose: `name`, `title`,
+`licence`. training/train_style.py writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsn.errors import InputError, UsageError, near_miss
+
+if TYPE_CHECKING:
+    from tsn.style.feedforward import StyleNet
+
+BUNDLED = Path(__file__).parent / "weights"
+FILES = {".safetensors", ".onnx"}
+PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
+EXPORT = "training/train_style.py writes such files."
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleInfo:
+    """What `tsn styles` tells of a style.
+
+    Attributes:
+        name: what a shot file calls it.
+        family: `feedforward` or `onnx`.
+        sha256: of the file.
+        size: of the file, bytes.
+    """
+
+    name: str
+    family: str
+    title: str
+    licence: str
+    sha256: str
+    size: int
+    path: Path
+
+    def to_dict(self) -> dict[str, str | int]:
+        """For JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def bundled() -> tuple[StyleInfo, ...]:
+    """The styles that come with tsn, by name."""
+    return tuple(sorted((describe(path) for path in BUNDLED.glob("*.safetensors")), key=lambda info: info.name))
+
+
+def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
+    """What `style.model` means: a bundled name, or a `.safetensors` or `.onnx` file relative to `base`.
+
+    Raises:
+        UsageError: a name that no bundled style has.
+        InputError: a file that is missing, damaged, or of another kind.
+    """
+    path = base / Path(model).expanduser()
+    kind = path.suffix.lower()
+    if kind not in FILES | PICKLES and "/" not in model and "\\" not in model:
+        styles = {info.name: info for info in bundled()}
+        if model not in styles:
+            known = ", ".join(styles) or "none"
+            raise UsageError(
+                f"No style is called {model!r}; bundled are: {known}.",
+                hint=near_miss(model, styles) or "A file of your own needs its ending: name.safetensors or name.onnx.",
+            )
+        return styles[model]
+    if kind in PICKLES:
+        raise InputError(
+            f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix}.",
+            hint="Loading a pickle can run foreign code. Convert it where you trust it:"
+            " safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW, metadata=...)"
+            " for a tsn net, torch.onnx.export for any other.",
+        )
+    if kind not in FILES:
+        raise InputError(f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix or 'no ending'}.")
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*") if p.suffix.lower() in FILES]
+        raise InputError(
+            f"The weights file does not exist: {path}",
+            hint=near_miss(path.name, siblings) or "A relative path is relative to the shot file.",
+        )
+    return describe(path)
+
+
+def describe(path: Path) -> StyleInfo:
+    """Hash a weights file and read who it is, without loading it. Raises InputError."""
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
+    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else _metadata(path)
+    return StyleInfo(
+        name=facts.get("name", path.stem),
+        family=facts.get("family", "unknown"),
+        title=facts.get("title", path.stem),
+        licence=facts.get("licence", "unknown"),
+        sha256=sha256,
+        size=size,
+        path=path,
+    )
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} is damaged, or no safetensors file: {error}.", hint="Copy or download it again."
+        ) from error
+
+
+def load(info: StyleInfo) -> StyleNet:
+    """Build the net that a safetensors file describes, with its weights in float32, on the CPU.
+
+    Raises:
+        InputError: the file is damaged, describes no net of ours, or its tensors do not fit the description.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from tsn.style.feedforward import StyleNet
+
+    facts = _metadata(info.path)
+    if facts.get("family") != "feedforward":
+        found = facts.get("family", "none")
+        raise InputError(f"{info.path}: expected weights of family 'feedforward', found {found!r}.", hint=EXPORT)
+    width, blocks = (int(text) if (text := facts.get(key, "")).isdecimal() else 0 for key in ("width", "blocks"))
+    if not (width and blocks):
+        raise InputError(
+            f"{info.path}: the metadata must give the net's width and blocks as whole numbers, found"
+            f" width={facts.get('width')!r}, blocks={facts.get('blocks')!r}.",
+            hint=EXPORT,
+        )
+    net = StyleNet(width=width, blocks=blocks)
+    found_tensors = load_file(info.path)
+    expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in found_tensors.items()}
+    for name in sorted(expected.keys() | shapes.keys()):
+        if expected.get(name) != shapes.get(name):
+            raise InputError(
+                f"{info.path}: the tensors do not fit width {net.width}, blocks {net.blocks}: {name} expected"
+                f" {expected.get(name, 'nothing')}, found {shapes.get(name, 'nothing')}.",
+                hint=EXPORT,
+            )
+        if not torch.isfinite(found_tensors[name]).all():
+            raise InputError(f"{info.path}: {name} holds values that are no numbers.", hint="The training diverged.")
+    net.load_state_dict({name: tensor.float() for name, tensor in found_tensors.items()})
+    return net.eval()

@@ -1,0 +1,92 @@
+"""Give back the grain that averaging took: Laplacian bands, each lifted to the paint's own energy.
+
+A mean of strokes that do not quite agree is soft. Each band of the mean is scaled, place by place, by
+sqrt(E_target / E_mean), where E_target is the window's mean of the per-frame paint's local band energy,
+carried along the motion. So the target itself is steady, and the gain does not boil. Energies are taken
+in luma: the mean decorrelates colour more than light, and RGB energies would over-restore light.
+They vary slowly, so they live at a quarter of the size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from tsn.temporal.filters import blur, enlarge, reduce
+from tsn.temporal.window import Tap
+
+BAND_SIGMAS = (0.75, 1.5, 3.0, 6.0)
+"""Pixels: from the finest grain to a broad stroke."""
+ENERGY_SIGMA = 12.0
+"""Pixels over which energy is local: several strokes, or the gain follows single strokes and flickers."""
+MAX_GAIN = 3.5
+"""Past this, what is left of a band in the mean is noise, and lifting it shows."""
+BAND_SHARES = (1.1, 0.7, 0.6, 0.6)
+"""Exponents of the gains. Bands overlap: a lifted band leaks into its neighbours, so that full gains give strokes
+1.15 of their energy and the finest grain only 0.75 (docs/temporal.md)."""
+_REDUCTION = 4
+_FLOOR = 1e-7  # of energy: about (1/8 of an 8-bit code)^2, so that flat areas keep a gain of 1
+_LUMA = (0.2126, 0.7152, 0.0722)
+
+
+def bands(image: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Laplacian bands at full size, finest first, and what is left; their sum is the image: (C, H, W) each.
+
+    The coarse two are blurred at a half and a quarter of the size, where a wide Gaussian is cheap.
+    """
+    fine, grain, stroke, broad = BAND_SIGMAS
+    soft = [image, blur(image, fine)]
+    soft.append(blur(soft[-1], grain))
+    half = blur(reduce(soft[-1], 2), stroke / 2)
+    quarter = blur(reduce(half, 2), broad / 4)
+    soft += [enlarge(half, image), enlarge(quarter, image)]
+    return [a - b for a, b in pairwise(soft)], soft[-1]
+
+
+def _energies(split: Sequence[Tensor]) -> Tensor:
+    """Local energy of single-channel bands, at a quarter of the size: (bands, H/4, W/4)."""
+    squares = torch.cat([band * band for band in split])
+    return blur(reduce(squares, _REDUCTION), ENERGY_SIGMA / _REDUCTION)
+
+
+def _luma(image: Tensor) -> Tensor:
+    """(3, H, W) -> (1, H, W), Rec.709 weights on style-space values."""
+    return (image * torch.tensor(_LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)
+
+
+def paint_energies(paint: Tensor) -> Tensor:
+    """Local luma energy of each band of one painted frame, (bands, H/4, W/4): what `restore` aims at."""
+    return _energies(bands(_luma(paint))[0])
+
+
+def reduced(tap: Tap) -> Tap:
+    """The tap at the size of the energies."""
+    height, width = tap.flow.shape[-2:]
+    flow = reduce(tap.flow, _REDUCTION)
+    scale = torch.tensor([flow.shape[2] / width, flow.shape[1] / height], device=flow.device).view(2, 1, 1)
+    return Tap(offset=tap.offset, flow=flow * scale, weight=reduce(tap.weight, _REDUCTION))
+
+
+def restore(mean: Tensor, target: Tensor, amount: float) -> Tensor:
+    """The mean with its bands lifted towards the target energy.
+
+    Args:
+        mean: (3, H, W).
+        target: (bands, H/4, W/4), a mean of `paint_energies`.
+        amount: 0 leaves the mean, 1 restores the paint's energy, more overshoots.
+
+    Returns:
+        (3, H, W), clipped to [0, 1].
+    """
+    if amount == 0:
+        return mean
+    split, restored = bands(mean)
+    ratio = (target + _FLOOR) / (_energies([_luma(band) for band in split]) + _FLOOR)
+    shares = torch.tensor(BAND_SHARES, device=mean.device).view(-1, 1, 1)
+    gains = enlarge(ratio.sqrt().clamp(1, MAX_GAIN) ** (amount * shares), mean)
+    for band, gain in zip(split, gains, strict=True):
+        restored.addcmul_(band, gain)
+    return restored.clamp_(0, 1)

@@ -1,0 +1,39 @@
+"""Gaussian filters and changes of size on (C, H, W) tensors; borders are repeated."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gaussian_kernel(sigma: float, device: torch.device | None = None) -> Tensor:
+    """1-D Gaussian of odd length, cut at 3 sigma, summing to 1."""
+    radius = max(1, math.ceil(3 * sigma))
+    x = torch.arange(-radius, radius + 1, dtype=torch.float32, device=device)
+    kernel = torch.exp(-(x**2) / (2 * sigma**2))
+    return kernel / kernel.sum()
+
+
+def blur(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur, sigma in pixels: (C, H, W) -> (C, H, W)."""
+    kernel = gaussian_kernel(sigma, image.device)
+    radius, channels = kernel.numel() // 2, image.shape[0]
+    x = F.pad(image[None], (radius, radius, 0, 0), mode="replicate")
+    x = F.conv2d(x, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+    x = F.pad(x, (0, 0, radius, radius), mode="replicate")
+    return F.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)[0]
+
+
+def reduce(image: Tensor, factor: int) -> Tensor:
+    """Area average to 1/factor of the size, at least one pixel: (C, H, W) -> (C, H/factor, W/factor)."""
+    height, width = image.shape[-2:]
+    size = max(1, height // factor), max(1, width // factor)
+    return F.interpolate(image[None], size=size, mode="area")[0]
+
+
+def enlarge(image: Tensor, like: Tensor) -> Tensor:
+    """Bilinear, to the height and width of `like`."""
+    return F.interpolate(image[None], size=like.shape[-2:], mode="bilinear", align_corners=False)[0]
