@@ -2,8 +2,8 @@
 """Train a feed-forward style net on one painting.
 
     python training/gather_images.py --out data
-    python training/train_style.py training/configs/auvers.yaml --out runs/auvers
-    python training/train_style.py training/configs/auvers.yaml --out runs/auvers --max-steps 2   # smoke run
+    python training/train_style.py training/configs/tarascon.yaml --out runs/tarascon
+    python training/train_style.py training/configs/tarascon.yaml --out runs/tarascon --max-steps 2   # smoke run
 
 Every `save_every` steps it writes a checkpoint (atomically; the next start resumes from it) and a picture
 of four photos painted; at the end the weights go to `OUT/NAME.safetensors` in half precision.
@@ -22,7 +22,7 @@ import click
 import torch
 import torch.nn.functional as F
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torchvision.utils import save_image
 
 from tsn.style.feedforward import StyleNet
@@ -61,8 +61,13 @@ def painting_grams(
 @click.command(help=__doc__)
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--start-from",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Weights of a style to begin with.",
+)
 @click.option("--max-steps", type=int, help="Stop early: a smoke run.")
-def main(config: Path, out: Path, max_steps: int | None) -> None:
+def main(config: Path, out: Path, start_from: Path | None, max_steps: int | None) -> None:
     cfg = yaml.safe_load(config.read_text())
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(cfg["seed"])
@@ -72,7 +77,10 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
     target = painting_grams(features.cpu(), Path(cfg["painting"]), cfg["painting_height"], cfg["style_layers"])
     features, target = features.to(device), {k: v.to(device) for k, v in target.items()}
 
-    net = StyleNet(width=cfg["width"], blocks=cfg["blocks"]).to(device, memory_format=torch.channels_last)
+    net = StyleNet(width=cfg["width"], blocks=cfg["blocks"])
+    if start_from:
+        net.load_state_dict({k: v.float() for k, v in load_file(start_from).items()})
+    net = net.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), lr=cfg["learning_rate"])
     photos = Photos(Path(cfg["photos"]), cfg["seed"])
     sizes = [size for stage in cfg["stages"] for size in [stage["crop"]] * stage["steps"]]
@@ -88,7 +96,7 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
         step = state["step"]
         click.echo(f"resumed at step {step}")
 
-    log = (out / "log.csv").open("a")
+    log = out / "log.csv"
     while step < min(len(sizes), max_steps or len(sizes)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, len(sizes), cfg["learning_rate"])
@@ -101,7 +109,11 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
         style = losses.style_loss({k: losses.gram(maps[k]) for k in target}, target, cfg["style_layers"])
         smooth = losses.total_variation(painted)
         weight = style_weight(step, len(sizes), *cfg["style_weight"])
-        loss = content + weight * style + cfg["smooth_weight"] * smooth
+        if step < cfg["copy_steps"]:
+            loss = content + 20 * F.mse_loss(painted, plate)
+        else:
+            tone = losses.tone_loss(painted, plate)
+            loss = content + weight * style + cfg["tone_weight"] * tone + cfg["smooth_weight"] * smooth
         if not torch.isfinite(loss):
             raise click.ClickException(f"Loss is not a number at step {step}; the last checkpoint is {checkpoint}.")
         optimizer.zero_grad(set_to_none=True)
@@ -113,8 +125,8 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
         if step % 20 == 0:
             row = f"{step},{time.monotonic() - started:.0f},{content.item():.4f},{style.item():.4f},{smooth.item():.5f}"
             click.echo(row)
-            log.write(row + "\n")
-            log.flush()
+            with log.open("a") as file:  # opened a row at a time, so that a kill loses none
+                file.write(row + "\n")
         if step % cfg["save_every"] == 0 or step == len(sizes):
             state = {
                 "net": net.state_dict(),
@@ -136,7 +148,8 @@ def main(config: Path, out: Path, max_steps: int | None) -> None:
     }
     facts |= {k: str(cfg[k]) for k in ("name", "title", "licence")}
     target_file = out / f"{cfg['name']}.safetensors"
-    atomically(lambda p: save_file(weights, p, metadata=facts), target_file)
+    # not save_file, which writes files that nobody else on a farm can read (mode 0600)
+    atomically(lambda p: p.write_bytes(save(weights, metadata=facts)), target_file)
     load_file(target_file)  # a weight file that cannot be read is no result
     click.echo(f"{target_file}")
 

@@ -46,8 +46,8 @@ def moving() -> Callable[..., tuple[View, View]]:
         a = wide[:, pad : pad + HEIGHT, pad : pad + WIDTH]
         b = wide[:, pad - dy : pad - dy + HEIGHT, pad - dx : pad - dx + WIDTH]
         return (
-            View(number=number, image=a.contiguous(), key="a", vectors=vectors[0]),
-            View(number=number + step, image=b.contiguous(), key=f"b{dx},{dy}", vectors=vectors[1]),
+            View(number=number, image=a.contiguous(), vectors=vectors[0]),
+            View(number=number + step, image=b.contiguous(), vectors=vectors[1]),
         )
 
     return make

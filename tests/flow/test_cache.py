@@ -48,8 +48,8 @@ def test_key_follows_all_that_the_flow_depends_on(moving) -> None:
         cache_key(Counting(), a, b),
         cache_key(Counting("counting-2"), a, b),
         cache_key(Counting(), b, a),
-        cache_key(Counting(), replace(a, key="c"), b),
-        cache_key(Counting(), a, replace(b, key="c")),
+        cache_key(Counting(), replace(a, image=a.image / 2), b),
+        cache_key(Counting(), a, replace(b, image=b.image / 2)),
         cache_key(Counting(), a, replace(b, number=b.number + 1)),
         cache_key(Counting(), a, wider),
     ]

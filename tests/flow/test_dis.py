@@ -19,7 +19,7 @@ def test_finds_a_known_motion_both_ways(moving, scale: float) -> None:
 
 def test_same_bits_at_any_number_of_threads(texture, threads) -> None:
     wide = texture(5, 376, 680)
-    a, b = (View(number=n, image=wide[:, :360, n * 6 : n * 6 + 640].contiguous(), key="") for n in (1, 2))
+    a, b = (View(number=n, image=wide[:, :360, n * 6 : n * 6 + 640].contiguous()) for n in (1, 2))
     results = []
     for count in (1, 2, 4, 1):
         threads(count)
@@ -31,7 +31,7 @@ def test_same_bits_at_any_number_of_threads(texture, threads) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (20, 9), (33, 31)])
 def test_tiny_frames(size: tuple[int, int]) -> None:
     image = torch.rand(3, *size)
-    forward, _ = DisSource().pair(View(number=1, image=image, key=""), View(number=2, image=image, key=""))
+    forward, _ = DisSource().pair(View(number=1, image=image), View(number=2, image=image))
     assert forward.shape == (2, *size) and torch.isfinite(forward).all()
 
 

@@ -1,11 +1,17 @@
-"""A shot file to start from."""
+"""A shot file to start from, and small shots on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+Window = tuple[tuple[int, int], tuple[int, int]]
 
 MINIMAL = {
     "version": "version: 1",
@@ -27,3 +33,139 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's, no cache outside of the test, no more than a core."""
+    import torch
+
+    for name in [name for name in os.environ if name.startswith(("TSN_", "OCIO"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TSN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TSN_WEIGHTS", str(tmp_path / "weights"))
+    torch.set_num_threads(1)
+
+
+@lru_cache(maxsize=4)
+def _world(scene: int) -> np.ndarray:
+    """A wide picture, float32 (192, 192, 3), in which a frame looks for its pixels; in scene 0 with a light of 8.0."""
+    import cv2
+
+    rng = np.random.default_rng(scene)
+    world = np.zeros((192, 192, 3), np.float32)
+    for cells, weight in ((6, 0.6), (24, 0.4), (96, 0.2)):
+        noise = rng.uniform(0, 1, (cells, cells, 3)).astype(np.float32)
+        world += weight * cv2.resize(noise, (192, 192), interpolation=cv2.INTER_LINEAR)
+    if scene == 0:
+        world[LIGHT_Y + PAD : LIGHT_Y + PAD + 6, LIGHT_X + PAD : LIGHT_X + PAD + 6] = 8.0
+    return world
+
+
+WIDTH, HEIGHT, PAD = 64, 48, 64
+LIGHT_X, LIGHT_Y = 22, 14
+DX, DY = 2, 1
+WHOLE = ((0, 0), (WIDTH - 1, HEIGHT - 1))
+
+
+def pixels(number: int, window: Window = WHOLE, scene: int = 0) -> dict[str, np.ndarray]:
+    """Channels of a frame of a pan by (2, 1) pixels a frame: half RGBA, premultiplied; float Vector, Depth; ids."""
+    (left, top), (right, bottom) = window
+    x, y = np.meshgrid(np.arange(left, right + 1), np.arange(top, bottom + 1))
+    step = number - 1001
+    rgb = _world(scene)[y + PAD - DY * step, x + PAD - DX * step]
+    alpha = np.where(x < 4, 0.0, np.where(x < 8, 0.5, 1.0)).astype(np.float32)
+    if scene:  # a strip that stays would hide a cut
+        alpha[:] = 1
+    channels = {name: (rgb[..., i] * alpha).astype(np.float16) for i, name in enumerate("RGB")}
+    one = np.ones(x.shape, np.float32)
+    return channels | {
+        "A": alpha.astype(np.float16),
+        "Vector.X": -DX * one,
+        "Vector.Y": DY * one,
+        "Vector.Z": -DX * one,
+        "Vector.W": DY * one,
+        "Depth.Z": 5 * one,
+        "id": np.random.default_rng(number).integers(0, 2**32, x.shape, np.uint32),
+        "mask.V": ((x >= 32) * np.clip((x - 32) / 16, 0, 1)).astype(np.float32),
+    }
+
+
+def write_plate(path: Path, number: int, window: Window = WHOLE, scene: int = 0, **instead: np.ndarray) -> Path:
+    """One frame; `instead` replaces channels, `Vector.X` written `Vector__X`."""
+    import OpenEXR
+
+    header = {
+        "compression": OpenEXR.ZIP_COMPRESSION,
+        "type": OpenEXR.scanlineimage,
+        "dataWindow": window,
+        "displayWindow": WHOLE,
+        "studio:shot": f"sh010 take {number}",
+        "studio:lens": 35.0,
+    }
+    changed = {name.replace("__", "."): value for name, value in instead.items()}
+    OpenEXR.File(header, pixels(number, window, scene) | changed).write(str(path))
+    return path
+
+
+@pytest.fixture
+def plate() -> SimpleNamespace:
+    """plate.write(path, number, window, scene, **channels), plate.pixels(...), and the plate's measures."""
+    measures = {"WIDTH": WIDTH, "HEIGHT": HEIGHT, "WHOLE": WHOLE, "LIGHT_X": LIGHT_X, "LIGHT_Y": LIGHT_Y}
+    return SimpleNamespace(write=write_plate, pixels=pixels, DX=DX, DY=DY, **measures)
+
+
+def write_style(path: Path, seed: int = 0) -> Path:
+    """A tiny net with random weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    from tsn.style.feedforward import StyleNet
+
+    torch.manual_seed(seed)
+    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": path.stem, "title": "Tiny", "licence": "CC0"}
+    save_file({k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
+    return path
+
+
+@pytest.fixture
+def style() -> Callable[..., Path]:
+    """style(path, seed=0): a weights file."""
+    return write_style
+
+
+@pytest.fixture
+def shot(tmp_path: Path, surroundings: None) -> Callable[..., Path]:
+    """shot(*lines, frames=range(1001, 1009), **instead): the shot file of a plate of 64x48 pixels.
+
+    `scenes` maps frames to other scenes, `windows` to other data windows, `channels` to other channels.
+    """
+
+    def make(
+        *lines: str,
+        frames: Iterable[int] = range(1001, 1009),
+        scenes: Mapping[int, int] = {},
+        windows: Mapping[int, Window] = {},
+        channels: Mapping[int, Mapping[str, np.ndarray]] = {},
+        **instead: str,
+    ) -> Path:
+        (tmp_path / "plate").mkdir()
+        for number in frames:
+            path = tmp_path / "plate" / f"sh.{number}.exr"
+            window, scene = windows.get(number, WHOLE), scenes.get(number, 0)
+            write_plate(path, number, window, scene, **channels.get(number, {}))
+        if not (tmp_path / "tiny.safetensors").exists():
+            write_style(tmp_path / "tiny.safetensors")
+        keys = {
+            "version": "1",
+            "plate": "plate/sh.####.exr",
+            "output": "styled/sh_styled.####.exr",
+            "style": "{model: tiny.safetensors}",
+            "flow": "{method: vectors, vectors: {layer: Vector}}",
+            "temporal": "{window: 2, cuts: []}",
+        }
+        file = tmp_path / "sh.yaml"
+        file.write_text("\n".join([*(f"{key}: {value}" for key, value in (keys | instead).items()), *lines]) + "\n")
+        return file
+
+    return make

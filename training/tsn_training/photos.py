@@ -20,7 +20,8 @@ def load_image(path: Path) -> Tensor:
         ValueError: the file is not a picture that Pillow can read; names it.
     """
     try:
-        return pil_to_tensor(Image.open(path).convert("RGB"))
+        with Image.open(path) as file:
+            return pil_to_tensor(file.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"{path}: not a readable picture ({error}).") from error
 

@@ -6,7 +6,9 @@ frame b. Visibility: float32 (1, H, W) in [0, 1]; 0 = not seen in the other fram
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from torch import Tensor
@@ -36,14 +38,17 @@ class View:
     Attributes:
         number: frame number.
         image: style space, float32 (3, H, W) in [0, 1].
-        key: hash of the content (plate pixels and vectors), for the cache.
         vectors: the renderer's motion, where the plate carries it.
     """
 
     number: int
     image: Tensor
-    key: str
     vectors: RenderedVectors | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the picture, all that an estimator sees; for the cache."""
+        return hashlib.blake2b(self.image.cpu().numpy().tobytes(), digest_size=20).hexdigest()
 
 
 class FlowSource(Protocol):

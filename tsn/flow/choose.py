@@ -8,6 +8,7 @@ import torch
 
 from tsn.errors import InputError, UsageError, near_miss
 from tsn.flow.base import FlowSource
+from tsn.flow.cache import CachedSource
 from tsn.flow.dis import DisSource
 from tsn.flow.raft import RaftSource
 from tsn.flow.vectors import VectorSource
@@ -17,7 +18,13 @@ METHODS = ("auto", "vectors", "raft", "dis")
 
 
 def choose(
-    method: str, *, has_vectors: bool, device: torch.device, scale: float, weights: Path | None
+    method: str,
+    *,
+    has_vectors: bool,
+    device: torch.device,
+    scale: float,
+    weights: Path | None,
+    cache: Path | None = None,
 ) -> tuple[FlowSource, str]:
     """The flow source for a shot, and why it is that one.
 
@@ -30,6 +37,7 @@ def choose(
         device: where RAFT runs.
         scale: size at which motion is estimated; rendered vectors are always at full size.
         weights: RAFT's state dict, or None for the published weights in the weights folder.
+        cache: folder that keeps what was estimated; rendered vectors cost less to decode than to keep.
 
     Raises:
         UsageError: an unknown method, or `vectors` without any.
@@ -40,23 +48,27 @@ def choose(
             f"flow.method: {method!r} is not known, expected one of {', '.join(METHODS)}",
             hint=near_miss(method, METHODS),
         )
+
+    def kept(source: FlowSource) -> FlowSource:
+        return source if cache is None else CachedSource(source, cache)
+
     if method == "vectors" and not has_vectors:
         raise UsageError(
             "flow.method is vectors, but the shot names no layer with motion vectors",
             hint="Add flow.vectors: {layer: ViewLayer.Vector, convention: blender}, or take method: auto.",
         )
     if method == "dis":
-        return DisSource(scale=scale), "DIS estimates the motion, as the shot file asks."
+        return kept(DisSource(scale=scale)), "DIS estimates the motion, as the shot file asks."
     if method == "raft":
         raft = RaftSource(_weights(weights), device=device, scale=scale)
-        return raft, f"{raft.name} estimates the motion, as the shot file asks."
+        return kept(raft), f"{raft.name} estimates the motion, as the shot file asks."
 
     estimator, estimator_why = _estimator(device, scale, weights)
     if not has_vectors:
-        return estimator, f"{estimator_why} The plate has no motion vectors."
+        return kept(estimator), f"{estimator_why} The plate has no motion vectors."
     asked = "as the shot file asks" if method == "vectors" else "since the plate has them"
     return (
-        VectorSource(estimator),
+        VectorSource(kept(estimator)),
         f"The renderer's motion vectors are used, {asked}; {estimator.name} fills in where they are missing.",
     )
 

@@ -30,7 +30,8 @@ class RaftSource:
     """RAFT, each direction on its own, so that batch size can't change bits.
 
     The all-pairs volume grows with the fourth power of `scale`: at 1920x1080 and scale 1 it takes 4 GiB (5.2 with
-    its pyramid) in single precision, at scale 0.5 a sixteenth. On a CUDA device the network runs in half precision under autocast.
+    its pyramid) in single precision, at scale 0.5 a sixteenth. On a CUDA device the network runs in half precision
+    under autocast.
 
     Args:
         weights: a state dict, `.pth` or `.safetensors`; large or small is told from its names.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from tsn import colour, io, matte
 from tsn.errors import DeviceError, InputError
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
-from tsn.flow.cache import CachedSource
 from tsn.flow.choose import choose
 from tsn.io.frame import Box, Frame
 from tsn.shot.model import Shot
@@ -92,9 +90,7 @@ class Engine:
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else matte.unpremultiply(source, alpha)
         style, residue = self.codec.to_style(straight)
-        found = self._vectors(frame) if motion else None
-        key = _content_key(style, found) if motion else ""
-        view = View(number=frame.number, image=style, key=key, vectors=found)
+        view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
         return Prepared(source=source, alpha=alpha, residue=residue, view=view)
 
     def matte_of(self, frame: Frame) -> Tensor | None:
@@ -155,7 +151,12 @@ def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None]
     )
     has_vectors = shot.flow.vectors is not None
     flow, reason = choose(
-        shot.flow.method, has_vectors=has_vectors, device=chosen, scale=shot.flow.scale, weights=shot.flow.weights
+        shot.flow.method,
+        has_vectors=has_vectors,
+        device=chosen,
+        scale=shot.flow.scale,
+        weights=shot.flow.weights,
+        cache=cache_folder() / "flow",
     )
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
     engine = Engine(
@@ -164,7 +165,7 @@ def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None]
         device=chosen,
         codec=codec,
         painter=painter,
-        flow=CachedSource(flow, cache_folder() / "flow"),
+        flow=flow,
         flow_reason=reason,
         fingerprint=(painter.fingerprint, flow.fingerprint, codec.space, chosen.type),
     )
@@ -198,12 +199,3 @@ def _survey(engine: Engine, painter: Unlocked, plan: Plan, note: Callable[[str],
     except OSError as error:
         note(f"The survey can't be cached in {path.parent} ({error.strerror}); going on without.")
     return survey
-
-
-def _content_key(style: Tensor, motion: RenderedVectors | None) -> str:
-    """Hash of what a flow source sees of a frame."""
-    sha = hashlib.blake2b(style.cpu().numpy().tobytes(), digest_size=20)
-    if motion is not None:
-        for tensor in (motion.to_previous, motion.to_next, motion.valid):
-            sha.update(b"-" if tensor is None else tensor.cpu().numpy().tobytes())
-    return sha.hexdigest()

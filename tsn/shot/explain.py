@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tsn.shot.curves import Curve
-from tsn.shot.load import Origin, Resolved, find, model_path, resolve
+from tsn.shot.document import Origin, find
+from tsn.shot.load import Resolved, model_path, resolve
 from tsn.shot.schema import SECTIONS
 
 

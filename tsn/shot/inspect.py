@@ -56,13 +56,14 @@ def inspect(shot: Shot) -> Plate:
             f"No plate found: {shot.plate}", hint="`plate:` is relative to the file that states it; check the folder."
         )
     wanted = tuple(sorted(ranges.parse(shot.frames))) if shot.frames else _without_gaps(on_disk)
-    missing = tuple(number for number in wanted if number not in set(on_disk))
+    there = set(on_disk)
+    missing = tuple(number for number in wanted if number not in there)
     if missing and shot.missing == "error":
         raise InputError(
             f"{shot.plate}: {_count(missing)} missing: {ranges.compact(missing)} (on disk: {ranges.compact(on_disk)})",
             hint="Render them, correct `frames:`, or choose `missing: hold`, `black` or `skip`.",
         )
-    present = [number for number in wanted if number not in set(missing)]
+    present = [number for number in wanted if number in there]
     if not present:
         raise InputError(
             f"{shot.plate}: none of the frames {ranges.compact(wanted)} is on disk (there: {ranges.compact(on_disk)})",

@@ -1,82 +1,29 @@
-"""From YAML to a Shot: what is stated where, which statement wins, and where a fault lies.
+"""From YAML to a Shot: what is stated is validated, paths are filled in, and faults are told together.
 
-A value comes from the first of these that states it:
-
-1. `--set temporal.window=4`, the last one first;
-2. the environment: `TSN_TEMPORAL__WINDOW=4`, with two underscores between section and key. A variable is
-   read when its part before `__` is a key of the shot file. `TSN_VERSION` never is, nor are tsn's own
-   settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); an empty one counts as unset;
-3. the shot file;
-4. `_sequence.yaml`, the nearest on the way up from the shot file to its `_show.yaml`;
-5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
-6. the defaults of `tsn.shot.model`.
-
-Sections are merged key by key; lists and keyframes are replaced whole; null goes back to the default. A
-path is relative to the file that states it, or to the working directory where no file does. Values are
-YAML with the scalars of YAML 1.2 (`no`, `on` and `1001:20` are text, 010 is ten), as editors read them.
+`tsn.shot.cascade` says which statement of a value wins; a value that nothing states has the default of
+`tsn.shot.model`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from tsn.errors import ShotError, UsageError, near_miss
+from tsn.errors import UsageError, near_miss
 from tsn.io.sequence import Sequence as FrameSequence
+from tsn.shot.cascade import statements
+from tsn.shot.document import Fault, Node, described, find, refusal
 from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
-from tsn.shot.schema import ALTERNATIVES, MERGED, MODEL_FILE, SECTIONS, ShotFile
+from tsn.shot.schema import MERGED, MODEL_FILE, SECTIONS, ShotFile
 
-SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
 TOKENS = ("show", "seq", "shot", "version", "layer", "frame")
-Loc = tuple[str | int, ...]
 Paths = Mapping[tuple[str, ...], str | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where a value comes from; `name` is the variable or the text after --set, lines count from 1."""
-
-    kind: Literal["file", "environment", "set", "default"]
-    file: Path | None = None
-    line: int | None = None
-    column: int | None = None
-    name: str | None = None
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.file else ""
-        if self.kind == "default":
-            return f"default (null at {place or self.name})" if place or self.name else "default"
-        return place or (f"--set {self.name}" if self.kind == "set" else str(self.name))
-
-    @property
-    def folder(self) -> Path:
-        """What relative paths stated here are relative to."""
-        return Path(os.path.abspath(self.file)).parent if self.file else Path.cwd()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """A stated value: a scalar, a list or a mapping of nodes, with its place and its key's place."""
-
-    value: Any
-    origin: Origin
-    key: Origin
-    text: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    message: str
-    origin: Origin
-    hint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,263 +53,14 @@ def load(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, st
 def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> Resolved:
     """`load`, with what `tsn explain` needs to tell where each value came from."""
     faults: list[Fault] = []
-    levels = _cascade(Path(file), faults)
-    overrides = [*_environment(environ, faults), *(_set(text, faults) for text in sets)]
-    tree = reduce(_merge, [_long_form(level) for level in (*levels, *overrides)])
+    tree = statements(Path(file), sets=sets, environ=environ, faults=faults)
     parsed = _validate(tree, faults)
     tokens = _tokens(tree, Path(file))
     paths: Paths = {loc: _pattern(tree, loc, tokens, faults) for loc in (("plate",), ("output",), ("style", "frames"))}
     _refuse_overwriting(tree, paths, faults)
     if faults or parsed is None:
-        raise _error(faults, Path(file))
+        raise refusal(faults, Path(file))
     return Resolved(shot=_build(parsed, tree, paths, Path(file)), tree=tree, tokens=tokens)
-
-
-# --- reading -----------------------------------------------------------------------------------------
-
-
-class _Loader(yaml.SafeLoader):
-    """Only the scalars of YAML 1.2's core schema: PyYAML's own make `no` false, 010 eight and 1:20 eighty."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
-
-
-for _tag, _pattern_text, _first in (
-    ("null", r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""]),
-    ("bool", r"(?:true|True|TRUE|false|False|FALSE)\Z", list("tTfF")),
-    ("int", r"[-+]?[0-9]+\Z", list("-+0123456789")),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z", list("-+.0123456789")),
-    ("float", r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z", list("-+.")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern_text), _first)
-
-_SCALARS: Mapping[str, Callable[[str], Any]] = {
-    "tag:yaml.org,2002:null": lambda text: None,
-    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
-    "tag:yaml.org,2002:int": int,
-    "tag:yaml.org,2002:float": lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
-    "tag:yaml.org,2002:str": str,
-}
-_LARGEST = 1 << 20
-"""Bytes of a shot file: more is a plate given by mistake."""
-_MOST_NODES = 20_000
-"""Nodes of a file with its aliases written out: more is a bomb."""
-
-
-def _read(file: Path, faults: list[Fault]) -> Node | None:
-    """The top-level mapping of a file, or None where it is empty."""
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
-    except OSError as error:
-        near = [path.name for path in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
-        if file.is_dir():
-            names = ", ".join(sorted(path.name for path in file.glob("*.yaml"))[:5])
-            hint = f"Shot files in it: {names}." if names else "Name a .yaml file."
-            raise ShotError("expected a shot file, found a folder", file=file, hint=hint) from None
-        hint = near_miss(file.name, near) or "Check the path."
-        raise ShotError(f"can't read it: {(error.strerror or str(error)).lower()}", file=file, hint=hint) from None
-    what = "A shot file is a small YAML text, saved as UTF-8."
-    if len(data) > _LARGEST:
-        raise ShotError("expected a shot file, found more than 1 MiB", file=file, hint=what)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"expected UTF-8 text, found byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise ShotError(message, file=file, line=line, hint=what) from None
-    return _parse(text, lambda mark: _at(file, mark), faults)
-
-
-def _at(file: Path, mark: yaml.Mark | None) -> Origin:
-    return Origin(kind="file", file=file, line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1)
-
-
-def _parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[Fault]) -> Node | None:
-    """YAML text as nodes; raises on broken YAML, collects what is only wrong."""
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-        return None if root is None else _Converter(place, faults).node(root, place(root.start_mark))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else text
-        hint = 'Text that starts with {, @, % or ` needs quotes: plate: "{shot}.####.exr".'
-        quotes = re.search(r"[:=]\s*[{@%`]", f":{line}") or re.search(r"\}[^\s,}\]]", line)
-        problem = error.problem or error.context or "no YAML"
-        fault = Fault(message=f"broken YAML: {problem}", origin=place(mark), hint=hint if quotes else None)
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, None)
-        fault = Fault(message=f"expected text, found the character {error.character:#04x}", origin=place(mark))
-    except RecursionError:
-        fault = Fault(message="nested too deeply", origin=place(None))
-    raise _error([fault], fault.origin.file)
-
-
-@dataclass
-class _Converter:
-    """Composed YAML to `Node`s; a class only to count and to notice aliases that hold themselves."""
-
-    place: Callable[[yaml.Mark | None], Origin]
-    faults: list[Fault]
-    count: int = 0
-    open: set[int] = field(default_factory=set)
-
-    def node(self, raw: yaml.Node, key: Origin) -> Node:
-        origin = self.place(raw.start_mark)
-        self.count += 1
-        if id(raw) in self.open or self.count > _MOST_NODES:
-            raise _error([Fault(message="aliases that never end", origin=origin)], origin.file)
-        self.open.add(id(raw))
-        try:
-            return Node(value=self.value(raw, origin), origin=origin, key=key, text=getattr(raw, "value", ""))
-        finally:
-            self.open.discard(id(raw))
-
-    def value(self, raw: yaml.Node, origin: Origin) -> Any:
-        if isinstance(raw, yaml.ScalarNode):
-            try:
-                return _SCALARS[raw.tag](raw.value)
-            except (KeyError, ValueError):
-                message = f"expected a plain value, found {raw.tag} {raw.value!r}"
-                self.faults.append(Fault(message=message, origin=origin))
-                return None
-        if isinstance(raw, yaml.SequenceNode):
-            return [self.node(item, self.place(item.start_mark)) for item in raw.value]
-        found: dict[str, Node] = {}
-        for key, item in raw.value:
-            place = self.place(key.start_mark)
-            if not isinstance(key, yaml.ScalarNode):
-                hint = 'Text that starts with { needs quotes: plate: "{shot}.####.exr".'
-                self.faults.append(Fault(message="expected a key, found a mapping or list", origin=place, hint=hint))
-            elif key.value in found:
-                first = found[key.value].key
-                where = f", first on line {first.line}" if first.line else ""
-                self.faults.append(Fault(message=f"the key {key.value!r} is here twice{where}", origin=place))
-            else:
-                found[key.value] = self.node(item, place)
-        return found
-
-
-# --- the cascade -------------------------------------------------------------------------------------
-
-
-def _cascade(file: Path, faults: list[Fault]) -> list[Node]:
-    """The files a shot is made of, from the show's down to its own."""
-    levels: list[Node] = []
-    seen: dict[Path, Path] = {}
-    path: Path | None = file
-    while path is not None:
-        seen[Path(os.path.realpath(path))] = path
-        origin = Origin(kind="file", file=path, line=1, column=1)
-        tree = _read(path, faults)
-        if tree is None and not levels:
-            hint = "A shot starts with version: 1, plate, output and style."
-            raise ShotError("expected a shot, found an empty file", file=path, line=1, column=1, hint=hint)
-        tree = tree or Node(value={}, origin=origin, key=origin)
-        if not isinstance(tree.value, dict):
-            message = f"expected a mapping of keys, found {_found(tree)}"
-            raise _error([Fault(message=message, origin=tree.origin, hint="Such as version: 1.")], path)
-        _check_version(tree)
-        extends = tree.value.get("extends")
-        # Not inherited: each file has its own parent and says its own version.
-        own = {key: node for key, node in tree.value.items() if key != "extends" and (key != "version" or not levels)}
-        levels.insert(0, replace(tree, value=own, origin=origin))
-        path = _parent(path, extends, explicit=len(levels) > 1 and path.name not in (SHOW, SEQUENCE))
-        if path is not None and Path(os.path.realpath(path)) in seen:
-            place = extends.origin if extends else origin
-            raise _error([Fault(message=f"extends comes back to {path}", origin=place)], file)
-    return levels
-
-
-def _check_version(tree: Node) -> None:
-    """Before anything else: the keys of another version's file would only give misleading faults."""
-    node = tree.value.get("version")
-    if node is not None and (type(node.value) is not int or node.value != 1):
-        hint = "A newer tsn may read it." if type(node.value) in (int, float) else "Write version: 1."
-        message = f"version: expected 1, the format this tsn reads, found {_found(node)}"
-        raise _error([Fault(message=message, origin=node.origin, hint=hint)], tree.origin.file)
-
-
-def _parent(file: Path, extends: Node | None, *, explicit: bool) -> Path | None:
-    """The file that a file inherits from; one reached by `extends` has only the parent it names."""
-    if extends is not None and extends.value is not None:
-        if not isinstance(extends.value, str) or not extends.value:
-            fault = Fault(message=f"extends: expected a path, found {_found(extends)}", origin=extends.origin)
-            raise _error([fault], file)
-        parent = Path(os.path.normpath(extends.origin.folder / extends.value))
-        if not parent.is_file():
-            hint = near_miss(parent.name, [path.name for path in parent.parent.glob("*.yaml")])
-            raise _error([Fault(message=f"extends: no file {parent}", origin=extends.origin, hint=hint)], file)
-        return _shown(parent, file)
-    if explicit or file.name == SHOW:
-        return None
-    sequence = None
-    for folder in Path(os.path.abspath(file)).parents:
-        if sequence is None and file.name != SEQUENCE and (folder / SEQUENCE).is_file():
-            sequence = _shown(folder / SEQUENCE, file)
-        if (folder / SHOW).is_file():
-            return sequence or _shown(folder / SHOW, file)
-    return sequence
-
-
-def _shown(path: Path, beside: Path) -> Path:
-    """Absolute or relative, as the user named the shot."""
-    return path if beside.is_absolute() else Path(os.path.relpath(path))
-
-
-def _environment(environ: Mapping[str, str], faults: list[Fault]) -> Iterator[Node]:
-    keys = [key for key in ShotFile.model_fields if key not in ("version", "extends")]
-    for name in sorted(environ):
-        if not name.startswith("TSN_") or not environ[name]:
-            continue
-        path = name.removeprefix("TSN_").lower().split("__")
-        origin = Origin(kind="environment", name=name)
-        if path[0] in keys:
-            yield _nested(path, environ[name], origin, faults)
-        elif len(path) > 1:
-            hint = near_miss(path[0], keys) or f"Known: {', '.join(keys)}."
-            faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
-
-
-def _set(text: str, faults: list[Fault]) -> Node:
-    key, equals, value = text.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise UsageError(f"--set {text}: expected KEY=VALUE", hint="Such as --set temporal.window=4.")
-    if path[0] in ("version", "extends"):
-        raise UsageError(f"--set {text}: {path[0]} can only stand in a file")
-    return _nested(path, value, Origin(kind="set", name=text), faults)
-
-
-def _nested(path: list[str], text: str, origin: Origin, faults: list[Fault]) -> Node:
-    node = _parse(text, lambda mark: origin, faults) or Node(value=None, origin=origin, key=origin)
-    for key in reversed(path):
-        node = Node(value={key: node}, origin=origin, key=origin)
-    return node
-
-
-def _long_form(level: Node) -> Node:
-    """`style: great-wave` as {model: great-wave}, so that it merges like one."""
-    style = level.value.get("style")
-    if style is None or not isinstance(style.value, str):
-        return level
-    return replace(level, value=level.value | {"style": replace(style, value={"model": style})})
-
-
-def _merge(base: Node, over: Node, path: tuple[str, ...] = ()) -> Node:
-    if path not in MERGED or not isinstance(base.value, dict) or not isinstance(over.value, dict):
-        return over
-    stated = {key for key, node in over.value.items() if node.value is not None}
-    merged = dict(base.value)
-    for group in ALTERNATIVES.get(path, ()):
-        others = frozenset().union(*ALTERNATIVES[path]) - group
-        if stated & group:
-            merged = {key: node for key, node in merged.items() if key not in others}
-    for key, node in over.value.items():
-        merged[key] = _merge(merged[key], node, (*path, key)) if key in merged else node
-    # What is missing in a section is missing in the file, not in the variable that set another key of it.
-    return replace(over if over.origin.kind == "file" else base, value=merged)
 
 
 # --- validation --------------------------------------------------------------------------------------
@@ -429,50 +127,7 @@ def _fault(tree: Node, error: dict[str, Any]) -> Fault:
         hint = near_miss(node.text, re.findall(r"'([^']*)'", expected)) if node.text else None
     elif kind == "string_type" and node.text:
         hint = f'Put it in quotes: "{node.text}".'
-    return Fault(message=f"{dotted}: expected {expected}, found {_found(node)}", origin=node.origin, hint=hint)
-
-
-def find(tree: Node, loc: Loc) -> tuple[Node, Loc]:
-    """The node at a place, or the deepest on the way there with what is left of it."""
-    for index, part in enumerate(loc):
-        known = (
-            tree.value
-            if isinstance(tree.value, dict)
-            else range(len(tree.value))
-            if isinstance(tree.value, list)
-            else ()
-        )
-        if part not in known:
-            return tree, loc[index:]
-        tree = tree.value[part]
-    return tree, ()
-
-
-def _found(node: Node) -> str:
-    if node.value is None:
-        return "nothing"
-    if isinstance(node.value, dict | list):
-        return "a mapping" if isinstance(node.value, dict) else "a list"
-    return f"the text {node.value!r}" if isinstance(node.value, str) else node.text
-
-
-def _error(faults: Sequence[Fault], file: Path | None) -> UsageError:
-    """All faults as one error, the shot file's own first."""
-
-    def rank(fault: Fault) -> tuple[bool, bool, str, int, int]:
-        origin = fault.origin
-        return origin.file is None, origin.file != file, str(origin.file), origin.line or 0, origin.column or 0
-
-    first, *others = sorted(faults, key=rank)
-    message = first.message
-    for other in others:
-        origin = other.origin
-        place = f"{origin}:{origin.column}" if origin.file else str(origin)
-        message += f"\n  also {place}: {other.message}" + (f" ({other.hint})" if other.hint else "")
-    origin = first.origin
-    if origin.file is None:
-        return UsageError(f"{origin}: {message}", hint=first.hint)
-    return ShotError(message, file=origin.file, line=origin.line, column=origin.column, hint=first.hint)
+    return Fault(message=f"{dotted}: expected {expected}, found {described(node)}", origin=node.origin, hint=hint)
 
 
 # --- paths, and the shot -----------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class Style:
             are never all zero at once.
         frames: absolute pattern of a sequence that another tool painted.
         strength: 0 (the plate) to 1.
-        scale: size of the strokes, 1 = as trained.
+        scale: resolution that is painted at, relative to the plate; 0.5 doubles the strokes.
         tile: side of the tiles in pixels, 0 = chosen for the device.
     """
 

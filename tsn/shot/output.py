@@ -12,9 +12,18 @@ from tsn.io.sequence import cannot_write
 def require_writable(folder: Path) -> None:
     """Raise OutputError unless `folder` can be written, or made under the folders that there are."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    fault = errno.ENOTDIR if not there.is_dir() else 0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
-    if fault:
+    if fault := _fault(there):
         raise cannot_write(folder, OSError(fault, os.strerror(fault)))
+
+
+def _fault(there: Path) -> int:
+    """The errno that writing into it would meet; 0 for none."""
+    if not there.is_dir():
+        return errno.ENOTDIR
+    if os.access(there, os.W_OK | os.X_OK):
+        return 0
+    read_only = hasattr(os, "statvfs") and os.statvfs(there).f_flag & os.ST_RDONLY
+    return errno.EROFS if read_only else errno.EACCES
 
 
 def make_folder(folder: Path) -> None:

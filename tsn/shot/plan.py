@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -53,8 +53,11 @@ class Plan:
         """Frames on disk in runs that no gap and no listed cut interrupts: history ends with a run."""
         cuts = () if self.shot.temporal.cuts == "auto" else self.shot.temporal.cuts
         runs: list[list[int]] = [[]]
+        passed = 0
         for number in self.plate.frames:
-            if number in cuts or number not in self.plate.stamps:
+            # A cut on a number that the shot leaves out (on twos, say) parts it at the next frame there is.
+            before, passed = passed, bisect_right(cuts, number)
+            if passed != before or number not in self.plate.stamps:
                 runs.append([])
             if number in self.plate.stamps:
                 runs[-1].append(number)

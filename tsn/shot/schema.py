@@ -212,7 +212,10 @@ class StyleSection(_Section):
         validate_default=True,
         description="0 = the plate, bit for bit; 1 = fully painted. May have keyframes.",
     )
-    scale: Scale = Field(default=Style.scale, description="Size of the strokes; 1 = as the style was trained.")
+    scale: Scale = Field(
+        default=Style.scale,
+        description="Resolution painted at, relative to the plate: 0.5 on a 4K plate has the strokes of a 2K one.",
+    )
     tile: int = Field(default=Style.tile, ge=0, description="Side of the tiles in pixels; 0 = chosen for the device.")
 
     @model_validator(mode="after")

@@ -10,8 +10,7 @@ from tsn.flow.base import Motion, View, measure
 from tsn.shot.engine import Engine, Prepared
 from tsn.shot.plan import Plan
 from tsn.temporal.cuts import is_cut
-from tsn.temporal.detail import paint_energies
-from tsn.temporal.stabilise import stabilise
+from tsn.temporal.stabilise import Painted, painted, stabilise
 
 
 class Stream:
@@ -32,8 +31,7 @@ class Stream:
         self._starts = {run[0] for run in plan.takes}
         self._find_cuts = plan.shot.temporal.cuts == "auto"
         self._radius = plan.shot.temporal.window
-        self._paint: dict[int, Tensor] = {}
-        self._energy: dict[int, Tensor] = {}
+        self._painted: dict[int, Painted] = {}
         self._motion: dict[int, Motion | None] = {}  # by the place of the first of two frames
         self._last: tuple[int, View] | None = None
 
@@ -46,8 +44,7 @@ class Stream:
         return stabilise(
             self._run(place - 1, -1),
             self._run(place, 1),
-            lambda offset: self._paint[place + offset],
-            lambda offset: self._energy[place + offset],
+            {other - place: frame for other, frame in self._painted.items()},
             radius=self._radius,
             detail=self._engine.shot.temporal.detail.at(number),
         )
@@ -62,17 +59,15 @@ class Stream:
 
     def _slide(self, first: int, last: int) -> None:
         """Have places `first` to `last` ready, and forget what lies before them."""
-        if self._last is None or first > self._last[0] + 1 or first not in self._paint:
-            self._paint, self._energy, self._motion, self._last = {}, {}, {}, None
-        for kept in (self._paint, self._energy, self._motion):
-            for place in [p for p in kept if p < first]:
-                del kept[place]  # type: ignore[attr-defined]
+        if self._last is None or first > self._last[0] + 1 or first not in self._painted:
+            self._painted, self._motion, self._last = {}, {}, None
+        self._painted = {place: frame for place, frame in self._painted.items() if place >= first}
+        self._motion = {place: motion for place, motion in self._motion.items() if place >= first}
         start = first if self._last is None else self._last[0] + 1
         for place in range(start, last + 1):
             number = self._numbers[place]
             view = self._prepared(number).view
-            paint = self._engine.painter.paint(view.image, number)
-            self._paint[place], self._energy[place] = paint, paint_energies(paint)
+            self._painted[place] = painted(view.image, self._engine.painter.paint(view.image, number))
             if self._last is not None:
                 self._motion[place - 1] = self._between(self._last[1], view)
             self._last = (place, view)

@@ -4,7 +4,8 @@ Johnson, Alahi, Fei-Fei, "Perceptual losses for real-time style transfer", ECCV 
 after Ulyanov et al. 2016. Three changes, each for video:
 
 - Strides alias, and what aliases boils: downsampling is an area average before a plain convolution
-  (Zhang, "Making convolutional networks shift-invariant again", 2019), upsampling is bilinear.
+  (Zhang, "Making convolutional networks shift-invariant again", 2019), upsampling is bilinear
+  after a small blur.
 - Instance-norm statistics of one frame pump when a highlight enters it, and differ from tile to tile.
   So they can be *given*: a survey takes them once a shot (`StyleNet.survey`).
 - With given statistics a norm is a fixed scale and shift, so `StyleNet.lock` folds it into the
@@ -66,6 +67,16 @@ class _Residual(nn.Module):
         return x + self.b(self.a(x, record), record)
 
 
+def _enlarged(x: Tensor) -> Tensor:
+    """Twice the size, bilinear after [1 2 1] both ways, which is zero at the lattice's own frequency.
+
+    Without the filter, flat darks fill with a woven pattern of 8 px: the cheapest texture for a Gram matrix.
+    """
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = F.avg_pool2d(F.avg_pool2d(x, 2, stride=1), 2, stride=1)  # a box of 2 twice is [1 2 1] / 4
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
 class StyleNet(nn.Module):
     """Style space in, style space out.
 
@@ -92,7 +103,7 @@ class StyleNet(nn.Module):
     @property
     def radius(self) -> int:
         """Pixels that one output pixel sees to each side: what tiles must overlap by."""
-        return 4 + 2 + 4 + 4 * 2 * self.blocks + 4 + 2 + 4 + 2 * self.stride
+        return 4 + 2 + 4 + 4 * 2 * self.blocks + 4 + 2 + 4 + 2 * self.stride + 4 + 2
 
     def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
         if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
@@ -103,7 +114,7 @@ class StyleNet(nn.Module):
         for block in self.body:
             x = block(x, record)
         for layer in self.up:
-            x = layer(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), record)
+            x = layer(_enlarged(x), record)
         return torch.sigmoid(self.leave(x))
 
     @torch.inference_mode()

@@ -11,7 +11,8 @@ changes little. Two searches look for it, and the better one counts:
 - dense flow (DIS): zooms, turns, parallax, objects; judged by the local correlation of the warped picture, which
   no change of exposure touches, and by flow there and back agreeing.
 
-A burnt-in slate or black bars are found again across any cut: about one cut in twenty is missed under them.
+A burnt-in slate or black bars are found again across any cut: about one cut in twenty is missed under them, and one
+in five where both sides of the cut come from one and the same picture.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tsn.temporal.filters import blur, enlarge, reduce
-from tsn.temporal.window import Tap
+from tsn.temporal.window import REDUCTION
 
 BAND_SIGMAS = (0.75, 1.5, 3.0, 6.0)
 """Pixels: from the finest grain to a broad stroke."""
@@ -27,7 +27,6 @@ MAX_GAIN = 3.5
 BAND_SHARES = (1.1, 0.7, 0.6, 0.6)
 """Exponents of the gains. Bands overlap: a lifted band leaks into its neighbours, so that full gains give strokes
 1.15 of their energy and the finest grain only 0.75 (docs/temporal.md)."""
-_REDUCTION = 4
 _FLOOR = 1e-7  # of energy: about (1/8 of an 8-bit code)^2, so that flat areas keep a gain of 1
 _LUMA = (0.2126, 0.7152, 0.0722)
 
@@ -49,7 +48,7 @@ def bands(image: Tensor) -> tuple[list[Tensor], Tensor]:
 def _energies(split: Sequence[Tensor]) -> Tensor:
     """Local energy of single-channel bands, at a quarter of the size: (bands, H/4, W/4)."""
     squares = torch.cat([band * band for band in split])
-    return blur(reduce(squares, _REDUCTION), ENERGY_SIGMA / _REDUCTION)
+    return blur(reduce(squares, REDUCTION), ENERGY_SIGMA / REDUCTION)
 
 
 def _luma(image: Tensor) -> Tensor:
@@ -60,14 +59,6 @@ def _luma(image: Tensor) -> Tensor:
 def paint_energies(paint: Tensor) -> Tensor:
     """Local luma energy of each band of one painted frame, (bands, H/4, W/4): what `restore` aims at."""
     return _energies(bands(_luma(paint))[0])
-
-
-def reduced(tap: Tap) -> Tap:
-    """The tap at the size of the energies."""
-    height, width = tap.flow.shape[-2:]
-    flow = reduce(tap.flow, _REDUCTION)
-    scale = torch.tensor([flow.shape[2] / width, flow.shape[1] / height], device=flow.device).view(2, 1, 1)
-    return Tap(offset=tap.offset, flow=flow * scale, weight=reduce(tap.weight, _REDUCTION))
 
 
 def restore(mean: Tensor, target: Tensor, amount: float) -> Tensor:

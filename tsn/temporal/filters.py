@@ -36,4 +36,5 @@ def reduce(image: Tensor, factor: int) -> Tensor:
 
 def enlarge(image: Tensor, like: Tensor) -> Tensor:
     """Bilinear, to the height and width of `like`."""
-    return F.interpolate(image[None], size=like.shape[-2:], mode="bilinear", align_corners=False)[0]
+    # One channel at a time: for three, torch takes another kernel on one thread than on several, with other last bits.
+    return F.interpolate(image[:, None], size=like.shape[-2:], mode="bilinear", align_corners=False)[:, 0]

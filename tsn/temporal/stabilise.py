@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.temporal import detail as grain
-from tsn.temporal import window
+from tsn.temporal import light, window
+from tsn.temporal.filters import enlarge
 
 # At K = 8 a Gaussian of 6 frames: long-term error .29 of the per-frame paint's against .41 at 4 frames,
 # for 5% more error where something was just uncovered (docs/temporal.md).
 SIGMA_PER_FRAME = 0.75
 
 
+@dataclass(frozen=True, kw_only=True)
+class Painted:
+    """One painted frame with what the passes derive from it, once.
+
+    Attributes:
+        paint: per-frame paint, style space (3, H, W) in [0, 1].
+        energies: `detail.paint_energies` of it.
+        tone: `light.tone` of it.
+        guide: `light.guide` of the plate it was painted from.
+    """
+
+    paint: Tensor
+    energies: Tensor
+    tone: Tensor
+    guide: Tensor
+
+
+def painted(plate: Tensor, paint: Tensor) -> Painted:
+    """What the passes need of one frame: style-space plate and paint, (3, H, W) each."""
+    return Painted(paint=paint, energies=grain.paint_energies(paint), tone=light.tone(paint), guide=light.guide(plate))
+
+
 def stabilise(
-    before: Sequence[Motion],
-    after: Sequence[Motion],
-    paint: Callable[[int], Tensor],
-    energies: Callable[[int], Tensor],
-    *,
-    radius: int,
-    detail: float,
+    before: Sequence[Motion], after: Sequence[Motion], frames: Mapping[int, Painted], *, radius: int, detail: float
 ) -> Tensor:
     """Stable and sharp paint for frame t, a pure function of the frames within `radius`.
 
     Args:
         before: motion between (t-1, t), (t-2, t-1), ..., as far as the segment and the window reach.
         after: motion between (t, t+1), (t+1, t+2), ...
-        paint: per-frame paint at an offset from t, (3, H, W) in [0, 1].
-        energies: `detail.paint_energies` of it.
+        frames: the painted frames by offset from t, 0 and all that the motions lead to.
         radius: K of the window, at least 1.
         detail: how much of the lost grain is given back; 1 = in full.
 
@@ -38,6 +55,8 @@ def stabilise(
         (3, H, W) in [0, 1].
     """
     around = window.taps(before, after, SIGMA_PER_FRAME * radius)
-    mean = window.mean(paint(0), around, paint)
-    target = window.mean(energies(0), [grain.reduced(tap) for tap in around], energies, mode="bilinear")
-    return grain.restore(mean, target, detail)
+    small = [window.reduced(tap) for tap in around]
+    mean = window.mean(frames[0].paint, around, lambda offset: frames[offset].paint)
+    target = window.mean(frames[0].energies, small, lambda offset: frames[offset].energies, mode="bilinear")
+    moved = light.shift(small, lambda offset: frames[offset].tone, lambda offset: frames[offset].guide)
+    return grain.restore((mean + enlarge(moved, mean)).clamp(0, 1), target, detail)

@@ -23,7 +23,7 @@ from tsn.temporal.filters import blur, enlarge, reduce
 # Paint near an edge of what is visible is trusted less, over about a stroke's width, so that an opening
 # has no hard rim: error where uncovered fell by 10% at 4 px (facts/temporal.md).
 FEATHER_SIGMA = 4.0
-_REDUCTION = 4  # the feather is smooth: it is made at a quarter of the size
+REDUCTION = 4  # what is smooth (feathers, energies, tone) is made at a quarter of the size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Tap:
 
 def _feather(seen: Tensor) -> Tensor:
     """1 well inside the visible, falling to 0 at its edge: (1, H, W) -> (1, H, W)."""
-    soft = blur(reduce(seen, _REDUCTION), FEATHER_SIGMA / _REDUCTION)
+    soft = blur(reduce(seen, REDUCTION), FEATHER_SIGMA / REDUCTION)
     return seen * enlarge((2 * soft - 1).clamp(min=0), seen)
 
 
@@ -71,6 +71,14 @@ def taps(before: Sequence[Motion], after: Sequence[Motion], sigma: float) -> lis
     back = [(m.backward, m.seen_backward) for m in before]
     forth = [(m.forward, m.seen_forward) for m in after]
     return (_walk(back, -1, sigma) if back else []) + (_walk(forth, 1, sigma) if forth else [])
+
+
+def reduced(tap: Tap) -> Tap:
+    """The tap between pictures at a quarter of the size."""
+    height, width = tap.flow.shape[-2:]
+    flow = reduce(tap.flow, REDUCTION)
+    scale = torch.tensor([flow.shape[2] / width, flow.shape[1] / height], device=flow.device).view(2, 1, 1)
+    return Tap(offset=tap.offset, flow=flow * scale, weight=reduce(tap.weight, REDUCTION))
 
 
 def mean(own: Tensor, around: Sequence[Tap], at: Callable[[int], Tensor], *, mode: str = "bicubic") -> Tensor:

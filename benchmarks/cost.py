@@ -1,0 +1,389 @@
+"""What a render costs: CPU-seconds a frame by stage, the whole over the style net alone, and peak memory.
+
+CPU time, not wall time, so that a busy machine counts the same as an idle one; waiting threads sleep
+(OMP_WAIT_POLICY=PASSIVE), else their spinning would count as work. Every measurement runs in a process of its own,
+with an empty flow cache. The parent stays small on purpose: Linux hands a parent's peak memory down to its children.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+WINDOW = 8
+SIZES = ((640, 360), (1920, 1080))
+QUICK_SIZES = ((320, 180), (640, 360))
+SHORT, LONG = 24, 240
+"""Frames whose peak memory is compared, at the smaller size. Past 2 * WINDOW, each frame more has a full window."""
+FEW, MORE = 2 * WINDOW + 1, 2 * WINDOW + 9
+"""Frames whose CPU time is compared at the larger size: what start-up, survey and the shot's ends cost cancels out."""
+SAMPLES = 4
+"""Frames with a full window whose stages are timed."""
+RATIO_BAR, MEMORY_BAR = 3.0, 1.1
+# What the renderer does per frame: the plate frame is read and prepared once for the window, once for its output.
+STAGES = ("read", "prepare", "read again", "prepare again", "cuts", "flow", "style", "temporal", "colour back", "write")
+ASIDE = "flow by DIS"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a child process used, and what it printed."""
+
+    cpu: float
+    peak_mb: float
+    output: str
+
+
+@click.group(invoke_without_command=True)
+@click.option("--quick", is_flag=True, help="Smaller frames: a fifth of the work.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def cli(ctx: click.Context, quick: bool, as_json: bool) -> None:
+    """CPU-seconds a frame, peak memory, and the two bars they must meet."""
+    if ctx.invoked_subcommand is None:
+        with tempfile.TemporaryDirectory(prefix="tsn-cost-") as folder:
+            result = measure(Path(folder), QUICK_SIZES if quick else SIZES)
+        click.echo(json.dumps({"quick": quick, **result}, indent=1) if as_json else report(result, quick=quick))
+
+
+def measure(folder: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:
+    """Everything, smallest size first; memory is measured there."""
+    result: dict[str, Any] = {"machine": json.loads(child("machine").output), "window": WINDOW, "sizes": []}
+    for index, (width, height) in enumerate(sizes):
+        progress(f"{width}x{height}: making a plate")
+        home = folder / f"{width}x{height}"
+        few, more = (SHORT, LONG) if index == 0 else (FEW, MORE)
+        result["style"] = child("plate", home, width, height, more).output.strip()
+        progress(f"{width}x{height}: stages")
+        stages = json.loads(child("stages", home, cache=home / "cache-stages").output)
+        runs = []
+        for count in (few, more):
+            progress(f"{width}x{height}: rendering {count} frames")
+            shot = write_shot(home, f"render{count}", frames=count)
+            runs.append(child("render", shot, cache=home / f"cache-{count}"))
+        whole = (runs[1].cpu - runs[0].cpu) / (more - few)
+        result["sizes"].append(
+            {
+                "width": width,
+                "height": height,
+                "frames": [few, more],
+                "stages": stages,
+                "sum": sum(stages[name] for name in STAGES),
+                "whole": whole,
+                "whole_over_style": whole / stages["style"],
+                "startup": runs[0].cpu - whole * few,
+                "peak_mb": [run.peak_mb for run in runs],
+            }
+        )
+    ratios = [size["whole_over_style"] for size in result["sizes"]]
+    peaks = result["sizes"][0]["peak_mb"]
+    result["whole_over_style"] = bar(max(ratios), RATIO_BAR)
+    result["memory"] = {"frames": [SHORT, LONG], "peak_mb": peaks, **bar(peaks[1] / peaks[0], MEMORY_BAR)}
+    return result
+
+
+def bar(value: float, limit: float) -> dict[str, float | bool]:
+    """A figure beside what it must not exceed."""
+    return {"value": value, "limit": limit, "met": value <= limit}
+
+
+def child(*args: object, cache: Path | None = None) -> Usage:
+    """Run one of the hidden commands below. A failing one ends the benchmark, with its own words on stderr."""
+    env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+    if cache is not None:
+        env["TSN_CACHE"] = str(cache)
+    command = [sys.executable, __file__, *map(str, args)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    # Not RUSAGE_CHILDREN: its peak is the highest of all children so far.
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    if process.returncode:
+        raise click.ClickException(f"{' '.join(map(str, args))} ended with {process.returncode}")
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return Usage(cpu=used.ru_utime + used.ru_stime, peak_mb=used.ru_maxrss / unit, output=output)
+
+
+def progress(text: str) -> None:
+    """On stderr, so that --json stays JSON."""
+    click.echo(f"... {text}", err=True)
+
+
+def write_shot(home: Path, name: str, *, frames: int) -> Path:
+    """A shot file over the first frames of the plate in `home`."""
+    data = {
+        "version": 1,
+        "plate": str(home / "plate.####.exr"),
+        "frames": f"1-{frames}",
+        "output": str(home / name / "out.####.exr"),
+        "colour": {"input": "lin_rec709"},
+        "style": {"model": (home / "style").read_text()},
+        "flow": {"method": "vectors", "vectors": {"layer": "ViewLayer.Vector", "convention": "blender"}},
+        "temporal": {"window": WINDOW},
+    }
+    path = home / f"{name}.yaml"
+    path.write_text(json.dumps(data))  # JSON is YAML
+    return path
+
+
+@cli.command(hidden=True)
+def machine() -> None:
+    """Print what this was measured on."""
+    import torch
+
+    from tsn import __version__
+
+    model = platform.processor() or platform.machine()
+    if sys.platform == "linux":
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    facts = {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "torch_threads": torch.get_num_threads(),
+    }
+    click.echo(json.dumps({**facts, "torch": torch.__version__, "tsn": __version__}))
+
+
+@cli.command(hidden=True)
+@click.argument("home", type=click.Path(path_type=Path))
+@click.argument("width", type=int)
+@click.argument("height", type=int)
+@click.argument("count", type=int)
+def plate(home: Path, width: int, height: int, count: int) -> None:
+    """Write a plate with true vectors and choose a style; print the style's name."""
+    home.mkdir(parents=True)
+    name, model = choose_style(home)
+    (home / "style").write_text(model)
+    scene = Scene(width, height)
+    for number in range(1, count + 1):
+        scene.write(home / f"plate.{number:04}.exr", number)
+    click.echo(name)
+
+
+def choose_style(home: Path) -> tuple[str, str]:
+    """What to call the style, and what a shot file calls it: a bundled one, else a net that was never trained."""
+    from tsn.style.weights import bundled
+
+    names = [info.name for info in bundled()]
+    if names:
+        name = "tarascon" if "tarascon" in names else names[0]
+        return name, name
+    import torch
+    from safetensors.torch import save_file
+
+    from tsn.style.feedforward import StyleNet
+
+    torch.manual_seed(1)
+    facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5"}
+    path = home / "untrained.safetensors"
+    save_file(StyleNet(width=16, blocks=5).state_dict(), path, metadata=facts)
+    return "an untrained net of width 16 (no style is bundled; it costs the same)", str(path)
+
+
+class Scene:
+    """Ground and two discs of texture under a panning camera, and a world behind that has no vectors.
+
+    So the renderer must fill a third of the frame by estimated flow, as in most CG shots.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        import numpy as np
+
+        self.width, self.height = width, height
+        rng = np.random.default_rng(1)
+        self.textures = [self._texture(rng, 1024) for _ in range(4)]
+
+    @staticmethod
+    def _texture(rng: Any, side: int) -> Any:
+        """Tileable noise with more energy in its broad shapes, scene-linear, with values to about 10."""
+        import numpy as np
+
+        frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]) * side
+        spectrum = np.fft.rfft2(rng.normal(size=(3, side, side))) / np.maximum(frequency, 4)
+        field = np.fft.irfft2(spectrum, (side, side))
+        return np.exp(field / field.std() - 1.5).transpose(1, 2, 0).astype(np.float32)
+
+    def _places(self, number: float) -> list[tuple[float, float]]:
+        """Where world, ground and the discs are at a frame, in pixels from where they began."""
+        from math import cos, sin
+
+        unit = self.width / 640
+        pan = 2.7 * number * unit
+        disc = 60 * unit
+        return [
+            (-0.4 * pan, 0.0),
+            (-pan, 0.3 * number * unit),
+            (disc * cos(number / 13), disc * sin(number / 13)),
+            (-1.6 * disc * sin(number / 19), 0.5 * disc * cos(number / 11)),
+        ]
+
+    def write(self, path: Path, number: int) -> None:
+        """One multilayer EXR: Combined RGBA, Depth and Vector by Blender's convention, half, ZIP."""
+        import cv2
+        import numpy as np
+        import OpenEXR
+
+        height, width = self.height, self.width
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        before, now, after = (self._places(number + step) for step in (-1, 0, 1))
+        colour = np.zeros((height, width, 3), np.float32)
+        depth, vector = np.full((height, width), 65504, np.float32), np.zeros((4, height, width), np.float32)
+        for layer, (left, top) in enumerate(now):
+            if layer == 0:
+                inside = np.ones((height, width), bool)
+            elif layer == 1:
+                inside = y > height / 3 + 0.03 * height * np.sin((x - left) * 12 / width)
+            else:
+                centre = width * (0.3 if layer == 2 else 0.65), height * 0.5
+                inside = np.hypot(x - left - centre[0], y - top - centre[1]) < height / 6
+            side = self.textures[layer].shape[0]
+            picture = cv2.remap(
+                self.textures[layer], (x - left) % side, (y - top) % side, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+            )
+            colour[inside] = picture[inside]
+            if layer:
+                depth[inside] = 20 / layer
+                (px, py), (nx, ny) = before[layer], after[layer]
+                vector[:, inside] = np.array([px - left, top - py, left - nx, ny - top], np.float32)[:, None]
+        channels = {f"ViewLayer.Combined.{c}": colour[..., i] for i, c in enumerate("RGB")}
+        channels["ViewLayer.Combined.A"] = np.ones_like(depth)
+        channels["ViewLayer.Depth.Z"] = depth
+        channels |= {f"ViewLayer.Vector.{c}": vector[i] for i, c in enumerate("XYZW")}
+        header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
+        OpenEXR.File(header, {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in channels.items()}).write(
+            str(path)
+        )
+
+
+@cli.command(hidden=True)
+@click.argument("shot", type=click.Path(path_type=Path))
+def render(shot: Path) -> None:
+    """A whole render, on the CPU."""
+    import tsn
+
+    tsn.render(shot, device="cpu", force=True)
+
+
+@cli.command(hidden=True)
+@click.argument("home", type=click.Path(path_type=Path))
+def stages(home: Path) -> None:
+    """Walk the shot as the renderer does, one thing after another, and print each one's median as JSON."""
+    import torch
+
+    import tsn
+    from tsn import io
+    from tsn.flow.base import measure as motion_between
+    from tsn.flow.dis import DisSource
+    from tsn.shot.engine import make_engine
+    from tsn.shot.render import paint_plate, provenance
+    from tsn.temporal.cuts import is_cut
+    from tsn.temporal.detail import paint_energies
+    from tsn.temporal.stabilise import stabilise
+
+    count = 2 * WINDOW + SAMPLES
+    plan = tsn.plan(write_shot(home, "stages", frames=count))
+    engine = make_engine(plan, device="cpu")
+    plates, outputs = (io.Sequence.parse(text, base=Path()) for text in (plan.shot.plate, plan.shot.output))
+    times: dict[str, list[float]] = defaultdict(list)
+
+    def timed(name: str, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        start = time.process_time()
+        result = work(*args, **kwargs)
+        times[name].append(time.process_time() - start)
+        return result
+
+    dis = DisSource(scale=plan.shot.flow.scale)
+    paints: dict[int, Any] = {}
+    energies: dict[int, Any] = {}
+    motions: dict[int, Any] = {}
+    (home / "stages").mkdir()
+    with torch.inference_mode():
+        last = None
+        for number in plan.plate.present:
+            frame = timed("read", engine.read, plates.path(number), number)
+            view = timed("prepare", engine.prepare, frame).view
+            paints[number] = timed("style", engine.painter.paint, view.image, number)
+            energies[number] = timed("energies", paint_energies, paints[number])
+            if last is not None:
+                timed("cuts", is_cut, last.image, view.image)
+                motions[number - 1] = timed("flow", motion_between, engine.flow, last, view)
+                timed(ASIDE, motion_between, dis, last, view)
+            last = view
+        for number in range(WINDOW + 1, WINDOW + 1 + SAMPLES):
+            painted = timed(
+                "window",
+                stabilise,
+                [motions[number - k] for k in range(1, WINDOW + 1)],
+                [motions[number + k] for k in range(WINDOW)],
+                lambda offset, here=number: paints[here + offset],
+                lambda offset, here=number: energies[here + offset],
+                radius=WINDOW,
+                detail=1.0,
+            )
+            frame = timed("read again", engine.read, plates.path(number), number)
+            prepared = timed("prepare again", engine.prepare, frame, motion=False)
+            rgb = timed("colour back", paint_plate, engine, prepared, painted, 1.0)
+            pixels, facts = rgb.permute(1, 2, 0).numpy(), provenance(plan, engine, number)
+            timed("write", io.write_frame, frame, pixels, outputs.path(number), attributes=facts)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    medians["temporal"] = medians.pop("window") + medians.pop("energies")
+    click.echo(json.dumps(medians))
+
+
+def report(result: dict[str, Any], *, quick: bool) -> str:
+    """The figures as a text for people."""
+    facts, sizes, memory = result["machine"], result["sizes"], result["memory"]
+    lines = [
+        f"{facts['cpu']}, {facts['cores']} cores (load {facts['load']:.1f}), torch {facts['torch']} with"
+        f" {facts['torch_threads']} threads, tsn {facts['tsn']}",
+        f"style: {result['style']}; window {result['window']}; CPU-seconds a frame",
+    ]
+    if quick:
+        lines.append("QUICK: smaller frames than the bars are for.")
+    lines += ["", f"{'':24}" + "".join(f"{size['width']}x{size['height']}".rjust(12) for size in sizes)]
+
+    def row(name: str, values: list[str]) -> None:
+        lines.append(f"{name:24}" + "".join(value.rjust(12) for value in values))
+
+    for name in STAGES:
+        row("flow (vectors)" if name == "flow" else name, [f"{size['stages'][name]:.3f}" for size in sizes])
+    row("sum of these", [f"{size['sum']:.3f}" for size in sizes])
+    row("whole render", [f"{size['whole']:.3f}" for size in sizes])
+    row("sum / style", [f"{size['sum'] / size['stages']['style']:.2f}" for size in sizes])
+    row("whole / style alone", [f"{size['whole_over_style']:.2f}" for size in sizes])
+    row("(flow by DIS instead)", [f"{size['stages'][ASIDE]:.3f}" for size in sizes])
+    row("(start-up and survey)", [f"{size['startup']:.1f}" for size in sizes])
+    low, high = memory["peak_mb"]
+    verdicts = {True: "met", False: "MISSED"}
+    ratio = result["whole_over_style"]
+    lines += [
+        "",
+        f"whole / style alone  {ratio['value']:.2f}, at most {ratio['limit']}: {verdicts[ratio['met']]}",
+        f"peak memory at {sizes[0]['width']}x{sizes[0]['height']}  {SHORT} frames {low:.0f} MB, {LONG} frames"
+        f" {high:.0f} MB: ratio {memory['value']:.3f}, at most {memory['limit']}: {verdicts[memory['met']]}",
+        f"peak memory at {sizes[-1]['width']}x{sizes[-1]['height']}  {MORE} frames {sizes[-1]['peak_mb'][1]:.0f} MB",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli()

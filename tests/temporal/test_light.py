@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from tsn.temporal import light
+from tsn.temporal.stabilise import painted, stabilise
+from tsn.temporal.window import Tap
+
+H, W, K = 64, 128, 4
+
+
+def shadowed(left: int, depth: float = 0.4) -> Tensor:
+    """A grey floor with a shadow 32 px wide from `left` on, (3, H, W)."""
+    floor = torch.full((3, H, W), 0.7)
+    floor[:, :, left : left + 32] -= depth
+    return floor
+
+
+@pytest.fixture
+def floor(motion):
+    """stable(plates): the middle frame of a floor that stands still, painted as it is."""
+    still = motion(0, 0, H, W)
+
+    def stable(plates: list[Tensor]) -> Tensor:
+        frames = {offset - K: painted(plate, plate) for offset, plate in enumerate(plates)}
+        return stabilise([still] * K, [still] * K, frames, radius=K, detail=0.0)
+
+    return stable
+
+
+def test_a_shadow_that_passes_keeps_its_tone(floor) -> None:
+    """Vectors say that nothing moves; a plain mean would leave a third of the shadow."""
+    made = floor([shadowed(48 + 12 * step) for step in range(-K, K + 1)])
+    middle, outside = made[:, 24:40, 58:70].mean(), made[:, 24:40, :8].mean()
+    assert middle < 0.42 and outside == pytest.approx(0.7, abs=0.02)
+
+
+def test_still_light_shifts_nothing(noise) -> None:
+    plate = noise(H, W, 3, 12)
+    flow, weight = torch.zeros(2, H // 4, W // 4), torch.ones(1, H // 4, W // 4)
+    around = [Tap(offset=offset, flow=flow, weight=weight * 0.5) for offset in (-1, 1)]
+    tones = {offset: light.tone(noise(H, W, offset + 9)) for offset in (-1, 0, 1)}
+    moved = light.shift(around, tones.__getitem__, lambda offset: light.guide(plate))
+    assert torch.equal(moved, torch.zeros_like(moved))
+
+
+def test_grain_of_the_plate_is_no_change_of_light(noise) -> None:
+    flow, weight = torch.zeros(2, H // 4, W // 4), torch.ones(1, H // 4, W // 4)
+    guides = {offset: light.guide(0.5 + 0.1 * (noise(H, W, offset + 5) - 0.5)) for offset in (0, 1)}
+    tones = {offset: light.tone(noise(H, W, offset)) for offset in (0, 1)}
+    around = [Tap(offset=1, flow=flow, weight=weight)]
+    assert light.shift(around, tones.__getitem__, guides.__getitem__).abs().max() == 0

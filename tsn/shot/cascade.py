@@ -1,0 +1,160 @@
+"""What states a shot, and which statement wins.
+
+A value comes from the first of these that states it:
+
+1. `--set temporal.window=4`, the last one first;
+2. the environment: `TSN_TEMPORAL__WINDOW=4`, with two underscores between section and key. A variable is
+   read when its part before `__` is a key of the shot file. `TSN_VERSION` never is, nor are tsn's own
+   settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); an empty one counts as unset;
+3. the shot file;
+4. `_sequence.yaml`, the nearest on the way up from the shot file to its `_show.yaml`;
+5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
+6. the defaults of `tsn.shot.model`.
+
+Sections are merged key by key; lists and keyframes are replaced whole; null goes back to the default. A
+path is relative to the file that states it, or to the working directory where no file does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+
+from tsn.errors import ShotError, UsageError, near_miss
+from tsn.shot.document import Fault, Node, Origin, described, parse, read, refusal
+from tsn.shot.schema import ALTERNATIVES, MERGED, ShotFile
+
+SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
+
+
+def statements(file: Path, *, sets: Sequence[str], environ: Mapping[str, str], faults: list[Fault]) -> Node:
+    """All that is stated for a shot, merged to one tree; styles in the long form, {model: great-wave}.
+
+    Raises:
+        ShotError: a file that can't be read or isn't one of this version; what is only wrong goes to `faults`.
+        UsageError: a text after --set, or the value of a variable, that can't be read.
+    """
+    levels = _cascade(file, faults)
+    overrides = [*_environment(environ, faults), *(_set(text, faults) for text in sets)]
+    return reduce(_merge, [_long_form(level) for level in (*levels, *overrides)])
+
+
+def _cascade(file: Path, faults: list[Fault]) -> list[Node]:
+    """The files a shot is made of, from the show's down to its own."""
+    levels: list[Node] = []
+    seen: dict[Path, Path] = {}
+    path: Path | None = file
+    while path is not None:
+        seen[Path(os.path.realpath(path))] = path
+        origin = Origin(kind="file", file=path, line=1, column=1)
+        tree = read(path, faults)
+        if tree is None and not levels:
+            hint = "A shot starts with version: 1, plate, output and style."
+            raise ShotError("expected a shot, found an empty file", file=path, line=1, column=1, hint=hint)
+        tree = tree or Node(value={}, origin=origin, key=origin)
+        if not isinstance(tree.value, dict):
+            message = f"expected a mapping of keys, found {described(tree)}"
+            raise refusal([Fault(message=message, origin=tree.origin, hint="Such as version: 1.")], path)
+        _check_version(tree)
+        extends = tree.value.get("extends")
+        # Not inherited: each file has its own parent and says its own version.
+        own = {key: node for key, node in tree.value.items() if key != "extends" and (key != "version" or not levels)}
+        levels.insert(0, replace(tree, value=own, origin=origin))
+        path = _parent(path, extends, explicit=len(levels) > 1 and path.name not in (SHOW, SEQUENCE))
+        if path is not None and Path(os.path.realpath(path)) in seen:
+            place = extends.origin if extends else origin
+            raise refusal([Fault(message=f"extends comes back to {path}", origin=place)], file)
+    return levels
+
+
+def _check_version(tree: Node) -> None:
+    """Before anything else: the keys of another version's file would only give misleading faults."""
+    node = tree.value.get("version")
+    if node is not None and (type(node.value) is not int or node.value != 1):
+        hint = "A newer tsn may read it." if type(node.value) in (int, float) else "Write version: 1."
+        message = f"version: expected 1, the format this tsn reads, found {described(node)}"
+        raise refusal([Fault(message=message, origin=node.origin, hint=hint)], tree.origin.file)
+
+
+def _parent(file: Path, extends: Node | None, *, explicit: bool) -> Path | None:
+    """The file that a file inherits from; one reached by `extends` has only the parent it names."""
+    if extends is not None and extends.value is not None:
+        if not isinstance(extends.value, str) or not extends.value:
+            fault = Fault(message=f"extends: expected a path, found {described(extends)}", origin=extends.origin)
+            raise refusal([fault], file)
+        parent = Path(os.path.normpath(extends.origin.folder / extends.value))
+        if not parent.is_file():
+            hint = near_miss(parent.name, [path.name for path in parent.parent.glob("*.yaml")])
+            raise refusal([Fault(message=f"extends: no file {parent}", origin=extends.origin, hint=hint)], file)
+        return _shown(parent, file)
+    if explicit or file.name == SHOW:
+        return None
+    sequence = None
+    for folder in Path(os.path.abspath(file)).parents:
+        if sequence is None and file.name != SEQUENCE and (folder / SEQUENCE).is_file():
+            sequence = _shown(folder / SEQUENCE, file)
+        if (folder / SHOW).is_file():
+            return sequence or _shown(folder / SHOW, file)
+    return sequence
+
+
+def _shown(path: Path, beside: Path) -> Path:
+    """Absolute or relative, as the user named the shot."""
+    return path if beside.is_absolute() else Path(os.path.relpath(path))
+
+
+def _environment(environ: Mapping[str, str], faults: list[Fault]) -> Iterator[Node]:
+    keys = [key for key in ShotFile.model_fields if key not in ("version", "extends")]
+    for name in sorted(environ):
+        if not name.startswith("TSN_") or not environ[name]:
+            continue
+        path = name.removeprefix("TSN_").lower().split("__")
+        origin = Origin(kind="environment", name=name)
+        if path[0] in keys:
+            yield _nested(path, environ[name], origin, faults)
+        elif len(path) > 1:
+            hint = near_miss(path[0], keys) or f"Known: {', '.join(keys)}."
+            faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
+
+
+def _set(text: str, faults: list[Fault]) -> Node:
+    key, equals, value = text.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise UsageError(f"--set {text}: expected KEY=VALUE", hint="Such as --set temporal.window=4.")
+    if path[0] in ("version", "extends"):
+        raise UsageError(f"--set {text}: {path[0]} can only stand in a file")
+    return _nested(path, value, Origin(kind="set", name=text), faults)
+
+
+def _nested(path: list[str], text: str, origin: Origin, faults: list[Fault]) -> Node:
+    node = parse(text, lambda mark: origin, faults) or Node(value=None, origin=origin, key=origin)
+    for key in reversed(path):
+        node = Node(value={key: node}, origin=origin, key=origin)
+    return node
+
+
+def _long_form(level: Node) -> Node:
+    """`style: great-wave` as {model: great-wave}, so that it merges like one."""
+    style = level.value.get("style")
+    if style is None or not isinstance(style.value, str):
+        return level
+    return replace(level, value=level.value | {"style": replace(style, value={"model": style})})
+
+
+def _merge(base: Node, over: Node, path: tuple[str, ...] = ()) -> Node:
+    if path not in MERGED or not isinstance(base.value, dict) or not isinstance(over.value, dict):
+        return over
+    stated = {key for key, node in over.value.items() if node.value is not None}
+    merged = dict(base.value)
+    for group in ALTERNATIVES.get(path, ()):
+        others = frozenset().union(*ALTERNATIVES[path]) - group
+        if stated & group:
+            merged = {key: node for key, node in merged.items() if key not in others}
+    for key, node in over.value.items():
+        merged[key] = _merge(merged[key], node, (*path, key)) if key in merged else node
+    # What is missing in a section is missing in the file, not in the variable that set another key of it.
+    return replace(over if over.origin.kind == "file" else base, value=merged)

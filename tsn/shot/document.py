@@ -1,0 +1,240 @@
+"""YAML read into nodes that know where they were stated, and faults told at their places.
+
+Scalars are those of YAML 1.2 (`no`, `on` and `1001:20` are text, 010 is ten), as editors read them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import yaml
+
+from tsn.errors import ShotError, UsageError, near_miss
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a value comes from; `name` is the variable or the text after --set, lines count from 1."""
+
+    kind: Literal["file", "environment", "set", "default"]
+    file: Path | None = None
+    line: int | None = None
+    column: int | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file else ""
+        if self.kind == "default":
+            return f"default (null at {place or self.name})" if place or self.name else "default"
+        return place or (f"--set {self.name}" if self.kind == "set" else str(self.name))
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths stated here are relative to."""
+        return Path(os.path.abspath(self.file)).parent if self.file else Path.cwd()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A stated value: a scalar, a list or a mapping of nodes, with its place and its key's place."""
+
+    value: Any
+    origin: Origin
+    key: Origin
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What is wrong at a place. Faults are collected, so that one run tells of all of them."""
+
+    message: str
+    origin: Origin
+    hint: str | None = None
+
+
+def find(tree: Node, loc: Loc) -> tuple[Node, Loc]:
+    """The node at a place, or the deepest on the way there with what is left of it."""
+    for index, part in enumerate(loc):
+        known = (
+            tree.value
+            if isinstance(tree.value, dict)
+            else range(len(tree.value))
+            if isinstance(tree.value, list)
+            else ()
+        )
+        if part not in known:
+            return tree, loc[index:]
+        tree = tree.value[part]
+    return tree, ()
+
+
+def described(node: Node) -> str:
+    """What a node holds, in the words of a message: expected ..., found ..."""
+    if node.value is None:
+        return "nothing"
+    if isinstance(node.value, dict | list):
+        return "a mapping" if isinstance(node.value, dict) else "a list"
+    return f"the text {node.value!r}" if isinstance(node.value, str) else node.text
+
+
+def refusal(faults: Sequence[Fault], file: Path | None) -> UsageError:
+    """All faults as one error, the shot file's own first."""
+
+    def rank(fault: Fault) -> tuple[bool, bool, str, int, int]:
+        origin = fault.origin
+        return origin.file is None, origin.file != file, str(origin.file), origin.line or 0, origin.column or 0
+
+    first, *others = sorted(faults, key=rank)
+    message = first.message
+    for other in others:
+        origin = other.origin
+        place = f"{origin}:{origin.column}" if origin.file else str(origin)
+        message += f"\n  also {place}: {other.message}" + (f" ({other.hint})" if other.hint else "")
+    origin = first.origin
+    if origin.file is None:
+        return UsageError(f"{origin}: {message}", hint=first.hint)
+    return ShotError(message, file=origin.file, line=origin.line, column=origin.column, hint=first.hint)
+
+
+class _Loader(yaml.SafeLoader):
+    """Only the scalars of YAML 1.2's core schema: PyYAML's own make `no` false, 010 eight and 1:20 eighty."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+for _tag, _pattern, _first in (
+    ("null", r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""]),
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)\Z", list("tTfF")),
+    ("int", r"[-+]?[0-9]+\Z", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z", list("-+.0123456789")),
+    ("float", r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z", list("-+.")),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+_SCALARS: Mapping[str, Callable[[str], Any]] = {
+    "tag:yaml.org,2002:null": lambda text: None,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
+    "tag:yaml.org,2002:str": str,
+}
+_LARGEST = 1 << 20
+"""Bytes of a shot file: more is a plate given by mistake."""
+_MOST_NODES = 20_000
+"""Nodes of a file with its aliases written out: more is a bomb."""
+
+
+def read(file: Path, faults: list[Fault]) -> Node | None:
+    """What a file holds at its top level, or None where it is empty.
+
+    Raises:
+        ShotError: no file, too large, not UTF-8, or as `parse` does; what is only wrong goes to `faults`.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
+    except OSError as error:
+        near = [path.name for path in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
+        if file.is_dir():
+            names = ", ".join(sorted(path.name for path in file.glob("*.yaml"))[:5])
+            hint = f"Shot files in it: {names}." if names else "Name a .yaml file."
+            raise ShotError("expected a shot file, found a folder", file=file, hint=hint) from None
+        hint = near_miss(file.name, near) or "Check the path."
+        raise ShotError(f"can't read it: {(error.strerror or str(error)).lower()}", file=file, hint=hint) from None
+    what = "A shot file is a small YAML text, saved as UTF-8."
+    if len(data) > _LARGEST:
+        raise ShotError("expected a shot file, found more than 1 MiB", file=file, hint=what)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"expected UTF-8 text, found byte 0x{data[error.start]:02x} at offset {error.start}"
+        raise ShotError(message, file=file, line=line, hint=what) from None
+    return parse(text, lambda mark: _at(file, mark), faults)
+
+
+def _at(file: Path, mark: yaml.Mark | None) -> Origin:
+    return Origin(kind="file", file=file, line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1)
+
+
+def parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[Fault]) -> Node | None:
+    """YAML text as nodes, or None where it is empty.
+
+    Args:
+        text: one YAML document.
+        place: the origin of what starts at a mark of the text.
+        faults: collects what is only wrong, such as a key that is there twice.
+
+    Raises:
+        ShotError, UsageError: broken YAML, in a file or outside of one.
+    """
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        return None if root is None else _Converter(place, faults).node(root, place(root.start_mark))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else text
+        hint = 'Text that starts with {, @, % or ` needs quotes: plate: "{shot}.####.exr".'
+        quotes = re.search(r"[:=]\s*[{@%`]", f":{line}") or re.search(r"\}[^\s,}\]]", line)
+        problem = error.problem or error.context or "no YAML"
+        fault = Fault(message=f"broken YAML: {problem}", origin=place(mark), hint=hint if quotes else None)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, None)
+        fault = Fault(message=f"expected text, found the character {error.character:#04x}", origin=place(mark))
+    except RecursionError:
+        fault = Fault(message="nested too deeply", origin=place(None))
+    raise refusal([fault], fault.origin.file)
+
+
+@dataclass
+class _Converter:
+    """Composed YAML to `Node`s; a class only to count and to notice aliases that hold themselves."""
+
+    place: Callable[[yaml.Mark | None], Origin]
+    faults: list[Fault]
+    count: int = 0
+    open: set[int] = field(default_factory=set)
+
+    def node(self, raw: yaml.Node, key: Origin) -> Node:
+        origin = self.place(raw.start_mark)
+        self.count += 1
+        if id(raw) in self.open or self.count > _MOST_NODES:
+            raise refusal([Fault(message="aliases that never end", origin=origin)], origin.file)
+        self.open.add(id(raw))
+        try:
+            return Node(value=self.value(raw, origin), origin=origin, key=key, text=getattr(raw, "value", ""))
+        finally:
+            self.open.discard(id(raw))
+
+    def value(self, raw: yaml.Node, origin: Origin) -> Any:
+        if isinstance(raw, yaml.ScalarNode):
+            try:
+                return _SCALARS[raw.tag](raw.value)
+            except (KeyError, ValueError):
+                message = f"expected a plain value, found {raw.tag} {raw.value!r}"
+                self.faults.append(Fault(message=message, origin=origin))
+                return None
+        if isinstance(raw, yaml.SequenceNode):
+            return [self.node(item, self.place(item.start_mark)) for item in raw.value]
+        found: dict[str, Node] = {}
+        for key, item in raw.value:
+            place = self.place(key.start_mark)
+            if not isinstance(key, yaml.ScalarNode):
+                hint = 'Text that starts with { needs quotes: plate: "{shot}.####.exr".'
+                self.faults.append(Fault(message="expected a key, found a mapping or list", origin=place, hint=hint))
+            elif key.value in found:
+                first = found[key.value].key
+                where = f", first on line {first.line}" if first.line else ""
+                self.faults.append(Fault(message=f"the key {key.value!r} is here twice{where}", origin=place))
+            else:
+                found[key.value] = self.node(item, place)
+        return found
