@@ -128,7 +128,7 @@ class Engine:
 
 
 def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambda text: None) -> Engine:
-    """Load everything a shot needs, checked against its first frame, and take its survey.
+    """Load everything a shot needs, checked against one of its frames, and take its survey.
 
     Args:
         note: told in a sentence what was chosen, and what takes a while.
@@ -137,9 +137,10 @@ def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None]
         TsnError: of any kind; nothing has been written then.
     """
     shot, chosen = plan.shot, choose_device(device)
-    present = plan.plate.present
-    paths = io.Sequence.parse(shot.plate, base=Path())
-    first = io.read_frame(paths.path(present[0]), present[0], layer=shot.layer)
+    # A survey frame, since every chunk needs those anyway, and the same one on every host.
+    sample = survey_frames(plan.plate.present)[0]
+    path = io.Sequence.parse(shot.plate, base=Path()).path(sample)
+    first = io.read_frame(path, sample, layer=shot.layer)
     style = shot.style
     painter = choose_painter(
         model=style.model,

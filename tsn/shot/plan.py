@@ -92,7 +92,7 @@ class Plan:
 
 
 def survey_frames(present: Sequence[int]) -> tuple[int, ...]:
-    """Frames that stand for the whole shot when its statistics are taken: evenly spaced, ends left out."""
+    """Frames that stand for the whole shot when its statistics are taken: evenly spaced. Every chunk reads them too."""
     count = min(SURVEY_FRAMES, len(present))
     return tuple(present[(2 * i + 1) * len(present) // (2 * count)] for i in range(count))
 
@@ -131,6 +131,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "missing": list(plate.missing),
         "canvas": asdict(plate.canvas),
         "handles": plan.shot.temporal.window,
+        "survey": list(survey_frames(plan.plate.present)),
         "chunks": [
             {"index": c.index, "frames": list(c.frames), "range": ranges.compact(c.frames), "reads": list(c.reads)}
             for c in plan.chunks
