@@ -28,9 +28,10 @@ SIZES = ((640, 360), (1920, 1080))
 QUICK_SIZES = ((320, 180), (640, 360))
 SHORT, LONG = 24, 240
 """Frames whose peak memory is compared, at the smaller size. Past 2 * WINDOW, each frame more has a full window."""
-FEW, MORE = 2 * WINDOW + 1, 2 * WINDOW + 9
-"""Frames whose CPU time is compared at the larger size: what start-up, survey and the shot's ends cost cancels out."""
-SAMPLES = 4
+FEW, MORE = WINDOW + 1, WINDOW + 6
+"""Frames whose CPU time is compared at the larger size: what start-up, survey and the shot's ends cost cancels out.
+Past WINDOW frames, each frame more brings 2 * WINDOW taps: half its own, half of those before it."""
+SAMPLES = 3
 """Frames with a full window whose stages are timed."""
 RATIO_BAR, MEMORY_BAR = 3.0, 1.1
 # What the renderer does per frame: the plate frame is read and prepared once for the window, once for its output.
@@ -68,7 +69,7 @@ def measure(folder: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:
         progress(f"{width}x{height}: making a plate")
         home = folder / f"{width}x{height}"
         few, more = (SHORT, LONG) if index == 0 else (FEW, MORE)
-        result["style"] = child("plate", home, width, height, more).output.strip()
+        result["style"] = child("plate", home, width, height, max(more, 2 * WINDOW + SAMPLES)).output.strip()
         progress(f"{width}x{height}: stages")
         stages = json.loads(child("stages", home, cache=home / "cache-stages").output)
         runs = []
@@ -296,8 +297,7 @@ def stages(home: Path) -> None:
     from tsn.shot.engine import make_engine
     from tsn.shot.render import paint_plate, provenance
     from tsn.temporal.cuts import is_cut
-    from tsn.temporal.detail import paint_energies
-    from tsn.temporal.stabilise import stabilise
+    from tsn.temporal.stabilise import painted, stabilise
 
     count = 2 * WINDOW + SAMPLES
     plan = tsn.plan(write_shot(home, "stages", frames=count))
@@ -312,8 +312,7 @@ def stages(home: Path) -> None:
         return result
 
     dis = DisSource(scale=plan.shot.flow.scale)
-    paints: dict[int, Any] = {}
-    energies: dict[int, Any] = {}
+    frames: dict[int, Any] = {}
     motions: dict[int, Any] = {}
     (home / "stages").mkdir()
     with torch.inference_mode():
@@ -321,31 +320,30 @@ def stages(home: Path) -> None:
         for number in plan.plate.present:
             frame = timed("read", engine.read, plates.path(number), number)
             view = timed("prepare", engine.prepare, frame).view
-            paints[number] = timed("style", engine.painter.paint, view.image, number)
-            energies[number] = timed("energies", paint_energies, paints[number])
+            paint = timed("style", engine.painter.paint, view.image, number)
+            frames[number] = timed("derived", painted, view.image, paint)
             if last is not None:
                 timed("cuts", is_cut, last.image, view.image)
                 motions[number - 1] = timed("flow", motion_between, engine.flow, last, view)
                 timed(ASIDE, motion_between, dis, last, view)
             last = view
         for number in range(WINDOW + 1, WINDOW + 1 + SAMPLES):
-            painted = timed(
+            stable = timed(
                 "window",
                 stabilise,
                 [motions[number - k] for k in range(1, WINDOW + 1)],
                 [motions[number + k] for k in range(WINDOW)],
-                lambda offset, here=number: paints[here + offset],
-                lambda offset, here=number: energies[here + offset],
+                {other - number: frames[other] for other in range(number - WINDOW, number + WINDOW + 1)},
                 radius=WINDOW,
                 detail=1.0,
             )
             frame = timed("read again", engine.read, plates.path(number), number)
             prepared = timed("prepare again", engine.prepare, frame, motion=False)
-            rgb = timed("colour back", paint_plate, engine, prepared, painted, 1.0)
+            rgb = timed("colour back", paint_plate, engine, prepared, stable, 1.0)
             pixels, facts = rgb.permute(1, 2, 0).numpy(), provenance(plan, engine, number)
             timed("write", io.write_frame, frame, pixels, outputs.path(number), attributes=facts)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    medians["temporal"] = medians.pop("window") + medians.pop("energies")
+    medians["temporal"] = medians.pop("window") + medians.pop("derived")
     click.echo(json.dumps(medians))
 
 
