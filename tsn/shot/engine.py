@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -174,8 +174,7 @@ def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None]
     engine.prepare(first)
     engine.matte_of(first)
     if isinstance(painter, Unlocked):
-        locked = painter.locked(_survey(engine, painter, plan, note))
-        engine = Engine(**{**engine.__dict__, "painter": locked})
+        return replace(engine, painter=painter.locked(_survey(engine, painter, plan, note)))
     return engine
 
 
