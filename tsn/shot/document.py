@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -107,8 +107,8 @@ def refusal(faults: Sequence[Fault], file: Path | None) -> UsageError:
 class _Loader(yaml.SafeLoader):
     """Only the scalars of YAML 1.2's core schema: PyYAML's own make `no` false, 010 eight and 1:20 eighty."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
+_Loader.yaml_implicit_resolvers = {}
 
 for _tag, _pattern, _first in (
     ("null", r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""]),
@@ -188,7 +188,7 @@ def parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[F
         fault = Fault(message=f"broken YAML: {problem}", origin=place(mark), hint=hint if quotes else None)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
-        mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, None)
+        mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, 0)
         fault = Fault(message=f"expected text, found the character {error.character:#04x}", origin=place(mark))
     except RecursionError:
         fault = Fault(message="nested too deeply", origin=place(None))

@@ -24,7 +24,7 @@ ENERGY_SIGMA = 12.0
 """Pixels over which energy is local: several strokes, or the gain follows single strokes and flickers."""
 MAX_GAIN = 3.5
 """Past this, what is left of a band in the mean is noise, and lifting it shows."""
-BAND_SHARES = (1.1, 0.7, 0.6, 0.6)
+BAND_SHARES = (1.1, 0.65, 0.55, 0.55)
 """Exponents of the gains. Bands overlap: a lifted band leaks into its neighbours, so that full gains give strokes
 1.15 of their energy and the finest grain only 0.75 (docs/temporal.md)."""
 _FLOOR = 1e-7  # of energy: about (1/8 of an 8-bit code)^2, so that flat areas keep a gain of 1

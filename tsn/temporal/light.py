@@ -17,8 +17,8 @@ from tsn.temporal.filters import blur, reduce
 from tsn.temporal.window import REDUCTION, Tap, mean
 
 # Style-space difference of two plates, averaged over a reduced pixel: up to AGREE it is grain and resampling, from
-# DISAGREE on another light. A soft shadow on a grey floor is 0.12.
-AGREE, DISAGREE = 0.04, 0.10
+# DISAGREE on another light. A soft shadow on a grey floor is 0.12: tighter keeps more of it, and more of the boiling.
+AGREE, DISAGREE = 0.07, 0.15
 TONE_SIGMA = (
     6.0  # pixels; much broader than this and a shadow loses its edge, narrower and strokes of one frame come back
 )
