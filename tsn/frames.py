@@ -44,6 +44,16 @@ def compact(frames: Iterable[int]) -> str:
     return framesToFrameRange(sorted(set(frames)))
 
 
+def sample_frames(frames: Sequence[int], count: int) -> tuple[int, ...]:
+    """At most `count` of `frames`, evenly spaced: the middle ones of `count` equal stretches.
+
+    Not the first and last: shots begin and end in fades, slates and empty sets.
+    """
+    if len(frames) <= count:
+        return tuple(frames)
+    return tuple(frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
     """What one worker renders.

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.errors import InputError
+from tsn.frames import sample_frames
 from tsn.style.base import Survey, digest
-from tsn.style.survey import PIXEL_LIMIT, mosaic, sample_frames
+from tsn.style.survey import PIXEL_LIMIT, mosaic
 
 
 def test_sample_frames_takes_the_middles_of_equal_stretches():

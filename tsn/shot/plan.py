@@ -93,8 +93,7 @@ class Plan:
 
 def survey_frames(present: Sequence[int]) -> tuple[int, ...]:
     """Frames that stand for the whole shot when its statistics are taken: evenly spaced. Every chunk reads them too."""
-    count = min(SURVEY_FRAMES, len(present))
-    return tuple(present[(2 * i + 1) * len(present) // (2 * count)] for i in range(count))
+    return ranges.sample_frames(present, SURVEY_FRAMES)
 
 
 def plan(shot: Shot, plate: Plate, *, wanted: Sequence[int] | None = None, chunk_size: int | None = None) -> Plan:

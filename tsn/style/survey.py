@@ -1,4 +1,4 @@
-"""Which frames of a shot a survey looks at, and how much of each.
+"""How much of a frame a survey looks at.
 
 A survey takes the instance-norm statistics that the whole shot is painted with. They must be those of
 frames at the size they are painted, since a smaller picture has other edges per pixel; and they must be
@@ -8,7 +8,6 @@ those of the whole picture at every layer, since a crop of sky normalised by its
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,16 +20,6 @@ GRID = 3
 """Cells to each side. Measured on five photos, half of each kept, as the painting's mean distance from one by
 whole-frame statistics: 2 x 2 0.027, 3 x 3 0.012, 4 x 4 0.016, 6 x 6 0.015 (more seams). For comparison: the
 photo at half its size 0.026, the averaged statistics of a centre and four corner crops 0.096."""
-
-
-def sample_frames(frames: Sequence[int], count: int = 5) -> tuple[int, ...]:
-    """At most `count` of `frames`, evenly spaced: the middle ones of `count` equal stretches.
-
-    Not the first and last: shots begin and end in fades, slates and empty sets.
-    """
-    if len(frames) <= count:
-        return tuple(frames)
-    return tuple(frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count))
 
 
 def mosaic(image: Tensor, *, stride: int, limit: int = PIXEL_LIMIT) -> Tensor:
