@@ -34,8 +34,11 @@ setup(
     ],
     extras_require={
         "onnx": ["onnxruntime"],
-        "train": ["h5py", "pillow"],
-        "dev": ["pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML", "onnx", "onnxruntime"],
+        "train": ["h5py", "pillow", "tensorboard"],
+        "dev": [
+            *("pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML"),
+            *("onnx", "onnxruntime", "tensorboard", "h5py", "pillow"),
+        ],
     },
     entry_points={"console_scripts": ["tsn = tsn_batch.cli:main"]},
 )

@@ -1,33 +1,45 @@
 #!/usr/bin/env python3
-"""Train a feed-forward style net on one painting.
+"""Train a feed-forward style net, slim or mobile, on one painting.
 
     python training/gather_images.py --out data
-    python training/train_style.py training/configs/tarascon.yaml --out runs/tarascon
-    python training/train_style.py training/configs/tarascon.yaml --out runs/tarascon --max-steps 2   # smoke run
+    python training/train_style.py training/configs/great-wave.yaml --out runs/great-wave
+    python training/train_style.py training/configs/great-wave.yaml --out runs/try --max-steps 2    # smoke run
+    torchrun --nproc-per-node 4 training/train_style.py training/configs/great-wave.yaml --out runs/great-wave
 
-Every `save_every` steps it writes a checkpoint (atomically; the next start resumes from it) and a picture
-of four photos painted; at the end the weights go to `OUT/NAME.safetensors` in half precision.
-The crop grows in stages: small crops learn palette and stroke cheaply, large ones learn composition.
+One CPU, one GPU or many: the same file trains the same net, to rounding. Every `save_every` steps there is a
+checkpoint, from which the next start goes on (also after a kill -9), and a picture of four photos painted;
+losses go to log.csv and to TensorBoard. At the end the weights go to OUT/NAME.safetensors in half precision.
+
+First the net learns to copy: the plate, or what its teacher makes of it. What starts from noise under a style
+loss keeps no structure. Then comes the painting, its weight rising; then, where asked for, steadiness.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 import torch
 import torch.nn.functional as F
-import yaml
-from safetensors.torch import load_file, save
-from torchvision.utils import save_image
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from tsn.style.feedforward import StyleNet
-from tsn_training import losses, perceptual
-from tsn_training.photos import Photos, load_image
+from tsn.errors import InputError, TsnError
+from tsn.io.sequence import atomic, cannot_write
+from tsn.style import weights as shipped
+from tsn.style.families import NETS
+from tsn.style.lockable import LockableNet
+from tsn_batch.guard import Settings, outcome
+from tsn_training import gatys, losses, perceptual, photos, records
+from tsn_training.config import StyleConfig, load_config
+from tsn_training.motion import Pair
+from tsn_training.parallel import Place, place, require_even, without_sync
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LOG_EVERY = 20
 
 
 def learning_rate(step: int, total: int, peak: float) -> float:
@@ -40,118 +52,174 @@ def style_weight(step: int, total: int, low: float, high: float) -> float:
     return low * (high / low) ** min(1.0, step / (0.4 * total))
 
 
-def atomically(write, path: Path) -> None:
-    """Run `write(temporary path)` and move the result into place, so that a kill leaves the old file."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    write(temporary)
-    os.replace(temporary, path)
+def painting_grams(features: perceptual.Features, config: StyleConfig) -> dict[str, Tensor]:
+    """Gram matrices of the painting, at the size that gives its strokes the size they shall have on a plate."""
+    painting = photos.load_image(config.painting).float()[None] / 255
+    if config.painting_box:
+        left, top, right, bottom = config.painting_box
+        painting = painting[..., top:bottom, left:right]
+    width = round(painting.shape[3] * config.painting_height / painting.shape[2])
+    painting = F.interpolate(painting, size=(config.painting_height, width), mode="bicubic", antialias=True)
+    maps = features(painting.clamp(0, 1))
+    return {layer: losses.gram(maps[layer]) for layer in config.style_layers}
 
 
-def painting_grams(
-    features: perceptual.Features, path: Path, height: int, layers: Iterable[str]
-) -> dict[str, torch.Tensor]:
-    """Gram matrices of the painting, resized so that its strokes have the size they shall have on a plate."""
-    painting = load_image(path).float()[None] / 255
-    width = round(painting.shape[3] * height / painting.shape[2])
-    painting = F.interpolate(painting, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
-    maps = features(painting)
-    return {k: losses.gram(maps[k]) for k in layers}
+def loss_of(
+    net: torch.nn.Module,
+    pair: Pair,
+    step: int,
+    *,
+    config: StyleConfig,
+    features: perceptual.Features,
+    target: dict[str, Tensor],
+    teacher: torch.nn.Module | None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What is to become small at this step, and its parts for the log."""
+    if step < config.copy_steps:
+        with torch.no_grad():
+            wanted = teacher(pair.now) if teacher else pair.now
+        copy = F.mse_loss(net(pair.now), wanted)
+        return 20 * copy, {"copy": copy}
+
+    temporal = config.temporal
+    steady = temporal is not None and step >= temporal.after * config.steps
+    # Both moments go through in one call: DDP wants one forward pass for each backward pass.
+    painted = net(torch.cat([pair.now, pair.then]) if steady else pair.now)
+    now = painted[: len(pair.now)]
+    parts = gatys.parts(now, pair.now, features=features, target=target, config=config)
+    weight = style_weight(step - config.copy_steps, config.steps - config.copy_steps, *config.style_weight)
+    loss = gatys.total(parts, config, weight)
+    if steady:
+        assert temporal is not None
+        parts["temporal"] = losses.temporal_loss(now, painted[len(pair.now) :], pair.flow, pair.visible)
+        loss = loss + temporal.weight * parts["temporal"]
+    return loss, parts
+
+
+def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:
+    """Write the weights in half precision, with what tsn must know to load them."""
+    facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
+    facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
+    path = out / f"{config.name}.safetensors"
+    with atomic(path) as temporary:
+        # not save_file, which writes files that nobody else on a farm can read (mode 0600)
+        temporary.write_bytes(to_bytes({k: v.half().contiguous() for k, v in net.state_dict().items()}, metadata=facts))
+        shipped.load(shipped.describe(temporary))  # weights that cannot be read, or hold no numbers, are no result
+    return path
+
+
+def train(
+    config: StyleConfig, out: Path, here: Place, *, resume: bool, start_from: Path | None, max_steps: int | None
+) -> Path | None:
+    """Train, or go on training; the weights' file, in the first process."""
+    require_even(config.batch, world=here.world, accumulate=config.accumulate)
+    torch.manual_seed(config.seed)
+    paths, held_back = photos.find(config.photos, config.held_back)
+    samples = photos.Samples(paths, config)
+    shown = (held_back or paths)[:: max(1, len(held_back or paths) // 4)][:4]
+    show = torch.stack([photos.crop(photos.load_image(p), 256, photos.generator(i)) for i, p in enumerate(shown)])
+    show = show.to(here.device)
+
+    features, trunk = perceptual.load(out.parent)
+    features = features.without_idle_channels(show.cpu())
+    target = {k: v.to(here.device) for k, v in painting_grams(features, config).items()}
+    features = features.to(here.device, memory_format=torch.channels_last)
+
+    net = NETS[config.family](width=config.width, blocks=config.blocks)
+    if start_from:
+        begun = shipped.load(shipped.describe(start_from)).state_dict()
+        try:
+            net.load_state_dict(begun)
+        except RuntimeError as error:
+            net_name = f"{config.family}, width {config.width}, {config.blocks} blocks"
+            raise InputError(f"{start_from} is of another net than {net_name}.") from error
+    net = net.to(here.device, memory_format=torch.channels_last)
+    teacher = shipped.load(shipped.resolve(str(config.teacher))).to(here.device) if config.teacher else None
+    optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate)
+    scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
+    state: dict[str, records.Stateful] = {"net": net, "optimizer": optimizer, "scaler": scaler}
+    first = records.resume(out, state) if resume else 0
+    if first and here.first:
+        click.echo(f"going on from step {first}")
+    log = records.Log(out, start=first) if here.first else None
+
+    shared = here.share(net)
+    share = photos.Share(config, first=first, rank=here.rank, world=here.world)
+    parts_of_batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
+    started = time.monotonic()
+    last = min(config.steps, max_steps or config.steps)
+    for step in range(first, last):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, config.steps, config.learning_rate)
+        optimizer.zero_grad(set_to_none=True)
+        for part in range(config.accumulate):
+            pair = Pair(*(x.to(here.device) for x in next(parts_of_batches)))
+            with (
+                without_sync(shared, last=part == config.accumulate - 1),
+                torch.autocast(here.device.type, PRECISIONS[config.precision], enabled=config.precision != "fp32"),
+            ):
+                loss, parts = loss_of(
+                    shared, pair, step, config=config, features=features, target=target, teacher=teacher
+                )
+            if not torch.isfinite(loss):
+                raise TsnError(
+                    f"The loss is no number at step {step} ({', '.join(f'{k} {v:.3g}' for k, v in parts.items())}).",
+                    hint=f"The last checkpoint stays in {out}. A lower learning_rate helps, or precision: fp32.",
+                )
+            scaler.scale(loss / config.accumulate).backward()
+        scaler.unscale_(optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        if not scaler.is_enabled() and not torch.isfinite(norm):  # in fp16 the scaler leaves such a step out
+            raise TsnError(f"The gradient is no number at step {step}.", hint=f"The last checkpoint stays in {out}.")
+        scaler.step(optimizer)
+        scaler.update()
+
+        done = step + 1
+        if log and (done % LOG_EVERY == 0 or done == last):
+            numbers = {name: parts[name].item() if name in parts else math.nan for name in LOGGED}
+            log.numbers(done, numbers | {"seconds": time.monotonic() - started})
+            click.echo(f"{done}/{config.steps}  " + "  ".join(f"{k} {v.item():.4g}" for k, v in parts.items()))
+        if log and (done % config.save_every == 0 or done == last):
+            records.save(out, done, state)
+            log.picture(done, painted_sheet(net, show))
+    return export(net, config, out, trunk=trunk, step=max(first, last)) if here.first else None
+
+
+LOGGED = ("copy", "content", "style", "tone", "smooth", "temporal")
+
+
+@torch.inference_mode()
+def painted_sheet(net: torch.nn.Module, show: Tensor) -> Tensor:
+    """Photos above, painted below: (3, H, W)."""
+    from torchvision.utils import make_grid
+
+    return make_grid(torch.cat([show, net(show).float()]), nrow=len(show)).cpu()
 
 
 @click.command(help=__doc__)
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option(
-    "--start-from",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Weights of a style to begin with.",
-)
-@click.option("--max-steps", type=int, help="Stop early: a smoke run.")
-def main(config: Path, out: Path, start_from: Path | None, max_steps: int | None) -> None:
-    cfg = yaml.safe_load(config.read_text())
-    out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(cfg["seed"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    features, trunk = perceptual.load(out.parent)
-    features = features.to(device, memory_format=torch.channels_last)
-    target = painting_grams(features.cpu(), Path(cfg["painting"]), cfg["painting_height"], cfg["style_layers"])
-    features, target = features.to(device), {k: v.to(device) for k, v in target.items()}
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for all that comes of it.")
+@click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
+@click.option("--start-from", type=click.Path(path_type=Path), help="Weights of a style to begin with.")
+@click.option("--max-steps", type=click.IntRange(min=1), help="Stop early: a smoke run.")
+@click.pass_context
+def main(
+    ctx: click.Context, config: Path, out: Path, resume: str, start_from: Path | None, max_steps: int | None
+) -> None:
+    def run() -> None:
+        checked = load_config(config)
+        if start_from and not start_from.is_file():
+            raise InputError(f"The weights to start from do not exist: {start_from}")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(out, error) from error
+        with place() as here:
+            path = train(checked, out, here, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
+        if path:
+            click.echo(path)
 
-    net = StyleNet(width=cfg["width"], blocks=cfg["blocks"])
-    if start_from:
-        net.load_state_dict({k: v.float() for k, v in load_file(start_from).items()})
-    net = net.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(net.parameters(), lr=cfg["learning_rate"])
-    photos = Photos(Path(cfg["photos"]), cfg["seed"])
-    sizes = [size for stage in cfg["stages"] for size in [stage["crop"]] * stage["steps"]]
-    show = photos.batch(4, 256).to(device)
-    step, started = 0, time.monotonic()
-
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(state["net"])
-        optimizer.load_state_dict(state["optimizer"])
-        photos.rng.set_state(state["rng"])
-        step = state["step"]
-        click.echo(f"resumed at step {step}")
-
-    log = out / "log.csv"
-    while step < min(len(sizes), max_steps or len(sizes)):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, len(sizes), cfg["learning_rate"])
-        plate = photos.batch(cfg["batch"], sizes[step]).to(device, memory_format=torch.channels_last)
-        painted = net(plate)
-        maps = features(painted)
-        with torch.no_grad():
-            wanted = features(plate)[perceptual.CONTENT_LAYER]
-        content = losses.content_loss(maps[perceptual.CONTENT_LAYER], wanted)
-        style = losses.style_loss({k: losses.gram(maps[k]) for k in target}, target, cfg["style_layers"])
-        smooth = losses.total_variation(painted)
-        weight = style_weight(step, len(sizes), *cfg["style_weight"])
-        if step < cfg["copy_steps"]:
-            loss = content + 20 * F.mse_loss(painted, plate)
-        else:
-            tone = losses.tone_loss(painted, plate)
-            loss = content + weight * style + cfg["tone_weight"] * tone + cfg["smooth_weight"] * smooth
-        if not torch.isfinite(loss):
-            raise click.ClickException(f"Loss is not a number at step {step}; the last checkpoint is {checkpoint}.")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-
-        if step % 20 == 0:
-            row = f"{step},{time.monotonic() - started:.0f},{content.item():.4f},{style.item():.4f},{smooth.item():.5f}"
-            click.echo(row)
-            with log.open("a") as file:  # opened a row at a time, so that a kill loses none
-                file.write(row + "\n")
-        if step % cfg["save_every"] == 0 or step == len(sizes):
-            state = {
-                "net": net.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "rng": photos.rng.get_state(),
-                "step": step,
-            }
-            atomically(lambda p, s=state: torch.save(s, p), checkpoint)
-            with torch.inference_mode():
-                save_image(torch.cat([show, net(show)]), out / f"step_{step:05d}.png", nrow=4)
-
-    weights = {k: v.half().contiguous() for k, v in net.state_dict().items()}
-    facts = {
-        "family": "feedforward",
-        "width": str(net.width),
-        "blocks": str(net.blocks),
-        "trunk": trunk,
-        "steps": str(step),
-    }
-    facts |= {k: str(cfg[k]) for k in ("name", "title", "licence")}
-    target_file = out / f"{cfg['name']}.safetensors"
-    # not save_file, which writes files that nobody else on a farm can read (mode 0600)
-    atomically(lambda p: p.write_bytes(save(weights, metadata=facts)), target_file)
-    load_file(target_file)  # a weight file that cannot be read is no result
-    click.echo(f"{target_file}")
+    ctx.exit(outcome(run, Settings()))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def _style(plan: Plan) -> str:
     style = plan.shot.style
     if style.frames is not None:
         return f"painted frames {style.frames}"
+    if style.adain is not None:
+        return f"like {', '.join(style.adain)} ({_model('adain')})"
     names = [style.model] if style.blend is None else list(style.blend)
     return " + ".join(_model(name) for name in names if name is not None)
 

@@ -188,8 +188,11 @@ def test_editors_refuse_them_too(write: Write, line: str) -> None:
 @pytest.mark.parametrize(
     ("style", "message"),
     [
-        ("style: {strength: 1}", "expected exactly one of model, blend and frames, found none of them"),
-        ("style: {model: a, blend: {a: 1}}", "expected exactly one of model, blend and frames, found model and blend"),
+        ("style: {strength: 1}", "expected exactly one of model, adain, blend and frames, found none of them"),
+        (
+            "style: {model: a, blend: {a: 1}}",
+            "expected exactly one of model, adain, blend and frames, found model and blend",
+        ),
         (
             "style: {model: look.pth}",
             "style.model: expected the name of a bundled style, or a .safetensors or .onnx file",
@@ -206,7 +209,9 @@ def test_editors_refuse_them_too(write: Write, line: str) -> None:
         ("style: {model: a, strength: 1.01}", "style.strength: expected a number from 0 to 1, found 1.01"),
         ("style: {model: a, tile: -1}", "style.tile: expected a number, at least 0, found -1"),
         ("style: {model: a, scale: 3}", "style.scale: expected a number, at most 2, found 3"),
-        ("style: {adain: painting.png}", "style.adain is not in this version of tsn"),
+        ("style: {adain: {a.png: 0}}", "style.adain.a.png: expected a number, more than 0, found 0"),
+        ("style: {adain: []}", "expected a painting, a list of them, or their weights"),
+        ("style: {model: great-wave, colours: plate}", "only paintings (adain) can be painted in the colours"),
         ("style: [a]", "style: expected a mapping of keys, found a list"),
     ],
 )
@@ -225,3 +230,23 @@ def test_weights_may_meet_zero_one_at_a_time(write: Write) -> None:
     assert list(blend) == ["a", "b"], "sorted: the order of summing must not depend on the file"
     assert blend["b"] == Curve(keys=((1, 0.0), (9, 1.0)))
     assert blend["a"].interp == "hold"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("painting.png", {"painting.png": 1.0}),
+        ("[b.png, a.png]", {"a.png": 1.0, "b.png": 1.0}),
+        ("{b.png: 3, a.png: 0.5}", {"a.png": 0.5, "b.png": 3.0}),
+    ],
+)
+def test_paintings_are_files_beside_the_shot_and_their_weights(
+    write: Write, written: str, expected: dict[str, float]
+) -> None:
+    file = write(style=f"style: {{adain: {written}, colours: plate}}")
+    style = load(file, environ={}).style
+
+    assert style.adain == {str(file.parent / name): weight for name, weight in expected.items()}
+    assert list(style.adain) == sorted(style.adain), "the order of summing must not depend on the file"
+    assert style.colours == "plate"
+    assert style.model is None

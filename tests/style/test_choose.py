@@ -42,7 +42,7 @@ def test_an_onnx_file_goes_to_onnxruntime(tmp_path):
 
 @pytest.mark.parametrize("given", [{}, {"model": "a", "frames": "b.####.png"}, {"model": "a", "blend": {"b": 1}}])
 def test_exactly_one_kind(given):
-    with pytest.raises(UsageError, match="exactly one of model, blend and frames"):
+    with pytest.raises(UsageError, match="exactly one of model, adain, blend and frames"):
         painter(**given)
 
 

@@ -1,33 +1,25 @@
-"""What the rest relies on in the net: its radius, and that locking changes nothing but the statistics' origin."""
+"""The slim net's own measures; what it shares with the other family is in test_lockable.py."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from tsn.style.feedforward import StyleNet
 
 
-@pytest.mark.parametrize("blocks", [1, 5])
-def test_radius_covers_what_a_pixel_reaches_and_hardly_more(blocks: int) -> None:
-    net = StyleNet(width=2, blocks=blocks).double()
-    for value in net.parameters():
-        value.data.abs_()  # positive weights and inputs: nothing cancels, no ReLU is dead
-    norms = [v.numel() for name, v in net.named_parameters() if name.endswith(".scale")]
-    with torch.no_grad():
-        locked = net.lock([(torch.zeros(n).double(), torch.full((n,), 10.0).double()) for n in norms])
-    reached = 0
-    size = 8 * (net.radius // 4 + 4)
-    for phase in range(4):
-        at = size // 2 + phase
-        logits = []
-        hook = locked.leave.register_forward_hook(lambda _m, _i, out, logits=logits: logits.append(out))
-        image = torch.full((1, 3, size, size), 0.9, dtype=torch.float64)
-        with torch.no_grad():
-            locked(image)
-            image[..., at, at] += 0.05
-            locked(image)
-        hook.remove()
-        rows, columns = torch.nonzero((logits[1] != logits[0]).any(1)[0], as_tuple=True)
-        reached = max([reached, *((index - at).abs().max().item() for index in (rows, columns))])
-    assert reached <= net.radius <= reached + net.stride + 1
+def test_the_slim_net_has_the_size_that_it_says() -> None:
+    assert round(sum(value.numel() for value in StyleNet().parameters()) / 1000) == 424
+
+
+def test_norms_are_named_in_the_order_they_run() -> None:
+    net = StyleNet(width=2, blocks=2)
+
+    assert [layer.conv.out_channels for layer in net.norms()] == [2, 4, 8, 8, 8, 8, 8, 4, 2]
+    assert len(net.survey([torch.rand(1, 3, 16, 16)])) == 9
+
+
+def test_a_fresh_net_paints_within_range_whatever_comes() -> None:
+    painted = StyleNet(width=2, blocks=1)(100 * torch.randn(1, 3, 16, 24))
+
+    assert painted.shape == (1, 3, 16, 24)
+    assert painted.min() >= 0 and painted.max() <= 1

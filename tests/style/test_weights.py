@@ -96,7 +96,7 @@ def test_a_truncated_file_is_an_input_error(weights_file, keep):
         ({"blocks": "0"}, "whole numbers"),
         ({"width": "wide"}, "must give the net's width and blocks as whole numbers, found width='wide'"),
         ({"width": "0"}, "whole numbers"),
-        ({"family": "adain"}, "expected weights of family 'feedforward', found 'adain'"),
+        ({"family": "adain"}, "expected weights of family 'feedforward' or 'mobile', found 'adain'"),
     ],
 )
 def test_metadata_that_does_not_fit_the_tensors_is_an_input_error(weights_file, metadata, message):

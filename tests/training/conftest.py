@@ -1,14 +1,25 @@
-"""The training scripts, which are not installed, and something for them to train on."""
+"""The training scripts, which are not installed, and something for them to train on.
+
+Also run as a plain module by the subprocesses of the tests, which want the same thin perceptual net.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from click.testing import CliRunner, Result
 from PIL import Image
 
 # Imported here once, so that the tests find them without the folder staying on the path of all other tests.
@@ -16,10 +27,52 @@ TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
 try:
     import gather_images  # noqa: F401
-    import train_style  # noqa: F401
-    from tsn_training import losses, perceptual, photos, rcc  # noqa: F401
+    import train_style
+    from tsn_training import config, losses, motion, parallel, perceptual, photos, rcc, records  # noqa: F401
 finally:
     sys.path.remove(TRAINING)
+
+# Runs the real script in processes of their own, with the thin net and what a test breaks on purpose. It forks them
+# when everything is imported, which costs more than the trainings. Groups run one after another, in a group at once.
+DRIVER = """\
+import importlib.util, json, os, signal, sys, traceback
+spec = importlib.util.spec_from_file_location("conftest", {conftest!r})
+conftest = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(conftest)
+import torch
+from pathlib import Path
+from tsn_training import perceptual, records
+import train_style
+import torch.utils.tensorboard
+torch.set_num_threads(1)
+perceptual.load = lambda cache: (conftest.thin_features(), "thin")
+train_style.LOG_EVERY = 1
+
+def started(job):
+    if child := os.fork():
+        return child
+    if job["output"]:
+        file = os.open(job["output"], os.O_CREAT | os.O_WRONLY)
+        os.dup2(file, 1), os.dup2(file, 2)
+    os.environ.update(job["variables"])
+    code = 99
+    try:
+        exec(job["extra"], globals())
+        train_style.main(job["arguments"])
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush(), sys.stderr.flush()
+    os._exit(code)
+
+ended = []
+for group in json.loads(Path(sys.argv[1]).read_text()):
+    children = [started(job) for job in group]
+    ended.append([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+print(json.dumps(ended))
+sys.exit(ended[-1][-1] if ended[-1][-1] > 0 else 0)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +91,112 @@ def write_picture(path: Path, width: int = 64, height: int = 48, seed: int = 0) 
 def picture() -> Callable[..., Path]:
     """picture(path, width=64, height=48, seed=0): a file of noise, in the format of its ending."""
     return write_picture
+
+
+@functools.cache
+def thin_features() -> perceptual.Features:
+    """The perceptual net with random weights and a few channels a layer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        convs, cin = {}, 3
+        for block, count, _ in perceptual._BLOCKS:
+            for i in range(1, count + 1):
+                convs[f"{block}_{i}"] = torch.nn.Conv2d(cin, cin := 4 * block, 3, padding=1)
+        return perceptual.Features(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))
+
+
+def facts(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A training's YAML file as it is read: six steps on noise in `folder`."""
+    return {
+        "name": "noise",
+        "title": "Noise, after nobody",
+        "licence": "CC0-1.0",
+        "painting": str(folder / "painting.png"),
+        "painting_height": 64,
+        "photos": str(folder / "photos"),
+        "held_back": 1,
+        "width": 2,
+        "blocks": 1,
+        "seed": 5,
+        "batch": 4,
+        "learning_rate": 5e-2,
+        "copy_steps": 1,
+        "style_weight": [0.5, 4.0],
+        "style_layers": {"1_1": 0.5, "2_1": 1.0, "4_1": 1.0},
+        "tone_weight": 6.0,
+        "smooth_weight": 6.0,
+        "temporal": {"weight": 20.0, "after": 0.5},
+        "stages": [{"crop": 32, "steps": 4}, {"crop": 36, "steps": 2}],
+        "save_every": 2,
+    } | changes
+
+
+@pytest.fixture
+def settings_of(tmp_path: Path) -> Callable[..., config.StyleConfig]:
+    """settings_of(**changes): a checked config of a training in `tmp_path`; no files are made."""
+    return lambda **changes: config.StyleConfig.model_validate(facts(tmp_path, **changes))
+
+
+@pytest.fixture
+def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A folder with photos and a painting, and ways to train there.
+
+    write(path=..., **changes): a YAML file; run(*arguments, out=...): in this process; job(...) and processes(groups):
+    in processes of their own, (exit code, output) of each; torchrun(job, count): what it says.
+    """
+    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(), "thin"))
+    monkeypatch.setattr(train_style, "LOG_EVERY", 1)
+    for seed in range(6):
+        write_picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
+    write_picture(tmp_path / "painting.png", width=80, height=64, seed=9)
+    file = tmp_path / "noise.yaml"
+    home = tmp_path / "runs/noise"
+    driver = tmp_path / "driver.py"
+    driver.write_text(DRIVER.format(conftest=__file__))
+    environment = os.environ | {"PYTHONPATH": TRAINING, "OMP_NUM_THREADS": "1"}
+
+    def write(path: Path = file, **changes: Any) -> None:
+        path.write_text(yaml.safe_dump(facts(tmp_path, **changes)))
+
+    def run(*arguments: str, out: Path = home) -> Result:
+        return CliRunner().invoke(train_style.main, [str(file), "--out", str(out), *arguments])
+
+    def job(
+        *arguments: str, path: Path = file, out: Path = home, extra: str = "", variables: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        return {"arguments": [str(path), "--out", str(out), *arguments], "extra": extra, "variables": variables or {}}
+
+    def launch(groups: list[list[dict[str, Any]]], *before: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "jobs.json").write_text(json.dumps(groups))
+        command = [sys.executable, *before, str(driver), str(tmp_path / "jobs.json")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
+
+    def processes(groups: list[list[dict[str, Any]]]) -> list[list[tuple[int, str]]]:
+        logs = [[tmp_path / f"{i}-{j}.txt" for j in range(len(group))] for i, group in enumerate(groups)]
+        done = launch(
+            [
+                [one | {"output": str(log)} for one, log in zip(*pair, strict=True)]
+                for pair in zip(groups, logs, strict=True)
+            ]
+        )
+        assert done.stdout, done.stderr
+        codes = json.loads(done.stdout.splitlines()[-1])
+        return [
+            [(code, log.read_text()) for code, log in zip(*pair, strict=True)] for pair in zip(codes, logs, strict=True)
+        ]
+
+    def torchrun(one: dict[str, Any], count: int) -> subprocess.CompletedProcess[str]:
+        start = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count))
+        return launch([[one | {"output": ""}]], *start)
+
+    write()
+    return SimpleNamespace(
+        write=write,
+        run=run,
+        job=job,
+        processes=processes,
+        torchrun=torchrun,
+        photos=tmp_path / "photos",
+        out=home,
+        file=file,
+    )

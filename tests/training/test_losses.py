@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsn_training.losses import content_loss, gram, style_loss, tone_loss, total_variation
+from tsn_training.losses import content_loss, gram, style_loss, temporal_loss, tone_loss, total_variation
+from tsn_training.motion import sample
 
 WEIGHTS = {"1_1": 0.5, "2_1": 2.0}
 
@@ -36,6 +37,16 @@ def test_gram_is_blind_to_place_and_size() -> None:
     features = maps(0, 1, 4, 6, 6)
 
     torch.testing.assert_close(gram(features.roll((2, 3), (2, 3)).repeat(1, 1, 2, 2)), gram(features))
+
+
+def test_gram_sums_in_full_precision_under_autocast() -> None:
+    """Sums over many pixels pass 65504, the largest number in half precision, and lose digits in bfloat16."""
+    features = 30 * maps(0, 1, 4, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = gram(features)
+
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed, gram(features))
 
 
 def test_style_loss_by_hand() -> None:
@@ -90,3 +101,67 @@ def test_total_variation_by_hand() -> None:
 
     assert total_variation(x).item() == pytest.approx((1 + 9) / 2 + (0 + 4) / 2)
     assert total_variation(torch.full((1, 3, 4, 4), 0.7)).item() == 0
+
+
+# --- temporal ------------------------------------------------------------------------------------------------------
+
+
+def motion(seed: int = 0, size: int = 24) -> torch.Tensor:
+    return 4 * maps(seed, 2, 2, 1, 1) + maps(seed + 1, 2, 2, size, size) - 2
+
+
+def test_temporal_loss_of_a_steady_painter_is_zero() -> None:
+    then, flow = maps(0, 2, 3, 24, 24), motion()
+
+    assert temporal_loss(sample(then, flow), then, flow, torch.ones(2, 1, 24, 24)).item() == 0
+
+
+def test_temporal_loss_of_a_boiling_painter_is_not() -> None:
+    then, flow, visible = maps(0, 2, 3, 24, 24), motion(), torch.ones(2, 1, 24, 24)
+    steady = sample(then, flow)
+
+    assert temporal_loss(steady + 0.1, then, flow, visible).item() == pytest.approx(0.01, rel=1e-3)
+    assert temporal_loss(maps(9, 2, 3, 24, 24), then, flow, visible).item() > 0.01
+    assert temporal_loss(steady, then, torch.zeros_like(flow), visible).item() > 0.01  # the wrong motion
+
+
+def test_temporal_loss_ignores_what_is_invisible() -> None:
+    then, flow = maps(0, 2, 3, 24, 24), motion()
+    visible = (maps(7, 2, 1, 24, 24) > 0.1).float()  # single pixels, and every cell of 2 px has a chance
+    other = torch.where(visible > 0, sample(then, flow), maps(8, 2, 3, 24, 24))
+
+    assert temporal_loss(other, then, flow, visible).item() == 0
+
+
+def test_temporal_loss_is_a_mean_over_what_is_visible() -> None:
+    then, flow = maps(0, 2, 3, 24, 24), torch.zeros(2, 2, 24, 24)
+    half = torch.zeros(2, 1, 24, 24)
+    half[..., :12] = 1
+
+    assert temporal_loss(then + 0.1, then, flow, half).item() == pytest.approx(0.01, rel=1e-3)
+    assert temporal_loss(then + 0.1, then, flow, 0 * half).item() == 0
+
+
+def test_temporal_loss_has_a_gradient_in_both_moments() -> None:
+    now, then = (maps(seed, 2, 3, 24, 24).requires_grad_() for seed in (0, 5))
+    temporal_loss(now, then, motion(), torch.ones(2, 1, 24, 24)).backward()
+
+    assert all(x.grad is not None and torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0 for x in (now, then))
+
+
+@pytest.mark.parametrize("loss", ["style", "content", "tone", "smooth", "temporal"])
+def test_a_batch_costs_the_mean_of_its_samples(loss: str) -> None:
+    """What makes N processes, or parts, train like one."""
+    a, b, flow, visible = maps(0, 2, 3, 24, 24), maps(1, 2, 3, 24, 24), motion(), maps(2, 2, 1, 24, 24).round()
+
+    def of(i: slice) -> float:
+        found = {
+            "style": lambda: style_loss({"1_1": gram(a[i])}, {"1_1": gram(b[:1])}, {"1_1": 1.0}),
+            "content": lambda: content_loss(a[i], b[i]),
+            "tone": lambda: tone_loss(a[i], b[i]),
+            "smooth": lambda: total_variation(a[i]),
+            "temporal": lambda: temporal_loss(a[i], b[i], flow[i], visible[i]),
+        }
+        return found[loss]().item()
+
+    assert of(slice(None)) == pytest.approx((of(slice(0, 1)) + of(slice(1, 2))) / 2, rel=1e-5)

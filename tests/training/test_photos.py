@@ -1,56 +1,74 @@
-"""Crops: reproducible, in range, of any size; and what is wrong with a folder is said."""
+"""Samples: each a function of its number; shared out without gap or overlap; bad folders and files are named."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from tsn_training.photos import Photos, load_image
+from tsn.errors import InputError
+from tsn_training.config import StyleConfig
+from tsn_training.photos import Samples, Share, crop, find, generator, load_image
 
 Picture = Callable[..., Path]
+SettingsOf = Callable[..., StyleConfig]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, picture: Picture) -> Path:
-    for seed, name in enumerate(("a.png", "deeper/b.PNG", "c.jpg", "d.webp")):
+    for seed, name in enumerate(("a.png", "deeper/b.PNG", "c.jpg", "d.webp", "e.jpeg")):
         picture(tmp_path / "photos" / name, width=64 + 8 * seed, seed=seed)
     (tmp_path / "photos/images.csv").write_text("file,licence\n")
     return tmp_path / "photos"
 
 
-def test_all_pictures_of_the_folder_are_read_and_nothing_else(folder: Path) -> None:
-    assert sorted(image.shape[2] for image in Photos(folder, seed=0).images) == [64, 72, 80, 88]
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
 
 
-@pytest.mark.parametrize("size", [16, 48, 100])  # Smaller than the pictures, as large, larger.
-def test_a_batch_is_square_and_in_range(folder: Path, size: int) -> None:
-    batch = Photos(folder, seed=0).batch(5, size)
-
-    assert batch.shape == (5, 3, size, size) and batch.dtype == torch.float32
-    assert batch.min() >= 0 and batch.max() <= 1
-    assert batch.std() > 0.05
+# --- finding -------------------------------------------------------------------------------------------------------
 
 
-def test_a_seed_gives_the_same_crops_again(folder: Path) -> None:
-    first, again, other = (Photos(folder, seed).batch(4, 24) for seed in (3, 3, 4))
+def test_pictures_are_found_at_any_depth_and_some_held_back(folder: Path) -> None:
+    assert sorted(names(find(folder, 0)[0])) == ["a.png", "b.PNG", "c.jpg", "d.webp", "e.jpeg"]
+    training, held_back = find(folder, 2)
+    assert (names(training), names(held_back)) == (["c.jpg", "d.webp", "b.PNG"], ["a.png", "e.jpeg"])
 
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+
+@settings(max_examples=50, deadline=None)
+@given(count=st.integers(1, 200), data=st.data())
+def test_as_many_as_asked_are_held_back_and_none_is_lost(count: int, data: st.DataObject) -> None:
+    held_back = data.draw(st.integers(0, count - 1))
+    everything = [Path(f"{i:03}.png") for i in range(count)]
+
+    class Folder:
+        def rglob(self, pattern: str) -> list[Path]:
+            return everything[::-1]
+
+    training, held = find(Folder(), held_back)  # type: ignore[arg-type]
+
+    assert len(held) == held_back
+    assert sorted(training + held) == everything
 
 
-def test_exposure_varies_from_crop_to_crop_not_within_one(tmp_path: Path) -> None:
-    Image.new("RGB", (64, 64), (100, 100, 100)).save(tmp_path / "grey.png")
+@pytest.mark.parametrize("held_back", [0, 3])
+def test_an_empty_folder_is_named(tmp_path: Path, held_back: int) -> None:
+    (tmp_path / "notes.txt").touch()
 
-    levels = Photos(tmp_path, seed=0).batch(40, 16).amax((1, 2, 3))
-    lowest = Photos(tmp_path, seed=0).batch(40, 16).amin((1, 2, 3))
+    with pytest.raises(InputError, match=rf"{tmp_path}: 0 pictures in it \(looked for .*\.png") as caught:
+        find(tmp_path, held_back)
+    assert "gather_images.py" in str(caught.value.hint)
 
-    torch.testing.assert_close(levels, lowest)
-    exposure = levels * 255 / 100
-    assert 0.6 <= exposure.min() < 0.7 and 1.1 < exposure.max() <= 1.2
+
+def test_too_few_pictures_are_counted(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"5 pictures in it .* and 5 of them are to be held back"):
+        find(folder, 5)
 
 
 def test_load_image_of_any_mode(tmp_path: Path) -> None:
@@ -61,19 +79,122 @@ def test_load_image_of_any_mode(tmp_path: Path) -> None:
     assert load_image(tmp_path / "alpha.png")[:, 0, 0].tolist() == [10, 20, 30]
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
-
-    with pytest.raises(ValueError, match=rf"{tmp_path}: no pictures.*\.png"):
-        Photos(tmp_path, seed=0)
-
-
 @pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.webp"])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
-def test_a_damaged_picture_is_named(tmp_path: Path, picture: Picture, name: str, share: float) -> None:
-    bad = picture(tmp_path / name)
+def test_a_damaged_picture_is_named(
+    tmp_path: Path, picture: Picture, settings_of: SettingsOf, name: str, share: float
+) -> None:
+    good, bad = picture(tmp_path / "good.png"), picture(tmp_path / name)
     data = bad.read_bytes()
     bad.write_bytes(data[: int(share * len(data))])
 
-    with pytest.raises(ValueError, match=rf"{bad}: not a readable picture"):
-        Photos(tmp_path, seed=0)
+    with pytest.raises(InputError, match=rf"{bad}: not a readable picture"):
+        Samples([good, bad], settings_of())
+
+
+# --- crops ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [16, 48, 100])  # Smaller than the picture, as large, larger.
+def test_a_crop_is_square_and_in_range(tmp_path: Path, picture: Picture, size: int) -> None:
+    image = load_image(picture(tmp_path / "x.png"))
+    for seed in range(10):
+        x = crop(image, size, generator(seed))
+        assert x.shape == (3, size, size) and x.dtype == torch.float32
+        assert x.min() >= 0 and x.max() <= 1 and x.std() > 0.05
+
+
+def test_exposure_varies_from_crop_to_crop_not_within_one() -> None:
+    image = torch.full((3, 64, 64), 100, dtype=torch.uint8)
+    crops = torch.stack([crop(image, 16, generator(seed)) for seed in range(40)])
+
+    torch.testing.assert_close(crops.amax((1, 2, 3)), crops.amin((1, 2, 3)))
+    exposure = crops[:, 0, 0, 0] * 255 / 100
+    assert 0.6 <= exposure.min() < 0.7 and 1.1 < exposure.max() <= 1.2
+
+
+def test_crops_are_mirrored_half_of_the_time() -> None:
+    ramp = torch.arange(0, 256, 4, dtype=torch.uint8).expand(3, 64, 64)
+    rising = [bool(x[0, 0, -1] > x[0, 0, 0]) for x in (crop(ramp, 32, generator(seed)) for seed in range(60))]
+
+    assert 15 < sum(rising) < 45
+
+
+def test_generators_differ_in_every_number() -> None:
+    keys = [(1, 2), (2, 1), (1, 2, 0), (1, 2, 1), (0, 0), (0,), (-1, 2)]
+
+    assert len({torch.rand((), generator=generator(*key)).item() for key in keys}) == len(keys)
+    assert torch.equal(torch.rand(3, generator=generator(1, 2)), torch.rand(3, generator=generator(1, 2)))
+
+
+# --- samples -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sample_is_the_same_whoever_draws_it_and_whenever(folder: Path, settings_of: SettingsOf) -> None:
+    paths, _ = find(folder, 0)
+    one, other = Samples(paths, settings_of()), Samples(paths, settings_of())
+    for number in (0, 3):
+        _ = other[number]  # what was drawn before does not matter
+
+    for mine, theirs in zip(one[7], other[7], strict=True):
+        assert torch.equal(mine, theirs)
+    assert not torch.equal(one[7].now, one[8].now)
+    assert not torch.equal(one[7].now, Samples(paths, settings_of(seed=6))[7].now)
+
+
+def test_each_epoch_shows_every_photo_once_in_another_order(
+    folder: Path, settings_of: SettingsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, held_back = find(folder, 1)
+    samples = Samples(paths, settings_of())
+    shown: list[Path] = []
+    load = samples._image
+    monkeypatch.setattr(samples, "_image", lambda path: (shown.append(path), load(path))[1])
+    for number in range(8 * len(paths)):
+        _ = samples[number]
+
+    epochs = [shown[i : i + len(paths)] for i in range(0, len(shown), len(paths))]
+    assert all(sorted(epoch) == sorted(paths) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+    assert not set(held_back) & set(shown)
+
+
+def test_the_size_of_crops_follows_the_stages(folder: Path, settings_of: SettingsOf) -> None:
+    config = settings_of(batch=2, stages=[{"crop": 32, "steps": 2}, {"crop": 44, "steps": 3}])
+    samples = Samples(find(folder, 0)[0], config)
+
+    assert [samples[number].now.shape[-1] for number in range(10)] == [32] * 4 + [44] * 6
+    assert all(x.shape[-2:] == (44, 44) for x in samples[9])
+
+
+# --- shares --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    world=st.integers(1, 4),
+    accumulate=st.integers(1, 3),
+    part=st.integers(1, 3),
+    steps=st.integers(1, 5),
+    data=st.data(),
+)
+def test_shares_partition_every_batch_in_order(
+    world: int, accumulate: int, part: int, steps: int, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, steps))
+    batch = world * accumulate * part
+    config = StyleConfig.model_construct(
+        batch=batch, accumulate=accumulate, stages=(type("Stage", (), {"steps": steps})(),)
+    )
+    shares = [Share(config, first=first, rank=rank, world=world) for rank in range(world)]
+
+    drawn = [list(share) for share in shares]
+
+    assert all(len(parts) == len(share) for parts, share in zip(drawn, shares, strict=True))
+    for index in range(steps - first):
+        parts = [part for mine in drawn for part in mine[index * accumulate : (index + 1) * accumulate]]
+        assert [number for part in parts for number in part] == list(
+            range((first + index) * batch, (first + index + 1) * batch)
+        )
+    sizes = Counter(len(part) for mine in drawn for part in mine)
+    assert set(sizes) <= {part}

@@ -6,12 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn_training.motion import sample
+
 
 def gram(features: Tensor) -> Tensor:
     """Gram matrices of feature maps, per sample, divided by H*W: (N, C, H, W) -> (N, C, C)."""
     n, c, h, w = features.shape
-    flat = features.reshape(n, c, h * w)
-    return flat @ flat.transpose(1, 2) / (h * w)
+    flat = features.reshape(n, c, h * w).float()
+    with torch.autocast(features.device.type, enabled=False):  # it would sum many pixels in half precision
+        return flat @ flat.transpose(1, 2) / (h * w)
 
 
 def style_loss(painted: dict[str, Tensor], target: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
@@ -27,8 +30,8 @@ def style_loss(painted: dict[str, Tensor], target: dict[str, Tensor], weights: d
 
 
 def content_loss(painted: Tensor, plate: Tensor) -> Tensor:
-    """|f - f*|^2 / |f*|^2 between feature maps of one layer."""
-    return F.mse_loss(painted, plate) / (plate**2).mean()
+    """|f - f*|^2 / |f*|^2 between feature maps of one layer, sample by sample: (N, C, h, w)."""
+    return (((painted - plate) ** 2).mean((1, 2, 3)) / (plate**2).mean((1, 2, 3))).mean()
 
 
 def tone_loss(painted: Tensor, plate: Tensor, size: int = 8) -> Tensor:
@@ -45,3 +48,18 @@ def tone_loss(painted: Tensor, plate: Tensor, size: int = 8) -> Tensor:
 def total_variation(x: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels."""
     return ((x[..., 1:] - x[..., :-1]) ** 2).mean() + ((x[..., 1:, :] - x[..., :-1, :]) ** 2).mean()
+
+
+def temporal_loss(now: Tensor, then: Tensor, flow: Tensor, visible: Tensor) -> Tensor:
+    """Mean squared difference of two painted moments along the motion, where both see the same.
+
+    Both are averaged over 2 px first: looking `then` up between its pixels blurs what is finer, and the loss
+    would ask for a blurred painting.
+
+    Args:
+        now: painted, (N, 3, S, S); `then`: the other moment, painted.
+        flow: from now to then, (N, 2, S, S), pixels; visible: (N, 1, S, S).
+    """
+    difference = F.avg_pool2d(now, 2) - F.avg_pool2d(sample(then, flow), 2)
+    seen = -F.max_pool2d(-visible, 2)  # all four pixels, or what is hidden leaks in
+    return (difference**2 * seen).mean((1, 2, 3)).div(seen.mean((1, 2, 3)).clamp(min=0.05)).mean()

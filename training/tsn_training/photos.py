@@ -1,63 +1,124 @@
-"""Random crops of a folder of photos, decoded once and kept in memory (a hundred fit in 200 MB)."""
+"""Random crops of a folder of photos, each a pure function of the seed and its number.
+
+Sample number n of a run is the same whichever process draws it and whenever: which photo (each epoch is a
+shuffle of all of them, by seed and epoch, which is what `DistributedSampler.set_epoch` is for elsewhere),
+which crop, which motion. So a resumed run continues as if nothing had happened, and N processes that share
+the numbers out train on what one process would have.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 from torch import Generator, Tensor
+from torch.utils.data import Dataset, Sampler
 from torchvision.transforms.functional import pil_to_tensor
 
+from tsn.errors import InputError
+from tsn_training.config import StyleConfig
+from tsn_training.motion import Pair, moving_pair
+
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+SIDES = 0.6, 1.2  # exposure: plates are darker and brighter than published photos
 
 
 def load_image(path: Path) -> Tensor:
     """An image as uint8 (3, H, W).
 
     Raises:
-        ValueError: the file is not a picture that Pillow can read; names it.
+        InputError: the file is not a picture that Pillow can read; names it.
     """
     try:
         with Image.open(path) as file:
             return pil_to_tensor(file.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path}: not a readable picture ({error}).") from error
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable picture ({error}).", hint="Take it out of the folder.") from error
 
 
-class Photos:
-    """Yields batches of random crops, the same for the same seed.
+def find(folder: Path, held_back: int) -> tuple[list[Path], list[Path]]:
+    """The pictures in a folder, at any depth: those to train on, and those held back, spread evenly.
 
     Raises:
-        ValueError: the folder holds no picture, or one that cannot be read.
+        InputError: too few of them.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if len(paths) <= held_back:
+        raise InputError(
+            f"{folder}: {len(paths)} pictures in it (looked for {', '.join(sorted(SUFFIXES))}),"
+            f" and {held_back} of them are to be held back.",
+            hint="python training/gather_images.py --out data brings some.",
+        )
+    kept = {round(i * (len(paths) - 1) / max(1, held_back - 1)) for i in range(held_back)}
+    return [p for i, p in enumerate(paths) if i not in kept], [paths[i] for i in sorted(kept)]
+
+
+def generator(*numbers: int) -> Generator:
+    """A random generator that is a pure function of some numbers."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * 1_000_003 + number + 0x9E3779B9) % (2**63)
+    return Generator().manual_seed(seed)
+
+
+def uniform(low: float, high: float, rng: Generator) -> float:
+    return low + (high - low) * torch.rand((), generator=rng).item()
+
+
+def crop(image: Tensor, size: int, rng: Generator) -> Tensor:
+    """One square crop at a random place and scale, perhaps mirrored: uint8 (3, H, W) -> (3, size, size) in [0, 1]."""
+    side = min(image.shape[1:])
+    cut = int(min(side, size * uniform(1.0, max(1.0, side / size), rng)))
+    top = int(uniform(0, image.shape[1] - cut + 1, rng))
+    left = int(uniform(0, image.shape[2] - cut + 1, rng))
+    x = image[:, top : top + cut, left : left + cut].float()[None] / 255
+    x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)[0]
+    if uniform(0, 1, rng) < 0.5:
+        x = x.flip(-1)
+    return (x * uniform(*SIDES, rng)).clamp(0, 1)
+
+
+class Samples(Dataset[Pair]):
+    """Sample number n of a run: a crop, and the same scene a moment later (see `motion.py`).
+
+    Every picture is opened once at the start, so that one that cannot be read ends a training before it began.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not paths:
-            raise ValueError(f"{folder}: no pictures in it (looked for {', '.join(sorted(SUFFIXES))}).")
-        self.images = [load_image(p) for p in paths]
-        self.rng: Generator = torch.Generator().manual_seed(seed)
+    def __init__(self, paths: list[Path], config: StyleConfig) -> None:
+        self.paths = paths
+        self.config = config
+        for path in paths:
+            load_image(path)
+        self._image = lru_cache(maxsize=256)(load_image)
+        self._order = lru_cache(maxsize=2)(
+            lambda epoch: torch.randperm(len(paths), generator=generator(config.seed, epoch)).tolist()
+        )
 
-    def _uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * torch.rand(1, generator=self.rng).item()
+    def __getitem__(self, number: int) -> Pair:
+        epoch, place = divmod(number, len(self.paths))
+        image = self._image(self.paths[self._order(epoch)[place]])
+        rng = generator(self.config.seed, number, 1)
+        size = self.config.crop_at(number // self.config.batch)
+        return moving_pair(crop(image, size, rng), crop(image, size, rng), rng)
 
-    def crop(self, size: int) -> Tensor:
-        """One square crop at a random place and scale, perhaps mirrored: (3, size, size) in [0, 1].
 
-        Exposure varies too: plates are darker and brighter than published photos.
-        """
-        image = self.images[int(self._uniform(0, len(self.images)))]
-        side = min(image.shape[1:])
-        cut = int(min(side, size * self._uniform(1.0, max(1.0, side / size))))
-        top = int(self._uniform(0, image.shape[1] - cut + 1))
-        left = int(self._uniform(0, image.shape[2] - cut + 1))
-        x = image[:, top : top + cut, left : left + cut].float()[None] / 255
-        x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)[0]
-        if self._uniform(0, 1) < 0.5:
-            x = x.flip(-1)
-        return (x * self._uniform(0.6, 1.2)).clamp(0, 1)
+class Share(Sampler[list[int]]):
+    """The sample numbers of one process, a list for each part of each step, from `first` step on."""
 
-    def batch(self, count: int, size: int) -> Tensor:
-        return torch.stack([self.crop(size) for _ in range(count)])
+    def __init__(self, config: StyleConfig, *, first: int, rank: int, world: int) -> None:
+        self.first, self.steps, self.batch = first, config.steps, config.batch
+        self.rank, self.share = rank, config.batch // world
+        self.part = self.share // config.accumulate
+
+    def __len__(self) -> int:
+        return (self.steps - self.first) * (self.share // self.part)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.first, self.steps):
+            start = step * self.batch + self.rank * self.share
+            for at in range(start, start + self.share, self.part):
+                yield list(range(at, at + self.part))

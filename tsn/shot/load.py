@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,9 +107,6 @@ def _fault(tree: Node, error: dict[str, Any]) -> Fault:
     dotted = ".".join(str(part) for part in loc if part != "[key]")
     hint: str | None
     if kind == "extra_forbidden":
-        if loc == ("style", "adain"):
-            hint = "This one has model, blend and frames."
-            return Fault(message="style.adain is not in this version of tsn", origin=node.key, hint=hint)
         known = SECTIONS[tuple(loc[:-1])].model_fields
         hint = near_miss(str(loc[-1]), known) or f"Known here: {', '.join(known)}."
         return Fault(message=f"unknown key {str(loc[-1])!r}", origin=node.key, hint=hint)
@@ -190,12 +187,22 @@ def model_path(name: str, node: Node) -> str:
     return os.path.abspath(node.key.folder / name) if MODEL_FILE.search(name) else name
 
 
+def _paintings(weights: Mapping[str, float], node: Node) -> Iterator[tuple[str, float]]:
+    """Paintings by their absolute paths, each relative to the file that names it."""
+    for name, weight in weights.items():
+        folder = node.value[name].key.folder if isinstance(node.value, dict) else node.origin.folder
+        yield os.path.abspath(folder / Path(name).expanduser()), weight
+
+
 def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
     style, flow, matte = parsed.style, parsed.flow, parsed.matte
     blend = None
     if style.blend is not None:
         entries = find(tree, ("style", "blend"))[0].value
         blend = dict(sorted((model_path(name, entries[name]), curve) for name, curve in style.blend.items()))
+    adain = None
+    if style.adain is not None:
+        adain = dict(sorted(_paintings(style.adain, find(tree, ("style", "adain"))[0])))
     weights = None
     if flow.weights is not None:
         weights = Path(os.path.abspath(find(tree, ("flow", "weights"))[0].origin.folder / flow.weights))
@@ -210,6 +217,8 @@ def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
         colour=Colour(**parsed.colour.model_dump()),
         style=Style(
             model=None if style.model is None else model_path(style.model, find(tree, ("style", "model"))[0]),
+            adain=adain,
+            colours=style.colours,
             blend=blend,
             frames=paths["style", "frames"],
             strength=style.strength,

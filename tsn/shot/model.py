@@ -18,6 +18,7 @@ from tsn.shot.curves import Curve
 
 Missing = Literal["error", "hold", "black", "skip"]
 Highlights = Literal["keep", "soft"]
+Colours = Literal["painting", "plate"]
 Method = Literal["auto", "vectors", "raft", "dis"]
 
 ONE = Curve.constant(1.0)
@@ -33,10 +34,12 @@ class Colour:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What paints: exactly one of `model`, `blend` and `frames` is set.
+    """What paints: exactly one of `model`, `adain`, `blend` and `frames` is set.
 
     Attributes:
         model: a bundled name, or the absolute path of a .safetensors or .onnx file (`file.onnx:19`).
+        adain: absolute paths of paintings to paint like, and their weights, sorted by path; proportions count.
+        colours: of the painting, or kept from the plate; with `adain` only.
         blend: weights of several such models, sorted by name; only their proportions count, and they
             are never all zero at once.
         frames: absolute pattern of a sequence that another tool painted.
@@ -46,6 +49,8 @@ class Style:
     """
 
     model: str | None = None
+    adain: Mapping[str, float] | None = None
+    colours: Colours = "painting"
     blend: Mapping[str, Curve] | None = None
     frames: str | None = None
     strength: Curve = ONE
@@ -134,6 +139,8 @@ class Shot:
         style, flow = data["style"], data["flow"]
         style["model"] = _relative(style["model"], folder)
         style["frames"] = _relative(style["frames"], folder)
+        if style["adain"] is not None:
+            style["adain"] = {_relative(name, folder): weight for name, weight in style["adain"].items()}
         if style["blend"] is not None:
             style["blend"] = {_relative(name, folder): curve for name, curve in style["blend"].items()}
         flow["weights"] = _relative(flow["weights"], folder)

@@ -30,7 +30,7 @@ from pydantic_core import PydanticCustomError
 
 from tsn.errors import UsageError
 from tsn.shot.curves import Curve, Interp
-from tsn.shot.model import Colour, Flow, Highlights, Matte, Method, Missing, Shot, Style, Temporal, Vectors
+from tsn.shot.model import Colour, Colours, Flow, Highlights, Matte, Method, Missing, Shot, Style, Temporal, Vectors
 
 __all__ = ["ALTERNATIVES", "MERGED", "MODEL_FILE", "SECTIONS", "ShotFile", "json_schema", "json_schema_text"]
 
@@ -79,6 +79,19 @@ def _cuts(value: Any) -> Literal["auto"] | tuple[int, ...]:
     if not isinstance(value, list) or not all(type(frame) is int for frame in value):
         raise fault(f"expected auto, or a list of frame numbers such as [1017, 1043], found {value!r}")
     return tuple(sorted(set(value)))
+
+
+def _paintings(value: Any) -> Any:
+    """One painting, a list of them, or their weights: always as weights."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return dict.fromkeys(value, 1.0)
+    if not isinstance(value, Mapping) or not value:
+        raise fault(
+            f"expected a painting, a list of them, or their weights {{a.png: 0.7, b.png: 0.3}}, found {value!r}"
+        )
+    return value
 
 
 def _curve(value: Any, *, low: float, high: float) -> Curve:
@@ -161,6 +174,20 @@ UnitCurve = Annotated[
 DetailCurve = Annotated[
     Curve, PlainValidator(partial(_curve, low=0, high=2)), _WRITTEN, WithJsonSchema(_curve_schema(0, 2))
 ]
+PositiveWeight = Annotated[float, Field(gt=0)]
+Paintings = Annotated[
+    dict[Text, PositiveWeight],
+    BeforeValidator(_paintings),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+                {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
+            ]
+        }
+    ),
+]
 Scale = Annotated[float, Field(gt=0, le=2)]
 
 
@@ -193,11 +220,18 @@ class ColourSection(_Section):
 
 
 class StyleSection(_Section):
-    """What paints: exactly one of model, blend and frames."""
+    """What paints: exactly one of model, adain, blend and frames."""
 
     model: ModelName | None = Field(
         default=None,
         description="A bundled style (see `tsn styles`), or a .safetensors or .onnx file (a.onnx:19 = its style 19).",
+    )
+    adain: Paintings | None = Field(
+        default=None,
+        description="Any painting, painting.png; or several with their weights, {a.png: 0.7, b.png: 0.3}.",
+    )
+    colours: Colours = Field(
+        default=Style.colours, description="With adain: colours of the painting, or kept from the plate."
     )
     blend: dict[ModelName, UnitCurve] | None = Field(
         default=None,
@@ -220,11 +254,11 @@ class StyleSection(_Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> StyleSection:
-        named = [name for name in ("model", "blend", "frames") if getattr(self, name) is not None]
+        named = [name for name in ("model", "adain", "blend", "frames") if getattr(self, name) is not None]
         if len(named) != 1:
             found = " and ".join(named) if named else "none of them"
             raise fault(
-                f"expected exactly one of model, blend and frames, found {found}",
+                f"expected exactly one of model, adain, blend and frames, found {found}",
                 at=named[1] if named else None,
                 hint=None if named else "Name a style: {model: great-wave}.",
             )
@@ -235,6 +269,8 @@ class StyleSection(_Section):
             if dark or not self.blend:
                 where = f" at frame {dark[0]}" if len(frames) > 1 else ""
                 raise fault(f"expected a weight above 0{where}, found none", at="blend")
+        if self.colours != Style.colours and self.adain is None:
+            raise fault("only paintings (adain) can be painted in the colours of the plate", at="colours")
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -17,6 +18,8 @@ from tsn.style.weights import load, resolve
 def painter(
     *,
     model: str | None = None,
+    adain: Mapping[str, float] | None = None,
+    colours: Literal["painting", "plate"] = "painting",
     blend: Mapping[str, Weight] | None = None,
     frames: str | None = None,
     scale: float = 1.0,
@@ -28,6 +31,8 @@ def painter(
 
     Args:
         model: a bundled name, or a .safetensors or .onnx file (`file.onnx:19` for one style of several).
+        adain: files of paintings to paint like, and their weights.
+        colours: with `adain`, those of the paintings, or kept from the plate.
         blend: models and their weights, constant or over frames.
         frames: pattern of a sequence that is painted already; it has the plate's size, so `scale` must be 1.
         scale: paint at this multiple of the plate's size.
@@ -35,13 +40,17 @@ def painter(
         base: folder that relative files start from.
 
     Raises:
-        UsageError: not exactly one of `model`, `blend` and `frames`, or an impossible setting.
+        UsageError: not exactly one of `model`, `adain`, `blend` and `frames`, or an impossible setting.
         InputError: a file is missing, damaged, or not what it should be.
     """
-    given = [name for name, value in {"model": model, "blend": blend, "frames": frames}.items() if value is not None]
+    given = [
+        name
+        for name, value in {"model": model, "adain": adain, "blend": blend, "frames": frames}.items()
+        if value is not None
+    ]
     if len(given) != 1:
         raise UsageError(
-            f"style: expected exactly one of model, blend and frames, found {' and '.join(given) or 'none'}."
+            f"style: expected exactly one of model, adain, blend and frames, found {' and '.join(given) or 'none'}."
         )
     if tile < 0:
         raise UsageError(f"style.tile must be 0 (auto) or a size in pixels, got {tile}.")
@@ -53,6 +62,8 @@ def painter(
                 f"style.scale is {scale}, but painted frames cannot be painted at another size.", hint="Remove scale."
             )
         return PaintedFrames(str(base / frames))
+    if adain is not None:
+        return scaled(_after(adain, colours=colours, tile=tile, device=device, base=base), scale)
     if model is not None:
         return scaled(_one(model, tile=tile, device=device, base=base), scale)
     assert blend is not None
@@ -65,6 +76,22 @@ def _mix(weights: Mapping[str, Weight], *, tile: int, device: torch.device | str
     )
 
 
+def _after(
+    paintings: Mapping[str, float], *, colours: str, tile: int, device: torch.device | str, base: Path
+) -> Painter:
+    """A painter after paintings."""
+    from tsn.style.adain import AdainPainter, net_from, read_paintings
+
+    info = resolve("adain")
+    return AdainPainter(
+        net_from(info.path).to(device),
+        read_paintings(paintings, base=base),
+        weights=info.sha256,
+        keep_colours=colours == "plate",
+        tile=tile,
+    )
+
+
 def _one(model: str, *, tile: int, device: torch.device | str, base: Path) -> Painter:
     from tsn.style.onnx import OnnxPainter, split_index
 
@@ -73,6 +100,10 @@ def _one(model: str, *, tile: int, device: torch.device | str, base: Path) -> Pa
     if info.family == "onnx":
         return OnnxPainter(info.path, sha256=info.sha256, index=index, device=device)
 
+    if info.family == "adain":
+        raise UsageError(
+            f"style.model: {info.name} paints like any painting, and needs one.", hint="style: {adain: painting.png}"
+        )
     from tsn.style.locked import FeedforwardPainter
 
     return FeedforwardPainter(load(info).to(device), name=info.name, weights=info.sha256, tile=tile)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.style.base import Painter, Survey, digest, require_survey_of
-from tsn.style.feedforward import Stats, StyleNet
+from tsn.style.lockable import LockableNet, Stats
 from tsn.style.survey import mosaic
 from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
 
@@ -27,10 +27,10 @@ def survey_from_stats(of: str, stats: Stats) -> Survey:
     return Survey(of=of, tensors=named)
 
 
-def stats_from_survey(survey: Survey, net: StyleNet) -> Stats:
+def stats_from_survey(survey: Survey, net: LockableNet) -> Stats:
     """The way back, on the net's device. Raises InputError unless there is one pair of the right size per norm."""
-    device = net.enter.conv.weight.device
-    sizes = [tensor.numel() for name, tensor in net.named_parameters() if name.endswith(".scale")]
+    device = next(net.parameters()).device
+    sizes = [layer.conv.out_channels for layer in net.norms()]
     names = [f"{index:02}.{kind}" for index in range(len(sizes)) for kind in ("mean", "variance")]
     found = {name: tensor.numel() for name, tensor in survey.tensors.items()}
     expected = {name: sizes[index // 2] for index, name in enumerate(names)}
@@ -56,7 +56,7 @@ class FeedforwardPainter:
         tile: longest side of a tile once locked, pixels; 0 = auto.
     """
 
-    def __init__(self, net: StyleNet, *, name: str, weights: str, tile: int = 0) -> None:
+    def __init__(self, net: LockableNet, *, name: str, weights: str, tile: int = 0) -> None:
         self.net = net.eval().to(memory_format=torch.channels_last)
         self.name = name
         self.tile = tile
@@ -94,7 +94,7 @@ class LockedPainter:
     The tile size is in the fingerprint, as tiles need not agree with the whole to the last bit.
     """
 
-    def __init__(self, net: StyleNet, *, name: str, fingerprint: str, tile: int) -> None:
+    def __init__(self, net: LockableNet, *, name: str, fingerprint: str, tile: int) -> None:
         self.net = net
         self.name = name
         self.tile = tile

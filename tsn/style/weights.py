@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tsn.errors import InputError, UsageError, near_miss
 
 if TYPE_CHECKING:
-    from tsn.style.feedforward import StyleNet
+    from tsn.style.lockable import LockableNet
 
 BUNDLED = Path(__file__).parent / "weights"
 FILES = {".safetensors", ".onnx"}
@@ -29,7 +29,7 @@ class StyleInfo:
 
     Attributes:
         name: what a shot file calls it.
-        family: `feedforward` or `onnx`.
+        family: one of `families.NETS`, or `onnx`.
         sha256: of the file.
         size: of the file, bytes.
     """
@@ -120,7 +120,7 @@ def _metadata(path: Path) -> dict[str, str]:
         ) from error
 
 
-def load(info: StyleInfo) -> StyleNet:
+def load(info: StyleInfo) -> LockableNet:
     """Build the net that a safetensors file describes, with its weights in float32, on the CPU.
 
     Raises:
@@ -129,12 +129,14 @@ def load(info: StyleInfo) -> StyleNet:
     import torch
     from safetensors.torch import load_file
 
-    from tsn.style.feedforward import StyleNet
+    from tsn.style.families import NETS
 
     facts = _metadata(info.path)
-    if facts.get("family") != "feedforward":
-        found = facts.get("family", "none")
-        raise InputError(f"{info.path}: expected weights of family 'feedforward', found {found!r}.", hint=EXPORT)
+    family = facts.get("family", "none")
+    if family not in NETS:
+        raise InputError(
+            f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.", hint=EXPORT
+        )
     width, blocks = (int(text) if (text := facts.get(key, "")).isdecimal() else 0 for key in ("width", "blocks"))
     if not (width and blocks):
         raise InputError(
@@ -142,7 +144,7 @@ def load(info: StyleInfo) -> StyleNet:
             f" width={facts.get('width')!r}, blocks={facts.get('blocks')!r}.",
             hint=EXPORT,
         )
-    net = StyleNet(width=width, blocks=blocks)
+    net = NETS[family](width=width, blocks=blocks)
     found_tensors = load_file(info.path)
     expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in found_tensors.items()}

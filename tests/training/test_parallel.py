@@ -1,0 +1,118 @@
+"""Two processes train what one trains: real ones, that gloo joins."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsn.errors import UsageError
+from tsn.style.feedforward import StyleNet
+from tsn_training.parallel import place, require_even, without_sync
+
+# Notes the gradients of the first step as they are after all of it: averaged, accumulated, not yet clipped.
+NOTE_GRADIENTS = """\
+import torch.nn.utils as u
+clip, rank = u.clip_grad_norm_, os.environ.get("RANK", "0")
+def noting(parameters, limit):
+    parameters = list(parameters)
+    file = Path({folder!r}) / f"gradients_{{rank}}.pt"
+    if not file.exists():
+        torch.save([p.grad.clone() for p in parameters], file)
+    return clip(parameters, limit)
+u.clip_grad_norm_ = noting
+"""
+
+
+def painted_by(state: dict[str, torch.Tensor]) -> torch.Tensor:
+    net = StyleNet(width=2, blocks=1)
+    net.load_state_dict(state)
+    with torch.no_grad():
+        return net(torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)))
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_two_processes_train_what_one_trains(training: SimpleNamespace, tmp_path: Path) -> None:
+    """... whole batches and parts of them, starting what torchrun starts."""
+    groups = []
+    for name, world, accumulate in (("one", 1, 1), ("two", 2, 1), ("parts", 2, 2)):
+        (tmp_path / name).mkdir()
+        path = tmp_path / f"{name}.yaml"
+        training.write(path, batch=4, accumulate=accumulate)
+        joined = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        note = NOTE_GRADIENTS.format(folder=str(tmp_path / name))
+        ranks = [joined | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world)]
+        groups.append([training.job(path=path, out=tmp_path / name / "run", extra=note, variables=v) for v in ranks])
+    ended = training.processes(groups)
+    assert [[code for code, _ in group] for group in ended] == [[0], [0, 0], [0, 0]], ended
+
+    alone = torch.load(tmp_path / "one/gradients_0.pt")
+    net = torch.load(tmp_path / "one/run/checkpoint.pt")["net"]
+    for name in ("two", "parts"):
+        first, second = (torch.load(tmp_path / name / f"gradients_{rank}.pt") for rank in range(2))
+        for expected, mine, theirs in zip(alone, first, second, strict=True):
+            assert torch.equal(mine, theirs)  # both processes step alike
+            torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-6)
+        trained = torch.load(tmp_path / name / "run/checkpoint.pt")["net"]
+        for key, value in net.items():
+            # What a residual adds is normalised away after it: that shift has no gradient but rounding, of which
+            # Adam makes whole steps. It changes no picture.
+            if not key.endswith(".b.shift"):
+                torch.testing.assert_close(trained[key], value, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(painted_by(trained), painted_by(net), rtol=0, atol=1e-4)
+        assert len((tmp_path / name / "run/log.csv").read_text().splitlines()) == 1 + 6
+    assert "6/6" in ended[1][0][1] and "6/6" not in ended[1][1][1]  # only the first process speaks
+
+
+def test_the_weights_move_by_far_more_than_that_tolerance(training: SimpleNamespace) -> None:
+    training.run("--max-steps", "1")
+    early = torch.load(training.out / "checkpoint.pt")["net"]
+    training.run()
+    late = torch.load(training.out / "checkpoint.pt")["net"]
+
+    assert max((late[name] - early[name]).abs().max().item() for name in late) > 5e-3
+
+
+def test_torchrun_with_a_batch_that_cannot_be_shared_out(training: SimpleNamespace) -> None:
+    training.write(batch=3)
+    ended = training.torchrun(training.job(), 2)
+
+    assert ended.returncode != 0
+    assert "batch: 3 samples cannot be shared out evenly over 2 processes x 1 parts." in ended.stderr
+    assert "Make it a multiple of 2." in ended.stderr
+    assert "exitcode  : 2" in ended.stderr
+    assert not (training.out / "log.csv").exists()
+
+
+@given(world=st.integers(1, 8), accumulate=st.integers(1, 4), times=st.integers(1, 4), over=st.integers(0, 31))
+def test_only_even_shares_are_taken(world: int, accumulate: int, times: int, over: int) -> None:
+    parts = world * accumulate
+    if over % parts == 0:
+        require_even(parts * times, world=world, accumulate=accumulate)
+        return
+    with pytest.raises(UsageError, match=f"{world} processes x {accumulate} parts") as caught:
+        require_even(parts * times + over, world=world, accumulate=accumulate)
+    assert f"a multiple of {parts}" in str(caught.value.hint)
+
+
+def test_alone_nothing_is_joined_and_the_net_stays_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    net = torch.nn.Linear(2, 2)
+
+    with place() as here:
+        assert (here.rank, here.world, here.first) == (0, 1, True)
+        assert here.share(net) is net
+        assert not torch.distributed.is_initialized()
+    with without_sync(net, last=False):
+        pass

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Measure a trained style on the photos that its training held back, beside Gatys and the untrained net.
+
+    python training/evaluate.py training/configs/great-wave.yaml                     # the shipped weights
+    python training/evaluate.py training/configs/great-wave.yaml --weights runs/great-wave/great-wave.safetensors
+
+Prints a table of the losses as trained on (means over the photos), and writes them as JSON with --json. With
+--log it prints the curve of a training too: each row the mean over a tenth of the steps after copying.
+Gatys' optimisation minimises the same sum on the picture itself, so it is about what a net could reach.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+
+from train_style import painting_grams
+from tsn.style import weights as shipped
+from tsn.style.families import NETS
+from tsn_batch.guard import Settings, outcome
+from tsn_training import gatys, perceptual, photos
+from tsn_training.config import load_config
+
+SIZE = 192
+
+
+def measure(config_file: Path, weights: Path | None, evaluations: int) -> dict[str, dict[str, float]]:
+    """Mean losses of each painter, by its name: untrained, the style's, gatys."""
+    config = load_config(config_file)
+    _paths, held_back = photos.find(config.photos, config.held_back)
+    plates = [
+        photos.crop(photos.load_image(path), SIZE, photos.generator(7, i))[None] for i, path in enumerate(held_back)
+    ]
+    features, _ = perceptual.load(Path("runs"))
+    features = features.without_idle_channels(torch.cat(plates[:4]))
+    target = painting_grams(features, config)
+
+    torch.manual_seed(0)
+    untrained = NETS[config.family](width=config.width, blocks=config.blocks).eval()
+    trained = shipped.load(shipped.resolve(str(weights) if weights else config.name))
+    painters = {
+        "untrained": lambda plate: untrained(plate),
+        config.name: lambda plate: trained(plate),
+        "gatys": lambda plate: gatys.optimise(
+            plate, features=features, target=target, config=config, evaluations=evaluations
+        ),
+    }
+    table: dict[str, dict[str, float]] = {}
+    for name, paint in painters.items():
+        rows = []
+        for plate in plates:
+            with torch.set_grad_enabled(name == "gatys"):
+                painted = paint(plate)
+            with torch.no_grad():
+                parts = gatys.parts(painted, plate, features=features, target=target, config=config)
+                parts["sum"] = gatys.total(parts, config, config.style_weight[1])
+            rows.append({k: v.item() for k, v in parts.items()})
+        table[name] = {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]}
+    return table
+
+
+def curve(log: Path) -> list[str]:
+    """Rows of a table: the losses in a training's log.csv, each the mean over a tenth of its steps."""
+    with log.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["style"] != "nan"]
+    lines = ["| steps | content | style | tone | temporal |", "|---|---|---|---|---|"]
+    for part in np.array_split(np.arange(len(rows)), 10):
+        means = [
+            np.nanmean(values) if np.isfinite(values := [float(rows[i][name]) for i in part]).any() else np.nan
+            for name in ("content", "style", "tone", "temporal")
+        ]
+        span = f"{rows[part[0]]['step']}-{rows[part[-1]]['step']}"
+        lines.append(f"| {span} | " + " | ".join("" if np.isnan(m) else f"{m:.4f}" for m in means) + " |")
+    return lines
+
+
+@click.command(help=__doc__)
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--weights", type=click.Path(path_type=Path), help="Default: the bundled style of that name.")
+@click.option("--evaluations", default=60, show_default=True, help="Of the loss, in Gatys' optimisation.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the table here too.")
+@click.option("--log", type=click.Path(exists=True, path_type=Path), help="A training's log.csv.")
+@click.pass_context
+def main(
+    ctx: click.Context, config: Path, weights: Path | None, evaluations: int, target: Path | None, log: Path | None
+) -> None:
+    def run() -> None:
+        if log:
+            click.echo("\n".join(curve(log)) + "\n")
+        table = measure(config, weights, evaluations)
+        columns = list(next(iter(table.values())))
+        click.echo("| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+        for name, row in table.items():
+            click.echo(f"| {name} | " + " | ".join(f"{row[c]:.4f}" for c in columns) + " |")
+        if target:
+            target.write_text(json.dumps(table, indent=1) + "\n")
+
+    ctx.exit(outcome(run, Settings()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The YAML file of a training, checked before hours are spent on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tsn.errors import InputError, UsageError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Stage(BaseModel):
+    """So many steps on crops of so many pixels: small ones learn palette and stroke, large ones composition."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    crop: int = Field(ge=32, multiple_of=4)
+    steps: int = Field(ge=1)
+
+
+class Temporal(BaseModel):
+    """The loss that teaches a net not to boil; see `motion.py`. It starts after `after` of the steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(gt=0)
+    after: float = Field(default=0.5, ge=0, le=1)
+
+
+class StyleConfig(BaseModel):
+    """A training of one style.
+
+    Attributes:
+        painting_box: the part that is painting, without frame and mount: left, top, right, bottom, pixels.
+        painting_height: that part is resized to it, so that its strokes have the size they shall have on a plate
+            of 360 to 540 lines.
+        photos: a folder with pictures, searched to any depth (COCO: `train2017/`).
+        held_back: so many of them are never trained on; evaluate.py measures on those.
+        teacher: weights of a style to learn to copy first; without one, the net first learns to copy the plate.
+        batch: samples in one step, over all processes and accumulated parts together: the same file trains the
+            same net on one CPU and on eight GPUs.
+        accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
+        style_weight: at the start and after 40% of the steps after copying.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    licence: str
+    family: Literal["feedforward", "mobile"] = "feedforward"
+    width: int = Field(ge=2)
+    blocks: int = Field(ge=1)
+    painting: Path
+    painting_box: tuple[int, int, int, int] | None = None
+    painting_height: int = Field(ge=64)
+    photos: Path
+    held_back: int = Field(default=20, ge=0)
+    teacher: Path | None = None
+    seed: int
+    batch: int = Field(default=2, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    copy_steps: int = Field(ge=0)
+    style_weight: tuple[Positive, Positive]
+    style_layers: dict[Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1"], Positive] = Field(min_length=1)
+    tone_weight: float = Field(ge=0)
+    smooth_weight: float = Field(ge=0)
+    temporal: Temporal | None = None
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    save_every: int = Field(default=200, ge=1)
+    workers: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _stages_come_after_copying(self) -> StyleConfig:
+        if self.copy_steps >= self.steps:
+            raise ValueError(f"copy_steps ({self.copy_steps}) must be fewer than all steps together ({self.steps})")
+        return self
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def crop_at(self, step: int) -> int:
+        """Side of the crops at a step, pixels."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage.crop
+            step -= stage.steps
+        return self.stages[-1].crop
+
+
+def load_config(path: Path) -> StyleConfig:
+    """Read and check a training's YAML file.
+
+    Raises:
+        InputError: the file cannot be read.
+        UsageError: it is no YAML, or a value is missing, unknown or impossible; names every such value.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read the training file {path}: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+    try:
+        return StyleConfig.model_validate(raw)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"{path}: {faults}.", hint="See training/configs for files that work.") from error

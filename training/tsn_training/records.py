@@ -1,0 +1,90 @@
+"""What a training leaves on disk: checkpoints that survive a kill, a log, and curves for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from tsn.errors import InputError
+from tsn.io.sequence import atomic, cannot_write
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Stateful(Protocol):
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
+
+
+def save(folder: Path, step: int, parts: dict[str, Stateful]) -> None:
+    """Write the checkpoint; a kill or a full disk leaves the one before. Raises OutputError."""
+    buffer = io.BytesIO()  # torch's own writer hides why it failed
+    torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, buffer)
+    with atomic(folder / CHECKPOINT) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def resume(folder: Path, parts: dict[str, Stateful]) -> int:
+    """Load the checkpoint in `folder`, if there is one; the step it was written after, or 0.
+
+    Raises:
+        InputError: it is damaged, or of another net.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return 0
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        return int(state["step"])
+    except Exception as error:  # a truncated zip, foreign keys and wrong shapes are as many exception types
+        raise InputError(
+            f"Cannot go on from {path}: {' '.join(str(error).split())[:200]}.",
+            hint="Train into another folder, or with --resume never.",
+        ) from error
+
+
+class Log:
+    """Rows of numbers into `log.csv`, opened a row at a time so that a kill loses none, and into TensorBoard.
+
+    Args:
+        start: the step that the run goes on from; what a killed run logged after it goes.
+    """
+
+    def __init__(self, folder: Path, *, start: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.path = folder / "log.csv"
+        rows = list(csv.reader(self.path.read_text().splitlines())) if self.path.exists() else []
+        kept = [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= start]
+        with atomic(self.path) as temporary, temporary.open("w", newline="") as file:
+            csv.writer(file).writerows(rows[:1] + kept)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+
+    def numbers(self, step: int, values: dict[str, float]) -> None:
+        try:
+            with self.path.open("a", newline="") as file:
+                writer = csv.writer(file)
+                if file.tell() == 0:
+                    writer.writerow(["step", *values])
+                writer.writerow([step, *(f"{value:.5g}" for value in values.values())])
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        for name, value in values.items():
+            self.board.add_scalar(name, value, step)
+
+    def picture(self, step: int, image: Tensor) -> None:
+        """(3, H, W) in [0, 1]: into TensorBoard, and as a PNG beside the log."""
+        from torchvision.utils import save_image
+
+        self.board.add_image("painted", image, step)
+        self.board.flush()
+        with atomic(self.path.with_name(f"step_{step:05d}.png")) as temporary:
+            save_image(image, temporary)

@@ -1,0 +1,16 @@
+"""The nets that a weights file can be for, by the `family` in its metadata."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tsn.style.feedforward import StyleNet
+from tsn.style.lockable import LockableNet
+from tsn.style.mobile import MobileNet
+
+
+class Build(Protocol):
+    def __call__(self, *, width: int, blocks: int) -> LockableNet: ...
+
+
+NETS: dict[str, Build] = {"feedforward": StyleNet, "mobile": MobileNet}

@@ -1,0 +1,130 @@
+"""What our nets are built of: convolutions with instance norm whose statistics can be given.
+
+Instance-norm statistics of one frame pump when a highlight enters it, and differ from tile to tile. So they
+can be *given*: a survey takes them once a shot (`LockableNet.survey`). With given statistics a norm is a fixed
+scale and shift, so `LockableNet.lock` folds it into the convolution before it: the net that renders is
+convolutions only, and a frame may be cut into tiles.
+
+Strides alias, and what aliases boils: our nets go down by area averages before a plain convolution (Zhang,
+"Making convolutional networks shift-invariant again", 2019), and up by `enlarged`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPS = 1e-5
+Stats = list[tuple[Tensor, Tensor]]
+"""Per norm layer (mean, variance), each float32 of shape (channels,)."""
+
+
+class ConvNorm(nn.Module):
+    """Reflection-padded convolution, instance norm (own or given statistics), optional ReLU.
+
+    Args:
+        depthwise: one filter a channel; `cin` and `cout` are equal then.
+    """
+
+    def __init__(
+        self, cin: int, cout: int, *, kernel: int, norm: bool = True, relu: bool = True, depthwise: bool = False
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            cin,
+            cout,
+            kernel,
+            padding=kernel // 2,
+            padding_mode="reflect" if kernel > 1 else "zeros",  # reflecting by nothing would still copy
+            groups=cin if depthwise else 1,
+            bias=not norm,
+            # Means nothing to a kernel of 1, but sends it past oneDNN's path that gives other bits on other
+            # numbers of threads.
+            dilation=2 if kernel == 1 else 1,
+        )
+        self.scale = nn.Parameter(torch.ones(cout)) if norm else None
+        self.shift = nn.Parameter(torch.zeros(cout)) if norm else None
+        self.relu = relu
+
+    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
+        x = self.conv(x)
+        if self.scale is not None:
+            if record is not None:
+                var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+                record.append((mean, var))
+            x = F.instance_norm(x, weight=self.scale, bias=self.shift, eps=EPS)
+        return F.relu_(x) if self.relu else x
+
+    @torch.no_grad()
+    def fold(self, mean: Tensor, variance: Tensor) -> None:
+        """Put the norm, at the given statistics, into the convolution."""
+        assert self.scale is not None and self.shift is not None
+        gain = self.scale / torch.sqrt(variance + EPS)
+        self.conv.weight = nn.Parameter(self.conv.weight * gain[:, None, None, None])
+        self.conv.bias = nn.Parameter(self.shift - mean * gain)
+        self.scale = self.shift = None
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """Twice the size, bilinear after [1 2 1] both ways, which is zero at the lattice's own frequency.
+
+    Without the filter, flat darks fill with a woven pattern of 8 px: the cheapest texture for a Gram matrix.
+    """
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = F.avg_pool2d(F.avg_pool2d(x, 2, stride=1), 2, stride=1)  # a box of 2 twice is [1 2 1] / 4
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class LockableNet(nn.Module):
+    """Style space in, style space out: (N, 3, H, W) -> (N, 3, H, W), float32 in [0, 1].
+
+    A subclass registers its `ConvNorm`s in the order in which it runs them.
+
+    Attributes:
+        stride: H and W must be multiples of it.
+        radius: pixels that one output pixel sees to each side: what tiles must overlap by.
+        width: channels at full size.
+        blocks: residual blocks at 1/4 size.
+    """
+
+    stride: int
+    radius: int
+    width: int
+    blocks: int
+
+    def paint(self, x: Tensor, record: Stats | None) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
+        if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
+            raise ValueError(f"Expected height and width in multiples of {self.stride}, got {tuple(x.shape)}.")
+        return self.paint(x, record)
+
+    def norms(self) -> list[ConvNorm]:
+        """The layers that a survey takes statistics for, in the order they run."""
+        return [m for m in self.modules() if isinstance(m, ConvNorm) and m.scale is not None]
+
+    @torch.inference_mode()
+    def survey(self, frames: Sequence[Tensor]) -> Stats:
+        """Norm statistics of a whole shot: the mean over its sampled frames, each (1, 3, H, W)."""
+        per_frame: list[Stats] = []
+        for frame in frames:
+            record: Stats = []
+            self(frame, record)
+            per_frame.append(record)
+        return [
+            (torch.stack([m for m, _ in layer]).mean(0), torch.stack([v for _, v in layer]).mean(0))
+            for layer in zip(*per_frame, strict=True)
+        ]
+
+    def lock(self, stats: Stats) -> Self:
+        """A copy with every norm folded into its convolution at the given statistics."""
+        locked = copy.deepcopy(self)
+        for layer, (mean, variance) in zip(locked.norms(), stats, strict=True):
+            layer.fold(mean, variance)
+        return locked.eval().to(memory_format=torch.channels_last)
