@@ -27,10 +27,10 @@ import numpy as np
 import tsn
 from tsn import io
 from tsn.shot.render import render as render_plan
-from tsn.style.weights import bundled
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CHUNK = 5
+DEFAULT = "great-wave"
 SKY = 6e4
 """Depth of the world: 1e10, or 65504 in half. `measure.py` takes anything under 1e9 for a surface with true vectors,
 so that it judges a half-float sky by zero vectors, although the sky moves with the camera."""
@@ -78,7 +78,7 @@ class Plate:
 @click.command()
 @click.argument("shots", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="SHOT_DIR...")
 @click.option("--bench", type=click.Path(path_type=Path), default=SHARED / "bench", help="Folder of measure.py.")
-@click.option("--style", help="A bundled style or a weights file; by default the first bundled one.")
+@click.option("--style", help="A bundled style or a weights file; by default great-wave.")
 @click.option("--painted", metavar="PATTERN", help="Frames painted elsewhere instead; {shot} is the folder's name.")
 @click.option("--window", default=8, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Keep renders, PNGs and difference sheets here.")
@@ -99,8 +99,6 @@ def cli(
     shots = shots or tuple(path for name in ("pan", "fast") if (path := SHARED / "shots" / name).is_dir())
     if not shots:
         raise click.UsageError("name folders of CG frames with motion vectors")
-    if painted is None and style is None and not bundled():
-        raise click.UsageError("no style is bundled; name one with --style, or frames with --painted")
     yard = yardstick(bench)
     results = []
     with tempfile.TemporaryDirectory(prefix="tsn-stability-") as temporary:
@@ -111,7 +109,7 @@ def cli(
             source = (
                 {"frames": str(Path(painted.replace("{shot}", plate.name)).resolve())}
                 if painted
-                else {"model": style or bundled()[0].name}
+                else {"model": style or DEFAULT}
             )
             result = examine(plate, home / plate.name, yard, {"style": source, "temporal": {"window": window}})
             results.append(result)

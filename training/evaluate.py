@@ -19,11 +19,10 @@ import click
 import numpy as np
 import torch
 
-from train_style import painting_grams
 from tsn.style import weights as shipped
 from tsn.style.families import NETS
 from tsn_batch.guard import Settings, outcome
-from tsn_training import gatys, perceptual, photos
+from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import load_config
 
 SIZE = 192
@@ -32,13 +31,13 @@ SIZE = 192
 def measure(config_file: Path, weights: Path | None, evaluations: int) -> dict[str, dict[str, float]]:
     """Mean losses of each painter, by its name: untrained, the style's, gatys."""
     config = load_config(config_file)
-    _paths, held_back = photos.find(config.photos, config.held_back)
+    paths, held_back = photos.find(config.photos, config.held_back)
     plates = [
         photos.crop(photos.load_image(path), SIZE, photos.generator(7, i))[None] for i, path in enumerate(held_back)
     ]
     features, _ = perceptual.load(Path("runs"))
     features = features.without_idle_channels(torch.cat(plates[:4]))
-    target = painting_grams(features, config)
+    target = objective.target(config, features, paths)
 
     torch.manual_seed(0)
     untrained = NETS[config.family](width=config.width, blocks=config.blocks).eval()
@@ -46,9 +45,7 @@ def measure(config_file: Path, weights: Path | None, evaluations: int) -> dict[s
     painters = {
         "untrained": lambda plate: untrained(plate),
         config.name: lambda plate: trained(plate),
-        "gatys": lambda plate: gatys.optimise(
-            plate, features=features, target=target, config=config, evaluations=evaluations
-        ),
+        "gatys": lambda plate: gatys.optimise(plate, target, evaluations=evaluations),
     }
     table: dict[str, dict[str, float]] = {}
     for name, paint in painters.items():
@@ -57,8 +54,8 @@ def measure(config_file: Path, weights: Path | None, evaluations: int) -> dict[s
             with torch.set_grad_enabled(name == "gatys"):
                 painted = paint(plate)
             with torch.no_grad():
-                parts = gatys.parts(painted, plate, features=features, target=target, config=config)
-                parts["sum"] = gatys.total(parts, config, config.style_weight[1])
+                parts = objective.parts(painted, plate, target)
+                parts["sum"] = objective.total(parts, config, config.style_weight[1])
             rows.append({k: v.item() for k, v in parts.items()})
         table[name] = {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]}
     return table
@@ -68,11 +65,11 @@ def curve(log: Path) -> list[str]:
     """Rows of a table: the losses in a training's log.csv, each the mean over a tenth of its steps."""
     with log.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["style"] != "nan"]
-    lines = ["| steps | content | style | tone | temporal |", "|---|---|---|---|---|"]
+    lines = ["| steps | content | style | colour | temporal |", "|---|---|---|---|---|"]
     for part in np.array_split(np.arange(len(rows)), 10):
         means = [
             np.nanmean(values) if np.isfinite(values := [float(rows[i][name]) for i in part]).any() else np.nan
-            for name in ("content", "style", "tone", "temporal")
+            for name in ("content", "style", "colour", "temporal")
         ]
         span = f"{rows[part[0]]['step']}-{rows[part[-1]]['step']}"
         lines.append(f"| {span} | " + " | ".join("" if np.isnan(m) else f"{m:.4f}" for m in means) + " |")

@@ -25,10 +25,9 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
 import tsn
-from train_style import painting_grams
 from tsn.style import weights as shipped
 from tsn_batch.guard import Settings, outcome
-from tsn_training import gatys, perceptual, photos
+from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import load_config
 
 PHOTOS = ("animals-lemur", "germany-berlinCathedral", "france-montStMichel")
@@ -67,13 +66,8 @@ def painted_by_nets(squares: list[Tensor], gatys_evaluations: int) -> list[list[
             row.append(painter.paint(square[0], 1))
             if gatys_evaluations and file.exists():
                 config = load_config(file)
-                best = gatys.optimise(
-                    square,
-                    features=features,
-                    target=painting_grams(features, config),
-                    config=config,
-                    evaluations=gatys_evaluations,
-                )
+                paths, _ = photos.find(config.photos, config.held_back)
+                best = gatys.optimise(square, objective.target(config, features, paths), evaluations=gatys_evaluations)
                 row.append(best[0])
             else:
                 row.append(torch.ones_like(square[0]))

@@ -10,8 +10,9 @@ One CPU, one GPU or many: the same file trains the same net, to rounding. Every 
 checkpoint, from which the next start goes on (also after a kill -9), and a picture of four photos painted;
 losses go to log.csv and to TensorBoard. At the end the weights go to OUT/NAME.safetensors in half precision.
 
-First the net learns to copy: the plate, or what its teacher makes of it. What starts from noise under a style
-loss keeps no structure. Then comes the painting, its weight rising; then, where asked for, steadiness.
+First the net learns to copy: the plate in the painting's colours, or what its teacher makes of it. What starts
+from noise under a style loss keeps no structure. Then come the painting's strokes, their weight rising; then,
+where asked for, steadiness.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ from tsn.style import weights as shipped
 from tsn.style.families import NETS
 from tsn.style.lockable import LockableNet
 from tsn_batch.guard import Settings, outcome
-from tsn_training import gatys, losses, perceptual, photos, records
+from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.config import StyleConfig, load_config
 from tsn_training.motion import Pair
+from tsn_training.objective import Target
 from tsn_training.parallel import Place, place, require_even, without_sync
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -52,32 +54,19 @@ def style_weight(step: int, total: int, low: float, high: float) -> float:
     return low * (high / low) ** min(1.0, step / (0.4 * total))
 
 
-def painting_grams(features: perceptual.Features, config: StyleConfig) -> dict[str, Tensor]:
-    """Gram matrices of the painting, at the size that gives its strokes the size they shall have on a plate."""
-    painting = photos.load_image(config.painting).float()[None] / 255
-    if config.painting_box:
-        left, top, right, bottom = config.painting_box
-        painting = painting[..., top:bottom, left:right]
-    width = round(painting.shape[3] * config.painting_height / painting.shape[2])
-    painting = F.interpolate(painting, size=(config.painting_height, width), mode="bicubic", antialias=True)
-    maps = features(painting.clamp(0, 1))
-    return {layer: losses.gram(maps[layer]) for layer in config.style_layers}
-
-
 def loss_of(
     net: torch.nn.Module,
     pair: Pair,
     step: int,
     *,
-    config: StyleConfig,
-    features: perceptual.Features,
-    target: dict[str, Tensor],
+    target: Target,
     teacher: torch.nn.Module | None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What is to become small at this step, and its parts for the log."""
+    config = target.config
     if step < config.copy_steps:
         with torch.no_grad():
-            wanted = teacher(pair.now) if teacher else pair.now
+            wanted = teacher(pair.now) if teacher else target.wanted_colours(pair.now)
         copy = F.mse_loss(net(pair.now), wanted)
         return 20 * copy, {"copy": copy}
 
@@ -86,9 +75,9 @@ def loss_of(
     # Both moments go through in one call: DDP wants one forward pass for each backward pass.
     painted = net(torch.cat([pair.now, pair.then]) if steady else pair.now)
     now = painted[: len(pair.now)]
-    parts = gatys.parts(now, pair.now, features=features, target=target, config=config)
+    parts = objective.parts(now, pair.now, target)
     weight = style_weight(step - config.copy_steps, config.steps - config.copy_steps, *config.style_weight)
-    loss = gatys.total(parts, config, weight)
+    loss = objective.total(parts, config, weight)
     if steady:
         assert temporal is not None
         parts["temporal"] = losses.temporal_loss(now, painted[len(pair.now) :], pair.flow, pair.visible)
@@ -122,8 +111,7 @@ def train(
 
     features, trunk = perceptual.load(out.parent)
     features = features.without_idle_channels(show.cpu())
-    target = {k: v.to(here.device) for k, v in painting_grams(features, config).items()}
-    features = features.to(here.device, memory_format=torch.channels_last)
+    target = objective.target(config, features, paths).to(here.device)
 
     net = NETS[config.family](width=config.width, blocks=config.blocks)
     if start_from:
@@ -158,9 +146,7 @@ def train(
                 without_sync(shared, last=part == config.accumulate - 1),
                 torch.autocast(here.device.type, PRECISIONS[config.precision], enabled=config.precision != "fp32"),
             ):
-                loss, parts = loss_of(
-                    shared, pair, step, config=config, features=features, target=target, teacher=teacher
-                )
+                loss, parts = loss_of(shared, pair, step, target=target, teacher=teacher)
             if not torch.isfinite(loss):
                 raise TsnError(
                     f"The loss is no number at step {step} ({', '.join(f'{k} {v:.3g}' for k, v in parts.items())}).",
@@ -185,7 +171,7 @@ def train(
     return export(net, config, out, trunk=trunk, step=max(first, last)) if here.first else None
 
 
-LOGGED = ("copy", "content", "style", "tone", "smooth", "temporal")
+LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal")
 
 
 @torch.inference_mode()

@@ -123,7 +123,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
         "copy_steps": 1,
         "style_weight": [0.5, 4.0],
         "style_layers": {"1_1": 0.5, "2_1": 1.0, "4_1": 1.0},
-        "tone_weight": 6.0,
+        "colour_weight": 6.0,
         "smooth_weight": 6.0,
         "temporal": {"weight": 20.0, "after": 0.5},
         "stages": [{"crop": 32, "steps": 4}, {"crop": 36, "steps": 2}],

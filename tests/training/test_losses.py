@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsn_training.losses import content_loss, gram, style_loss, temporal_loss, tone_loss, total_variation
+from tsn_training.losses import colour_loss, content_loss, gram, style_loss, temporal_loss, total_variation
 from tsn_training.motion import sample
 
 WEIGHTS = {"1_1": 0.5, "2_1": 2.0}
@@ -79,21 +79,21 @@ def test_content_loss_is_relative() -> None:
     assert content_loss(plate + 1, plate).item() == pytest.approx(1 / 16)
 
 
-def test_tone_loss_of_an_offset_is_its_square() -> None:
+def test_colour_loss_of_an_offset_is_its_square() -> None:
     plate = maps(0, 2, 3, 16, 24)
 
-    assert tone_loss(plate + 0.2, plate).item() == pytest.approx(0.04, rel=1e-4)
+    assert colour_loss(plate + 0.2, plate).item() == pytest.approx(0.04, rel=1e-4)
     green = torch.tensor((0.0, 0.5, 0.0)).view(1, 3, 1, 1)
-    assert tone_loss(plate + green, plate).item() == pytest.approx((0.5 * 0.7152) ** 2, rel=1e-4)
+    assert colour_loss(plate + green, plate).item() == pytest.approx(0.5**2 / 3, rel=1e-4)
 
 
-def test_tone_loss_leaves_strokes_free() -> None:
+def test_colour_loss_leaves_strokes_free() -> None:
     plate = torch.full((1, 3, 16, 16), 0.5)
     y, x = torch.meshgrid(torch.arange(16), torch.arange(16), indexing="ij")
     strokes = 0.4 * (1 - 2.0 * ((x + y) % 2))
 
-    assert tone_loss(plate + strokes, plate).item() == pytest.approx(0, abs=1e-12)
-    assert tone_loss(plate + strokes, plate, size=1).item() == pytest.approx(0.16, rel=1e-4)
+    assert colour_loss(plate + strokes, plate).item() == pytest.approx(0, abs=1e-12)
+    assert colour_loss(plate + strokes, plate, size=1).item() == pytest.approx(0.16, rel=1e-4)
 
 
 def test_total_variation_by_hand() -> None:
@@ -149,7 +149,7 @@ def test_temporal_loss_has_a_gradient_in_both_moments() -> None:
     assert all(x.grad is not None and torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0 for x in (now, then))
 
 
-@pytest.mark.parametrize("loss", ["style", "content", "tone", "smooth", "temporal"])
+@pytest.mark.parametrize("loss", ["style", "content", "colour", "smooth", "temporal"])
 def test_a_batch_costs_the_mean_of_its_samples(loss: str) -> None:
     """What makes N processes, or parts, train like one."""
     a, b, flow, visible = maps(0, 2, 3, 24, 24), maps(1, 2, 3, 24, 24), motion(), maps(2, 2, 1, 24, 24).round()
@@ -158,7 +158,7 @@ def test_a_batch_costs_the_mean_of_its_samples(loss: str) -> None:
         found = {
             "style": lambda: style_loss({"1_1": gram(a[i])}, {"1_1": gram(b[:1])}, {"1_1": 1.0}),
             "content": lambda: content_loss(a[i], b[i]),
-            "tone": lambda: tone_loss(a[i], b[i]),
+            "colour": lambda: colour_loss(a[i], b[i]),
             "smooth": lambda: total_variation(a[i]),
             "temporal": lambda: temporal_loss(a[i], b[i], flow[i], visible[i]),
         }

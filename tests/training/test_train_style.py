@@ -331,18 +331,18 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_the_checkpoint(
     training.run("--max-steps", "2")
     before = (training.out / "checkpoint.pt").read_bytes()
     (training.out / "noise.safetensors").unlink()
-    tone = losses.tone_loss
+    colour = losses.colour_loss
     calls: list[int] = []
 
     def from_the_second_on(painted: torch.Tensor, plate: torch.Tensor) -> torch.Tensor:
         calls.append(1)
-        return tone(painted, plate) * (math.nan if len(calls) > 1 else 1)
+        return colour(painted, plate) * (math.nan if len(calls) > 1 else 1)
 
-    monkeypatch.setattr(losses, "tone_loss", from_the_second_on)
+    monkeypatch.setattr(losses, "colour_loss", from_the_second_on)
     result = training.run()
 
     assert result.exit_code == 1
-    assert "The loss is no number at step 3" in result.output and "tone nan" in result.output
+    assert "The loss is no number at step 3" in result.output and "colour nan" in result.output
     assert f"The last checkpoint stays in {training.out}" in result.output
     assert (training.out / "checkpoint.pt").read_bytes() == before
     assert not (training.out / "noise.safetensors").exists()
@@ -353,9 +353,9 @@ def test_gradients_that_are_no_numbers_reach_no_checkpoint(
 ) -> None:
     """A loss may be finite and its gradient not: that of a root at zero."""
     training.run("--max-steps", "2")
-    tone = losses.tone_loss
+    colour = losses.colour_loss
     monkeypatch.setattr(
-        losses, "tone_loss", lambda painted, plate: tone(painted, plate) + (painted * 0).sum().square().sqrt()
+        losses, "colour_loss", lambda painted, plate: colour(painted, plate) + (painted * 0).sum().square().sqrt()
     )
     result = training.run("--max-steps", "4")
 

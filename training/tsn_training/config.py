@@ -40,7 +40,8 @@ class StyleConfig(BaseModel):
             of 360 to 540 lines.
         photos: a folder with pictures, searched to any depth (COCO: `train2017/`).
         held_back: so many of them are never trained on; evaluate.py measures on those.
-        teacher: weights of a style to learn to copy first; without one, the net first learns to copy the plate.
+        teacher: weights of a style to learn to copy first; without one, the net first learns the plate in the
+            painting's colours.
         batch: samples in one step, over all processes and accumulated parts together: the same file trains the
             same net on one CPU and on eight GPUs.
         accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
@@ -69,7 +70,7 @@ class StyleConfig(BaseModel):
     copy_steps: int = Field(ge=0)
     style_weight: tuple[Positive, Positive]
     style_layers: dict[Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1"], Positive] = Field(min_length=1)
-    tone_weight: float = Field(ge=0)
+    colour_weight: float = Field(ge=0)
     smooth_weight: float = Field(ge=0)
     temporal: Temporal | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)

@@ -34,15 +34,16 @@ def content_loss(painted: Tensor, plate: Tensor) -> Tensor:
     return (((painted - plate) ** 2).mean((1, 2, 3)) / (plate**2).mean((1, 2, 3))).mean()
 
 
-def tone_loss(painted: Tensor, plate: Tensor, size: int = 8) -> Tensor:
-    """Mean squared error of luma averaged over `size` pixels: shapes and light stay readable, strokes stay free.
+def colour_loss(painted: Tensor, wanted: Tensor, size: int = 8) -> Tensor:
+    """Mean squared error of colours averaged over `size` pixels: palette and light find their places, strokes are free.
 
     Content features forgive any change of tone, and a Gram matrix wants the painting's palette in every crop; together
-    they put bright blobs where the plate is dark.
+    they put bright blobs where the plate is dark, and its commonest colour everywhere.
+
+    Args:
+        wanted: the plate in the painting's colours (`palette.recoloured`), (N, 3, H, W) as `painted`.
     """
-    weights = torch.tensor((0.2126, 0.7152, 0.0722), device=plate.device).view(1, 3, 1, 1)
-    difference = ((painted - plate) * weights).sum(1, keepdim=True)
-    return (F.avg_pool2d(difference, size) ** 2).mean()
+    return (F.avg_pool2d(painted - wanted, size) ** 2).mean()
 
 
 def total_variation(x: Tensor) -> Tensor:

@@ -1,0 +1,90 @@
+"""What a painted picture is measured by, whoever painted it: the sum that trainings and Gatys make small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tsn_training import losses, perceptual, photos
+from tsn_training.config import StyleConfig
+from tsn_training.palette import palette, recoloured
+
+PALETTE_PHOTOS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A painting, as a training sees it.
+
+    Attributes:
+        features: the perceptual net.
+        grams: Gram matrix of each style layer, (1, C, C).
+        colours: from a plate's colours to the painting's, see `palette`.
+    """
+
+    config: StyleConfig
+    features: perceptual.Features
+    grams: dict[str, Tensor]
+    colours: Tensor
+
+    def to(self, device: torch.device) -> Target:
+        return Target(
+            config=self.config,
+            features=self.features.to(device, memory_format=torch.channels_last),
+            grams={layer: gram.to(device) for layer, gram in self.grams.items()},
+            colours=self.colours.to(device),
+        )
+
+    def wanted_colours(self, plate: Tensor) -> Tensor:
+        """The plate (N, 3, H, W) in the painting's colours: how a place should look from afar."""
+        return recoloured(plate, self.colours)
+
+
+def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]) -> Target:
+    """Look at the painting of a config, and at some of the photos to find its colours' places.
+
+    The painting is taken at the size that gives its strokes the size they shall have on a plate.
+    """
+    painting = photos.load_image(config.painting).float()[None] / 255
+    if config.painting_box:
+        left, top, right, bottom = config.painting_box
+        painting = painting[..., top:bottom, left:right]
+    width = round(painting.shape[3] * config.painting_height / painting.shape[2])
+    painting = F.interpolate(painting, size=(config.painting_height, width), mode="bicubic", antialias=True)
+    painting = painting.clamp(0, 1)
+    maps = features(painting)
+    step = max(1, len(paths) // PALETTE_PHOTOS)
+    crops = [
+        photos.crop(photos.load_image(p), 128, photos.generator(config.seed, i)) for i, p in enumerate(paths[::step])
+    ]
+    return Target(
+        config=config,
+        features=features,
+        grams={layer: losses.gram(maps[layer]) for layer in config.style_layers},
+        colours=palette(crops, painting[0], photos.generator(config.seed)),
+    )
+
+
+def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
+    """The losses between a painted picture and its plate, both (N, 3, H, W) in [0, 1], each a mean over samples."""
+    maps = target.features(painted)
+    with torch.no_grad():
+        wanted = target.features(plate, last=perceptual.CONTENT_LAYER)[perceptual.CONTENT_LAYER]
+    layers = target.config.style_layers
+    return {
+        "content": losses.content_loss(maps[perceptual.CONTENT_LAYER], wanted),
+        "style": losses.style_loss({k: losses.gram(maps[k]) for k in layers}, target.grams, layers),
+        "colour": losses.colour_loss(painted, target.wanted_colours(plate)),
+        "smooth": losses.total_variation(painted),
+    }
+
+
+def total(of: dict[str, Tensor], config: StyleConfig, weight: float) -> Tensor:
+    """The weighted sum of `parts`, at a weight of the style."""
+    return (
+        of["content"] + weight * of["style"] + config.colour_weight * of["colour"] + config.smooth_weight * of["smooth"]
+    )
