@@ -183,9 +183,7 @@ def styles(as_json: bool) -> None:
 @cli.command()
 @click.argument("form", metavar="FORMAT", type=click.Choice(tuple(EXPORTS)))
 @click.argument("style")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The file; by default STYLE.pt or STYLE.onnx here."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; by default STYLE.pt or .onnx here.")
 def export(form: str, style: str, output: Path | None) -> None:
     """Write a style for other programs: torchscript (Nuke's CatFileCreator) or onnx.
 

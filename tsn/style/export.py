@@ -4,8 +4,8 @@ Both paint one frame, normalised by itself: neither a shot's survey nor its neig
 enters makes the picture pump. What a shot needs to be stable is `tsn render`; these are for looking and lighting.
 
 - TorchScript: (1, 3, H, W) scene-linear Rec.709 in and out, as Nuke's working space, highlights kept as
-  `colour.highlights: keep` does. The attribute `strength` is a knob for Nuke. Only operators that PyTorch 1.6 had
-  (`OPERATORS`), since Nuke 13 to 15 carry 1.6 to 2.1.
+  `colour.highlights: keep` does. The attribute `strength` is a knob for Nuke. Only operators that PyTorch 1.6 had,
+  since Nuke 13 to 15 carry 1.6 to 2.1.
 - ONNX: style space in and out, [0, 1], as tsn's own `style: {model: file.onnx}` expects. Opset 17.
 
 Height and width are free, from `SMALLEST` pixels. A file is only kept once what it paints was compared with the engine.
@@ -34,10 +34,6 @@ TOLERANCE = 1e-3
 """Largest difference from the engine that an exported net may have: in style space, and in scene-linear below 1."""
 SMALLEST = 2 * StyleNet.stride
 OPSET = 17
-OPERATORS = frozenset(
-    "add avg_pool2d clamp conv2d div gt instance_norm le lerp lt max mul neg ones_like pow reciprocal reflection_pad2d "
-    "relu remainder replication_pad2d rsub sigmoid size slice sub to upsample_bilinear2d where".split()
-)
 
 
 def export(form: str, style: str, path: Path) -> float:
