@@ -195,8 +195,9 @@ def case_preview():
 
 def case_matte():
     """A matte by Cryptomatte object; the passes it needs are switched on for the export only."""
-    scene, node = set_up(1, 1)
-    node.node_tree.tsn.matte_object = "cube"
+    scene, node = set_up()
+    settings = node.node_tree.tsn
+    settings.matte_object, settings.scene_range, settings.frame_start, settings.frame_end = "cube", False, 1, 1
     assert bpy.ops.tsn.render() == {"FINISHED"}
     assert not scene.view_layers[0].use_pass_cryptomatte_object
     picture("full", 1)
@@ -206,9 +207,9 @@ def case_matte():
 
 def case_status():
     """What makes a result out of date, and what doesn't. Nothing is painted: the record is written by hand."""
+    scene, node = set_up()
     from tsn_blender import state
 
-    scene, node = set_up()
     settings = node.node_tree.tsn
     styled = state.folder(settings) / "styled"
     styled.mkdir(parents=True)
@@ -255,9 +256,9 @@ def case_status():
 
 def case_cancel():
     """Cancelled while it paints: the child is gone, nothing half-written stays, what is finished stays."""
+    scene, node = set_up(1, 12)
     from tsn_blender import job
 
-    scene, node = set_up(1, 12)
     work = job.Job(node.node_tree.tsn.uid, scene)
     steps = work.run()
     sentence = None
@@ -300,7 +301,7 @@ def case_faults():
 
     os.environ["TSN_COMMAND"], real = str(FOLDER / "no tsn"), os.environ["TSN_COMMAND"]
     found = [told()]
-    assert "can't be started. Set its path in the add-on's preferences." in found[-1], found
+    assert "can't be started. Set its path in the preferences, or in TSN_COMMAND." in found[-1], found
     assert "can't be started" in refused(bpy.ops.tsn.check)
     os.environ["TSN_COMMAND"] = real
     settings.file = "//none.safetensors"
@@ -324,7 +325,7 @@ def case_faults():
     link = node.inputs["Image"].links[0]
     node.id_data.links.remove(link)
     assert told() == "Nothing is linked to the node's Image."
-    assert not (FOLDER / "tsn/sh010/styled").exists()
+    assert list((FOLDER / "tsn/sh010/styled").iterdir()) == []
     bpy.ops.wm.read_homefile(use_empty=True)
     assert "no TSN Stylize node" in refused(bpy.ops.tsn.render)
     print("\n".join(found))
@@ -463,7 +464,7 @@ def case_autosave():
 def case_farm_without_the_addon():
     """After `loop`: no add-on here."""
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))
-    assert not hasattr(bpy.types, "TSNStylizeNode")
+    assert not registered("Node")
     for frame in (1, 2, 3):
         picture("farm", frame)
 
@@ -501,6 +502,15 @@ def case_shot_file():
     assert (FOLDER / "tsn/sh010/sh010.yaml").is_file()
 
 
+CLASSES = {"Node": "TSNStylizeNode", "PropertyGroup": "TSNSettings", "AddonPreferences": "TSNPreferences"}
+OPERATORS = [f"TSN_OT_{name}" for name in ("cancel", "check", "reload", "render", "render_all", "shot_file")]
+
+
+def registered(base):
+    """Whether the add-on's class of this kind is registered."""
+    return getattr(bpy.types, base).bl_rna_get_subclass_py(CLASSES[base]) is not None
+
+
 def traces():
     """All that an add-on could leave behind."""
     handlers = {
@@ -508,8 +518,9 @@ def traces():
         for name in dir(bpy.app.handlers)
         if isinstance(found := getattr(bpy.app.handlers, name), list)
     }
-    menus = [one for one in bpy.types.NODE_MT_add._dyn_ui_initialize() if "tsn" in getattr(one, "__module__", "")]
-    types = [name for name in dir(bpy.types) if "tsn" in name.lower()]
+    menus = [one.__name__ for one in bpy.types.NODE_MT_add._dyn_ui_initialize() if "tsn" in getattr(one, "__module__", "")]
+    types = [CLASSES[base] for base in CLASSES if registered(base)]
+    types += [name for name in dir(bpy.types) if name.startswith("TSN_")]
     return {name: found for name, found in handlers.items() if found}, menus, types, hasattr(bpy.types.NodeTree, "tsn")
 
 
@@ -521,7 +532,7 @@ def case_registers_twice():
     assert before == ({}, [], [], False), before
     for _ in range(2):
         addon_utils.enable("tsn_blender", default_set=True)
-        assert hasattr(bpy.types, "TSNStylizeNode") and hasattr(bpy.types, "TSN_OT_render")
+        assert traces()[1:] == (["_add"], [*CLASSES.values(), *OPERATORS], True), traces()
         addon_utils.disable("tsn_blender", default_set=True)
         assert traces() == before, traces()
 
@@ -531,7 +542,7 @@ def case_installs():
     archive = next(FOLDER.glob("*.zip"))
     bpy.ops.extensions.package_install_files(filepath=str(archive), repo="user_default", enable_on_install=True)
     assert "bl_ext.user_default.tsn_blender" in bpy.context.preferences.addons.keys()
-    assert hasattr(bpy.types, "TSNStylizeNode")
+    assert registered("Node")
     scene = bpy.context.scene
     sys.modules["tsn_blender"] = sys.modules["bl_ext.user_default.tsn_blender"]
     from tsn_blender import compat, tree

@@ -1,7 +1,7 @@
-"""The command `tsn` as a child process. Plain Python, no Blender.
+"""The command `tsn` as a child process. Plain Python, without the host; the same file in tsn_blender and tsn_nuke.
 
-A child gets none of Blender's `PYTHON*` variables, which would make it import Blender's libraries, and a session of its
-own, so that it can be ended with all it started.
+A child gets none of the host's `PYTHON*` variables, which would make it import the host's libraries, and a session of
+its own, so that it can be ended with all it started.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 
 GRACE = 10.0
 """Seconds that tsn has to put its temporary files away before it is killed."""
-CANCELLED = 130
 
 
 class Failed(Exception):
@@ -30,12 +29,12 @@ class Failed(Exception):
 
 
 def environment() -> dict[str, str]:
-    """Blender's environment without what would lead another Python astray."""
+    """The host's environment without what would lead another Python astray."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def not_found(command: str) -> Failed:
-    return Failed(f"The command {command!r} can't be started.", "Set its path in the add-on's preferences.")
+    return Failed(f"The command {command!r} can't be started.", "Set its path in the preferences, or in TSN_COMMAND.")
 
 
 def ask(command: str, *words: str, seconds: float = 120) -> str:
@@ -91,12 +90,14 @@ class Child:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._ended = False
+        self._ended = self.cancelled = False
+        self._said = ""
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with self._process.stdout as said:
+            for line in said:
+                self._lines.put(line)
         self._lines.put(None)
 
     def events(self) -> Iterator[Mapping[str, Any]]:
@@ -119,15 +120,16 @@ class Child:
     def finish(self) -> None:
         """After its end: raise Failed where it did not do what it should."""
         code = self._process.wait()
-        self._stderr.seek(0)
-        said = self._stderr.read()
-        self._stderr.close()
+        said = self._heard()
+        if self.cancelled:
+            raise Failed("Cancelled.")
         if code:
             raise Failed(explained(said, code))
 
     def cancel(self) -> None:
-        """End it and all it started; returns when it is gone."""
+        """End it and all it started; returns when it is gone. Nothing to do where it has ended."""
         if self._process.poll() is None:
+            self.cancelled = True
             self._process.terminate()
             try:
                 self._process.wait(GRACE)
@@ -139,4 +141,11 @@ class Child:
                 self._process.wait()
         self._reader.join(GRACE)
         self._ended = True
-        self._stderr.close()
+        self._heard()
+
+    def _heard(self) -> str:
+        if not self._stderr.closed:
+            self._stderr.seek(0)
+            self._said = self._stderr.read()
+            self._stderr.close()
+        return self._said

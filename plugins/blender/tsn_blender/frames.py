@@ -1,4 +1,7 @@
-"""Frame numbers: runs, their names, and a driver's expression. Plain Python, no Blender."""
+"""Frame numbers: runs, their names, and where a node stands.
+
+Plain Python, without the host; the same file in tsn_blender and tsn_nuke.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,6 @@ def runs(frames: Iterable[int]) -> list[tuple[int, int]]:
 def named(frames: Iterable[int]) -> str:
     """Such as 1001-1020, 1024."""
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs(frames))
-
-
-def expression(frames: Iterable[int]) -> str:
-    """True on these frames; simple enough for Blender's own evaluator, so it runs where scripts may not."""
-    return " or ".join(f"(frame >= {a} and frame <= {b})" for a, b in runs(frames))
 
 
 def on_disk(folder: Path, name: str) -> set[int]:

@@ -169,7 +169,7 @@ def write_shot(node, scene, home, wanted, *, window=None):
         painting=painting,
         window=settings.window if window is None else window,
         layer=layer,
-        vectors=vectors,
+        vectors=(vectors, "blender") if vectors else None,
         matte=matte,
         invert=settings.matte_invert,
     )

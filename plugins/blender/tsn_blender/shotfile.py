@@ -1,4 +1,7 @@
-"""The shot file of a node: what a TD can submit as it is. Plain Python, no Blender."""
+"""The shot file of a node: what a TD can submit as it is.
+
+Plain Python, without the host; the same file in tsn_blender and tsn_nuke.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class Shot:
         plate: pattern of the exported frames, relative to the shot file; `output` too.
         layer: the layer to paint, where the plate has several.
         style: a bundled name, a .safetensors or .onnx file, or a painting (`painting` says which of the two).
-        vectors: the layer of motion vectors, where there is one.
+        vectors: (layer of motion vectors, whose convention they follow), where there is one.
         matte: Cryptomatte layer and the names in it.
     """
 
@@ -30,7 +33,7 @@ class Shot:
     painting: bool
     window: int
     layer: str | None = None
-    vectors: str | None = None
+    vectors: tuple[str, str] | None = None
     matte: tuple[str, Sequence[str]] | None = None
     invert: bool = False
 
@@ -39,7 +42,7 @@ def text(shot: Shot) -> str:
     """The YAML. Strings are written as JSON, which YAML reads, so no name can break out of its line."""
     painted = {"adain": shot.style} if shot.painting else {"model": shot.style}
     lines = [
-        "# Written by TSN Stylize. Strength is mixed in Blender, so that it can be keyed without painting again.",
+        "# Written by TSN Stylize. Strength is mixed in the compositor, so that it can be keyed without painting again.",
         "version: 1",
         f"plate: {_quoted(shot.plate)}",
         *([f"layer: {_quoted(shot.layer)}"] if shot.layer else []),
@@ -50,7 +53,8 @@ def text(shot: Shot) -> str:
         f"temporal: {{window: {shot.window}}}",
     ]
     if shot.vectors:
-        vectors = f"{{layer: {_quoted(shot.vectors)}, convention: blender}}"
+        layer, convention = shot.vectors
+        vectors = f"{{layer: {_quoted(layer)}, convention: {convention}}}"
         lines.append(f"flow: {{method: auto, vectors: {vectors}}}")
     if shot.matte:
         layer, names = shot.matte
