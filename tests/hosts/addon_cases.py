@@ -55,7 +55,7 @@ def set_up(first=1, last=3, *, samples=4):
         cube.location.x = x
         cube.keyframe_insert("location", index=0, frame=frame)
     tree = compat.new_scene_tree(scene)
-    node = add_node(scene, tree)
+    add_node(scene, tree)
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "shot.blend"))
     return scene, only(scene)
 
@@ -142,7 +142,11 @@ def case_loop():
 
     assert bpy.ops.tsn.render() == {"FINISHED"}
 
-    assert before == (scene.render.filepath, scene.render.image_settings.file_format, scene.view_layers[0].use_pass_vector)
+    assert before == (
+        scene.render.filepath,
+        scene.render.image_settings.file_format,
+        scene.view_layers[0].use_pass_vector,
+    )
     assert status(scene) == "3 of 3 frames", status(scene)
     bpy.ops.wm.save_mainfile()
     node = only(scene)
@@ -183,7 +187,7 @@ def case_again():
 
 
 def case_preview():
-    scene, node = set_up()
+    scene, _ = set_up()
     scene.frame_set(2)
     assert bpy.ops.tsn.render(preview=True) == {"FINISHED"}
     assert status(scene) == "Nothing rendered yet"
@@ -410,7 +414,7 @@ def case_append():
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "other.blend"))  # thaws before 4.3, which tells of no append
     from tsn_blender import tree
 
-    for owner, node in tree.nodes():
+    for _, node in tree.nodes():
         uids.add(node.node_tree.tsn.uid)
         assert node.inputs["Image"].is_linked
         assert node.node_tree.tsn.window == 1
@@ -471,7 +475,7 @@ def case_farm_without_the_addon():
 
 def case_farm_renders():
     """Two nodes, one behind the other, rendered by the farm's one line."""
-    scene, first = set_up(1, 2)
+    _, first = set_up(1, 2)
     from tsn_blender import compat
 
     tree = first.id_data
@@ -497,7 +501,7 @@ def case_check():
 
 
 def case_shot_file():
-    scene, node = set_up()
+    set_up()
     assert bpy.ops.tsn.shot_file() == {"FINISHED"}
     assert (FOLDER / "tsn/sh010/sh010.yaml").is_file()
 
@@ -518,7 +522,9 @@ def traces():
         for name in dir(bpy.app.handlers)
         if isinstance(found := getattr(bpy.app.handlers, name), list)
     }
-    menus = [one.__name__ for one in bpy.types.NODE_MT_add._dyn_ui_initialize() if "tsn" in getattr(one, "__module__", "")]
+    menus = [
+        one.__name__ for one in bpy.types.NODE_MT_add._dyn_ui_initialize() if "tsn" in getattr(one, "__module__", "")
+    ]
     types = [CLASSES[base] for base in CLASSES if registered(base)]
     types += [name for name in dir(bpy.types) if name.startswith("TSN_")]
     return {name: found for name, found in handlers.items() if found}, menus, types, hasattr(bpy.types.NodeTree, "tsn")
@@ -541,7 +547,7 @@ def case_installs():
     """The extension's zip, as an artist would install it from disk."""
     archive = next(FOLDER.glob("*.zip"))
     bpy.ops.extensions.package_install_files(filepath=str(archive), repo="user_default", enable_on_install=True)
-    assert "bl_ext.user_default.tsn_blender" in bpy.context.preferences.addons.keys()
+    assert "bl_ext.user_default.tsn_blender" in bpy.context.preferences.addons
     assert registered("Node")
     scene = bpy.context.scene
     sys.modules["tsn_blender"] = sys.modules["bl_ext.user_default.tsn_blender"]

@@ -1,11 +1,12 @@
 """The Blender add-on in real Blenders (bpy 4.5 and 5.0), with the real `tsn`: the pixels, the farm, the faults.
 
-What happens inside Blender is in addon_cases.py. Every case is a process of its own with a time limit; a case that needs
-a painted shot gets a copy of one that `loop` made.
+What happens inside Blender is in addon_cases.py. Every case is a process of its own with a time limit; a case that
+needs a painted shot gets a copy of one that `loop` made.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -111,7 +112,9 @@ def rendered(folder: Path, name: str, frame: int) -> np.ndarray:
 
 
 def channels(path: Path) -> Mapping[str, np.ndarray]:
-    return {name: channel.pixels for name, channel in OpenEXR.File(str(path), separate_channels=True).channels().items()}
+    return {
+        name: channel.pixels for name, channel in OpenEXR.File(str(path), separate_channels=True).channels().items()
+    }
 
 
 # --- pixels --------------------------------------------------------------------------------------------------------
@@ -215,6 +218,43 @@ def test_every_fault_is_one_sentence(version: str, empty: Path) -> None:
 
 def test_the_preferences_check_the_command(empty: Path) -> None:
     run("4.5", "check", empty)
+
+
+# --- in a window ---------------------------------------------------------------------------------------------------
+
+
+def test_a_window_stays_alive_shows_progress_and_escape_cancels(style: Path, tmp_path: Path) -> None:
+    """Debian's Blender 3.4 under Xvfb, the zip as a legacy add-on."""
+    for program in ("blender", "Xvfb", "xvfb-run"):
+        if shutil.which(program) is None:
+            pytest.fail(f"{program} is not installed: run tests/hosts/run.")
+    archive = shutil.make_archive(str(tmp_path / "tsn_blender"), "zip", ADDON.parent, ADDON.name)
+    words = ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", "blender", "--factory-startup"]
+    words += ["--enable-event-simulate", "--window-geometry", "0", "0", "1280", "800"]
+    words += ["--python", str(HERE / "addon_window.py"), "--", archive, str(tmp_path), "escape"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TSN_", "PYTHON", "OCIO"))}
+    settings = {
+        "TSN_COMMAND": str(TSN),
+        "TSN_DEVICE": "cpu",
+        "TSN_CACHE": str(tmp_path / "cache"),
+        "BLENDER_USER_RESOURCES": str(tmp_path / "blender"),
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        words, env=kept | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert seen["started"] == ["RUNNING_MODAL"] and seen["running"]
+    assert seen["said"].startswith("Painting ") and " of 16, 0:" in seen["said"]
+    assert seen["ticks_before_painting_ended"] > 16 + 10  # the window was served between the frames, and while tsn ran
+    assert seen["message"].startswith("Cancelled; "), seen
+    assert not Path(f"/proc/{seen['child']}").exists()
+    painted = int(seen["status"].split()[0])
+    assert 6 <= painted < 16 and seen["status"].startswith(f"{painted} of 16 frames")
+    shot = tmp_path / "progress.png"
+    assert shot.stat().st_size > 20_000
 
 
 # --- the package ---------------------------------------------------------------------------------------------------

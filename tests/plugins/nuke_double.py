@@ -8,7 +8,6 @@ raises, as does a node made outside of its group. `Write` writes real EXRs, so t
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -64,7 +63,9 @@ class String_Knob(Text_Knob):
 class File_Knob(String_Knob):
     def evaluate(self) -> str | None:
         """TCL's value of it: only the script's folder is known here."""
-        text = str(self._value).replace("[file dirname [value root.name]]", os.path.dirname(_root["name"].value()) or ".")
+        text = str(self._value).replace(
+            "[file dirname [value root.name]]", os.path.dirname(_root["name"].value()) or "."
+        )
         assert "[" not in text, text
         return text or None
 
@@ -147,12 +148,8 @@ CLASSES: dict[str, dict[str, Callable[[str], Knob]]] = {
         "file_type": _enumeration(" ", "exr", "dpx", "png"),
         "raw": Boolean_Knob,
         "datatype": _enumeration("16 bit half", "32 bit float"),
-        "compression": _enumeration(
-            "none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)", "RLE", "B44", "B44A", "DWAA", "DWAB"
-        ),
-        "metadata": _enumeration(
-            "no metadata", "default metadata", "default metadata and exr/*", "all metadata except input/*", "all metadata"
-        ),
+        "compression": _enumeration("none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)"),
+        "metadata": _enumeration("no metadata", "default metadata", "all metadata except input/*", "all metadata"),
         "create_directories": Boolean_Knob,
     },
     "Read": {
@@ -260,7 +257,7 @@ _this: list[Any] = []
 _root = _Root("Root", "root")
 selected: Node | None = None
 frame_now = 1002
-writer: Callable[[str, int, Node], None]
+writer: Callable[[str, int, Node], None] | None = None
 """What a Write does: path, frame, the Write. Set by the tests."""
 
 
@@ -286,8 +283,8 @@ def frame() -> int:
 def execute(node: Node, start: int, end: int, incr: int = 1) -> None:
     assert node.Class() == "Write"
     for number in range(start, end + 1, incr):
-        path = re.sub(r"%0(\d)d", lambda match: str(number).zfill(int(match[1])), node["file"].value())
-        writer(path, number, node)
+        assert writer is not None
+        writer(node["file"].value() % number, number, node)
 
 
 messages: list[str] = []
@@ -302,7 +299,9 @@ def tprint(value: str) -> None:
     printed.append(value)
 
 
-def executeInMainThread(call: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> None:
+def executeInMainThread(
+    call: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+) -> None:
     call(*args, **(kwargs or {}))
 
 
@@ -337,4 +336,3 @@ menus = {"Nuke": _Menu(), "Nodes": _Menu(), "Properties": _Menu()}
 
 def menu(name: str) -> _Menu:
     return menus[name]
-

@@ -127,7 +127,9 @@ def test_the_whole_way_with_the_real_tsn(nuke, node, tmp_path):
     assert [read[name].value() for name in ("first", "last", "origfirst", "origlast")] == [1001, 1003, 1001, 1003]
     assert read["raw"].value() is True and read["reload"].presses == 1
     assert mix["which"]._expression == "parent.tsn_strength * ((frame >= 1001 && frame <= 1003))"
-    plate, styled = (OpenEXR.File(str(home / name / "stylize.1002.exr")).channels()["RGB"].pixels for name in ("plate", "styled"))
+    plate, styled = (
+        OpenEXR.File(str(home / name / "stylize.1002.exr")).channels()["RGB"].pixels for name in ("plate", "styled")
+    )
     assert plate.dtype == styled.dtype == np.float16
     assert np.abs(plate.astype(np.float32) - styled).mean() > 0.05
     shot = yaml.safe_load((home / "stylize.yaml").read_text())
@@ -154,7 +156,10 @@ def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path):
     assert shot["flow"]["vectors"] == {"layer": "motion", "convention": "nuke"}
     assert shot["matte"] == {"cryptomatte": "crypto_object", "names": ["boat", "monkey"]}
     kinds = []
-    nuke.writer = lambda path, number, write: (kinds.append(write["datatype"].value()), write_frame(path, number, write))
+    nuke.writer = lambda path, number, write: (
+        kinds.append(write["datatype"].value()),
+        write_frame(path, number, write),
+    )
     refused(node["tsn_render"].execute)  # this plate has no such layers
     assert set(kinds) == {"32 bit float"}
     assert status(node)  # what tsn said
@@ -228,10 +233,10 @@ def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch
 
 def test_the_double_is_strict(nuke):
     with pytest.raises(AttributeError):
-        nuke.nodes.Blurr
+        nuke.nodes.Blurr(name="b")
     with pytest.raises(NameError):
         nuke.nodes.Write(name="w")["colour"]
     with pytest.raises(ValueError, match="has no item"):
         nuke.nodes.Write(name="w")["file_type"].setValue("jpeg2000")
     with pytest.raises(AttributeError):
-        nuke.rendre
+        nuke.rendre()

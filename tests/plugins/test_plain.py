@@ -1,4 +1,4 @@
-"""What the plug-ins do without their hosts. The modules are loaded by path, as no host is here to import the packages."""
+"""What the plug-ins do without their hosts; modules are loaded by path, as nothing here could import the packages."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_a_shot_file_says_what_the_node_asks(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
-@pytest.mark.parametrize("name", ['a "quoted" name', "a: b", "# no comment", "{brace", "Würfel", "back\\slash", "-1", "yes"])
+@pytest.mark.parametrize(
+    "name", ['a "quoted" name', "a: b", "# no comment", "{brace", "Würfel", "back\\slash", "-1", "yes"]
+)
 def test_no_name_breaks_out_of_its_line(tmp_path, name):
     assert written(tmp_path, matte=("CryptoObject", [name])).matte.names == (name,)
 
@@ -98,7 +100,9 @@ def test_one_frame_is_a_range_too(tmp_path):
 
 
 def test_a_painting_is_asked_for_as_adain():
-    assert 'style: {adain: "/a/b.png"}' in shotfile.text(shotfile.Shot(**SHOT | {"style": "/a/b.png", "painting": True}))
+    assert 'style: {adain: "/a/b.png"}' in shotfile.text(
+        shotfile.Shot(**SHOT | {"style": "/a/b.png", "painting": True})
+    )
 
 
 # --- frames --------------------------------------------------------------------------------------------------------
@@ -250,7 +254,9 @@ def test_a_child_that_will_not_end_is_killed_with_its_children(tmp_path, monkeyp
 
 
 def test_sigterm_is_what_it_gets_first(tmp_path):
-    text = "import signal, sys, time, json; signal.signal(signal.SIGTERM, lambda *_: (open('told', 'w'), sys.exit(130)))\n"
+    text = (
+        "import signal, sys, time, json; signal.signal(signal.SIGTERM, lambda *_: (open('told', 'w'), sys.exit(130)))\n"
+    )
     text += "print(json.dumps({'kind': 'start'}), flush=True); time.sleep(60)"
     child = command.Child(script(tmp_path / "tsn", text), tmp_path / "a.yaml", device="cpu")
     wait_for(lambda: list(child.events()))

@@ -62,7 +62,9 @@ def layers(path):
 
 
 def _last(error):
-    return next((line.strip(". ") for line in reversed(str(error).splitlines()) if line.strip()), "Blender says no more")
+    return next(
+        (line.strip(". ") for line in reversed(str(error).splitlines()) if line.strip()), "Blender says no more"
+    )
 
 
 @contextlib.contextmanager

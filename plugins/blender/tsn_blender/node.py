@@ -51,7 +51,12 @@ class TSNSettings(bpy.types.PropertyGroup):
     frame_start: IntProperty(name="Start", default=1, **STILL)
     frame_end: IntProperty(name="End", default=250, **STILL)
     window: IntProperty(
-        name="Window", default=8, min=0, max=32, description="Frames to each side that steady the paint; 0 = none", **STILL
+        name="Window",
+        default=8,
+        min=0,
+        max=32,
+        description="Frames to each side that steady the paint; 0 = none",
+        **STILL,
     )
     matte_object: StringProperty(name="Matte", description="Paint only this object, by Cryptomatte", **STILL)
     matte_invert: BoolProperty(name="Invert", description="Paint everything but the object", **STILL)

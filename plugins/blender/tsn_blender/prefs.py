@@ -44,7 +44,7 @@ def get():
 
 
 def check():
-    """Version, device and styles of tsn, a line each; painting is tried as far as loading all it needs. Raises Failed."""
+    """Version, device and styles of tsn, a line each; a shot is checked with all that painting needs. Raises Failed."""
     chosen = get()
     version = command.ask(chosen.command, "--version").strip()
     if not version.startswith("tsn "):

@@ -89,9 +89,11 @@ def _image(node, path):
     image = node.image
     if image is None or image.library is not None or image.users > 1:
         image = bpy.data.images.load(path, check_existing=False)
-    short = bpy.path.relpath(path) if bpy.data.filepath and os.path.splitdrive(path)[0] == os.path.splitdrive(
-        bpy.data.filepath
-    )[0] else path
+    short = (
+        bpy.path.relpath(path)
+        if bpy.data.filepath and os.path.splitdrive(path)[0] == os.path.splitdrive(bpy.data.filepath)[0]
+        else path
+    )
     image.filepath, image.source = short, "SEQUENCE"
     image.colorspace_settings.name, image.alpha_mode = compat.colour_space()[0], "PREMUL"
     image.reload()

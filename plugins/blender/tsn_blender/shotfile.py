@@ -42,7 +42,7 @@ def text(shot: Shot) -> str:
     """The YAML. Strings are written as JSON, which YAML reads, so no name can break out of its line."""
     painted = {"adain": shot.style} if shot.painting else {"model": shot.style}
     lines = [
-        "# Written by TSN Stylize. Strength is mixed in the compositor, so that it can be keyed without painting again.",
+        "# Written by TSN Stylize. Strength is mixed in the compositor, so it can be keyed without painting again.",
         "version: 1",
         f"plate: {_quoted(shot.plate)}",
         *([f"layer: {_quoted(shot.layer)}"] if shot.layer else []),

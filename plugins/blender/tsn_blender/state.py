@@ -1,7 +1,8 @@
 """Which frames are painted, and which of them are out of date.
 
-A small JSON file beside the frames says under which digest each was painted; the digest covers the node's settings and
-all that is upstream. What the digest can't see, a change of the scene that Render Layers shows, is counted by a handler.
+A small JSON file beside the frames says under which digest each was painted; the digest covers the node's settings
+and all that is upstream. What the digest can't see, a change of the scene that Render Layers shows, is counted by a
+handler.
 """
 
 import contextlib

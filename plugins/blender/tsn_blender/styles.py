@@ -1,4 +1,4 @@
-"""The styles to pick from, with their thumbnails: those that `tsn styles` told last, else those shipped with the add-on."""
+"""The styles to pick from, with their thumbnails: what `tsn styles` told last, else those shipped with the add-on."""
 
 import json
 from pathlib import Path

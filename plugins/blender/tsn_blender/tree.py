@@ -68,7 +68,9 @@ def upstream(node):
 
 def render_layers(node, scene):
     """The nearest Render Layers node upstream that shows this scene, or None."""
-    return next((n for n in upstream(node) if n.bl_idname == "CompositorNodeRLayers" and n.scene in (None, scene)), None)
+    return next(
+        (n for n in upstream(node) if n.bl_idname == "CompositorNodeRLayers" and n.scene in (None, scene)), None
+    )
 
 
 def digest(node, scene):
@@ -102,7 +104,11 @@ def _described(node, tree):
 
 
 def _links(node):
-    return [(l.from_node.name, l.from_socket.identifier, s.identifier) for s in node.inputs for l in s.links]
+    return [
+        (link.from_node.name, link.from_socket.identifier, socket.identifier)
+        for socket in node.inputs
+        for link in socket.links
+    ]
 
 
 def _moving(tree, prefix):

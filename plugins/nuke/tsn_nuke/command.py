@@ -41,7 +41,12 @@ def ask(command: str, *words: str, seconds: float = 120) -> str:
     """Run a short command and return what it printed. Raises Failed."""
     try:
         done = subprocess.run(
-            [command, *words], env=environment(), capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL
+            [command, *words],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
         )
     except OSError:
         raise not_found(command) from None

@@ -1,8 +1,8 @@
 """The Group: its knobs and its insides.
 
-    Input ──┬── TSNWrite (EXR, all channels)
-            └── TSNMix ── Output
-    TSNRead (what tsn painted) ──┘ which = strength where a painted frame is there, else 0
+Input ──┬── TSNWrite (EXR, all channels)
+        └── TSNMix ── Output
+TSNRead (what tsn painted) ──┘ which = strength where a painted frame is there, else 0
 """
 
 from __future__ import annotations

@@ -161,19 +161,22 @@ def _render(node: Any, wanted: list[int], *, preview: bool) -> None:
         return
 
     def beside() -> None:
-        task = nuke.ProgressTask("TSN Stylize")
-
-        def report(done: int, total: int, text: str) -> None:
-            task.setProgress(int(100 * done / max(total, 1)))
-            task.setMessage(text)
-
         try:
-            _follow(key, child, report, task.isCancelled)
+            _follow_in_bar(key, child)
         finally:
-            del task  # or its bar stays
             nuke.executeInMainThread(_told, args=(node, lambda: _finish(node, child, shot.parent, wanted)))
 
     threading.Thread(target=beside, daemon=True).start()
+
+
+def _follow_in_bar(key: str, child: command.Child) -> None:
+    task = nuke.ProgressTask("TSN Stylize")  # its bar goes with it, when this returns
+
+    def report(done: int, total: int, text: str) -> None:
+        task.setProgress(int(100 * done / max(total, 1)))
+        task.setMessage(text)
+
+    _follow(key, child, report, task.isCancelled)
 
 
 def _follow(
@@ -211,7 +214,12 @@ def _show(node: Any, home: Path, wanted: set[int]) -> None:
         raise command.Failed(f"No painted frame is in {home / 'styled'}. Press Render range.")
     read = node.node("TSNRead")
     read["file"].setValue(f"{(home / 'styled').as_posix()}/{name}.%04d.exr")
-    for knob, value in (("first", min(there)), ("origfirst", min(there)), ("last", max(there)), ("origlast", max(there))):
+    for knob, value in (
+        ("first", min(there)),
+        ("origfirst", min(there)),
+        ("last", max(there)),
+        ("origlast", max(there)),
+    ):
         read[knob].setValue(value)
     read["reload"].execute()
     ready = " || ".join(f"(frame >= {first} && frame <= {last})" for first, last in frames.runs(there))
