@@ -404,6 +404,23 @@ def case_duplicate():
     assert inner.tsn.shown == "RANGE" and status(scene) == "3 of 3 frames"
 
 
+def case_toggled():
+    """After `loop`: switched off, the node is a group that shows the result all the same; switched on, a node again."""
+    enable()
+    import addon_utils
+
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))
+    scene = bpy.context.scene
+    addon_utils.disable("tsn_blender", default_set=True)
+    from tsn_blender import compat
+
+    (group,) = [node for node in compat.scene_tree(scene).nodes if node.bl_idname == "CompositorNodeGroup"]
+    assert group.inputs["Image"].is_linked and group.node_tree.nodes["Result"].image is not None
+    addon_utils.enable("tsn_blender", default_set=True)
+    assert only(scene).node_tree.tsn.basename == "sh010" and only(scene).inputs["Image"].is_linked
+    assert status(scene) == "3 of 3 frames"
+
+
 def case_append():
     """After `loop`: a scene appended to another file brings a working node; twice, and each has its own files."""
     enable()

@@ -43,7 +43,7 @@ def set_up():
     tree.links.new(next(s for s in plate.outputs if s.name in ("Combined", "Image")), node.inputs["Image"])
     for target in (out, viewer):
         tree.links.new(node.outputs["Image"], target.inputs["Image"])
-    plate.location, node.location, viewer.location, out.location = (-760, -330), (-60, 180), (300, 40), (300, -40)
+    plate.location, node.location, viewer.location, out.location = (-680, -330), (-60, 180), (290, 40), (290, -40)
     plate.hide = viewer.hide = out.hide = True
     node.width = 300
     node.node_tree.tsn.window, node.node_tree.tsn.basename = 2, "harbour"
@@ -62,8 +62,7 @@ def editor():
 
 def show_compositor():
     space = editor()["area"].spaces.active
-    space.show_backdrop, space.backdrop_zoom, space.backdrop_offset = True, 1.25, (-260, 90)
-    space.show_region_ui = False
+    space.show_backdrop, space.show_region_ui = True, False
 
 
 def node():
@@ -75,6 +74,8 @@ def node():
 def press_render():
     with bpy.context.temp_override(**editor()):
         bpy.ops.node.view_all()
+        space = editor()["area"].spaces.active
+        space.backdrop_zoom, space.backdrop_offset = 1.1, (-270, 60)
         SEEN["started"] = list(bpy.ops.tsn.render("INVOKE_DEFAULT", uid=node().node_tree.tsn.uid))
 
 

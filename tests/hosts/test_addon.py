@@ -202,7 +202,7 @@ def test_a_driver_survives_saving(version: str, painted: Path, shot: Path) -> No
 # --- behaviour -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ["again", "duplicate", "append", "undo", "autosave"])
+@pytest.mark.parametrize("case", ["again", "duplicate", "toggled", "append", "undo", "autosave"])
 def test_after_a_render(version: str, shot: Path, case: str) -> None:
     run(version, case, shot)
 

@@ -65,7 +65,7 @@ def export(form: str, style: str, path: Path) -> float:
 class _Layer(nn.Module):
     """`feedforward._ConvNorm`, written for the TorchScript compiler."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: Any) -> None:
         super().__init__()
         self.weight, self.bias = layer.conv.weight, layer.conv.bias
         self.scale, self.shift = layer.scale, layer.shift
@@ -81,7 +81,7 @@ class _Layer(nn.Module):
 
 
 class _Residual(nn.Module):
-    def __init__(self, block: nn.Module) -> None:
+    def __init__(self, block: Any) -> None:
         super().__init__()
         self.a, self.b = _Layer(block.a), _Layer(block.b)
 
@@ -153,18 +153,12 @@ class NukeStyle(nn.Module):
         return torch.where(style <= 0.04045, style / 12.92, torch.pow((style + 0.055) / 1.055, 2.4))
 
 
-def scripted(net: StyleNet) -> torch.jit.ScriptModule:
-    """The net as TorchScript."""
+def _write_torchscript(net: StyleNet, info: StyleInfo, path: Path) -> None:
     with warnings.catch_warnings():  # torch would rather see torch.export, which Nuke doesn't read
         warnings.simplefilter("ignore")
-        return torch.jit.script(NukeStyle(net).eval().requires_grad_(False))
-
-
-def _write_torchscript(net: StyleNet, info: StyleInfo, path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        scripted = torch.jit.script(NukeStyle(net).eval().requires_grad_(False))
         # Through memory, since the archive inside is named after the file, and this one has a temporary name.
-        path.write_bytes(scripted(net).save_to_buffer())
+        path.write_bytes(scripted.save_to_buffer())
 
 
 def _check_torchscript(path: Path, painter: Painter) -> float:
@@ -230,7 +224,7 @@ def _write_onnx(net: StyleNet, info: StyleInfo, path: Path) -> None:
     size = graph.add("Slice", graph.add("Shape", "picture"), graph.constant([2]), graph.constant([4]))
     missing = graph.add("Mod", graph.add("Neg", size), graph.constant([net.stride]))
     x = graph.add("Pad", "picture", graph.add("Concat", graph.constant([0] * 6), missing, axis=0), mode="reflect")
-    x = graph.layer(graph.add("Sub", x, graph.constant(np.float32(0.5))), net.enter)
+    x = graph.layer(graph.add("Sub", x, graph.constant(np.array(0.5, dtype=np.float32))), net.enter)
     for layer in net.down:
         x = graph.layer(graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2]), layer)
     for block in net.body:

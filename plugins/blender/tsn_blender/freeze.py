@@ -113,6 +113,8 @@ def register():
         if hasattr(bpy.app.handlers, name):
             getattr(bpy.app.handlers, name).append(handler)
     atexit.register(job.cancel_all)
+    if isinstance(bpy.data, bpy.types.BlendData):  # not while Blender starts, when there is no file yet
+        thaw()
 
 
 def unregister():

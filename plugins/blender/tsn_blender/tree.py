@@ -89,11 +89,12 @@ def _described(node, tree):
     """What a node does, without where it stands on the screen. A TSN node stands for its settings."""
     if is_ours(node):
         return [node.name, node.node_tree.tsn.key(), _links(node)]
-    moving = _moving(tree, f'nodes["{node.name}"]')
+    here = f'nodes["{bpy.utils.escape_identifier(node.name)}"]'
+    moving = _moving(tree, here)
     parts = [node.name, node.bl_idname, _links(node), sorted(moving.items())]
-    parts += _values(node, f'nodes["{node.name}"]', moving)
+    parts += _values(node, here, moving)
     for index, socket in enumerate(node.inputs):
-        path = f'nodes["{node.name}"].inputs[{index}].default_value'
+        path = f"{here}.inputs[{index}].default_value"
         if not socket.is_linked and path not in moving and hasattr(socket, "default_value"):
             parts.append((index, _plain(socket.default_value)))
     inner = getattr(node, "node_tree", None)
