@@ -43,7 +43,7 @@ def set_up():
     tree.links.new(next(s for s in plate.outputs if s.name in ("Combined", "Image")), node.inputs["Image"])
     for target in (out, viewer):
         tree.links.new(node.outputs["Image"], target.inputs["Image"])
-    plate.location, node.location, viewer.location, out.location = (-680, -330), (-60, 180), (290, 40), (290, -40)
+    plate.location, node.location, viewer.location, out.location = (-520, -300), (0, 180), (340, 40), (340, -40)
     plate.hide = viewer.hide = out.hide = True
     node.width = 300
     node.node_tree.tsn.window, node.node_tree.tsn.basename = 2, "harbour"
@@ -65,6 +65,13 @@ def show_compositor():
     space.show_backdrop, space.show_region_ui = True, False
 
 
+def frame_nodes():
+    with bpy.context.temp_override(**editor()):
+        bpy.ops.node.view_all()
+    space = editor()["area"].spaces.active
+    space.backdrop_zoom, space.backdrop_offset = 1.0, (-320, 110)
+
+
 def node():
     from tsn_blender import tree
 
@@ -73,9 +80,6 @@ def node():
 
 def press_render():
     with bpy.context.temp_override(**editor()):
-        bpy.ops.node.view_all()
-        space = editor()["area"].spaces.active
-        space.backdrop_zoom, space.backdrop_offset = 1.1, (-270, 60)
         SEEN["started"] = list(bpy.ops.tsn.render("INVOKE_DEFAULT", uid=node().node_tree.tsn.uid))
 
 
@@ -92,7 +96,9 @@ def steps():
     yield 1
     set_up()
     show_compositor()
-    yield 1
+    for _ in range(2):  # nodes have no size before they were drawn
+        yield 1.5
+        frame_nodes()
     press_render()
     from tsn_blender import job
 
