@@ -219,6 +219,7 @@ def case_status():
     styled.mkdir(parents=True)
 
     def painted():
+        state.begin(only(scene).node_tree.tsn)
         for number in (1, 2, 3):
             (styled / f"sh010.{number:04d}.exr").touch()
         state.record(styled.parent / "state.json", dict.fromkeys((1, 2, 3), state.digest(only(scene), scene)))
@@ -240,9 +241,8 @@ def case_status():
     assert not changes("tree.nodes['Blur'].location = (9, 9)")
     assert not changes("node.inputs['Strength'].default_value = 0.3")
     assert not changes("scene.frame_set(2)")
-    painted()
-    settings.shown = "RANGE"
     bpy.context.view_layer.update()
+    painted()
     scene.frame_set(3)
     bpy.context.view_layer.update()
     assert status(scene) == "3 of 3 frames", "an animated object moved, the scene did not change"
@@ -311,6 +311,7 @@ def case_faults():
     settings.file = "//none.safetensors"
     found.append(told())
     assert "There is no style at" in found[-1], found
+    assert not (FOLDER / "tsn").exists()  # both are said before anything is rendered
     (FOLDER / "damaged.safetensors").write_bytes(b"not weights")
     settings.file = "//damaged.safetensors"
     found.append(told())

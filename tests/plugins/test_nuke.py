@@ -215,8 +215,10 @@ def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch
     node["tsn_file"].setValue("/none.safetensors")
     assert told() == "There is no file at /none.safetensors."
     node["tsn_source"].setValue("Shipped")
-    monkeypatch.setenv("TSN_COMMAND", "/no/tsn")
-    assert "can't be started" in told()
+    with monkeypatch.context() as without:
+        without.setenv("TSN_COMMAND", "/no/tsn")
+        assert "can't be started" in told()
+    assert not list((tmp_path / "tsn").rglob("*.exr"))  # all this is said before anything is rendered
 
     def broken(path, number, write):
         raise RuntimeError("Read1: no such file")

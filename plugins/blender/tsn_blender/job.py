@@ -69,12 +69,14 @@ class Job:
     def _run(self):
         node, scene = self._node()
         export.require(node, scene)
+        command.require(prefs.get().command)
         settings = node.node_tree.tsn
+        _style(settings)
         wanted = [scene.frame_current] if self.preview else list(settings.frames(scene))
         home = state.folder(settings) / ("preview" if self.preview else "")
         name = settings.basename
-        if not self.preview and settings.scene_changed % 2:
-            settings.scene_changed += 1
+        if not self.preview:
+            state.begin(settings)
         digest = state.digest(node, scene)
         (home / "plate").mkdir(parents=True, exist_ok=True)
         self.total = len(wanted)
@@ -141,13 +143,19 @@ def _export(node, scene, number, path):
         new.unlink(missing_ok=True)
 
 
+def _style(settings):
+    """(style as tsn calls it, whether it is a painting). Raises Failed where its file is not there."""
+    style, painting = settings.painter()
+    if settings.source != "STYLE" and not Path(style).is_file():
+        raise Failed(f"There is no {'painting' if painting else 'style'} at {style or 'an empty path'}.")
+    return style, painting
+
+
 def write_shot(node, scene, home, wanted, *, window=None):
     """Write the node's shot file beside its plate, and return its path. Raises Failed, OSError."""
     settings = node.node_tree.tsn
     name = settings.basename
-    style, painting = settings.painter()
-    if settings.source != "STYLE" and not Path(style).is_file():
-        raise Failed(f"There is no {'painting' if painting else 'style'} at {style or 'an empty path'}.")
+    style, painting = _style(settings)
     if settings.source != "STYLE" and Path(style).is_relative_to(bpy.path.abspath("//")):
         style = os.path.relpath(style, home)  # the project may be elsewhere on the farm
     exported = sorted(frames.on_disk(home / "plate", name))

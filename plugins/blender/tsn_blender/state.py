@@ -52,6 +52,12 @@ def record(path, painted):
     os.replace(temporary, path)
 
 
+def begin(settings):
+    """Frames are exported from now on: the next change of the scene makes them out of date."""
+    if settings.scene_changed % 2:
+        settings.scene_changed += 1
+
+
 def standing(node, scene):
     """(frames there, frames wanted, frames out of date) of a node's range."""
     settings = node.node_tree.tsn
@@ -93,7 +99,7 @@ def _scene_changed(scene, depsgraph):
         return
     for node in tree.of_scene(scene):
         settings = node.node_tree.tsn
-        if settings.shown != "NOTHING" and not settings.scene_changed % 2 and tree.render_layers(node, scene):
+        if not settings.scene_changed % 2 and tree.render_layers(node, scene):
             settings.scene_changed += 1
 
 

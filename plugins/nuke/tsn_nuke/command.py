@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -35,6 +36,12 @@ def environment() -> dict[str, str]:
 
 def not_found(command: str) -> Failed:
     return Failed(f"The command {command!r} can't be started.", "Set its path in the preferences, or in TSN_COMMAND.")
+
+
+def require(command: str) -> None:
+    """Raise Failed where there is no such command, before hours are spent on what it shall read."""
+    if shutil.which(command) is None:
+        raise not_found(command)
 
 
 def ask(command: str, *words: str, seconds: float = 120) -> str:

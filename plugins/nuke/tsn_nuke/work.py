@@ -110,6 +110,8 @@ def _write_input(node: Any, wanted: list[int], *, preview: bool) -> Path:
     """Write the node's input as EXR and the shot file beside it, and return its path. Raises Failed, OSError."""
     if node.input(0) is None:
         raise command.Failed("Nothing is connected to the node's input.")
+    command.require(executable())
+    _style(node)
     home = _home(node, preview=preview)
     (home / "plate").mkdir(parents=True, exist_ok=True)
     write = node.node("TSNWrite")
@@ -123,11 +125,17 @@ def _write_input(node: Any, wanted: list[int], *, preview: bool) -> Path:
     return _write_shot(node, wanted, home, preview=preview)
 
 
-def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> Path:
-    name, source = str(_value(node, "basename")), _value(node, "source")
+def _style(node: Any) -> str:
+    """The style as tsn calls it. Raises Failed where its file is not there."""
+    source = _value(node, "source")
     style = str(_value(node, "style")) if source == "Shipped" else node[KNOBS + "file"].evaluate() or ""
     if source != "Shipped" and not os.path.isfile(style):
         raise command.Failed(f"There is no {source.lower()} at {style or 'an empty path'}.")
+    return style
+
+
+def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> Path:
+    name, source = str(_value(node, "basename")), _value(node, "source")
     channels = node.input(0).channels() if node.input(0) is not None else []
     layer = str(_value(node, "matte_layer"))
     names = [one.strip() for one in str(_value(node, "matte_names")).split(",") if one.strip()]
@@ -137,7 +145,7 @@ def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> P
         first=wanted[0],
         last=wanted[-1],
         colour=str(_value(node, "colour")),
-        style=style,
+        style=_style(node),
         painting=source == "Painting",
         window=0 if preview else int(_value(node, "window")),
         vectors=("motion", "nuke") if {"forward.u", "forward.v"} <= set(channels) else None,
