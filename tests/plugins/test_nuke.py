@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 import threading
@@ -147,7 +148,7 @@ def test_a_preview_paints_the_frame_that_is_shown(node, tmp_path):
     assert node.node("TSNMix")["which"]._expression == "parent.tsn_strength * ((frame >= 1002 && frame <= 1002))"
 
 
-def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path):
+def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path, monkeypatch):
     nuke.selected.extra_channels = ("forward.u", "forward.v", "backward.u", "backward.v")
     node["tsn_matte_layer"].setValue("crypto_object")
     node["tsn_matte_names"].setValue("boat, monkey")
@@ -160,9 +161,9 @@ def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path):
         kinds.append(write["datatype"].value()),
         write_frame(path, number, write),
     )
-    refused(node["tsn_render"].execute)  # this plate has no such layers
-    assert set(kinds) == {"32 bit float"}
-    assert status(node)  # what tsn said
+    monkeypatch.setenv("TSN_COMMAND", shutil.which("false"))
+    assert refused(node["tsn_render"].execute) == "tsn ended with code 1: it said nothing"
+    assert kinds == ["32 bit float"] * 3
 
 
 def test_in_a_window_it_runs_beside_nuke_and_can_be_cancelled(nuke, node, tmp_path):
