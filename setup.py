@@ -33,7 +33,7 @@ setup(
         "rich>=13",
     ],
     extras_require={
-        "onnx": ["onnxruntime"],
+        "onnx": ["onnx", "onnxruntime"],
         "train": ["h5py", "pillow", "tensorboard"],
         "dev": [
             *("pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML"),

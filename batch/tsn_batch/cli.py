@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tsn.shot.plan import Plan
 
 SHELLS = ("bash", "zsh", "fish")
+EXPORTS = {"torchscript": ".pt", "onnx": ".onnx"}
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -177,6 +178,22 @@ def styles(as_json: bool) -> None:
     width = max((len(info.name) for info in found), default=0)
     for info in found:
         click.echo(f"{info.name:{width}}  {info.title}  [{info.licence}, {info.family}, {info.size / 2**20:.1f} MiB]")
+
+
+@cli.command()
+@click.argument("form", metavar="FORMAT", type=click.Choice(tuple(EXPORTS)))
+@click.argument("style")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; by default STYLE.pt or .onnx here.")
+def export(form: str, style: str, output: Path | None) -> None:
+    """Write a style for other programs: torchscript (Nuke's CatFileCreator) or onnx.
+
+    One frame at a time and normalised by itself: for looking, while `tsn render` makes a shot stable.
+    """
+    from tsn.style.export import export as write
+
+    path = output or Path(Path(style).stem + EXPORTS[form])
+    difference = write(form, style, path)
+    click.echo(f"{path}: {style} as {form}, differs from the engine by {difference:.1g} at most")
 
 
 @cli.command()

@@ -1,0 +1,37 @@
+"""Paint the thumbnails of the node's style picker: a corner of the demo plate in every style that comes with tsn.
+
+Run it when a style is added, in the environment that has tsn::
+
+    .venv/bin/python plugins/blender/make_thumbnails.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+import tsn
+from tsn.style.weights import bundled
+
+HERE = Path(__file__).resolve().parent
+PLATE = HERE.parents[1] / "shots/demo/plate/demo.1008.exr"
+LEFT, TOP, SIDE, SIZE = 120, 30, 240, 128
+
+
+def main() -> None:
+    frame = tsn.read_frame(PLATE, 1008)
+    picture, _ = tsn.codec("lin_rec709").to_style(torch.from_numpy(frame.rgb).float().permute(2, 0, 1))
+    for style in bundled():
+        painted = tsn.painter(model=style.name).paint(picture, 1008)
+        corner = painted[:, TOP : TOP + SIDE, LEFT : LEFT + SIDE].permute(1, 2, 0).numpy()
+        small = cv2.resize(corner, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        path = HERE / "tsn_blender/thumbnails" / f"{style.name}.png"
+        cv2.imwrite(str(path), np.rint(small[..., ::-1] * 255).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

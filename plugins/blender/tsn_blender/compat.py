@@ -1,0 +1,160 @@
+"""Every branch between Blender's versions: 3.4 (legacy add-on), 4.2, 4.5 and 5.0."""
+
+import contextlib
+
+import bpy
+
+V5 = bpy.app.version >= (5, 0, 0)
+
+COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020", "ACEScg": "ACEScg"}
+"""Blender 5's working spaces, as OpenColorIO's studio config calls them."""
+
+
+def scene_tree(scene):
+    """The compositor's tree of a scene, or None."""
+    if V5:
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
+def new_scene_tree(scene):
+    """Give a scene a tree with an output to link to."""
+    if V5:
+        tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+        new_socket(tree, "Image", "NodeSocketColor", output=True)
+        tree.nodes.new("NodeGroupOutput")
+        scene.compositing_node_group = tree
+        return tree
+    scene.use_nodes = True
+    scene.node_tree.nodes.clear()
+    scene.node_tree.nodes.new("CompositorNodeComposite")
+    return scene.node_tree
+
+
+def final_input(tree):
+    """The socket that the rendered image is taken from, or None."""
+    kind = "NodeGroupOutput" if V5 else "CompositorNodeComposite"
+    outputs = [node for node in tree.nodes if node.bl_idname == kind and not node.mute and len(node.inputs)]
+    if not outputs:
+        return None
+    active = next((node for node in outputs if getattr(node, "is_active_output", False)), outputs[0])
+    return active.inputs[0]
+
+
+def new_final(tree):
+    """A node whose input is the rendered image, for a tree without one."""
+    if V5 and not any(item.in_out == "OUTPUT" for item in tree.interface.items_tree if item.item_type == "SOCKET"):
+        new_socket(tree, "Image", "NodeSocketColor", output=True)
+    return tree.nodes.new("NodeGroupOutput" if V5 else "CompositorNodeComposite")
+
+
+def new_socket(tree, name, kind, *, output=False, factor=False):
+    """A socket of a group; a `factor` is a float from 0 to 1, 1 by default."""
+    if hasattr(tree, "interface"):
+        socket = tree.interface.new_socket(name, in_out="OUTPUT" if output else "INPUT", socket_type=kind)
+        if factor:
+            socket.subtype = "FACTOR"
+    else:
+        kind = kind + "Factor" if factor else kind
+        socket = (tree.outputs if output else tree.inputs).new(kind, name)
+    if factor:
+        socket.min_value, socket.max_value, socket.default_value = 0.0, 1.0, 1.0
+    return socket
+
+
+def new_node(tree, *kinds):
+    """The first of several node types that this Blender knows."""
+    for kind in kinds:
+        with contextlib.suppress(RuntimeError):
+            return tree.nodes.new(kind)
+    raise RuntimeError(f"This Blender has none of the nodes {', '.join(kinds)}")
+
+
+def new_mix(tree):
+    """A mix of two colours, clamped nowhere: (node, factor, a, b, result)."""
+    if V5:
+        node = tree.nodes.new("ShaderNodeMix")
+        node.data_type = "RGBA"
+        sockets = {socket.identifier: socket for socket in (*node.inputs, *node.outputs)}
+        return (node, *(sockets[name] for name in ("Factor_Float", "A_Color", "B_Color", "Result_Color")))
+    node = tree.nodes.new("CompositorNodeMixRGB")
+    return node, node.inputs[0], node.inputs[1], node.inputs[2], node.outputs[0]
+
+
+def colour_space():
+    """The space Blender renders in: (its name here, its name for tsn)."""
+    if V5:
+        name = bpy.data.colorspace.working_space
+        return name, COLOUR_SPACES.get(name, name)
+    names = bpy.types.ColorManagedInputColorspaceSettings.bl_rna.properties["name"].enum_items.keys()
+    return next((name for name in ("Linear Rec.709", "Linear") if name in names), "Linear"), "lin_rec709"
+
+
+def set_multilayer(image_format):
+    """Half float EXR with all layers, as one part."""
+    if hasattr(image_format, "media_type"):
+        image_format.media_type = "MULTI_LAYER_IMAGE"
+    image_format.file_format = "OPEN_EXR_MULTILAYER"
+    image_format.color_mode, image_format.color_depth, image_format.exr_codec = "RGBA", "16", "ZIP"
+    if hasattr(image_format, "use_exr_interleave"):
+        image_format.use_exr_interleave = True
+
+
+def curves(owner):
+    """The F-curves of a data-block's action."""
+    data = owner.animation_data
+    if data is None or data.action is None:
+        return []
+    if hasattr(data.action, "fcurves") and not V5:
+        return list(data.action.fcurves)
+    return [
+        curve
+        for layer in data.action.layers
+        for strip in layer.strips
+        if (bag := strip.channelbag(data.action_slot)) is not None
+        for curve in bag.fcurves
+    ]
+
+
+@contextlib.contextmanager
+def kept_animation(owner, prefix):
+    """Removing a node removes its F-curves and drivers: lead the action past it, and put copies of the drivers back.
+
+    Args:
+        owner: the tree.
+        prefix: how the data paths of the node begin.
+    """
+    data = owner.animation_data
+    if data is None:
+        yield
+        return
+    action, slot = data.action, getattr(data, "action_slot", None)
+    holder = bpy.data.node_groups.new("TSN drivers", owner.bl_idname)
+    kept = holder.animation_data_create().drivers
+    for curve in data.drivers:
+        if curve.data_path.startswith(prefix):
+            kept.from_existing(src_driver=curve)
+    if action is not None:
+        data.action = None
+    try:
+        yield
+    finally:
+        data = owner.animation_data or owner.animation_data_create()  # gone with the last of its drivers
+        if action is not None:
+            data.action = action
+            if slot is not None:
+                data.action_slot = slot
+        there = {(curve.data_path, curve.array_index) for curve in data.drivers}
+        for curve in kept:
+            if (curve.data_path, curve.array_index) not in there:
+                data.drivers.from_existing(src_driver=curve)
+        bpy.data.node_groups.remove(holder)
+
+
+def progress(layout, factor, text):
+    """A progress bar, or before Blender 4.0 one in letters."""
+    if hasattr(layout, "progress"):
+        layout.progress(factor=factor, text=text)
+        return
+    done = round(20 * factor)
+    layout.label(text=f"{'█' * done}{'░' * (20 - done)} {text}")

@@ -1,0 +1,148 @@
+"""Write what is upstream of a node: one EXR a frame, half float, with the render's own vectors and Cryptomatte.
+
+The frame is rendered as the artist would, but with the output linked to the node's input, and saved by Blender's own
+multilayer writer: a File Output node at 16 bit destroys Cryptomatte ids and half of the vectors before Blender 4.5.
+Everything is set for one frame and put back after it, so that nothing foreign is ever saved or seen.
+"""
+
+import contextlib
+from pathlib import Path
+
+import bpy
+
+from . import compat, exr, tree
+from .command import Failed
+
+
+def require(node, scene):
+    """Raise Failed where the node can't be exported."""
+    if scene is None or compat.scene_tree(scene) != node.id_data:
+        raise Failed("A TSN node works in a scene's own node tree, not inside a group.")
+    if tree.source(node) is None:
+        raise Failed("Nothing is linked to the node's Image.")
+    if not bpy.data.filepath:
+        raise Failed("Save the file first: the frames go beside it.")
+    settings = node.node_tree.tsn
+    if settings.matte_object:
+        if tree.render_layers(node, scene) is None:
+            raise Failed("A matte by object needs a Render Layers node upstream.")
+        if settings.matte_object not in scene.objects:
+            raise Failed(f"The scene has no object {settings.matte_object!r} for the matte.")
+    if tree.render_layers(node, scene) is not None and scene.camera is None:
+        raise Failed("The scene has no camera.")
+    if len(settings.frames(scene)) == 0:
+        raise Failed(f"The frame range is empty: {settings.frame_start} to {settings.frame_end}.")
+
+
+def frame(node, scene, number, path):
+    """Render one frame of what is upstream of `node` into an EXR of several layers. Raises Failed."""
+    path = Path(path)
+    with _frame_shown(scene, number), _upstream_as_output(node), _settings(scene, path), _passes(node, scene):
+        try:
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+        except RuntimeError as error:
+            raise Failed(f"Frame {number} could not be rendered: {_last(error)}.") from None
+    if not path.is_file():
+        raise Failed(f"Blender could not write {path}.", "Choose another folder on the node.")
+
+
+def layers(path):
+    """What the first exported frame holds: (layer to paint, vectors or None, Cryptomatte or None)."""
+    names = exr.channels(Path(path))
+    picture = next((n for n in names if n.lower().endswith("composite.combined.r")), None)
+    if picture is None:
+        raise Failed(f"{path} has no composite: Blender wrote {', '.join(names[:4])}.")
+    vectors = next((n for n in names if n.lower().endswith(".vector.x")), None)
+    matte = next((n for n in names if ".cryptoobject00." in n.lower()), None)
+    return (
+        picture.rpartition(".")[0],
+        vectors.rpartition(".")[0] if vectors else None,
+        matte.rpartition(".")[0][:-2] if matte else None,
+    )
+
+
+def _last(error):
+    return next(
+        (line.strip(". ") for line in reversed(str(error).splitlines()) if line.strip()), "Blender says no more"
+    )
+
+
+@contextlib.contextmanager
+def _frame_shown(scene, number):
+    before = scene.frame_current
+    scene.frame_set(number)
+    try:
+        yield
+    finally:
+        scene.frame_set(before)
+
+
+@contextlib.contextmanager
+def _upstream_as_output(node):
+    """The rendered image is the node's input, and no File Output node writes."""
+    owner = node.id_data
+    final = compat.final_input(owner)
+    made = None
+    if final is None:
+        made = compat.new_final(owner)
+        final = made.inputs[0]
+    linked = [link.from_socket for link in final.links]
+    busy = [one for one in owner.nodes if one.bl_idname == "CompositorNodeOutputFile" and not one.mute]
+    try:
+        for one in busy:
+            one.mute = True
+        owner.links.new(tree.source(node), final)
+        yield
+    finally:
+        for one in busy:
+            one.mute = False
+        if made is not None:
+            owner.nodes.remove(made)
+        else:
+            for link in list(final.links):
+                owner.links.remove(link)
+            for socket in linked:
+                owner.links.new(socket, final)
+
+
+@contextlib.contextmanager
+def _settings(scene, path):
+    render, image = scene.render, scene.render.image_settings
+    kept = ("filepath", "use_compositing", "use_sequencer", "use_file_extension", "use_overwrite")
+    before = {name: getattr(render, name) for name in kept}
+    forms = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave")
+    form = {name: getattr(image, name) for name in forms if hasattr(image, name)}
+    try:
+        render.filepath = str(path)
+        render.use_compositing, render.use_sequencer = True, False
+        render.use_file_extension = render.use_overwrite = True
+        compat.set_multilayer(image)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(render, name, value)
+        # The codec's and depth's choices depend on the format, so that goes first, and some may not be choices now.
+        for name, value in form.items():
+            with contextlib.suppress(TypeError):
+                setattr(image, name, value)
+
+
+@contextlib.contextmanager
+def _passes(node, scene):
+    """Vectors, depth (to know the background by) and, for a matte, Cryptomatte, on the layer that is upstream."""
+    shown = tree.render_layers(node, scene)
+    layer = scene.view_layers.get(shown.layer) if shown else None
+    if layer is None:
+        yield
+        return
+    wanted = {"use_pass_z": True, "use_pass_vector": True}
+    if node.node_tree.tsn.matte_object:
+        wanted["use_pass_cryptomatte_object"] = True
+    before = {name: getattr(layer, name) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            setattr(layer, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(layer, name, value)

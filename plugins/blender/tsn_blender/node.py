@@ -1,0 +1,157 @@
+"""The node, and its settings.
+
+The settings belong to the inner tree, not to the node: a tree is what Blender copies, appends, undoes and saves as one
+thing, and what is left of the node in a frozen file (see `freeze`).
+"""
+
+import contextlib
+import uuid
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+
+from . import result, styles, tree
+
+STILL = {"options": set()}
+"""Not animatable: a shot has one value of each. Strength, which is a socket, can be keyed."""
+_adopted = []
+
+
+def _style_items(self, context):
+    return styles.items()
+
+
+def _style_get(self):
+    return styles.number(self.style_name)
+
+
+def _style_set(self, number):
+    self.style_name = styles.name(number)
+
+
+class TSNSettings(bpy.types.PropertyGroup):
+    """What a node asks of tsn, and what became of it."""
+
+    uid: StringProperty(options={"HIDDEN"})
+    basename: StringProperty(name="Name", description="What its shot file and frames are called", **STILL)
+    source: EnumProperty(
+        name="Style from",
+        items=[
+            ("STYLE", "Shipped", "A style that comes with tsn"),
+            ("FILE", "File", "A .safetensors or .onnx file"),
+            ("PAINTING", "Painting", "A picture to paint like"),
+        ],
+        **STILL,
+    )
+    style_name: StringProperty(default=styles.FIRST, **STILL)
+    style: EnumProperty(name="Style", items=_style_items, get=_style_get, set=_style_set, **STILL)
+    file: StringProperty(name="File", subtype="FILE_PATH", description="A .safetensors or .onnx file", **STILL)
+    painting: StringProperty(name="Painting", subtype="FILE_PATH", description="A picture to paint like", **STILL)
+    scene_range: BoolProperty(name="Scene range", default=True, description="Paint the scene's frames", **STILL)
+    frame_start: IntProperty(name="Start", default=1, **STILL)
+    frame_end: IntProperty(name="End", default=250, **STILL)
+    window: IntProperty(
+        name="Window",
+        default=8,
+        min=0,
+        max=32,
+        description="Frames to each side that steady the paint; 0 = none",
+        **STILL,
+    )
+    matte_object: StringProperty(name="Matte", description="Paint only this object, by Cryptomatte", **STILL)
+    matte_invert: BoolProperty(name="Invert", description="Paint everything but the object", **STILL)
+    folder: StringProperty(
+        name="Folder", default="//tsn", subtype="DIR_PATH", description="Where frames and shot file go", **STILL
+    )
+    shown: EnumProperty(items=[(name, name, "") for name in ("NOTHING", "PREVIEW", "RANGE")], options={"HIDDEN"})
+    shown_frame: IntProperty(options={"HIDDEN"})
+    scene_changed: IntProperty(options={"HIDDEN"}, description="Counts changes of the scene since frames were exported")
+    message: StringProperty(options={"HIDDEN"})
+
+    def frames(self, scene):
+        """The frames to paint, ascending."""
+        if self.scene_range:
+            return range(scene.frame_start, scene.frame_end + 1)
+        return range(self.frame_start, self.frame_end + 1)
+
+    def painter(self):
+        """(style as tsn calls it, whether it is a painting)."""
+        if self.source == "STYLE":
+            return self.style_name, False
+        path = self.file if self.source == "FILE" else self.painting
+        return bpy.path.abspath(path), self.source == "PAINTING"
+
+    def key(self):
+        """All that the paint depends on; not the range, nor where it is written."""
+        style = {"STYLE": self.style_name, "FILE": self.file, "PAINTING": self.painting}[self.source]
+        return (self.source, style, self.window, self.matte_object, self.matte_invert, self.scene_changed)
+
+
+class TSNStylizeNode(bpy.types.CompositorNodeCustomGroup):
+    """Paints what comes in, in a style that sticks to what moves"""
+
+    bl_idname = tree.NODE
+    bl_label = "TSN Stylize"
+    bl_icon = "BRUSH_DATA"
+    bl_width_default = 260
+    bl_width_min = 220
+
+    @classmethod
+    def poll(cls, node_tree):
+        return node_tree.bl_idname == "CompositorNodeTree"
+
+    def init(self, context):
+        self.node_tree = _adopted[-1] if _adopted else result.new_tree()
+        if not _adopted:
+            _christen(self.node_tree.tsn)
+
+    def copy(self, original):
+        if original.node_tree is not None:
+            self.node_tree = original.node_tree.copy()
+            christen_copy(self.node_tree)
+
+    def draw_label(self):
+        return self.label or self.bl_label
+
+    def draw_buttons(self, context, layout):
+        from . import ui
+
+        ui.draw_node(self, context, layout)
+
+
+def _christen(settings):
+    settings.uid = uuid.uuid4().hex
+    settings.basename = f"stylize_{settings.uid[:4]}"
+
+
+def christen_copy(inner):
+    """A copy has files of its own, so it shows nothing until it was rendered."""
+    _christen(inner.tsn)
+    inner.tsn.shown, inner.tsn.message = "NOTHING", ""
+    result.hide(inner)
+    inner.nodes["Result"].image = None
+
+
+@contextlib.contextmanager
+def adopting(inner):
+    """New TSN nodes take this inner tree instead of one of their own."""
+    _adopted.append(inner)
+    try:
+        yield
+    finally:
+        _adopted.pop()
+
+
+CLASSES = (TSNSettings, TSNStylizeNode)
+
+
+def register():
+    for one in CLASSES:
+        bpy.utils.register_class(one)
+    bpy.types.NodeTree.tsn = PointerProperty(type=TSNSettings)
+
+
+def unregister():
+    del bpy.types.NodeTree.tsn
+    for one in reversed(CLASSES):
+        bpy.utils.unregister_class(one)

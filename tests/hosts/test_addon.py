@@ -1,0 +1,300 @@
+"""The Blender add-on in real Blenders (bpy 4.5 and 5.0), with the real `tsn`: the pixels, the farm, the faults.
+
+What happens inside Blender is in addon_cases.py. Every case is a process of its own with a time limit; a case that
+needs a painted shot gets a copy of one that `loop` made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from tsn.style.feedforward import StyleNet
+
+HERE = Path(__file__).parent
+ADDON = HERE.parents[1] / "plugins/blender/tsn_blender"
+TSN = Path(sys.executable).with_name("tsn")
+PYTHONS = {"4.5": "TSN_BPY", "5.0": "TSN_BPY_5"}
+SECONDS = 240
+
+
+def python(version: str) -> str:
+    if PYTHONS[version] not in os.environ:
+        pytest.fail(f"{PYTHONS[version]} names no Python that has bpy {version}: run tests/hosts/run.")
+    return os.environ[PYTHONS[version]]
+
+
+def run(version: str, case: str, folder: Path) -> str:
+    """Run a case in a fresh Blender; what it printed, or a failed test that shows it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TSN_", "PYTHON", "OCIO"))}
+    settings = {
+        "TSN_COMMAND": str(TSN),
+        "TSN_DEVICE": "cpu",
+        "TSN_CACHE": str(folder.parent / "cache"),
+        "TSN_LOCKED": "/sys/tsn",  # nobody may make a folder there, not even root
+        "BLENDER_USER_RESOURCES": str(folder / "blender"),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [python(version), str(HERE / "addon_cases.py"), case, str(folder)]
+    done = subprocess.run(
+        command, env=kept | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
+    )
+    said = "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("Fra:", "Saved:", " Time:")))
+    if done.returncode:
+        pytest.fail(f"{case} in Blender {version}: exit code {done.returncode}\n{said[-4000:]}", pytrace=False)
+    return said
+
+
+@pytest.fixture(scope="session")
+def style(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny net with random weights."""
+    path = tmp_path_factory.mktemp("style") / "style.safetensors"
+    torch.manual_seed(0)
+    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
+    save_file({k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
+    return path
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def painted(version: str, style: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a shot that went the whole way: shot.blend, tsn/, and what Blender rendered of it."""
+    folder = tmp_path_factory.mktemp("loop")
+    shutil.copy(style, folder)
+    run(version, "loop", folder)
+    return folder
+
+
+@pytest.fixture
+def shot(painted: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(painted, tmp_path / "shot")
+    return tmp_path / "shot"
+
+
+@pytest.fixture
+def empty(style: Path, tmp_path: Path) -> Path:
+    """A folder with nothing but a style."""
+    (tmp_path / "shot").mkdir()
+    shutil.copy(style, tmp_path / "shot")
+    return tmp_path / "shot"
+
+
+def rgba(path: Path, layer: str = "") -> np.ndarray:
+    """Float32 (H, W, 4)."""
+    file = OpenEXR.File(str(path), separate_channels=True)
+    found = {name: channel.pixels for part in file.parts for name, channel in part.channels.items()}
+    return np.stack([found[f"{layer}.{end}" if layer else end].astype(np.float32) for end in "RGBA"], axis=-1)
+
+
+def styled(folder: Path, frame: int, *, name: str = "sh010") -> np.ndarray:
+    return rgba(folder / f"tsn/{name}/styled/{name}.{frame:04d}.exr", "Composite.Combined")
+
+
+def rendered(folder: Path, name: str, frame: int) -> np.ndarray:
+    return rgba(folder / f"{name}.{frame:04d}.exr")
+
+
+def channels(path: Path) -> Mapping[str, np.ndarray]:
+    return {
+        name: channel.pixels for name, channel in OpenEXR.File(str(path), separate_channels=True).channels().items()
+    }
+
+
+# --- pixels --------------------------------------------------------------------------------------------------------
+
+
+def test_the_composite_is_what_tsn_wrote_to_the_bit(painted: Path) -> None:
+    for frame in (1, 2, 3):
+        theirs, ours = rendered(painted, "full", frame), styled(painted, frame)
+        np.testing.assert_array_equal(theirs[..., :3], ours[..., :3])
+    plate = rendered(painted, "input", 2)
+    assert plate[..., :3].max() > 4 and styled(painted, 2)[..., :3].max() > 4
+    assert np.abs(styled(painted, 2)[..., :3] - plate[..., :3]).mean() > 0.01  # it has been painted
+    alpha = rendered(painted, "full", 2)[..., 3]
+    np.testing.assert_array_equal(alpha, plate[..., 3])
+    assert alpha.min() == 0 and alpha.max() == 1
+
+
+def test_strength_is_keyed_and_the_range_honoured(painted: Path) -> None:
+    np.testing.assert_array_equal(rendered(painted, "keyed", 1), rendered(painted, "input", 1))
+    np.testing.assert_array_equal(rendered(painted, "keyed", 3), rendered(painted, "full", 3))
+    half = (rendered(painted, "input", 2) + rendered(painted, "full", 2)) / 2
+    np.testing.assert_allclose(rendered(painted, "keyed", 2), half, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(rendered(painted, "full", 4), rendered(painted, "input", 4))
+
+
+def test_the_plate_is_half_float_with_vectors_and_the_shot_file_stands_alone(painted: Path, tmp_path: Path) -> None:
+    plate = channels(painted / "tsn/sh010/plate/sh010.0002.exr")
+    assert plate["Composite.Combined.R"].dtype == np.float16
+    for end in "XYZW":
+        assert plate[f"ViewLayer.Vector.{end}"].dtype == np.float32
+    width = np.abs(plate["ViewLayer.Vector.X"]).max()
+    assert 1 < width < 20  # the cube moves some pixels a frame
+    assert np.abs(plate["ViewLayer.Vector.Z"]).max() > 1
+    shot = yaml.safe_load((painted / "tsn/sh010/sh010.yaml").read_text())
+    assert shot["style"] == {"model": "../../style.safetensors"}
+    assert shot["flow"]["vectors"]["layer"] == "ViewLayer.Vector"
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(painted, moved)
+    done = subprocess.run(
+        [TSN, "render", moved / "tsn/sh010/sh010.yaml", "--dry-run"], capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_preview_paints_one_frame(version: str, empty: Path) -> None:
+    run(version, "preview", empty)
+    ours = rgba(empty / "tsn/sh010/preview/styled/sh010.0002.exr", "Composite.Combined")
+    np.testing.assert_array_equal(rendered(empty, "full", 2)[..., :3], ours[..., :3])
+    np.testing.assert_array_equal(rendered(empty, "full", 3), rendered(empty, "input", 3))
+
+
+def test_a_matte_keeps_paint_on_its_object(version: str, empty: Path) -> None:
+    run(version, "matte", empty)
+    change = np.abs(rendered(empty, "full", 1) - rendered(empty, "input", 1))[..., :3].max(-1)
+    half = change.shape[1] // 2
+    assert change[:, :half].max() > 0.05  # the cube is to the left, the lamp to the right
+    assert change[:, half:].max() < 0.01  # half floats, no paint
+
+
+def test_a_farm_without_the_addon_renders_the_saved_file(version: str, painted: Path, shot: Path) -> None:
+    run(version, "farm_without_the_addon", shot)
+    for frame in (1, 2, 3):
+        np.testing.assert_array_equal(rendered(shot, "farm", frame), rendered(painted, "keyed", frame))
+
+
+def test_a_missing_frame_is_told_and_shows_the_input(version: str, shot: Path) -> None:
+    run(version, "missing_frame", shot)
+    np.testing.assert_array_equal(rendered(shot, "full", 2), rendered(shot, "input", 2))
+    np.testing.assert_array_equal(rendered(shot, "full", 3)[..., :3], styled(shot, 3)[..., :3])
+
+
+def test_a_farm_renders_every_node_in_order(version: str, empty: Path) -> None:
+    run(version, "farm_renders", empty)
+    np.testing.assert_array_equal(rendered(empty, "full", 2)[..., :3], styled(empty, 2, name="second")[..., :3])
+    plate = rgba(empty / "tsn/second/plate/second.0002.exr", "Composite.Combined")
+    np.testing.assert_array_equal(plate[..., :3], styled(empty, 2)[..., :3])  # the second one paints over the first
+
+
+def test_a_driver_survives_saving(version: str, painted: Path, shot: Path) -> None:
+    run(version, "reopen", shot)
+    half = (rendered(painted, "input", 2) + rendered(painted, "full", 2)) / 2
+    np.testing.assert_allclose(rendered(shot, "full", 2), half, rtol=1e-5, atol=1e-6)  # frame / 4
+
+
+# --- behaviour -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["again", "duplicate", "toggled", "append", "undo", "autosave"])
+def test_after_a_render(version: str, shot: Path, case: str) -> None:
+    run(version, case, shot)
+
+
+@pytest.mark.parametrize("case", ["status", "cancel", "shot_file", "registers_twice"])
+def test_on_its_own(version: str, empty: Path, case: str) -> None:
+    run(version, case, empty)
+
+
+def test_every_fault_is_one_sentence(version: str, empty: Path) -> None:
+    run(version, "faults", empty)
+
+
+def test_the_preferences_check_the_command(empty: Path) -> None:
+    run("4.5", "check", empty)
+
+
+# --- in a window ---------------------------------------------------------------------------------------------------
+
+
+def test_a_window_stays_alive_shows_progress_and_escape_cancels(style: Path, tmp_path: Path) -> None:
+    """Debian's Blender 3.4 under Xvfb, the zip as a legacy add-on."""
+    for program in ("blender", "Xvfb", "xvfb-run"):
+        if shutil.which(program) is None:
+            pytest.fail(f"{program} is not installed: run tests/hosts/run.")
+    archive = shutil.make_archive(str(tmp_path / "tsn_blender"), "zip", ADDON.parent, ADDON.name)
+    words = ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", "blender", "--factory-startup"]
+    words += ["--enable-event-simulate", "--window-geometry", "0", "0", "1280", "800"]
+    words += ["--python", str(HERE / "addon_window.py"), "--", archive, str(tmp_path), "escape"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TSN_", "PYTHON", "OCIO"))}
+    settings = {
+        "TSN_COMMAND": str(TSN),
+        "TSN_DEVICE": "cpu",
+        "TSN_CACHE": str(tmp_path / "cache"),
+        "BLENDER_USER_RESOURCES": str(tmp_path / "blender"),
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        words, env=kept | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert seen["started"] == ["RUNNING_MODAL"] and seen["running"]
+    assert seen["said"].startswith("Painting ") and " of 16, 0:" in seen["said"]
+    assert seen["ticks_before_painting_ended"] > 16 + 6  # the window was served between the frames, and while tsn ran
+    assert seen["message"].startswith("Cancelled; "), seen
+    assert not Path(f"/proc/{seen['child']}").exists()
+    painted = int(seen["status"].split()[0])
+    assert 6 <= painted < 16 and seen["status"].startswith(f"{painted} of 16 frames")
+    shot = tmp_path / "progress.png"
+    assert shot.stat().st_size > 20_000
+
+
+# --- the package ---------------------------------------------------------------------------------------------------
+
+
+def blender_ext(version: str, *words: str | Path) -> str:
+    """Blender's own tool for extensions, which needs no Blender to run."""
+    site = subprocess.run(
+        [python(version), "-c", "import importlib.util as u; print(u.find_spec('bpy').submodule_search_locations[0])"],
+        capture_output=True, text=True, check=True, timeout=SECONDS,
+    ).stdout.strip()  # fmt: skip
+    tool = next(Path(site).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+    done = subprocess.run(
+        [python(version), tool, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def archive(version: str, empty: Path) -> Path:
+    blender_ext(version, "build", "--source-dir", ADDON, "--output-dir", empty)
+    (found,) = empty.glob("*.zip")
+    return found
+
+
+def test_the_extension_builds_validates_and_installs(version: str, archive: Path) -> None:
+    assert archive.name == "tsn_blender-0.1.0.zip"
+    said = blender_ext(version, "validate", archive)
+    assert "FATAL" not in said and "warning" not in said.lower(), said
+    run(version, "installs", archive.parent)
+
+
+def test_the_version_is_everywhere_the_same() -> None:
+    import ast
+    import tomllib
+
+    from tsn import __version__
+
+    manifest = tomllib.loads((ADDON / "blender_manifest.toml").read_text())
+    source = ast.parse((ADDON / "__init__.py").read_text())
+    info = next(node for node in source.body if isinstance(node, ast.Assign) and node.targets[0].id == "bl_info")
+    assert manifest["version"] == ".".join(map(str, ast.literal_eval(info.value)["version"])) == __version__

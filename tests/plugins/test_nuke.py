@@ -1,0 +1,245 @@
+"""The Nuke plug-in against a strict double of Nuke's documented API, with the real `tsn`."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+import yaml
+
+PLUGIN = Path(__file__).parents[2] / "plugins/nuke"
+
+
+def load_double(monkeypatch):
+    spec = importlib.util.spec_from_file_location("nuke", Path(__file__).with_name("nuke_double.py"))
+    double = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "nuke", double)
+    spec.loader.exec_module(double)
+    return double
+
+
+@pytest.fixture
+def nuke(monkeypatch, tmp_path):
+    """The double as `nuke`, with a saved script and a plate to render."""
+    double = load_double(monkeypatch)
+    double.root()["name"].setValue(str(tmp_path / "comp.nk"))
+    double.selected = double.nodes.Constant(name="Plate")
+    double.writer = write_frame
+    return double
+
+
+@pytest.fixture
+def tsn_nuke(nuke, monkeypatch):
+    """The package, imported anew."""
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    for name in [name for name in sys.modules if name.split(".")[0] == "tsn_nuke"]:
+        monkeypatch.delitem(sys.modules, name)
+    import tsn_nuke
+
+    yield tsn_nuke
+    for name in [name for name in sys.modules if name.split(".")[0] == "tsn_nuke"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def node(tsn_nuke, style):
+    """A TSN Stylize group with a small window, that paints in a tiny style."""
+    made = tsn_nuke.create()
+    made["tsn_source"].setValue("File")
+    made["tsn_file"].setValue(str(style))
+    made["tsn_window"].setValue(1)
+    return made
+
+
+def write_frame(path, number, node):
+    rgb = np.random.default_rng(number).uniform(0, 5, (3, 24, 40))
+    kind = np.float16 if node["datatype"].value() == "16 bit half" else np.float32
+    channels = dict(zip("RGB", rgb.astype(kind), strict=True))
+    OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, channels).write(path)
+
+
+def status(node):
+    return node["tsn_status"].value()
+
+
+def refused(call, *arguments):
+    with pytest.raises(RuntimeError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+# --- starting ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["init.py", "menu.py"])
+def test_nuke_starts_whatever_is_wrong(file):
+    """`import nuke` fails here, as anything could there."""
+    done = subprocess.run([sys.executable, PLUGIN / file], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "TSN Stylize" in done.stdout and done.stderr == ""
+
+
+def test_the_menu_makes_a_node(nuke, tsn_nuke, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for file in ("init.py", "menu.py"):
+        exec(compile((PLUGIN / file).read_text(), PLUGIN / file, "exec"), {"__file__": str(PLUGIN / file)})
+    assert nuke.printed == ["TSN Stylize: ready"]
+    (entry,) = nuke.menus["Nodes"].commands.items()
+    assert entry[0] == "Filter/TSN Stylize"
+    exec(entry[1], {})
+
+
+def test_a_node_is_made_without_tsn(tsn_nuke, monkeypatch):
+    monkeypatch.setenv("TSN_COMMAND", "/no/tsn")
+    node = tsn_nuke.create()
+    assert node["tsn_style"].values() == ["tarascon"]
+    assert (node["tsn_first"].value(), node["tsn_last"].value()) == (1001, 1003)
+
+
+def test_shipped_styles_are_offered(tsn_nuke):
+    assert "tarascon" in tsn_nuke.create()["tsn_style"].values()
+
+
+def test_the_working_space_of_an_aces_script(nuke, tsn_nuke):
+    assert tsn_nuke.create()["tsn_colour"].value() == "lin_rec709"
+    nuke.root()["colorManagement"].setValue("OCIO")
+    nuke.root()["workingSpaceLUT"].setValue("ACES - ACEScg")
+    assert tsn_nuke.create()["tsn_colour"].value() == "ACEScg"
+
+
+# --- rendering -----------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_way_with_the_real_tsn(nuke, node, tmp_path):
+    node["tsn_render"].execute()
+    home = tmp_path / "tsn/stylize"
+    assert sorted(path.name for path in (home / "styled").iterdir()) == [f"stylize.{n}.exr" for n in (1001, 1002, 1003)]
+    assert status(node) == "3 of 3 frames"
+    read, mix = node.node("TSNRead"), node.node("TSNMix")
+    assert read["file"].value() == f"{home.as_posix()}/styled/stylize.%04d.exr"
+    assert [read[name].value() for name in ("first", "last", "origfirst", "origlast")] == [1001, 1003, 1001, 1003]
+    assert read["raw"].value() is True and read["reload"].presses == 1
+    assert mix["which"]._expression == "parent.tsn_strength * ((frame >= 1001 && frame <= 1003))"
+    plate, styled = (
+        OpenEXR.File(str(home / name / "stylize.1002.exr")).channels()["RGB"].pixels for name in ("plate", "styled")
+    )
+    assert plate.dtype == styled.dtype == np.float16
+    assert np.abs(plate.astype(np.float32) - styled).mean() > 0.05
+    shot = yaml.safe_load((home / "stylize.yaml").read_text())
+    assert shot["temporal"] == {"window": 1} and shot["colour"] == {"input": "lin_rec709"}
+
+    (home / "styled/stylize.1002.exr").unlink()
+    node["tsn_reload"].execute()
+    assert status(node) == "2 of 3 frames; 1002 missing, the input is shown there"
+    assert mix["which"]._expression.endswith("((frame >= 1001 && frame <= 1001) || (frame >= 1003 && frame <= 1003))")
+
+
+def test_a_preview_paints_the_frame_that_is_shown(node, tmp_path):
+    node["tsn_preview"].execute()
+    assert [p.name for p in (tmp_path / "tsn/stylize/preview/styled").iterdir()] == ["stylize.1002.exr"]
+    assert node.node("TSNMix")["which"]._expression == "parent.tsn_strength * ((frame >= 1002 && frame <= 1002))"
+
+
+def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path, monkeypatch):
+    nuke.selected.extra_channels = ("forward.u", "forward.v", "backward.u", "backward.v")
+    node["tsn_matte_layer"].setValue("crypto_object")
+    node["tsn_matte_names"].setValue("boat, monkey")
+    node["tsn_shot_file"].execute()
+    shot = yaml.safe_load((tmp_path / "tsn/stylize/stylize.yaml").read_text())
+    assert shot["flow"]["vectors"] == {"layer": "motion", "convention": "nuke"}
+    assert shot["matte"] == {"cryptomatte": "crypto_object", "names": ["boat", "monkey"]}
+    kinds = []
+    nuke.writer = lambda path, number, write: (
+        kinds.append(write["datatype"].value()),
+        write_frame(path, number, write),
+    )
+    monkeypatch.setenv("TSN_COMMAND", shutil.which("false"))
+    assert refused(node["tsn_render"].execute) == "tsn ended with code 1: it said nothing"
+    assert kinds == ["32 bit float"] * 3
+
+
+def test_in_a_window_it_runs_beside_nuke_and_can_be_cancelled(nuke, node, tmp_path):
+    nuke.GUI = True
+    node["tsn_last"].setValue(1030)
+    started = time.monotonic()
+    node["tsn_render"].execute()
+    assert any(thread.name.endswith("(beside)") for thread in threading.enumerate())
+    until = started + 100
+    while not any("frames painted" in text for _, text in nuke.ProgressTask.shown):
+        assert time.monotonic() < until, status(node)
+        time.sleep(0.05)
+    assert "rendered already" in refused_in_window(nuke, node["tsn_render"].execute)
+    nuke.ProgressTask.cancel = True
+    while status(node) != "Cancelled.":
+        assert time.monotonic() < until, status(node)
+        time.sleep(0.05)
+    assert nuke.messages[-1] == "Cancelled."
+    assert not [path for path in (tmp_path / "tsn").rglob(".*")]
+
+
+def refused_in_window(nuke, call):
+    call()
+    return nuke.messages[-1]
+
+
+def test_submitting_asks_tsn_for_the_farm(nuke, node, tmp_path, monkeypatch):
+    fake = tmp_path / "tsn-submit"
+    fake.write_text(f"#!{sys.executable}\nimport sys; print('Submitted', *sys.argv[1:])")
+    fake.chmod(0o755)
+    monkeypatch.setenv("TSN_COMMAND", str(fake))
+    node["tsn_farm"].setValue("openjd")
+    node["tsn_submit"].execute()
+    assert status(node) == f"Submitted submit {tmp_path}/tsn/stylize/stylize.yaml --farm openjd"
+    assert len(list((tmp_path / "tsn/stylize/plate").iterdir())) == 3
+
+
+def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch):
+    def told():
+        sentence = refused(node["tsn_render"].execute)
+        assert status(node) == sentence
+        return sentence
+
+    node["tsn_last"].setValue(1000)
+    assert told() == "The frame range is empty: 1001 to 1000."
+    node["tsn_last"].setValue(1002)
+    node["tsn_folder"].setValue("/sys/tsn")
+    assert told().startswith("Can't write /sys/tsn: ")
+    node["tsn_folder"].setValue(str(tmp_path / "tsn"))
+    node["tsn_file"].setValue("/none.safetensors")
+    assert told() == "There is no file at /none.safetensors."
+    node["tsn_source"].setValue("Shipped")
+    with monkeypatch.context() as without:
+        without.setenv("TSN_COMMAND", "/no/tsn")
+        assert "can't be started" in told()
+    assert not list((tmp_path / "tsn").rglob("*.exr"))  # all this is said before anything is rendered
+
+    def broken(path, number, write):
+        raise RuntimeError("Read1: no such file")
+
+    nuke.writer = broken
+    assert told() == "The input could not be rendered: Read1: no such file."
+    node.setInput(0, None)
+    assert told() == "Nothing is connected to the node's input."
+    nuke.root()["name"].setValue("")
+    node["tsn_folder"].setValue("[file dirname [value root.name]]/tsn")
+    node.setInput(0, nuke.selected)
+    assert told() == "Save the script first, or choose a folder on the node."
+
+
+def test_the_double_is_strict(nuke):
+    with pytest.raises(AttributeError):
+        nuke.nodes.Blurr(name="b")
+    with pytest.raises(NameError):
+        nuke.nodes.Write(name="w")["colour"]
+    with pytest.raises(ValueError, match="has no item"):
+        nuke.nodes.Write(name="w")["file_type"].setValue("jpeg2000")
+    with pytest.raises(AttributeError):
+        nuke.rendre()

@@ -1,0 +1,264 @@
+"""What the plug-ins do without their hosts; modules are loaded by path, as nothing here could import the packages."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from tsn.shot.load import load as load_shot
+from tsn.style.weights import bundled
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+BLENDER, NUKE = PLUGINS / "blender/tsn_blender", PLUGINS / "nuke/tsn_nuke"
+
+
+def module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"plain_{name}", BLENDER / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = made  # dataclasses look it up
+    spec.loader.exec_module(made)
+    return made
+
+
+command, shotfile, frames, exr = (module(name) for name in ("command", "shotfile", "frames", "exr"))
+
+
+@pytest.mark.parametrize("name", ["command", "shotfile", "frames"])
+def test_both_plug_ins_carry_the_same_plain_modules(name):
+    assert (BLENDER / f"{name}.py").read_bytes() == (NUKE / f"{name}.py").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["command", "shotfile", "frames", "exr"])
+def test_plain_modules_need_the_standard_library_only(name):
+    import ast
+
+    tree = ast.parse((BLENDER / f"{name}.py").read_text())
+    names = {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    } | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}  # fmt: skip
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_every_shipped_style_has_a_thumbnail():
+    shipped = {path.stem for path in (BLENDER / "thumbnails").glob("*.png")}
+    missing = {info.name for info in bundled()} - shipped
+    assert not missing, "run plugins/blender/make_thumbnails.py"
+
+
+# --- shot files ----------------------------------------------------------------------------------------------------
+
+SHOT = {
+    "plate": "plate/a.####.exr",
+    "output": "styled/a.####.exr",
+    "first": 1,
+    "last": 3,
+    "colour": "lin_rec709",
+    "style": "tarascon",
+    "painting": False,
+    "window": 4,
+}
+
+
+def written(tmp_path, **changes):
+    shotfile.write(shotfile.Shot(**SHOT | changes), tmp_path / "a.yaml")
+    return load_shot(tmp_path / "a.yaml", environ={})
+
+
+def test_a_shot_file_says_what_the_node_asks(tmp_path):
+    shot = written(
+        tmp_path, layer="Composite.Combined", vectors=("ViewLayer.Vector", "blender"),
+        matte=("ViewLayer.CryptoObject", ["cube", "lamp"]), invert=True,
+    )  # fmt: skip
+    assert (shot.plate, shot.layer) == (str(tmp_path / "plate/a.####.exr"), "Composite.Combined")
+    assert (shot.frames, shot.temporal.window, shot.colour.input) == ("1-3", 4, "lin_rec709")
+    assert (shot.style.model, shot.style.strength.at(2)) == ("tarascon", 1)
+    assert (shot.flow.vectors.layer, shot.flow.vectors.convention) == ("ViewLayer.Vector", "blender")
+    assert (shot.matte.cryptomatte, shot.matte.names, shot.matte.invert) == (
+        "ViewLayer.CryptoObject", ("cube", "lamp"), True,
+    )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+@pytest.mark.parametrize(
+    "name", ['a "quoted" name', "a: b", "# no comment", "{brace", "Würfel", "back\\slash", "-1", "yes"]
+)
+def test_no_name_breaks_out_of_its_line(tmp_path, name):
+    assert written(tmp_path, matte=("CryptoObject", [name])).matte.names == (name,)
+
+
+def test_one_frame_is_a_range_too(tmp_path):
+    assert written(tmp_path, last=1).frames == "1"
+
+
+def test_a_painting_is_asked_for_as_adain():
+    assert 'style: {adain: "/a/b.png"}' in shotfile.text(
+        shotfile.Shot(**SHOT | {"style": "/a/b.png", "painting": True})
+    )
+
+
+# --- frames --------------------------------------------------------------------------------------------------------
+
+
+def test_runs_and_their_names():
+    assert frames.runs([3, 1, 2, 7, 9, 8, 20]) == [(1, 3), (7, 9), (20, 20)]
+    assert frames.named([3, 1, 2, 20]) == "1-3, 20"
+
+
+def test_frames_on_disk(tmp_path):
+    for name in ("a.0001.exr", "a.0002.exr", "a.10000.exr", ".a.0003.exr", "a.0004.exr.tmp", "ab.0005.exr", "a.x.exr"):
+        (tmp_path / name).touch()
+    assert frames.on_disk(tmp_path, "a") == {1, 2, 10000}
+    assert frames.on_disk(tmp_path / "none", "a") == set()
+
+
+@pytest.mark.parametrize(
+    ("there", "stale", "told"),
+    [
+        (range(48), [1, 2], "48 of 48 frames, 2 out of date"),
+        (range(48), [], "48 of 48 frames"),
+        (range(20, 60), [], "28 of 48 frames"),
+        ([], [], "Nothing rendered yet"),
+    ],
+)
+def test_status(there, stale, told):
+    assert frames.status(there=set(there), wanted=set(range(48)), stale=stale) == told
+
+
+# --- EXR -----------------------------------------------------------------------------------------------------------
+
+
+def write(path, value=1.0, *, parts=False, compression=OpenEXR.ZIP_COMPRESSION, **header):
+    names = [f"Composite.Combined.{end}" for end in "RGBA"] + ["ViewLayer.Vector.X"]
+    channels = {name: np.full((40, 8), value, np.float16) for name in names}
+    header = {"compression": compression, "type": OpenEXR.scanlineimage} | header
+    if parts:
+        made = {"Composite.Combined": {"R": channels[names[0]]}, "other": {"V.X": channels[names[4]]}}
+        OpenEXR.File([OpenEXR.Part(dict(header), held, name) for name, held in made.items()]).write(str(path))
+    else:
+        OpenEXR.File(header, channels).write(str(path))
+    return path
+
+
+def test_channels_of_one_and_of_several_parts(tmp_path):
+    assert exr.channels(write(tmp_path / "a.exr"))[:2] == ["Composite.Combined.A", "Composite.Combined.B"]
+    assert exr.channels(write(tmp_path / "b.exr", parts=True)) == ["Composite.Combined.R", "V.X"]
+    (tmp_path / "c.exr").write_bytes(b"no EXR at all")
+    with pytest.raises(ValueError, match="no EXR"):
+        exr.channels(tmp_path / "c.exr")
+
+
+def test_same_pixels_whatever_the_header_says(tmp_path):
+    first = write(tmp_path / "a.exr", RenderTime="00:00.12")
+    assert exr.same_pixels(first, write(tmp_path / "b.exr", RenderTime="00:11:00.12 and more"))
+    assert not exr.same_pixels(first, write(tmp_path / "c.exr", 1.001))
+    assert not exr.same_pixels(first, tmp_path / "none.exr")
+    assert not exr.same_pixels(first, write(tmp_path / "d.exr", parts=True))
+    piz = OpenEXR.PIZ_COMPRESSION
+    assert not exr.same_pixels(write(tmp_path / "e.exr", compression=piz), write(tmp_path / "f.exr", compression=piz))
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+def script(path, text):
+    path.write_text(f"#!{sys.executable}\n{text}")
+    path.chmod(0o755)
+    return str(path)
+
+
+def wait_for(condition, seconds=20):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_child_has_none_of_the_hosts_python(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    asked = script(tmp_path / "tsn", "import os; print([name for name in os.environ if name.startswith('PYTHON')])")
+    assert command.ask(asked).strip() == "[]"
+
+
+def test_a_missing_command_is_one_sentence(tmp_path):
+    with pytest.raises(command.Failed, match=r"'/no/tsn' can't be started\. Set its path"):
+        command.ask("/no/tsn", "--version")
+    with pytest.raises(command.Failed, match="can't be started"):
+        command.Child("/no/tsn", tmp_path / "a.yaml", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("tsn: a.exr is damaged\n  Copy it again.\n", "a.exr is damaged. Copy it again."),
+        ("Warning: x\ntsn: no device 'cuda'.\n", "no device 'cuda'."),
+        ("Usage: tsn render\n\nError: No such option: --x\n", "No such option: --x."),
+        ("Killed\n", "tsn ended with code 3: Killed"),
+        ("", "tsn ended with code 3: it said nothing"),
+    ],
+)
+def test_what_tsn_says_is_passed_on_in_one_line(said, told):
+    assert command.explained(said, 3) == told
+
+
+def test_events_are_heard_while_it_runs(tmp_path):
+    text = (
+        "import json, sys, time\n"
+        "print(json.dumps({'kind': 'start', 'total': 2}), flush=True)\n"
+        "print('no event', flush=True)\n"
+        "sys.stdin.read(); time.sleep(0.2)\n"
+        "print(json.dumps({'kind': 'frame', 'frame': 1, 'done': 1, 'total': 2}), flush=True)"
+    )
+    child = command.Child(script(tmp_path / "tsn", text), tmp_path / "a.yaml", device="cpu")
+    heard = []
+
+    def ended():
+        heard.extend(event["kind"] for event in child.events())
+        return child.ended
+
+    wait_for(ended)
+    child.finish()
+    assert heard == ["start", "frame"]
+
+
+def test_a_child_that_will_not_end_is_killed_with_its_children(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "GRACE", 0.5)
+    text = (
+        "import json, os, signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(json.dumps({'kind': 'note', 'text': str(worker.pid)}), flush=True); time.sleep(60)"
+    )
+    child = command.Child(script(tmp_path / "tsn", text), tmp_path / "a.yaml", device="cpu")
+    heard = []
+    wait_for(lambda: heard.extend(child.events()) or heard)
+    child.cancel()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+
+    def gone():
+        status = Path(f"/proc/{heard[0]['text']}/status")
+        return not status.exists() or "State:\tZ" in status.read_text()
+
+    wait_for(gone)
+    with pytest.raises(command.Failed, match="Cancelled"):
+        child.finish()
+
+
+def test_sigterm_is_what_it_gets_first(tmp_path):
+    text = (
+        "import signal, sys, time, json; signal.signal(signal.SIGTERM, lambda *_: (open('told', 'w'), sys.exit(130)))\n"
+    )
+    text += "print(json.dumps({'kind': 'start'}), flush=True); time.sleep(60)"
+    child = command.Child(script(tmp_path / "tsn", text), tmp_path / "a.yaml", device="cpu")
+    wait_for(lambda: list(child.events()))
+    child.cancel()
+    assert (tmp_path / "told").exists()
