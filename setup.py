@@ -34,8 +34,12 @@ setup(
     ],
     extras_require={
         "onnx": ["onnxruntime"],
+        "farm": ["openjd-cli>=0.8", "opencue-pyoutline"],
         "train": ["h5py", "pillow"],
-        "dev": ["pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML", "onnx", "onnxruntime"],
+        "dev": [
+            *("pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML", "onnx", "onnxruntime"),
+            *("openjd-cli>=0.8", "opencue-pyoutline", "lxml"),
+        ],
     },
     entry_points={"console_scripts": ["tsn = tsn_batch.cli:main"]},
 )
