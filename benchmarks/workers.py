@@ -58,7 +58,9 @@ def main(frames: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result | {"limit": BAR, "met": speed >= BAR}, indent=1))
         return
-    click.echo(f"{frames} frames of {WIDTH}x{HEIGHT}, {os.cpu_count()} cores, load before {load:.1f}, 1 thread a worker")
+    click.echo(
+        f"{frames} frames of {WIDTH}x{HEIGHT}, {os.cpu_count()} cores, load before {load:.1f}, 1 thread a worker"
+    )
     for name, run in (("one worker", one), ("two workers", two)):
         click.echo(f"{name:12} {run['wall']:7.1f} s wall {run['cpu']:7.1f} s CPU")
     click.echo(f"speed {speed:.2f}, at least {BAR}: {'met' if speed >= BAR else 'MISSED'}; the same bits")

@@ -32,7 +32,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     values: list[dict[str, Any]] = [{"name": "JobFolder", "value": str(job.folder)}]
     if options.priority is not None:
         values.append({"name": "deadline:priority", "value": options.priority})
-    _write(job.folder / "template.yaml", template(job, plan, frames.compact(chunks).replace("x", ":"), options))
+    _write(job.folder / "template.yaml", template(plan, frames.compact(chunks).replace("x", ":"), options))
     _write(job.folder / "parameter_values.yaml", {"parameterValues": values})
     _write(job.folder / "asset_references.yaml", {"assetReferences": _assets(job, plan)})
     job.save_facts({"farm": "openjd"})
@@ -42,7 +42,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     )
 
 
-def template(job: Job, plan: Plan, chunks: str, options: Options) -> dict[str, Any]:
+def template(plan: Plan, chunks: str, options: Options) -> dict[str, Any]:
     """The job template, specification 2023-09.
 
     Args:
@@ -59,7 +59,7 @@ def template(job: Job, plan: Plan, chunks: str, options: Options) -> dict[str, A
                 "type": "PATH",
                 "objectType": "DIRECTORY",
                 "dataFlow": "INOUT",
-                "default": str(job.folder),
+                "default": ".",  # the template's folder: an absolute path is refused when the job is made
                 "description": "Plan, logs and records; every host reads and writes it.",
             },
             {

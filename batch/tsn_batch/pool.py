@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tsn import frames as ranges
-from tsn.errors import DeviceError, InputError, OutputError, TsnError, UsageError
+from tsn.errors import DeviceError, OutputError, TsnError, UsageError, kind_of
 from tsn.shot.plan import Plan, default_chunk_size
 from tsn_batch.worker import Job
 
@@ -33,8 +33,6 @@ RETURNS = 2
 """How often a chunk goes back to the queue after its worker died."""
 GRACE_S = 20.0
 """For a worker to finish the operation it is in and to remove its temporary file."""
-
-KINDS: dict[int, type[TsnError]] = {kind.exit_code: kind for kind in (UsageError, InputError, DeviceError, OutputError)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +175,7 @@ class Pool:
             self._report(replace(event, done=len(self._frames)))
 
     def _fault(self, worker: _Worker, chunk: int, *, code: int, message: str, hint: str | None) -> None:
-        kind = KINDS.get(code, TsnError)
+        kind = kind_of(code)
         if not worker.ready or kind in (UsageError, OutputError):  # the next chunk would meet it too
             raise kind(message, hint=hint)
         self._failed[chunk] = kind(message, hint=hint)

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn.errors import Cancelled, DeviceError, InputError, TsnError, UsageError
+from tsn.errors import Cancelled, DeviceError, InputError, UsageError, kind_of
 from tsn.shot.plan import Plan
 from tsn_batch import opencue, openjd, slurm
 from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, unfinished
 from tsn_batch.options import Options
 from tsn_batch.progress import table
-from tsn_batch.task import KINDS
 
 FARMS: Mapping[str, Callable[[Job, Plan, Sequence[int], Options], str]] = {
     "slurm": slurm.submit,
@@ -111,12 +110,13 @@ def require_done(job: Job) -> None:
     for step in (SURVEY, *(str(chunk.index) for chunk in plan.chunks), FINISH):
         record = job.record(step)
         if record is not None and record.code:
-            kind = Cancelled if record.code == 130 else KINDS.get(record.code, TsnError)
-            raise kind(f"{plan.shot.file.stem}, {_step(plan, step)}: {record.message}", hint=f"Log: {job.log(step)}")
+            raise kind_of(record.code)(
+                f"{plan.shot.file.stem}, {_step(plan, step)}: {record.message}", hint=f"Log: {job.log(step)}"
+            )
     if job.record(FINISH) is None:
         raise Cancelled(
             f"{plan.shot.file.stem} left the queue before its end: cancelled, or lost with its host.",
-            hint="Submit it again: only what is missing will be rendered.",
+            hint=f"Submit it again: only what is missing will be rendered. Logs: {job.folder / 'logs'}",
         )
 
 

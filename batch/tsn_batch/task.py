@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from tsn.errors import Cancelled, DeviceError, InputError, OutputError, TsnError, UsageError
+from tsn.errors import Cancelled, DeviceError, kind_of
 from tsn.io.sequence import cannot_write
 from tsn_batch.job import FINISH, SURVEY, Job, Record, save_record
 
@@ -24,7 +24,6 @@ PAUSES_S = (2.0, 8.0)
 """Before the second and the third try: what a file server needs to come back after a hiccup."""
 HOPELESS = (2, 130)
 """Exit codes that a second try won't change: the shot file is wrong; somebody cancelled."""
-KINDS: dict[int, type[TsnError]] = {kind.exit_code: kind for kind in (UsageError, InputError, DeviceError, OutputError)}
 
 
 def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd: bool = False) -> None:
@@ -41,8 +40,9 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
         os.environ |= {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     started = time.monotonic()
     attempt, code = 0, 0
-    for attempt, pause in enumerate((0.0, *PAUSES_S), start=1):
-        time.sleep(pause)
+    for attempt in range(1, len(PAUSES_S) + 2):
+        if attempt > 1:
+            time.sleep(PAUSES_S[attempt - 2])
         code = _try(job, step, attempt, device=device, openjd=openjd)
         if code == 0 or code in HOPELESS:
             break
@@ -56,7 +56,7 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
     if code == 130:
         raise Cancelled(f"Cancelled. Log: {log}")
     if code:
-        kind = KINDS.get(code, DeviceError if code < 0 else TsnError)
+        kind = DeviceError if code < 0 else kind_of(code)
         raise kind(f"{named(step)} failed {attempt} times: {record.message}", hint=f"Log: {log}")
 
 

@@ -49,15 +49,18 @@ def farm(shared: Path) -> Iterator[object]:
 
 
 def write_shot(folder: Path, count: int, *, window: int = 1, cuts: str = "auto") -> Path:
-    """A shot of `count` frames of noise, 40x24, in a folder of its own; a tiny net paints it."""
+    """A shot of `count` frames, a pan of a pixel a frame over a texture, 40x24; a tiny net paints it."""
+    import cv2
     import torch
     from safetensors.torch import save_file
 
     from tsn.style.feedforward import StyleNet
 
     (folder / "plate").mkdir(parents=True)
+    coarse = np.random.default_rng(1).uniform(0, 1.5, (8, (40 + count) // 3, 3)).astype(np.float32)
+    world = cv2.resize(coarse, (40 + count, 24), interpolation=cv2.INTER_CUBIC)
     for number in range(1001, 1001 + count):
-        rgb = np.random.default_rng(number).uniform(0, 1.5, (3, 24, 40)).astype(np.float16)
+        rgb = np.ascontiguousarray(world[:, number - 1001 :][:, :40].transpose(2, 0, 1)).astype(np.float16)
         header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
         OpenEXR.File(header, dict(zip("RGB", rgb, strict=True))).write(str(folder / f"plate/sh.{number}.exr"))
     torch.manual_seed(0)
