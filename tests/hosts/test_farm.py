@@ -271,9 +271,9 @@ def test_cancel_and_resubmit(farm, make_shot) -> None:
     shot = make_shot(60, window=0, cuts="[]")
     whole = right(shot)
     styled = shot.parent / "styled"
-    assert submit(farm, shot, "--chunk-size", "30").returncode == 0
+    assert submit(farm, shot, "--chunk-size", "6").returncode == 0  # a chunk starts slowly, and is rendered in no time
     until(lambda: len(list(styled.glob("sh.*.exr"))) > 2, "some frames")
-    double = submit(farm, shot, "--chunk-size", "30")
+    double = submit(farm, shot, "--chunk-size", "6")
     assert double.returncode == 2 and "still in Slurm's queue" in double.stderr
     told = farm.desk(*TSN, "cancel", shot)
     assert told.returncode == 0 and "steps cancelled" in told.stdout
@@ -282,7 +282,7 @@ def test_cancel_and_resubmit(farm, make_shot) -> None:
     kept = bits(styled)
     assert all(whole[name] == content for name, content in kept.items()) and len(kept) < 60
     dates = {name: (styled / name).stat().st_mtime_ns for name in kept}
-    done = submit(farm, shot, "--chunk-size", "30", "--wait")
+    done = submit(farm, shot, "--chunk-size", "6", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert bits(styled) == whole
     assert {name: (styled / name).stat().st_mtime_ns for name in kept} == dates, "finished frames are left alone"
