@@ -19,7 +19,7 @@ demo: $(VENV)/.installed  ## render the demo shot and make a contact sheet
 test: $(VENV)/.installed  ## the whole suite, under ten minutes on two cores
 	$(BIN)/pytest
 
-test-hosts: $(VENV)/.installed  ## what needs other programs installed: the demo plate against the Blender that made it
+test-hosts: $(VENV)/.installed  ## what needs other programs: Blender; a Slurm with two hosts (installs them, as root)
 	PYTHON=$(PYTHON) bash tests/hosts/run
 
 lint: $(VENV)/.installed  ## style, types, and the direction of imports
@@ -28,9 +28,10 @@ lint: $(VENV)/.installed  ## style, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache  # its cache missed an edited import once
 
-bench: $(VENV)/.installed  ## costs, memory and stability on this machine
+bench: $(VENV)/.installed  ## costs, memory, stability and workers on this machine
 	$(BIN)/python benchmarks/cost.py
 	$(BIN)/python benchmarks/stability.py
+	$(BIN)/python benchmarks/workers.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info shots/demo/styled

@@ -34,10 +34,12 @@ setup(
     ],
     extras_require={
         "onnx": ["onnx", "onnxruntime"],
+        "farm": ["openjd-cli>=0.8", "opencue-pyoutline"],
         "train": ["h5py", "pillow", "tensorboard"],
         "dev": [
             *("pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML"),
             *("onnx", "onnxruntime", "tensorboard", "h5py", "pillow"),
+            *("openjd-cli>=0.8", "opencue-pyoutline", "lxml"),
         ],
     },
     entry_points={"console_scripts": ["tsn = tsn_batch.cli:main"]},

@@ -59,6 +59,12 @@ class Cancelled(TsnError):
     exit_code = 130
 
 
+def kind_of(code: int) -> type[TsnError]:
+    """The error that ends a process with this exit code: how a parent raises the fault of its child."""
+    kinds = (UsageError, InputError, DeviceError, OutputError, Cancelled)
+    return next((kind for kind in kinds if kind.exit_code == code), TsnError)
+
+
 def near_miss(word: str, known: Iterable[str]) -> str | None:
     """A hint naming the known word nearest to a mistyped one, or None where none is near."""
     close = difflib.get_close_matches(word, list(known), n=1)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.shot.inspect import inspect
+from tsn.io.sequence import Sequence
+from tsn.shot.inspect import stamp
 from tsn.shot.output import require_writable
-from tsn.shot.plan import Plan
+from tsn.shot.plan import Plan, survey_frames
 from tsn_batch.progress import count
 
 Finding = tuple[str, str]
 """What it is about, and what was found."""
+
+AGAIN = "Make the plan again with `tsn plan`; frames that are finished and still right will be skipped."
 
 
 def describe(plan: Plan) -> Iterator[Finding]:
@@ -62,6 +64,15 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
         yield "matte", f"covers {100 * float(cover.mean()):.1f} % of frame {first}"
 
 
+def require_plan(plan: Plan) -> None:
+    """Raise InputError where this host has another tsn or other weights than the plan was made with."""
+    from tsn.shot.weights import require_weights
+
+    if plan.tsn != tsn.__version__:
+        raise InputError(f"The plan was made by tsn {plan.tsn}, and this is {tsn.__version__}.", hint=AGAIN)
+    require_weights(plan)
+
+
 def require_chunk(plan: Plan, index: int) -> None:
     """Raise UsageError for a chunk that the plan hasn't got, InputError where it would come out otherwise today.
 
@@ -70,18 +81,39 @@ def require_chunk(plan: Plan, index: int) -> None:
     """
     if not 0 <= index < len(plan.chunks):
         raise UsageError(f"The plan has no chunk {index}, only 0 to {len(plan.chunks) - 1}.", hint="They count from 0.")
-    again = "Make the plan again with `tsn plan`; frames that are finished and still right will be skipped."
-    if plan.tsn != tsn.__version__:
-        raise InputError(f"The plan was made by tsn {plan.tsn}, and this is {tsn.__version__}.", hint=again)
-    planned = plan.plate
-    now = inspect(replace(plan.shot, frames=ranges.compact(planned.frames)))
-    today = replace(plan, plate=now)
-    if any(plan.digest(number) != today.digest(number) for number in plan.chunks[index].frames):
-        changed = [number for number in planned.frames if planned.stamps.get(number) != now.stamps.get(number)]
+    require_plan(plan)
+    chunk = plan.chunks[index]
+    sources = {source for number in chunk.frames if (source := plan.source_of(number)) is not None}
+    gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
+    window = {number for source in sources for number in plan.near(source)}
+    _require_unchanged(plan, {*window, *gaps, *survey_frames(plan.plate.present)}, f"chunk {index}")
+
+
+def require_survey(plan: Plan) -> None:
+    """Raise InputError where the plan's pins would be taken of another plate than it was made for."""
+    require_plan(plan)
+    needed = set(survey_frames(plan.plate.present))
+    if plan.shot.temporal.cuts == "auto":
+        needed |= {number for chunk in plan.chunks for number in chunk.reads}
+    _require_unchanged(plan, needed, "the survey")
+
+
+def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
+    """Only the frames that it depends on: one that a renderer has taken back must not stop the rest."""
+    plates = Sequence.parse(plan.shot.plate, base=Path())
+    changed = []
+    for number in sorted(needed):
+        try:
+            found: str | None = stamp(plates.path(number))
+        except OSError:
+            found = None
+        if found != plan.plate.stamps.get(number):
+            changed.append(number)
+    if changed:
         raise InputError(
-            f"{plan.shot.plate}: chunk {index} depends on frames that changed after the plan was made:"
+            f"{plan.shot.plate}: {what} depends on frames that changed after the plan was made:"
             f" {ranges.compact(changed)} (another size, date or presence)",
-            hint=again,
+            hint=AGAIN,
         )
 
 

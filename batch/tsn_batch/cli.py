@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from tsn import __version__
-from tsn.errors import UsageError
+from tsn_batch import farm_cli
+from tsn_batch.asking import DEVICE, FORCE, FRAMES, MISSING, SETS, SHOT, json_option, load, planned
 from tsn_batch.group import Tsn
 from tsn_batch.guard import Settings
 
-if TYPE_CHECKING:
-    from tsn.shot.model import Shot
-    from tsn.shot.plan import Plan
-
 SHELLS = ("bash", "zsh", "fish")
 EXPORTS = {"torchscript": ".pt", "onnx": ".onnx"}
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @click.group(cls=Tsn, context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,46 +30,29 @@ def cli() -> None:
     """
 
 
-def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if "," in value:
-        raise UsageError(f"--device {value}: this version renders on one device", hint=SPLIT)
-    return value
-
-
-SPLIT = "Make a plan (`tsn plan`) and run its chunks side by side (`tsn chunk`): the pixels are the same."
-SHOT = click.argument("shot", type=click.Path(path_type=Path))
-FRAMES = click.option("-F", "--frames", metavar="RANGE", help="Only these, such as 1001-1020, 1001-1050x2 or 1,5,9-20.")
-DEVICE = click.option(
-    "--device", default="auto", show_default=True, envvar="TSN_DEVICE", callback=_device, help="auto, cpu, cuda:1, mps."
-)
-FORCE = click.option("--force", is_flag=True, help="Render finished frames again.")
-SETS = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Such as temporal.window=4. Repeatable.")
-MISSING = click.option(
-    "--missing", type=click.Choice(["error", "hold", "black", "skip"]), help="Gaps in the plate; as --set missing=."
-)
-
-
-def _json(help: str) -> Decorator:
-    return click.option("--json", "as_json", is_flag=True, help=help)
+for command in farm_cli.COMMANDS:
+    cli.add_command(command)
 
 
 @cli.command()
 @SHOT
 @FRAMES
 @DEVICE
-@click.option("--workers", type=click.IntRange(min=1), default=1, help="Only 1 in this version.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that share the devices.  [one a device]")
+@click.option("--chunk-size", type=click.IntRange(min=1), metavar="N", help="Frames that a worker takes at a time.")
 @SETS
 @MISSING
 @FORCE
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
-@_json("One JSON object a line for every event, on stdout.")
+@json_option("One JSON object a line for every event, on stdout.")
 @click.pass_obj
 def render(
     settings: Settings,
     shot: Path,
     frames: str | None,
     device: str,
-    workers: int,
+    workers: int | None,
+    chunk_size: int | None,
     sets: tuple[str, ...],
     missing: str | None,
     force: bool,
@@ -82,19 +61,21 @@ def render(
 ) -> None:
     """Render a shot. Finished frames are verified and skipped.
 
-    The output's folder is made if the one above it is there.
+    Several devices (cuda:0,cuda:1) or --workers render chunks side by side; the pixels are the same.
     """
-    if workers > 1:
-        raise UsageError(f"--workers {workers}: this version renders with one worker", hint=SPLIT)
-    plan = _plan(_load(shot, sets, missing), frames)
+    from tsn_batch import pool
+
+    count = len(pool.slots(device, workers))
+    plan = planned(load(shot, sets, missing), frames, chunk_size, workers=count)
     if dry_run:
         from tsn_batch import outline
 
         click.echo(outline.as_json(plan, device) if as_json else outline.as_text(plan, device))
         return
-    from tsn_batch import local
+    from tsn_batch import local, progress
 
-    local.render(plan, device=device, force=force, as_json=as_json, quiet=settings.quiet)
+    way = progress.way(sys.stdout, as_json=as_json, quiet=settings.quiet)
+    local.render(plan, device=device, workers=workers, force=force, way=way)
 
 
 @cli.command()
@@ -106,7 +87,7 @@ def check(shot: Path, device: str, sets: tuple[str, ...], missing: str | None) -
     """Look for faults without rendering: every plate frame, colour space, layers, matte, weights, output."""
     from tsn_batch import check as checks
 
-    plan = _plan(_load(shot, sets, missing))
+    plan = planned(load(shot, sets, missing))
     for what, found in checks.check(plan, device=device, note=click.echo):
         click.echo(f"{what:8}  {found}")
     click.echo("No fault found.")
@@ -115,7 +96,7 @@ def check(shot: Path, device: str, sets: tuple[str, ...], missing: str | None) -
 @cli.command()
 @SHOT
 @SETS
-@_json("A list of {key, value, origin}.")
+@json_option("A list of {key, value, origin}.")
 def explain(shot: Path, sets: tuple[str, ...], as_json: bool) -> None:
     """Say where each value of a shot comes from."""
     from tsn.shot import explain as explaining
@@ -135,9 +116,13 @@ def plan(
     shot: Path, output: Path, chunk_size: int | None, frames: str | None, sets: tuple[str, ...], missing: str | None
 ) -> None:
     """Cut a shot into chunks for a farm, as JSON."""
-    from tsn.shot import plan as plans
+    from dataclasses import replace
 
-    made = _plan(_load(shot, sets, missing), frames, chunk_size)
+    from tsn.shot import plan as plans
+    from tsn.shot.weights import weights_of
+
+    made = planned(load(shot, sets, missing), frames, chunk_size)
+    made = replace(made, weights=weights_of(made.shot))
     if str(output) == "-":
         click.echo(json.dumps(plans.to_dict(made), indent=1))
         return
@@ -150,21 +135,38 @@ def plan(
 @click.argument("index", type=int)
 @DEVICE
 @FORCE
-@_json("One JSON object a line for every event, on stdout.")
+@json_option("One JSON object a line for every event, on stdout.")
+@farm_cli.OPENJD
+@click.option("--record", type=click.Path(path_type=Path), metavar="FILE", help="Write host and times there, as JSON.")
 @click.pass_obj
-def chunk(settings: Settings, plan: Path, index: int, device: str, force: bool, as_json: bool) -> None:
-    """Render one chunk of a plan, on any host. Refused where the plate changed since the plan was made."""
+def chunk(
+    settings: Settings,
+    plan: Path,
+    index: int,
+    device: str,
+    force: bool,
+    as_json: bool,
+    openjd: bool,
+    record: Path | None,
+) -> None:
+    """Render one chunk of a plan, on any host.
+
+    Refused where the plate changed since the plan was made, or where this host has other weights.
+    """
     from tsn.shot import plan as plans
-    from tsn_batch import local
+    from tsn_batch import job, local, progress
     from tsn_batch.check import require_chunk
 
     loaded = plans.load(plan)
+    way = "openjd" if openjd else progress.way(sys.stdout, as_json=as_json, quiet=settings.quiet)
     require_chunk(loaded, index)
-    local.render(loaded, chunks=[index], device=device, force=force, as_json=as_json, quiet=settings.quiet)
+    tally = local.render(loaded, chunks=[index], device=device, force=force, way=way)
+    if record is not None:
+        job.save_record(record, job.record_of(tally))
 
 
 @cli.command()
-@_json("A list of {name, family, licence, sha256, title, size, path}.")
+@json_option("A list of {name, family, licence, sha256, title, size, path}.")
 def styles(as_json: bool) -> None:
     """List the styles that come with tsn."""
     from tsn.style.weights import bundled
@@ -214,7 +216,7 @@ def qc(shot: Path, frames: str | None, sets: tuple[str, ...]) -> None:
     from tsn import frames as ranges
     from tsn.qc.contact_sheet import contact_sheet
 
-    click.echo(contact_sheet(_load(shot, sets), frames=ranges.parse(frames) if frames else None))
+    click.echo(contact_sheet(load(shot, sets), frames=ranges.parse(frames) if frames else None))
 
 
 @cli.command()
@@ -226,22 +228,6 @@ def completion(shell: str) -> None:
     script = get_completion_class(shell)
     assert script is not None
     click.echo(script(cli, {}, "tsn", "_TSN_COMPLETE").source())
-
-
-def _load(shot: Path, sets: Sequence[str], missing: str | None = None) -> Shot:
-    from tsn.shot.load import load
-
-    return load(shot, sets=[*sets, *([f"missing={missing}"] if missing else [])])
-
-
-def _plan(shot: Shot, frames: str | None = None, chunk_size: int | None = None) -> Plan:
-    # As tsn.api.plan, which brings torch with it.
-    from tsn import frames as ranges
-    from tsn.shot.inspect import inspect
-    from tsn.shot.plan import plan
-
-    wanted = None if frames is None else ranges.parse(frames)
-    return plan(shot, inspect(shot), wanted=wanted, chunk_size=chunk_size)
 
 
 def main() -> NoReturn:

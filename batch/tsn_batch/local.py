@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsn.errors import Cancelled
-from tsn.shot.output import make_folder
+from tsn.shot.output import cache_folder, make_folder
 from tsn.shot.plan import Plan
-from tsn_batch import progress
+from tsn_batch import pool, progress
 from tsn_batch.progress import Tally
 
 if TYPE_CHECKING:
@@ -23,38 +24,56 @@ def render(
     *,
     chunks: Sequence[int] | None = None,
     device: str = "auto",
+    workers: int | None = None,
     force: bool = False,
-    as_json: bool = False,
-    quiet: bool = False,
-) -> None:
-    """Render a plan, or some of its chunks, with progress on stdout.
+    way: str = "plain",
+) -> Tally:
+    """Render a plan, or some of its chunks, with progress on stdout, and say how it went.
+
+    Args:
+        device: one of `tsn.shot.render.render`, or several with commas between, a worker process each.
+        workers: how many processes share the devices; None = one a device. One alone renders in this process.
+        way: how to show progress, of `progress.WAYS`.
 
     Raises:
+        UsageError: no such list of devices.
         Cancelled: Ctrl-C or SIGTERM; the message counts what is finished all the same.
         TsnError: of any other kind.
     """
-    chosen = plan.chunks if chunks is None else [plan.chunks[index] for index in chunks]
+    slots = pool.slots(device, workers)
+    indices = range(len(plan.chunks)) if chunks is None else chunks
+    chosen = [plan.chunks[index] for index in indices]
     numbers = [number for chunk in chosen for number in chunk.frames]
     tally, before = Tally(), {}
-    way = progress.way(sys.stdout, as_json=as_json, quiet=quiet)
     try:
         make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds
         before = _files(plan, numbers)
         with progress.WAYS[way](sys.stdout, tally) as show:
-            from tsn.shot.render import render as render_plan
 
             def report(event: Event) -> None:
                 tally.add(event)
                 show(event)
 
-            render_plan(plan, chunks=chunks, device=device, force=force, report=report)
+            if len(slots) > 1:
+                pool.Pool(plan, slots, folder=logs(plan), force=force, report=report).run(indices)
+            else:
+                from tsn.shot.render import render as render_plan
+
+                render_plan(plan, chunks=chunks, device=slots[0].device, force=force, report=report)
     except KeyboardInterrupt:
         # Frames reach the disk behind the painting, so the last ones were not reported yet.
         written = {number for number, file in _files(plan, numbers).items() if before.get(number) != file}
         kept = {number for number in tally.skipped if plan.source_of(number) is not None}
         raise Cancelled(_cancelled(len(written | kept))) from None
-    if way in ("bar", "plain"):
-        print(tally.summary(plan.shot.output), flush=True)
+    if way in ("bar", "plain", "openjd"):
+        print("\n".join(filter(None, [tally.table(), tally.summary(plan.shot.output)])), flush=True)
+    return tally
+
+
+def logs(plan: Plan) -> Path:
+    """Where the workers of a shot keep their logs: in the cache, as the frames' folder belongs to the frames."""
+    shot = plan.shot.file
+    return cache_folder() / "logs" / f"{shot.stem}-{hashlib.sha256(str(shot).encode()).hexdigest()[:8]}"
 
 
 def _files(plan: Plan, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -14,6 +17,8 @@ if TYPE_CHECKING:  # it lives beside torch
     from tsn.shot.render import Event
 
 Show = Callable[["Event"], None]
+HEARTBEAT_S = 60.0
+"""A log that says nothing for longer looks like a job that hangs."""
 RECENT = 15
 """Frames the pace is taken from: the first one of a run paints a whole window and says little about the others."""
 
@@ -25,6 +30,7 @@ class Tally:
     total: int = 0
     skipped: set[int] = field(default_factory=set)
     times: list[float] = field(default_factory=list)
+    workers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
 
     def add(self, event: Event) -> None:
@@ -32,6 +38,7 @@ class Tally:
             self.total, self.seconds = event.total, event.seconds
         elif event.status == "rendered":
             self.times.append(event.seconds)
+            self.workers[event.worker].append(event.seconds)
         elif event.status == "skipped" and event.frame is not None:
             self.skipped.add(event.frame)
 
@@ -39,7 +46,7 @@ class Tally:
         """Such as "0.81 fps, 0:01:02 left"; nothing before the first frame, and nothing left after the last."""
         if not self.times:
             return ""
-        each = max(median(self.times[-RECENT:]), 1e-6)
+        each = max(median(self.times[-RECENT:]) / len(self.workers), 1e-6)
         left = self.total - len(self.skipped) - len(self.times)
         fps = f"{1 / each:.2f} fps"
         if left <= 0:
@@ -59,6 +66,25 @@ class Tally:
         text = ", ".join(parts)
         return f"{text[0].upper()}{text[1:]}: {where}"
 
+    def table(self) -> str:
+        """A row for each of several workers; nothing for one."""
+        if len(self.workers) < 2:
+            return ""
+        rows = [(name, len(times), f"{sum(times) / len(times):.2f}") for name, times in sorted(self.workers.items())]
+        return table(("worker", "frames", "s a frame"), rows)
+
+
+def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+    """Columns as wide as they need to be, words to the left and numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [all(cell[:1].isdigit() or cell == "" for cell in column[1:]) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(f"{cell:{'>' if r else '<'}{width}}" for cell, width, r in zip(row, widths, right, strict=True))
+        for row in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
 
 def count(frames: int) -> str:
     return "1 frame" if frames == 1 else f"{frames} frames"
@@ -66,16 +92,35 @@ def count(frames: int) -> str:
 
 @contextmanager
 def plain(out: TextIO, tally: Tally) -> Iterator[Show]:
-    """One line a finished frame, whole and at once: a log is read while it grows."""
+    """One line a finished frame, whole and at once: a log is read while it grows. A heartbeat where nothing happens."""
+    ended, said = threading.Event(), time.monotonic()
+    started = said
+
+    def tell(line: str) -> None:
+        nonlocal said
+        said = time.monotonic()
+        print(line, file=out, flush=True)
 
     def show(event: Event) -> None:
         if event.kind == "note":
-            print(event.text, file=out, flush=True)
+            tell(event.text)
         elif event.kind == "frame":
             took = f"{event.seconds:.2f} s" if event.status == "rendered" else event.status
-            print(f"{event.frame}  {took}  ({event.done}/{event.total})", file=out, flush=True)
+            where = f"  {event.worker}" if event.worker else ""
+            tell(f"{event.frame}  {took}  ({event.done}/{event.total}){where}")
 
-    yield show
+    def beat() -> None:
+        while not ended.wait(max(0.01, said + HEARTBEAT_S - time.monotonic())):
+            if time.monotonic() - said >= HEARTBEAT_S:
+                tell(f"... still at work after {time.monotonic() - started:.0f} s")
+
+    heart = threading.Thread(target=beat, daemon=True)
+    heart.start()
+    try:
+        yield show
+    finally:
+        ended.set()
+        heart.join()
 
 
 @contextmanager
@@ -111,6 +156,26 @@ def json_lines(out: TextIO, tally: Tally) -> Iterator[Show]:
 
 
 @contextmanager
+def openjd(out: TextIO, tally: Tally) -> Iterator[Show]:
+    """Plain lines, with those between them that Open Job Description reads: progress, status, and why it failed."""
+    from tsn.errors import TsnError
+
+    with plain(out, tally) as show:
+
+        def tell(event: Event) -> None:
+            show(event)
+            if event.kind == "frame" and event.total:
+                print(f"openjd_progress: {100 * event.done / event.total:.1f}", file=out, flush=True)
+                print(f"openjd_status: frame {event.frame}, {tally.pace()}".rstrip(", "), file=out, flush=True)
+
+        try:
+            yield tell
+        except TsnError as error:
+            print(f"openjd_fail: {error}", file=out, flush=True)
+            raise
+
+
+@contextmanager
 def silent(out: TextIO, tally: Tally) -> Iterator[Show]:
     yield lambda event: None
 
@@ -118,12 +183,13 @@ def silent(out: TextIO, tally: Tally) -> Iterator[Show]:
 WAYS: Mapping[str, Callable[[TextIO, Tally], AbstractContextManager[Show]]] = {
     "bar": bar,
     "json": json_lines,
+    "openjd": openjd,
     "plain": plain,
     "silent": silent,
 }
 
 
-def way(out: TextIO, *, as_json: bool, quiet: bool, environ: Mapping[str, str] = os.environ) -> str:
+def way(out: TextIO, *, as_json: bool = False, quiet: bool = False, environ: Mapping[str, str] = os.environ) -> str:
     """Which of `WAYS` fits: carriage returns only where someone watches them."""
     if as_json:
         return "json"

@@ -81,8 +81,9 @@ def test_a_mistyped_command_is_guessed(tsn):
         (["--set", "nonsense"], "expected KEY=VALUE"),
         (["-F", "10o1"], "'10o1' is not a frame range"),
         (["-F", "1009"], "Frames 1009 are not in the shot"),
-        (["--workers", "2"], "one worker"),
-        (["--device", "cuda:0,cuda:1"], "one device"),
+        (["--workers", "0"], "0 is not in the range"),
+        (["--device", "cuda:0,cuda:1", "--workers", "1"], "fewer than the 2 devices"),
+        (["--device", "cuda:0,"], "a name is missing"),
         (["--missing", "invent"], "'invent' is not one of"),
         (["--fource"], "No such option"),
     ],
@@ -115,7 +116,7 @@ def test_device_of_the_command_line_counts_over_the_environment(tsn, shot, asked
 def test_log_level_before_and_after_the_command(tsn, shot, asked, words, monkeypatch):
     monkeypatch.setattr("logging.basicConfig", lambda **kwargs: None)
     assert tsn(*words, shot()).exit_code == 0
-    assert asked[0][1]["quiet"]
+    assert asked[0][1]["way"] == "silent"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -251,7 +252,7 @@ def test_chunk_asks_for_its_chunk_only(tsn, planned, asked):
     assert tsn("chunk", planned, 3, "--force", "--device", "cpu", "--json").exit_code == 0
     (plan, options), *_ = asked
     assert plan == plans.load(planned)
-    assert options == {"chunks": [3], "device": "cpu", "force": True, "as_json": True, "quiet": False}
+    assert options == {"chunks": [3], "device": "cpu", "force": True, "way": "json"}
 
 
 @pytest.mark.parametrize("index", ["4", "-- -1", "one"])

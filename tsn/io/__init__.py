@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tsn.errors import InputError, OutputError, UsageError
 from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
-from tsn.io.sequence import Sequence, atomic
+from tsn.io.sequence import Sequence, atomic, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,7 @@ __all__ = [
     "read_attributes",
     "read_frame",
     "read_image",
+    "sweep",
     "write_frame",
     "write_png",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +17,10 @@ from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
 from tsn.io.frame import Box, Frame
 from tsn.shot.model import Shot
-from tsn.shot.plan import Plan, survey_frames
+from tsn.shot.output import cache_folder
+from tsn.shot.plan import Pins, Plan, survey_frames
 from tsn.style.base import Painter, Survey, Unlocked, digest
 from tsn.style.choose import painter as choose_painter
-
-
-def cache_folder() -> Path:
-    """$TSN_CACHE, else `tsn` in the user's cache folder: flow and surveys, safe to delete at any time."""
-    given = os.environ.get("TSN_CACHE")
-    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tsn"
 
 
 def choose_device(name: str) -> torch.device:
@@ -127,11 +122,21 @@ class Engine:
         return RenderedVectors(to_previous=to_previous, to_next=to_next, valid=known)
 
 
-def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambda text: None) -> Engine:
-    """Load everything a shot needs, checked against one of its frames, and take its survey.
+def make_engine(
+    plan: Plan,
+    *,
+    device: str = "auto",
+    note: Callable[[str], None] = lambda text: None,
+    tile: int | None = None,
+    lock: bool = True,
+) -> Engine:
+    """Load everything a shot needs, checked against one of its frames and the plan's pins, and lock it to the survey.
 
     Args:
         note: told in a sentence what was chosen, and what takes a while.
+        tile: instead of `style.tile`, where memory is short. What is painted differs by rounding only, and a
+            finished frame does not tell.
+        lock: leave the painter unlocked, for whoever takes the survey.
 
     Raises:
         TsnError: of any kind; nothing has been written then.
@@ -149,7 +154,7 @@ def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None]
         blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
         frames=style.frames,
         scale=style.scale,
-        tile=style.tile,
+        tile=style.tile if tile is None else tile,
         device=chosen,
     )
     has_vectors = shot.flow.vectors is not None
@@ -170,18 +175,58 @@ def make_engine(plan: Plan, *, device: str = "auto", note: Callable[[str], None]
         painter=painter,
         flow=flow,
         flow_reason=reason,
-        fingerprint=(painter.fingerprint, flow.fingerprint, codec.space, chosen.type),
+        fingerprint=(painter.fingerprint, flow.fingerprint, codec.space, _kind(chosen, plan.pins)),
     )
+    if plan.pins is not None:
+        _require_pinned(engine, plan.pins)
     # A layer, matte or manifest that isn't there stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
-    if isinstance(painter, Unlocked):
-        return replace(engine, painter=painter.locked(_survey(engine, painter, plan, note)))
+    if lock and isinstance(painter, Unlocked):
+        pinned = None if plan.pins is None else plan.pins.survey
+        survey = take_survey(engine, plan, note) if pinned is None else _unpack(pinned, painter)
+        return replace(engine, painter=painter.locked(survey))
     return engine
 
 
-def _survey(engine: Engine, painter: Unlocked, plan: Plan, note: Callable[[str], None]) -> Survey:
-    """The shot's survey, out of the cache or taken now. The same wherever it is taken on this kind of device."""
+def _kind(device: torch.device, pins: Pins | None) -> str:
+    """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
+    return device.type if pins is None or pins.device == device.type else f"{device.type} as surveyed on {pins.device}"
+
+
+def _require_pinned(engine: Engine, pins: Pins) -> None:
+    """Raise InputError where this worker would paint otherwise than the plan says."""
+    if engine.device.type != pins.device:  # nor need RAFT then be in the same precision
+        pairs = [("painter", pins.painter, engine.fingerprint[0]), ("colour", pins.colour, engine.fingerprint[2])]
+    else:
+        names = ("painter", "flow", "colour", "device")
+        pairs = list(zip(names, pins.fingerprint, engine.fingerprint, strict=True))
+    for name, planned, here in pairs:
+        if planned != here:
+            raise InputError(
+                f"This host's {name} is not the plan's: expected {planned[:40]}, found {here[:40]}",
+                hint="Give every host the same weights, libraries and OCIO config, or submit the shot again.",
+            )
+
+
+def _unpack(pinned: str, painter: Unlocked) -> Survey:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return Survey(of=painter.fingerprint, tensors=load(b64decode(pinned)))
+    except (ValueError, SafetensorError) as error:
+        raise InputError(f"The survey in the plan is damaged: {error}", hint="Submit the shot again.") from error
+
+
+def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Survey:
+    """The shot's survey, out of the cache or taken now. The same wherever it is taken on this kind of device.
+
+    Args:
+        engine: one with a painter that is not locked yet.
+    """
+    painter = engine.painter
+    assert isinstance(painter, Unlocked)
     numbers = survey_frames(plan.plate.present)
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
     key = digest(plan.tsn, plan.shot.digest, plan.shot.plate, *engine.fingerprint, str(engine.canvas), *stamps)

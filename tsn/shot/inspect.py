@@ -80,7 +80,7 @@ def inspect(shot: Shot) -> Plate:
     if shot.style.frames:  # another tool painted what a person sees: the display window
         canvas = first.display_window
     return Plate(
-        frames=wanted, missing=missing, canvas=canvas, stamps={number: _stamp(path) for number, path in paths.items()}
+        frames=wanted, missing=missing, canvas=canvas, stamps={number: stamp(path) for number, path in paths.items()}
     )
 
 
@@ -137,6 +137,7 @@ def _count(numbers: Sequence[int]) -> str:
     return "1 frame is" if len(numbers) == 1 else f"{len(numbers)} frames are"
 
 
-def _stamp(path: Path) -> str:
+def stamp(path: Path) -> str:
+    """Size and date of a file. Raises OSError where there is none."""
     status = path.stat()
     return f"{status.st_size}:{status.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""Where results go: said early when nothing can be written there."""
+"""Where results go: said early when nothing can be written there; and what a killed writer left behind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import os
 from pathlib import Path
 
 from tsn.io.sequence import cannot_write
+
+
+def cache_folder() -> Path:
+    """$TSN_CACHE, else `tsn` in the user's cache folder: flow, surveys and logs, safe to delete at any time."""
+    given = os.environ.get("TSN_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tsn"
 
 
 def require_writable(folder: Path) -> None:

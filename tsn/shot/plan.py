@@ -1,7 +1,8 @@
 """The plan of a shot: pure data that pins everything a worker needs, written as JSON.
 
-A plan fixes the shot, its frames, the canvas and the chunk borders; no farm engine chooses them. Any
-worker that holds the plan renders any chunk of it to the same bits.
+A plan fixes the shot, its frames, the canvas, the weights and the chunk borders; no farm engine chooses them.
+Any worker that holds the plan renders any chunk of it to the same bits, and once it is pinned, so does a worker
+that would have come to another survey or other cuts.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,32 @@ from tsn.io.frame import Box
 from tsn.shot.inspect import Plate, require_in_shot
 from tsn.shot.model import Shot, from_json, to_json
 
-FORMAT = 1
+FORMAT = 2
 SURVEY_FRAMES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pins:
+    """What `tsn.shot.pin` found by looking at the whole shot, so that no worker decides it again.
+
+    Attributes:
+        device: kind of the device it was found on.
+        painter, flow, colour: fingerprints and colour space; a worker that comes to others is refused.
+        cuts: first frames of new takes; None where nobody looked for any.
+        survey: the painter's survey as base64 of safetensors; None where it takes none.
+    """
+
+    device: str
+    painter: str
+    flow: str
+    colour: str
+    cuts: tuple[int, ...] | None
+    survey: str | None
+
+    @property
+    def fingerprint(self) -> tuple[str, ...]:
+        """Of the engine that renders on the same kind of device, as `Plan.digest` takes it."""
+        return (self.painter, self.flow, self.colour, self.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +61,16 @@ class Plan:
         plate: its frames as found when the plan was made.
         chunks: what one worker renders at a time, with the handles it reads.
         tsn: version of tsn that made the plan.
+        weights: sha256 of every weight file (`tsn.shot.weights`); empty in a plan that stays in its process.
+        pins: see there; None where each worker looks for itself.
     """
 
     shot: Shot
     plate: Plate
     chunks: tuple[Chunk, ...]
     tsn: str
+    weights: Mapping[str, str] = field(default_factory=dict)
+    pins: Pins | None = None
 
     @property
     def wanted(self) -> tuple[int, ...]:
@@ -68,6 +97,12 @@ class Plan:
         run = next(run for run in self.takes if run[0] <= number <= run[-1])
         place, radius = bisect_left(run, number), self.shot.temporal.window
         return run[max(0, place - radius) : place + radius + 1]
+
+    @property
+    def survey_reads(self) -> tuple[int, ...]:
+        """Frames that every chunk reads besides its own: those of the survey, or the one its engine is tried on."""
+        frames = survey_frames(self.plate.present)
+        return frames if self.pins is None else frames[:1]
 
     def source_of(self, number: int) -> int | None:
         """The plate frame that output frame `number` is made of; None where the plate has none (`skip`)."""
@@ -109,13 +144,24 @@ def plan(shot: Shot, plate: Plate, *, wanted: Sequence[int] | None = None, chunk
     numbers = tuple(plate.frames if wanted is None else sorted(set(wanted)))
     require_in_shot(plate, numbers)
     window = shot.temporal.window
-    size = max(16, 4 * window) if chunk_size is None else chunk_size
-    return Plan(
-        shot=shot,
-        plate=plate,
-        chunks=ranges.chunks(plate.frames, numbers, size=size, handles=window),
-        tsn=tsn.__version__,
-    )
+    size = default_chunk_size(window) if chunk_size is None else chunk_size
+    chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window)
+    bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__)
+    return replace(bare, chunks=tuple(_with_sources(bare, chunk) for chunk in chunks))
+
+
+def default_chunk_size(window: int) -> int:
+    """Keeps the handles, which are painted twice, under a third of a chunk."""
+    return max(16, 4 * window)
+
+
+def _with_sources(plan: Plan, chunk: Chunk) -> Chunk:
+    """The chunk, reading also what its gaps are made of: in a long gap that lies far outside the handles."""
+    gaps = [number for number in chunk.frames if number not in plan.plate.stamps]
+    sources = {source for number in gaps if (source := plan.source_of(number)) is not None}
+    if not sources:
+        return chunk
+    return replace(chunk, reads=tuple(sorted({*chunk.reads, *(n for source in sources for n in plan.near(source))})))
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
@@ -131,8 +177,16 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "canvas": asdict(plate.canvas),
         "handles": plan.shot.temporal.window,
         "survey": list(survey_frames(plan.plate.present)),
+        "weights": dict(plan.weights),
+        "pins": None if plan.pins is None else asdict(plan.pins),
         "chunks": [
-            {"index": c.index, "frames": list(c.frames), "range": ranges.compact(c.frames), "reads": list(c.reads)}
+            {
+                "index": c.index,
+                "frames": list(c.frames),
+                "range": ranges.compact(c.frames),
+                "reads": list(c.reads),
+                "survey": list(plan.survey_reads),
+            }
             for c in plan.chunks
         ],
         "stamps": {str(number): stamp for number, stamp in plate.stamps.items()},
@@ -155,7 +209,14 @@ def from_dict(data: dict[str, Any]) -> Plan:
             Chunk(index=c["index"], frames=tuple(c["frames"]), reads=tuple(c["reads"])) for c in data["chunks"]
         ),
         tsn=data["tsn"],
+        weights=data["weights"],
+        pins=None if data["pins"] is None else _pins(data["pins"]),
     )
+
+
+def _pins(data: dict[str, Any]) -> Pins:
+    cuts = data["cuts"]
+    return Pins(**data | {"cuts": None if cuts is None else tuple(cuts)})
 
 
 def save(plan: Plan, path: Path) -> None:

@@ -19,16 +19,20 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.errors import DeviceError, InputError
+from tsn.errors import DeviceError
 from tsn.io.frame import Frame, blank_like
 from tsn.shot.engine import Engine, Prepared, make_engine
+from tsn.shot.finished import finished
 from tsn.shot.model import to_json
 from tsn.shot.output import make_folder
 from tsn.shot.plan import Plan
 from tsn.shot.stream import Stream
+from tsn.style.tiles import edge
 
 READ_AHEAD = 2
 WRITE_BEHIND = 2
+SMALLEST_TILE = 128
+"""Where memory is short. Below this the margins cost more than the tile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,7 @@ class Event:
     Attributes:
         kind: "start" (total known), "note" (a sentence), "frame" (one is finished), "done".
         status: of a frame: "rendered", or "skipped" where it was finished before or the plate has none.
+        worker: which of several it is from, such as "cuda:1" or "cpu 2".
     """
 
     kind: Literal["start", "note", "frame", "done"]
@@ -47,6 +52,7 @@ class Event:
     status: Literal["rendered", "skipped"] | None = None
     seconds: float = 0.0
     text: str = ""
+    worker: str = ""
 
 
 Report = Callable[[Event], None]
@@ -80,6 +86,89 @@ class _Plates:
         return self._engine.read(self._sequence.path(number), number)
 
 
+class Renderer:
+    """Renders a plan on one device, chunk after chunk, with everything heavy loaded once.
+
+    Args:
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        report: told of progress, on the thread that calls `render`; another may be set between two calls.
+    """
+
+    def __init__(self, plan: Plan, *, device: str = "auto", report: Report = lambda event: None) -> None:
+        self.plan = plan
+        self._device, self.report = device, report
+        self._outputs = io.Sequence.parse(plan.shot.output, base=Path())
+        self._engine: Engine | None = None
+        self._tile: int | None = None
+
+    def load(self) -> Engine:
+        """Everything heavy, on the first call. Raises TsnError of any kind."""
+        if self._engine is None:
+            with _out_of_memory_explained():
+                self._engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
+                if self.plan.shot.temporal.window:
+                    self._note(self._engine.flow_reason)
+        return self._engine
+
+    def render(self, chunks: Sequence[int] | None = None, *, force: bool = False) -> tuple[Path, ...]:
+        """Render some chunks, or all; the paths of their frames. Raises as the function `render` does."""
+        plan = self.plan
+        chosen = plan.chunks if chunks is None else [plan.chunks[index] for index in chunks]
+        numbers = sorted({number for chunk in chosen for number in chunk.frames})
+        total, started = len(numbers), time.monotonic()
+        self.report(Event(kind="start", total=total))
+        folder = Path(plan.shot.output).parent
+        make_folder(folder)
+        io.sweep(folder)
+        fingerprint = self.load().fingerprint
+        todo = [
+            n
+            for n in numbers
+            if plan.source_of(n) is not None and (force or not finished(plan, n, fingerprint, self._outputs))
+        ]
+        for done, number in enumerate(sorted(set(numbers) - set(todo)), start=1):
+            self.report(Event(kind="frame", frame=number, status="skipped", done=done, total=total))
+        done = total - len(todo)
+        while todo:
+            try:
+                self.load()
+                with torch.inference_mode():
+                    for number, seconds in _render(plan, self.load(), self._outputs, todo, self.report):
+                        done += 1
+                        todo = todo[1:]
+                        self.report(
+                            Event(
+                                kind="frame", frame=number, status="rendered", done=done, total=total, seconds=seconds
+                            )
+                        )
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
+                self._smaller_tiles(error)
+        self.report(Event(kind="done", done=done, total=total, seconds=time.monotonic() - started))
+        return tuple(self._outputs.path(number) for number in numbers if plan.source_of(number) is not None)
+
+    def _note(self, text: str) -> None:
+        self.report(Event(kind="note", text=text))
+
+    def _smaller_tiles(self, error: Exception) -> None:
+        """Go on with tiles of half the size; raises DeviceError where that can't help."""
+        style, canvas = self.plan.shot.style, self.plan.plate.canvas
+        height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
+        tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
+        names = style.blend or ([style.model] if style.model else [])
+        if tile < SMALLEST_TILE or all(".onnx" in name.lower() for name in names):
+            raise _explained(error) from error
+        self._engine, self._tile = None, tile
+        error.__traceback__ = None  # its frames hold the tensors that there is no room for
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._note(
+            f"Out of memory: painting in tiles of {tile} pixels from here on,"
+            " which differs from larger ones by rounding only (1e-6)."
+        )
+
+
 def render(
     plan: Plan,
     *,
@@ -99,30 +188,7 @@ def render(
     Raises:
         TsnError: of any kind. Frames written before it are whole and will be skipped next time.
     """
-    chosen = plan.chunks if chunks is None else [plan.chunks[index] for index in chunks]
-    numbers = sorted({number for chunk in chosen for number in chunk.frames})
-    outputs = io.Sequence.parse(plan.shot.output, base=Path())
-    started = time.monotonic()
-    report(Event(kind="start", total=len(numbers)))
-    make_folder(Path(plan.shot.output).parent)
-    with _out_of_memory_explained():
-        engine = make_engine(plan, device=device, note=lambda text: report(Event(kind="note", text=text)))
-        if plan.shot.temporal.window:
-            report(Event(kind="note", text=engine.flow_reason))
-        todo = [
-            n for n in numbers if plan.source_of(n) is not None and (force or not _finished(plan, engine, outputs, n))
-        ]
-        for done, number in enumerate(sorted(set(numbers) - set(todo)), start=1):
-            report(Event(kind="frame", frame=number, status="skipped", done=done, total=len(numbers)))
-        done = len(numbers) - len(todo)
-        with torch.inference_mode():
-            for number, seconds in _render(plan, engine, outputs, todo, report):
-                done += 1
-                report(
-                    Event(kind="frame", frame=number, status="rendered", done=done, total=len(numbers), seconds=seconds)
-                )
-    report(Event(kind="done", done=done, total=len(numbers), seconds=time.monotonic() - started))
-    return tuple(outputs.path(number) for number in numbers if plan.source_of(number) is not None)
+    return Renderer(plan, device=device, report=report).render(chunks, force=force)
 
 
 def _render(
@@ -215,22 +281,25 @@ def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
     }
 
 
-def _finished(plan: Plan, engine: Engine, outputs: io.Sequence, number: int) -> bool:
-    """Whether the frame on disk is whole and is what this plan would make."""
-    try:
-        path = outputs.path(number)
-        io.probe(path)
-        return io.read_attributes(path).get("tsn:frameSha256") == plan.digest(number, *engine.fingerprint)
-    except InputError:
-        return False
-
-
 @contextmanager
 def _out_of_memory_explained() -> Iterator[None]:
     try:
         yield
-    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-        raise DeviceError(
-            f"Out of memory: {str(error).splitlines()[0] if str(error) else 'no more on this host'}",
-            hint="Set style.tile (1024, say), a smaller temporal.window, or render on the CPU.",
-        ) from error
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise _explained(error) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether it says so: on a CPU torch has no type of its own for that."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
+
+
+def _explained(error: Exception) -> DeviceError:
+    return DeviceError(
+        f"Out of memory: {str(error).splitlines()[0] if str(error) else 'no more on this host'}",
+        hint="Set style.tile (1024, say), a smaller temporal.window, or render on the CPU.",
+    )

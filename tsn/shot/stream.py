@@ -19,7 +19,7 @@ class Stream:
     Memory is flat in the length of the shot: never more than 2K + 1 frames of paint and motion.
 
     Args:
-        plan: its takes bound the window; cuts inside them are found here unless the shot lists its own.
+        plan: its takes bound the window; cuts inside them are pinned, or found here unless the shot lists its own.
         prepared: reads and prepares the frame of a number.
     """
 
@@ -29,7 +29,9 @@ class Stream:
         self._place = {number: place for place, number in enumerate(self._numbers)}
         self._near = plan.near
         self._starts = {run[0] for run in plan.takes}
-        self._find_cuts = plan.shot.temporal.cuts == "auto"
+        pinned = None if plan.pins is None else plan.pins.cuts
+        self._starts.update(pinned or ())
+        self._find_cuts = plan.shot.temporal.cuts == "auto" and pinned is None
         self._radius = plan.shot.temporal.window
         self._painted: dict[int, Painted] = {}
         self._motion: dict[int, Motion | None] = {}  # by the place of the first of two frames

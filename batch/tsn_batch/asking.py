@@ -1,0 +1,57 @@
+"""What several commands ask for, and how a shot file becomes a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tsn.shot.model import Shot
+    from tsn.shot.plan import Plan
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+SHOT = click.argument("shot", type=click.Path(path_type=Path))
+FRAMES = click.option("-F", "--frames", metavar="RANGE", help="Only these, such as 1001-1020, 1001-1050x2 or 1,5,9-20.")
+DEVICE = click.option(
+    "--device", default="auto", show_default=True, envvar="TSN_DEVICE", help="auto, cpu, cuda:1, mps."
+)
+FORCE = click.option("--force", is_flag=True, help="Render finished frames again.")
+SETS = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Such as temporal.window=4. Repeatable.")
+MISSING = click.option(
+    "--missing", type=click.Choice(["error", "hold", "black", "skip"]), help="Gaps in the plate; as --set missing=."
+)
+
+
+def json_option(help: str) -> Decorator:
+    return click.option("--json", "as_json", is_flag=True, help=help)
+
+
+def load(shot: Path, sets: Sequence[str], missing: str | None = None) -> Shot:
+    """The resolved shot. Raises UsageError."""
+    from tsn.shot.load import load as load_shot
+
+    return load_shot(shot, sets=[*sets, *([f"missing={missing}"] if missing else [])])
+
+
+def planned(shot: Shot, frames: str | None = None, chunk_size: int | None = None, workers: int = 1) -> Plan:
+    """The plan, as `tsn.api.plan` makes it, which brings torch with it.
+
+    Args:
+        workers: how many share the frames; their chunks are of a size that lets them end together.
+    """
+    from tsn import frames as ranges
+    from tsn.shot.inspect import inspect
+    from tsn.shot.plan import plan
+
+    wanted = None if frames is None else ranges.parse(frames)
+    plate = inspect(shot)
+    if workers > 1 and chunk_size is None:
+        from tsn_batch.pool import balanced
+
+        count = len(plate.frames if wanted is None else wanted)
+        chunk_size = balanced(count, workers=workers, window=shot.temporal.window)
+    return plan(shot, plate, wanted=wanted, chunk_size=chunk_size)

@@ -1,0 +1,141 @@
+"""The commands that deal with farms. `survey`, `task` and `finish` are what farms call."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from tsn.errors import UsageError
+from tsn_batch.asking import DEVICE, MISSING, SETS, json_option, load, planned
+from tsn_batch.group import Command
+
+JOBS = click.argument("jobs", nargs=-1, required=True, type=click.Path(path_type=Path))
+FOLDER = click.argument("job", type=click.Path(path_type=Path))
+OPENJD = click.option("--openjd", is_flag=True, help="Progress and faults as Open Job Description reads them.")
+
+
+@click.command(cls=Command)
+@click.argument("shots", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--farm", required=True, type=click.Choice(["slurm", "openjd", "opencue"]), help="Which farm.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="For job folders.  [farm, beside the shot]")
+@click.option("--chunk-size", type=click.IntRange(min=1), metavar="N", help="Frames a chunk.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Cores for a task.")
+@click.option("--priority", type=click.IntRange(0, 100), help="100 is before 0.  [the farm's own]")
+@click.option("--wait", is_flag=True, help="Until it is done, with its exit code. Slurm only.")
+@DEVICE
+@SETS
+@MISSING
+def submit(
+    shots: tuple[Path, ...],
+    farm: str,
+    out: Path | None,
+    chunk_size: int | None,
+    threads: int,
+    priority: int | None,
+    wait: bool,
+    device: str,
+    sets: tuple[str, ...],
+    missing: str | None,
+) -> None:
+    """Submit shots to a farm. Submitted again, only what is missing is rendered.
+
+    Each shot gets a job folder that every host must see, as it must see plate and output, under the same path.
+    """
+    from dataclasses import replace
+
+    from tsn.shot.output import make_folder
+    from tsn.shot.plan import Plan
+    from tsn.shot.weights import weights_of
+    from tsn_batch import submit as submitting
+    from tsn_batch.options import Options
+
+    if wait and farm != "slurm":
+        raise UsageError(f"--wait: {farm} gets a file, and tsn can't tell when it is done.")
+    if "," in device:
+        raise UsageError(f"--device {device}: a task runs on one device.", hint="auto, cpu or cuda.")
+
+    def plan(shot: Path) -> Plan:
+        made = planned(load(shot, sets, missing), None, chunk_size)
+        made = replace(made, weights=weights_of(made.shot))
+        make_folder(Path(made.shot.output).parent)  # told here, not by a hundred hosts
+        return made
+
+    options = Options(device=device, threads=threads, priority=priority, command=submitting.command())
+    plans = submitting.plans_for(shots, out, plan)
+    jobs = submitting.submit(plans, farm=farm, options=options, say=click.echo)
+    if wait:
+        submitting.wait(jobs, say=click.echo)
+
+
+@click.command(cls=Command)
+@JOBS
+@json_option("One JSON object a job.")
+def status(jobs: tuple[Path, ...], as_json: bool) -> None:
+    """How submitted shots go, by their shot files or job folders."""
+    from tsn_batch import submit as submitting
+
+    for path in jobs:
+        job = submitting.job_of(path)
+        states = submitting.states_of(job)
+        click.echo(json.dumps(submitting.as_data(job, states)) if as_json else submitting.status(job, states))
+
+
+@click.command(cls=Command)
+@JOBS
+def cancel(jobs: tuple[Path, ...]) -> None:
+    """Take submitted shots out of the queue. Finished frames stay."""
+    from tsn_batch import submit as submitting
+
+    for path in jobs:
+        click.echo(submitting.cancel(submitting.job_of(path)))
+
+
+@click.command(cls=Command)
+@click.argument("plan", type=click.Path(path_type=Path))
+@DEVICE
+def survey(plan: Path, device: str) -> None:
+    """Look at the whole shot once, and write into its plan what no host shall decide again: statistics and cuts."""
+    from tsn.shot import plan as plans
+    from tsn_batch.check import require_survey
+
+    loaded = plans.load(plan)
+    require_survey(loaded)
+    if loaded.pins is not None:
+        click.echo(f"{plan} is pinned already.")
+        return
+    from tsn.shot.pin import pin
+
+    plans.save(pin(loaded, device=device, note=click.echo), plan)
+    click.echo(f"{plan} is pinned.")
+
+
+@click.command(cls=Command)
+@FOLDER
+@click.argument("step")
+@DEVICE
+@click.option("--threads", type=click.IntRange(min=1), help="For this task.  [all cores]")
+@OPENJD
+def task(job: Path, step: str, device: str, threads: int | None, openjd: bool) -> None:
+    """Do one step of a job, with a log, a few tries and a record: `survey`, `finish` or a chunk's number."""
+    from tsn_batch import task as tasks
+    from tsn_batch.job import FINISH, SURVEY, Job
+
+    if step not in (SURVEY, FINISH) and not step.isdecimal():
+        raise UsageError(f"There is no step {step!r}.", hint="survey, finish, or a chunk's number.")
+    folder = Job(job.absolute())
+    folder.plan()
+    tasks.run(folder, step, device=device, threads=threads, openjd=openjd)
+
+
+@click.command(cls=Command)
+@FOLDER
+def finish(job: Path) -> None:
+    """Check that every frame of a job is there and right, make the contact sheet, and sum up."""
+    from tsn_batch import job as jobs
+
+    click.echo(jobs.finish(jobs.Job(job.absolute())))
+
+
+COMMANDS = (submit, status, cancel, survey, task, finish)

@@ -1,0 +1,200 @@
+"""A job folder: one shot on a farm. The plan, a log for each step, and a record of how each step went.
+
+plan.json                 what `tsn task` renders; pinned by the first step
+job.json                  which farm it went to, and what that calls its parts
+logs/chunk-0003.log       everything that was printed, attempt after attempt
+records/chunk-0003.json   the last attempt: exit code, host, times
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tsn.errors import InputError, OutputError
+from tsn.io.sequence import Sequence as Files
+from tsn.io.sequence import atomic, cannot_write
+from tsn.shot import plan as plans
+from tsn.shot.plan import Plan
+from tsn_batch.progress import Tally, table
+
+SURVEY, FINISH = "survey", "finish"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How a step went.
+
+    Attributes:
+        code: exit code, 0 = done.
+        host: where.
+        rendered, skipped: frames.
+        painting: seconds for those rendered; `seconds` is the whole step with its start.
+        attempts: how often it was tried on that host.
+        message: of the fault.
+    """
+
+    code: int
+    host: str
+    rendered: int = 0
+    skipped: int = 0
+    painting: float = 0.0
+    seconds: float = 0.0
+    attempts: int = 1
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    folder: Path
+
+    @property
+    def plan_file(self) -> Path:
+        return self.folder / "plan.json"
+
+    def plan(self) -> Plan:
+        """Raises InputError where there is none."""
+        return plans.load(self.plan_file)
+
+    def log(self, step: str) -> Path:
+        return self.folder / "logs" / f"{named(step)}.log"
+
+    def record_file(self, step: str) -> Path:
+        return self.folder / "records" / f"{named(step)}.json"
+
+    def record(self, step: str) -> Record | None:
+        """None where the step never came to an end."""
+        try:
+            return Record(**json.loads(self.record_file(step).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def facts(self) -> dict[str, Any]:
+        """What the farm calls its parts. Raises InputError where nothing was submitted from here."""
+        try:
+            facts: dict[str, Any] = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.folder} is no job folder of tsn.", hint="`tsn submit` names the one it makes."
+            ) from (error)
+        return facts
+
+    def save_facts(self, facts: Mapping[str, Any]) -> None:
+        with atomic(self.folder / "job.json") as temporary:
+            temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def named(step: str) -> str:
+    """`survey` and `finish` as they are, a chunk by its number: `chunk-0003`."""
+    return step if step in (SURVEY, FINISH) else f"chunk-{int(step):04}"
+
+
+def save_record(path: Path, record: Record) -> None:
+    """Raises OutputError."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
+
+
+def record_of(tally: Tally) -> Record:
+    """Of a render that went well, on this host."""
+    return Record(
+        code=0,
+        host=socket.gethostname(),
+        rendered=len(tally.times),
+        skipped=len(tally.skipped),
+        painting=sum(tally.times),
+        seconds=tally.seconds,
+    )
+
+
+def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
+    """Make or reuse a job folder. The pins of an older, equal plan stay.
+
+    Raises:
+        OutputError: the folder can't be made or written.
+    """
+    job = Job(folder)
+    try:
+        for part in ("logs", "records"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        before: Plan | None = job.plan()
+    except InputError:
+        before = None
+    if before is not None and replace(before, pins=None) == plan:
+        plan = before
+    plans.save(plan, job.plan_file)
+    return job, plan
+
+
+def unfinished(plan: Plan) -> list[int]:
+    """Chunks with a frame that is missing, damaged or stale; all of them where the plan has no pins to tell by."""
+    if plan.pins is None:
+        return [chunk.index for chunk in plan.chunks]
+    return [chunk.index for chunk in plan.chunks if any(True for _ in missing(plan, chunk.frames))]
+
+
+def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
+    """Those of the frames that are not on disk as the pinned plan would make them."""
+    from tsn.shot.finished import finished
+
+    outputs = Files.parse(plan.shot.output, base=Path())
+    prints = [()] if plan.pins is None else [plan.pins.fingerprint, *_elsewhere(plan)]
+    for number in numbers:
+        if plan.source_of(number) is not None and not any(finished(plan, number, p, outputs) for p in prints):
+            yield number
+
+
+def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
+    """Fingerprints of hosts whose device is of another kind than the survey's."""
+    pins = plan.pins
+    assert pins is not None
+    kinds = [kind for kind in ("cpu", "cuda", "mps") if kind != pins.device]
+    return [(*pins.fingerprint[:3], f"{kind} as surveyed on {pins.device}") for kind in kinds]
+
+
+def finish(job: Job) -> str:
+    """Check every frame, make the contact sheet, and sum up by host.
+
+    Raises:
+        InputError: frames are missing, damaged or stale; they are named.
+    """
+    from tsn import frames as ranges
+    from tsn.qc.contact_sheet import contact_sheet
+
+    plan = job.plan()
+    lost = list(missing(plan, plan.wanted))
+    if lost:
+        raise InputError(
+            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}",
+            hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
+        )
+    sheet = contact_sheet(plan.shot, frames=plan.wanted)
+    text = f"{by_host(job, plan)}\nAll {len(plan.wanted)} frames are finished: {plan.shot.output}\nLook at {sheet}"
+    try:
+        (job.folder / "summary.txt").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"Can't write {job.folder / 'summary.txt'}: {error.strerror}") from error
+    return text
+
+
+def by_host(job: Job, plan: Plan) -> str:
+    """A table: host, chunks, frames, seconds a frame."""
+    hosts: dict[str, list[Record]] = defaultdict(list)
+    for chunk in plan.chunks:
+        record = job.record(str(chunk.index))
+        if record is not None and record.code == 0:
+            hosts[record.host].append(record)
+    rows = []
+    for host, records in sorted(hosts.items()):
+        rendered = sum(record.rendered for record in records)
+        each = f"{sum(record.painting for record in records) / rendered:.2f}" if rendered else ""
+        rows.append((host, len(records), rendered, sum(record.skipped for record in records), each))
+    return table(("host", "chunks", "rendered", "skipped", "s a frame"), rows)

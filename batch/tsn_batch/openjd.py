@@ -1,0 +1,126 @@
+"""Open Job Description, the format of AWS Deadline Cloud: a job bundle.
+
+A bundle is a folder with template.yaml, parameter_values.yaml and asset_references.yaml. The job folder is the
+bundle, so plan, logs and records lie beside them. Hosts must see it, the plate and the output under the same paths,
+as they do on a shared file system; Deadline Cloud's job attachments give files new dates, and the plan, which pins
+dates, would be refused.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tsn.io.sequence import Sequence as Files
+from tsn.io.sequence import atomic
+from tsn.shot.plan import Plan, survey_frames
+from tsn_batch.job import FINISH, SURVEY, Job
+from tsn_batch.options import Options
+
+GPU_MEMORY_MIB = 4096
+"""For HD with a width-16 net, RAFT aside."""
+
+
+def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str:
+    """Write the bundle into the job folder. Raises OutputError."""
+    from tsn import frames
+
+    values: list[dict[str, Any]] = [{"name": "JobFolder", "value": str(job.folder)}]
+    if options.priority is not None:
+        values.append({"name": "deadline:priority", "value": options.priority})
+    _write(job.folder / "template.yaml", template(plan, frames.compact(chunks).replace("x", ":"), options))
+    _write(job.folder / "parameter_values.yaml", {"parameterValues": values})
+    _write(job.folder / "asset_references.yaml", {"assetReferences": _assets(job, plan)})
+    job.save_facts({"farm": "openjd"})
+    return (
+        f"A bundle with {len(chunks)} of {len(plan.chunks)} chunks is in {job.folder}: "
+        f"deadline bundle submit {shlex.quote(str(job.folder))}"
+    )
+
+
+def template(plan: Plan, chunks: str, options: Options) -> dict[str, Any]:
+    """The job template, specification 2023-09.
+
+    Args:
+        chunks: a range expression such as "0-3,7"; a list would end at 1024 items.
+    """
+    render = _step("Render", "{{Task.Param.Chunk}}", options, after="Survey")
+    render["parameterSpace"] = {"taskParameterDefinitions": [{"name": "Chunk", "type": "INT", "range": chunks}]}
+    return {
+        "specificationVersion": "jobtemplate-2023-09",
+        "name": f"tsn {plan.shot.file.stem}"[:128],
+        "parameterDefinitions": [
+            {
+                "name": "JobFolder",
+                "type": "PATH",
+                "objectType": "DIRECTORY",
+                "dataFlow": "INOUT",
+                "default": ".",  # the template's folder: an absolute path is refused when the job is made
+                "description": "Plan, logs and records; every host reads and writes it.",
+            },
+            {
+                "name": "Device",
+                "type": "STRING",
+                "default": options.device,
+                "description": "auto, cpu or cuda.",
+            },
+        ],
+        "steps": [
+            _step("Survey", SURVEY, options),
+            render,
+            _step("Finish", FINISH, options, after="Render"),
+        ],
+    }
+
+
+def _step(name: str, step: str, options: Options, after: str | None = None) -> dict[str, Any]:
+    program, *first = options.command
+    arguments = [*first, "task", "{{Param.JobFolder}}", step, "--device", "{{Param.Device}}"]
+    arguments += ["--threads", str(options.threads), "--openjd"]
+    made: dict[str, Any] = {"name": name}
+    if after is not None:
+        made["dependencies"] = [{"dependsOn": after}]
+    made["hostRequirements"] = {"amounts": _amounts(options, gpu=step != FINISH)}
+    made["script"] = {
+        "actions": {
+            "onRun": {
+                "command": program,
+                "args": arguments,
+                # SIGTERM first: a frame that is being written is finished or removed.
+                "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": 30},
+            }
+        }
+    }
+    return made
+
+
+def _amounts(options: Options, *, gpu: bool) -> list[dict[str, Any]]:
+    amounts: list[dict[str, Any]] = [{"name": "amount.worker.vcpu", "min": options.threads}]
+    if gpu and options.device.startswith("cuda"):
+        amounts.append({"name": "amount.worker.gpu", "min": 1})
+        amounts.append({"name": "amount.worker.gpu.memory", "min": GPU_MEMORY_MIB})
+    return amounts
+
+
+def _assets(job: Job, plan: Plan) -> dict[str, Any]:
+    """What the job reads and writes, for whoever copies files about."""
+    plates = Files.parse(plan.shot.plate, base=Path())
+    reads = {number for chunk in plan.chunks for number in chunk.reads} | set(survey_frames(plan.plate.present))
+    files = [str(plates.path(number)) for number in plan.plate.present if number in reads]
+    models = list(plan.shot.style.blend or ([plan.shot.style.model] if plan.shot.style.model else []))
+    files += [name for name in models if Path(name).is_absolute() and Path(name).is_file()]
+    files += [str(plan.shot.flow.weights)] if plan.shot.flow.weights else []
+    return {
+        "inputs": {"filenames": [str(job.plan_file), *files], "directories": []},
+        "outputs": {"directories": [str(Path(plan.shot.output).parent), str(job.folder)]},
+        "referencedPaths": [],
+    }
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(yaml.safe_dump(data, sort_keys=False, width=100), encoding="utf-8")

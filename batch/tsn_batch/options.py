@@ -1,0 +1,23 @@
+"""What a person asks of a farm, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a job shall run.
+
+    Attributes:
+        device: `auto`, `cpu` or `cuda`; a GPU is asked for where it may be used.
+        threads: cores for a task.
+        priority: 0 to 100, None = the farm's own default.
+        command: how the hosts call `tsn`.
+    """
+
+    device: str
+    threads: int
+    priority: int | None
+    command: Sequence[str]

@@ -1,0 +1,224 @@
+"""Shots to a farm, and what became of them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tsn import frames as ranges
+from tsn.errors import Cancelled, DeviceError, InputError, UsageError, kind_of
+from tsn.shot.plan import Plan
+from tsn_batch import opencue, openjd, slurm
+from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, unfinished
+from tsn_batch.options import Options
+from tsn_batch.progress import table
+
+FARMS: Mapping[str, Callable[[Job, Plan, Sequence[int], Options], str]] = {
+    "slurm": slurm.submit,
+    "openjd": openjd.submit,
+    "opencue": opencue.submit,
+}
+POLL_S = 2.0
+SILENT_POLLS = 30
+"""How long `--wait` puts up with a controller that is being restarted: a minute."""
+SHOWN = 20
+
+
+def command() -> list[str]:
+    """How hosts call tsn: `$TSN_COMMAND`, else this very installation, which they are expected to share."""
+    given = os.environ.get("TSN_COMMAND")
+    return shlex.split(given) if given else [sys.executable, "-m", "tsn_batch"]
+
+
+def folder_of(shot: Path, out: Path | None = None) -> Path:
+    """The job folder of a shot: farm/NAME beside its file, or NAME under `out`."""
+    return (out.absolute() if out else shot.absolute().parent / "farm") / shot.stem
+
+
+def job_of(path: Path) -> Job:
+    """A job by its folder or by its shot file. Raises InputError where nothing was submitted."""
+    job = Job(path.absolute() if path.is_dir() else folder_of(path))
+    job.facts()
+    return job
+
+
+def submit(plans: Mapping[Path, Plan], *, farm: str, options: Options, say: Callable[[str], None]) -> list[Job]:
+    """Submit a plan for each job folder; those with nothing left to do are not.
+
+    Raises:
+        UsageError: two shots would share a folder or an output, or the farm isn't here.
+        TsnError: of any other kind.
+    """
+    outputs = [plan.shot.output for plan in plans.values()]
+    if len(set(outputs)) < len(outputs):
+        double = next(output for output in outputs if outputs.count(output) > 1)
+        raise UsageError(f"Two of the shots write {double}.", hint="Give each its own `output:`.")
+    jobs = []
+    for folder, made in plans.items():
+        job, plan = prepare(made, folder)
+        chunks = unfinished(plan)
+        if not chunks:
+            say(f"{plan.shot.file.stem}: all {len(plan.wanted)} frames are finished, nothing to submit.")
+            continue
+        say(f"{plan.shot.file.stem}: {FARMS[farm](job, plan, chunks, options)}")
+        say(f"  tsn status {shlex.quote(str(folder))}")
+        jobs.append(job)
+    return jobs
+
+
+def wait(jobs: Sequence[Job], *, say: Callable[[str], None]) -> None:
+    """Until the queue holds nothing of the jobs any more.
+
+    Raises:
+        Cancelled: Ctrl-C, or the job was cancelled; on Ctrl-C it goes on.
+        TsnError: of the first fault's kind, naming its log.
+    """
+    told: dict[Path, str] = {}
+    silent = 0
+    try:
+        waiting = list(jobs)
+        while waiting:
+            try:
+                waiting = [job for job in waiting if slurm.states(job)]
+                silent = 0
+            except DeviceError:
+                silent += 1
+                if silent > SILENT_POLLS:
+                    raise
+            for job in jobs:
+                line = _progress(job)
+                if told.get(job.folder) != line:
+                    told[job.folder] = line
+                    say(line)
+            if waiting:
+                time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        raise Cancelled("Not waiting any more; the farm goes on. `tsn status` and `tsn cancel` know the job.") from None
+    for job in jobs:
+        say(status(job, {}))
+    for job in jobs:
+        require_done(job)
+
+
+def require_done(job: Job) -> None:
+    """Raise the fault that kept a job from its end."""
+    plan = job.plan()
+    for step in (SURVEY, *(str(chunk.index) for chunk in plan.chunks), FINISH):
+        record = job.record(step)
+        if record is not None and record.code:
+            raise kind_of(record.code)(
+                f"{plan.shot.file.stem}, {_step(plan, step)}: {record.message}", hint=f"Log: {job.log(step)}"
+            )
+    if job.record(FINISH) is None:
+        raise Cancelled(
+            f"{plan.shot.file.stem} left the queue before its end: cancelled, or lost with its host.",
+            hint=f"Submit it again: only what is missing will be rendered. Logs: {job.folder / 'logs'}",
+        )
+
+
+def status(job: Job, states: Mapping[str, slurm.State]) -> str:
+    """How a job goes: a line in all, what is not done, and a table by host."""
+    plan = job.plan()
+    rows = []
+    for step in (SURVEY, *(str(chunk.index) for chunk in plan.chunks), FINISH):
+        record, state = job.record(step), states.get(step)
+        if state is None and record is not None and record.code == 0:
+            continue
+        if state is None and record is None and (step == SURVEY or job.facts()["farm"] != "slurm"):
+            continue
+        rows.append((_step(plan, step), _word(record, state), _host(record, state), _log(job, step)))
+    lines = [_progress(job)]
+    if rows:
+        lines.append(table(("step", "state", "host", "log"), rows[:SHOWN]))
+    if len(rows) > SHOWN:
+        lines.append(f"... and {len(rows) - SHOWN} more steps that are not done")
+    hosts = by_host(job, plan)
+    return "\n".join([*lines, *([hosts] if "\n" in hosts else [])])
+
+
+def as_data(job: Job, states: Mapping[str, slurm.State]) -> dict[str, object]:
+    """The same for programs."""
+    from dataclasses import asdict
+
+    plan = job.plan()
+    steps = {}
+    for step in (SURVEY, *(str(chunk.index) for chunk in plan.chunks), FINISH):
+        record, state = job.record(step), states.get(step)
+        steps[step] = {
+            "state": _word(record, state),
+            "log": str(job.log(step)),
+            "queue": None if state is None else asdict(state),
+            "record": None if record is None else asdict(record),
+        }
+    return {"folder": str(job.folder), "shot": str(plan.shot.file), **job.facts(), "steps": steps}
+
+
+def states_of(job: Job) -> Mapping[str, slurm.State]:
+    """What the queue says; nothing for farms that have their own eyes."""
+    return slurm.states(job) if job.facts()["farm"] == "slurm" else {}
+
+
+def cancel(job: Job) -> str:
+    """Take a job out of the queue; a sentence for the person.
+
+    Raises:
+        UsageError: it is with a farm that tsn doesn't talk to.
+        DeviceError: Slurm doesn't answer.
+    """
+    farm = job.facts()["farm"]
+    if farm != "slurm":
+        raise UsageError(f"{job.folder} went to {farm} as a file.", hint="Cancel it with that farm's own tools.")
+    steps = slurm.cancel(job)
+    return f"{job.folder}: {steps} steps cancelled" if steps else f"{job.folder}: nothing was in the queue"
+
+
+def _progress(job: Job) -> str:
+    plan = job.plan()
+    records = [job.record(str(chunk.index)) for chunk in plan.chunks]
+    done = [chunk for chunk, record in zip(plan.chunks, records, strict=True) if record and record.code == 0]
+    frames = sum(len(chunk.frames) for chunk in done)
+    return (
+        f"{plan.shot.file.stem}: {len(done)} of {len(plan.chunks)} chunks, {frames} of {len(plan.wanted)} frames done"
+    )
+
+
+def _step(plan: Plan, step: str) -> str:
+    return f"chunk {step} ({ranges.compact(plan.chunks[int(step)].frames)})" if step.isdigit() else step
+
+
+def _word(record: Record | None, state: slurm.State | None) -> str:
+    if state is not None:
+        return state.state.lower() + (f" ({state.reason})" if state.state == "PENDING" else "")
+    if record is None:
+        return "not done"
+    return "done" if record.code == 0 else f"failed with {record.code}: {record.message}"
+
+
+def _host(record: Record | None, state: slurm.State | None) -> str:
+    return (state.host if state is not None else record.host if record is not None else "").strip()
+
+
+def _log(job: Job, step: str) -> str:
+    return str(job.log(step)) if job.log(step).exists() else ""
+
+
+def plans_for(shots: Sequence[Path], out: Path | None, plan: Callable[[Path], Plan]) -> dict[Path, Plan]:
+    """A plan for each shot by job folder, all of them before any is submitted.
+
+    Raises:
+        UsageError: two shots would share a folder.
+        InputError: no shots.
+    """
+    if not shots:
+        raise InputError("No shots were named.")
+    made: dict[Path, Plan] = {}
+    for shot in shots:
+        folder = folder_of(shot, out)
+        if folder in made:
+            raise UsageError(f"Two shots would share the job folder {folder}.", hint="Submit them one by one.")
+        made[folder] = plan(shot)
+    return made

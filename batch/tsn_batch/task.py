@@ -1,0 +1,127 @@
+"""One step of a job, as a farm runs it: a child process, its log, a few tries, and a record of the outcome.
+
+Tries happen inside the task, since a requeued one waits in the queue again (two minutes in a stock Slurm).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+from tsn.errors import Cancelled, DeviceError, kind_of
+from tsn.io.sequence import cannot_write
+from tsn_batch.job import FINISH, SURVEY, Job, Record, save_record
+
+PAUSES_S = (2.0, 8.0)
+"""Before the second and the third try: what a file server needs to come back after a hiccup."""
+HOPELESS = (2, 130)
+"""Exit codes that a second try won't change: the shot file is wrong; somebody cancelled."""
+
+
+def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd: bool = False) -> None:
+    """Do a step: `survey`, `finish`, or a chunk's number.
+
+    Args:
+        threads: for this task alone, since the host may have others.
+
+    Raises:
+        TsnError: with the exit code of the last try, naming its log.
+    """
+    log = job.log(step)
+    if threads is not None:
+        os.environ |= {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    started = time.monotonic()
+    attempt, code = 0, 0
+    for attempt in range(1, len(PAUSES_S) + 2):
+        if attempt > 1:
+            time.sleep(PAUSES_S[attempt - 2])
+        code = _try(job, step, attempt, device=device, openjd=openjd)
+        if code == 0 or code in HOPELESS:
+            break
+        print(f"Attempt {attempt} of {named(step)} ended with {_ending(code)}.", flush=True)
+    record = job.record(step) if code == 0 else None
+    if record is None:
+        message = "" if code == 0 else _last_words(log) or _ending(code)
+        record = Record(code=code if code >= 0 else 4, host=socket.gethostname(), message=message)
+    seconds = time.monotonic() - started
+    save_record(job.record_file(step), replace(record, attempts=attempt, seconds=seconds))
+    if code == 130:
+        raise Cancelled(f"Cancelled. Log: {log}")
+    if code:
+        kind = DeviceError if code < 0 else kind_of(code)
+        raise kind(f"{named(step)} failed {attempt} times: {record.message}", hint=f"Log: {log}")
+
+
+def named(step: str) -> str:
+    return step if step in (SURVEY, FINISH) else f"chunk {step}"
+
+
+def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool) -> int:
+    """One attempt; its exit code, negative for a signal."""
+    command = [sys.executable, "-m", "tsn_batch"]
+    if step == SURVEY:
+        command += ["survey", str(job.plan_file), "--device", device]
+    elif step == FINISH:
+        command += ["finish", str(job.folder)]
+    else:
+        command += ["chunk", str(job.plan_file), step, "--device", device, "--record", str(job.record_file(step))]
+        command += ["--openjd"] if openjd else []
+    log = job.log(step)
+    try:
+        out = log.open("ab", buffering=0)
+    except OSError as error:
+        raise cannot_write(log, error) from error
+    with out:
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        out.write(f"--- {named(step)}, attempt {attempt} on {socket.gethostname()}, {now}\n".encode())
+        if not openjd:
+            return _wait(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out))
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert child.stdout is not None
+        with _forwarding(child):
+            for line in child.stdout:
+                out.write(line)
+                if not (line.startswith(b"openjd_fail") and attempt <= len(PAUSES_S)):  # it may still go well
+                    os.write(1, line)
+        child.stdout.close()
+        return _wait(child)
+
+
+class _forwarding:
+    """SIGTERM, with which farms end a task, goes on to the child, which then ends by itself."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self.child = child
+
+    def __enter__(self) -> None:
+        def forward(signum: int, frame: FrameType | None) -> None:
+            self.child.send_signal(signal.SIGTERM)
+
+        self.before = [(number, signal.signal(number, forward)) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before:
+            signal.signal(number, handler)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    with _forwarding(child):
+        return child.wait()
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def _last_words(log: Path) -> str:
+    """The last fault that tsn told of."""
+    told = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.startswith("tsn: ")]
+    return told[-1].removeprefix("tsn: ") if told else ""

@@ -1,0 +1,231 @@
+"""Job folders, tasks and what goes to farms; the farms themselves are in tests/hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from lxml import etree
+
+from tsn.errors import InputError, UsageError
+from tsn.shot import plan as plans
+from tsn_batch import opencue, openjd, slurm, submit
+from tsn_batch.job import Job, Record, by_host, missing, prepare, save_record, unfinished
+from tsn_batch.options import Options
+
+CPU = Options(device="cpu", threads=2, priority=None, command=["tsn"])
+GPU = Options(device="cuda", threads=4, priority=70, command=["/opt/tsn env/bin/python", "-m", "tsn_batch"])
+
+
+@pytest.fixture
+def job(tsn, shot, tmp_path) -> Job:
+    """Seven frames in chunks of three, and nothing rendered."""
+    tsn("plan", shot(frames=range(1001, 1008)), "-o", tmp_path / "plan.json", "--chunk-size", 3)
+    made, _ = prepare(plans.load(tmp_path / "plan.json"), tmp_path / "farm/sh")
+    return made
+
+
+# --- a job, step by step, as farms run it ------------------------------------------------------------
+
+
+def test_task_by_task(installed, tsn, job, tmp_path) -> None:
+    assert unfinished(job.plan()) == [0, 1, 2], "nobody can tell yet"
+    assert installed("task", job.folder, "survey", "--device", "cpu").returncode == 0
+    plan = job.plan()
+    assert plan.pins is not None and plan.pins.cuts is None, "the shot lists its cuts"
+    ran = installed("task", job.folder, "1", "--device", "cpu", "--threads", "1", "--openjd")
+    assert ran.returncode == 0, ran.stdout
+    assert "openjd_progress: 100.0" in ran.stdout.splitlines()
+    record = job.record("1")
+    assert record is not None
+    assert (record.code, record.rendered, record.skipped, record.attempts) == (0, 3, 0, 1)
+    assert record.host == os.uname().nodename and 0 < record.painting < record.seconds
+    assert job.log("1").read_text().startswith("--- chunk 1, attempt 1 on ")
+    assert unfinished(plan) == [0, 2] and list(missing(plan, plan.wanted)) == [1001, 1002, 1003, 1007]
+    host, chunks, rendered, *_ = by_host(job, plan).splitlines()[1].split()
+    assert (host, chunks, rendered) == (record.host, "1", "3")
+
+    failed = installed("finish", job.folder)
+    assert failed.returncode == 3
+    assert "4 of 7 frames are not finished: 1001-1003,1007" in failed.stderr
+    assert tsn("render", tmp_path / "sh.yaml", "--device", "cpu").exit_code == 0  # it makes the same frames
+    assert installed("finish", job.folder).stdout.splitlines()[-1] == f"Look at {tmp_path}/sh_styled_contact.png"
+    assert (job.folder / "summary.txt").exists()
+
+    again, plan = prepare(plans.load(tmp_path / "plan.json"), job.folder)
+    assert plan.pins is not None, "an equal plan keeps its pins"
+    assert unfinished(again.plan()) == []
+
+
+def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd) -> None:
+    from tsn_batch import task
+
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    (job.folder.parents[1] / "plate/sh.1005.exr").unlink()
+    with pytest.raises(InputError, match=r"chunk 1 failed 3 times: .*1005") as caught:
+        task.run(job, "1", device="cpu")
+    assert caught.value.hint == f"Log: {job.log('1')}"
+    assert pauses == [2.0, 8.0]
+    assert job.log("1").read_text().count("--- chunk 1, attempt ") == 3
+    record = job.record("1")
+    assert record is not None and (record.code, record.attempts) == (3, 3) and "1005" in record.message
+    assert "Attempt 2 of chunk 1 ended with exit code 3." in capfd.readouterr().out
+
+
+def test_a_chunk_that_isnt_there_is_not_tried_again(installed, job) -> None:
+    run = installed("task", job.folder, "9", "--device", "cpu")
+    assert run.returncode == 2 and job.log("9").read_text().count("attempt") == 1
+
+
+@pytest.mark.parametrize("step", ["sweep", "-1", "1.5"])
+def test_no_such_step(tsn, job, step) -> None:
+    assert tsn("task", job.folder, "--", step).exit_code == 2
+
+
+def test_a_host_with_other_weights_is_refused(installed, job, style, tmp_path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(style)
+    plan = job.plan()
+    changed = tmp_path / "tiny.safetensors"
+    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny"}
+    save_file({name: torch.zeros_like(tensor) for name, tensor in tensors.items()}, changed, metadata=facts)
+    data = plans.to_dict(plan)
+    data["shot"]["style"]["model"] = str(changed)
+    data["weights"] = {str(changed): next(iter(plan.weights.values()))}
+    job.plan_file.write_text(json.dumps(data))
+    for words in (["survey", job.plan_file], ["chunk", job.plan_file, "0"]):
+        run = installed(*words, "--device", "cpu")
+        assert run.returncode == 3 and "has other weights than the plan" in run.stderr, run.stderr
+
+
+# --- what goes to farms ------------------------------------------------------------------------------
+
+
+def test_openjd_bundle(job, tmp_path) -> None:
+    told = openjd.submit(job, job.plan(), [0, 2], GPU)
+    assert "2 of 3 chunks" in told
+    template = yaml.safe_load((job.folder / "template.yaml").read_text())
+    survey, render, finish = template["steps"]
+    (chunk,) = render["parameterSpace"]["taskParameterDefinitions"]
+    assert (chunk["type"], chunk["range"]) == ("INT", "0,2")
+    assert [step.get("dependencies") for step in (survey, render, finish)] == [
+        None,
+        [{"dependsOn": "Survey"}],
+        [{"dependsOn": "Render"}],
+    ]
+    amounts = {amount["name"]: amount["min"] for amount in render["hostRequirements"]["amounts"]}
+    assert amounts == {"amount.worker.vcpu": 4, "amount.worker.gpu": 1, "amount.worker.gpu.memory": 4096}
+    assert render["script"]["actions"]["onRun"]["command"] == "/opt/tsn env/bin/python"
+    values = yaml.safe_load((job.folder / "parameter_values.yaml").read_text())["parameterValues"]
+    assert {"name": "deadline:priority", "value": 70} in values
+    assets = yaml.safe_load((job.folder / "asset_references.yaml").read_text())["assetReferences"]
+    assert {str(tmp_path / f"plate/sh.{n}.exr") for n in range(1001, 1008)} < set(assets["inputs"]["filenames"])
+    assert any(name.endswith("tiny.safetensors") for name in assets["inputs"]["filenames"])
+    assert str(tmp_path / "styled") in assets["outputs"]["directories"]
+    openjd_command = Path(sys.executable).with_name("openjd")
+    for options in (CPU, GPU):
+        openjd.submit(job, job.plan(), [0, 2], options)
+        command = [openjd_command, "check", job.folder / "template.yaml"]
+        checked = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("options", [CPU, GPU])
+def test_opencue_job(job, options) -> None:
+    opencue.submit(job, job.plan(), [0, 2], options)
+    text = (job.folder / "job.xml").read_text()
+    root = etree.fromstring(re.sub(r"^<\?xml.*?\?><!DOCTYPE.*?>", "", text, flags=re.DOTALL))
+    with Path(__file__).with_name("opencue_spec.dtd").open() as file:
+        grammar = etree.DTD(file)
+    assert grammar.validate(root), grammar.error_log
+    layers = {layer.get("name"): layer for layer in root.iter("layer")}
+    assert list(layers) == ["survey", "render", "finish"]
+    assert (layers["render"].findtext("range"), layers["render"].findtext("chunk")) == ("0,2", "1")
+    assert " #IFRAME# " in layers["render"].findtext("cmd")
+    assert (layers["render"].find("gpus") is not None) == (options is GPU)
+    assert [(d.findtext("deplayer"), d.findtext("onlayer")) for d in root.iter("depend")] == [
+        ("render", "survey"),
+        ("finish", "render"),
+    ]
+
+
+def test_arrays_keep_below_the_limit() -> None:
+    arrays = slurm._arrays([0, 1, 1000, 1001, 2500], 1001)
+    assert arrays == [(0, [0, 1, 1000]), (1001, [1001]), (2002, [2500])]
+    assert slurm._ranges([0, 1, 2, 5, 7, 9]) == "0-2,5-9:2"
+
+
+# --- several shots, and what became of them ----------------------------------------------------------
+
+
+def test_several_shots_in_one_command(tsn, shot, tmp_path) -> None:
+    file = shot()
+    other = tmp_path / "other.yaml"
+    other.write_text(file.read_text().replace("sh_styled", "other"))
+    done = tsn("submit", file, other, "--farm", "openjd", "--out", tmp_path / "jobs", "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    assert {path.name for path in (tmp_path / "jobs").iterdir()} == {"sh", "other"}
+    told = tsn("status", tmp_path / "jobs/sh", tmp_path / "jobs/other")
+    assert told.stdout.splitlines() == [
+        "sh: 0 of 1 chunks, 0 of 3 frames done",
+        "other: 0 of 1 chunks, 0 of 3 frames done",
+    ]
+    assert tsn("cancel", tmp_path / "jobs/sh").exit_code == 2
+
+    third = tmp_path / "third.yaml"
+    third.write_text(file.read_text())  # writes what sh.yaml writes
+    refused = tsn("submit", other, third, file, "--farm", "openjd", "--out", tmp_path / "more")
+    assert refused.exit_code == 2 and "Two of the shots write" in refused.stderr
+    broken = tsn("submit", other, tmp_path / "none.yaml", "--farm", "openjd", "--out", tmp_path / "more")
+    assert broken.exit_code == 2 and not (tmp_path / "more").exists(), "all or nothing"
+
+
+def test_status_names_what_failed(tsn, job) -> None:
+    job.save_facts({"farm": "slurm", "survey": "1", "arrays": [{"id": "2", "offset": 0}], "finish": "3"})
+    save_record(job.record_file("0"), Record(code=0, host="n1", rendered=3, painting=1.5))
+    save_record(job.record_file("1"), Record(code=3, host="n2", attempts=3, message="sh.1005.exr is gone"))
+    job.log("1").write_text("")
+    states = {"2": slurm.State(state="RUNNING", host="n1", reason="None")}
+    told = submit.status(job, states)
+    assert told.splitlines()[0] == "sh: 1 of 3 chunks, 3 of 7 frames done"
+    assert re.search(rf"chunk 1 \(1004-1006\) +failed with 3: sh.1005.exr is gone +n2 +{job.log('1')}", told)
+    assert re.search(r"chunk 2 \(1007\) +running +n1", told)
+    assert re.search(r"^n1 +1 +3 +0 +0.50$", told, flags=re.MULTILINE)
+    with pytest.raises(InputError, match=r"sh, chunk 1 \(1004-1006\): sh.1005.exr is gone"):
+        submit.require_done(job)
+
+
+def test_no_job(tsn, shot) -> None:
+    told = tsn("status", shot())
+    assert told.exit_code == 3 and "tsn submit" in told.stderr
+
+
+def test_slurm_that_isnt_here(tsn, shot, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    told = tsn("submit", shot(), "--farm", "slurm")
+    assert told.exit_code == 2 and "no `sbatch`" in told.stderr
+
+
+@pytest.mark.parametrize("words", [["--farm", "openjd", "--wait"], ["--farm", "slurm", "--device", "cuda:0,cuda:1"]])
+def test_submissions_that_cant_be(tsn, shot, words) -> None:
+    assert tsn("submit", shot(), *words).exit_code == 2
+
+
+def test_command_of_the_hosts(monkeypatch) -> None:
+    assert submit.command() == [sys.executable, "-m", "tsn_batch"]
+    monkeypatch.setenv("TSN_COMMAND", "'/opt/tsn env/bin/tsn' --debug")
+    assert submit.command() == ["/opt/tsn env/bin/tsn", "--debug"]
+
+
+def test_options_are_usage(tsn, shot) -> None:
+    with pytest.raises(UsageError):
+        submit.plans_for([Path("a/sh.yaml"), Path("b/sh.yaml")], Path("jobs"), lambda shot: None)  # type: ignore[arg-type,return-value]

@@ -1,0 +1,168 @@
+"""Workers of one machine: the same bits, whatever happens to them. Real processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsn.errors import UsageError
+from tsn_batch.pool import balanced, slots
+
+TSN = Path(sys.executable).with_name("tsn")
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def workers_of(parent: int) -> list[int]:
+    """Process ids of a render's workers."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            above = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if above == parent and b"tsn_batch.worker" in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def start(file: Path, *words: str) -> subprocess.Popen[str]:
+    command = [TSN, "render", file, "--device", "cpu", "--workers", "2", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until_frame(process: subprocess.Popen[str], count: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f"({count}/" in line:
+            return
+    pytest.fail("It ended before.")
+
+
+# --- who does what -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("device", "workers", "names"),
+    [
+        ("auto", None, ["auto"]),
+        ("cuda:0,cuda:1", None, ["cuda:0", "cuda:1"]),
+        ("cpu", 3, ["cpu 1", "cpu 2", "cpu 3"]),
+        ("cuda:0, cpu", 3, ["cuda:0 1", "cpu", "cuda:0 2"]),
+    ],
+)
+def test_slots(device: str, workers: int | None, names: list[str]) -> None:
+    assert [slot.name for slot in slots(device, workers)] == names
+
+
+def test_threads_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    assert [slots("cpu", count)[0].threads for count in (1, 2, 3, 20)] == [8, 4, 2, 1]
+
+
+@pytest.mark.parametrize(("device", "workers"), [("cpu,", None), ("", None), ("cuda:0,cuda:1", 1)])
+def test_slots_that_cant_be(device: str, workers: int | None) -> None:
+    with pytest.raises(UsageError):
+        slots(device, workers)
+
+
+@given(st.integers(1, 3000), st.integers(2, 16), st.integers(0, 16))
+def test_balanced_chunks_end_together(frames: int, workers: int, window: int) -> None:
+    size = balanced(frames, workers=workers, window=window)
+    assert 1 <= size <= max(16, 4 * window)
+    rounds = -(-frames // (size * workers))
+    assert rounds <= -(-frames // (workers * max(16, 4 * window))) + 1, "no more chunks than that takes"
+
+
+# --- what they do ------------------------------------------------------------------------------------
+
+
+def test_two_workers_make_what_one_makes(installed, shot, tmp_path) -> None:
+    file = shot(frames=range(1001, 1008))
+    one = installed("render", file, "--device", "cpu")
+    assert one.returncode == 0, one.stderr
+    whole = written(tmp_path / "styled")
+    shutil.rmtree(tmp_path / "styled")
+    two = installed("render", file, "--device", "cpu", "--workers", "2", "--chunk-size", "2")
+    assert (two.returncode, two.stderr) == (0, "")
+    assert written(tmp_path / "styled") == whole
+    lines = two.stdout.splitlines()
+    assert sorted(re.search(r"\((\d)/7\)", line)[1] for line in lines if re.match(r"100\d  ", line)) == list("1234567")
+    assert lines[-4].split() == ["worker", "frames", "s", "a", "frame"]
+    assert lines[-3].startswith("cpu 1 ") and lines[-2].startswith("cpu 2 ")
+    assert lines[-1].startswith("Rendered 7 frames in ")
+    (logs,) = (tmp_path / "cache/logs").iterdir()
+    assert sorted(path.name for path in logs.iterdir()) == [*(f"chunk-000{i}.log" for i in range(4)), "plan.json"]
+
+    again = installed("render", file, "--workers", "2", "--device", "cpu", "--json")
+    events = [json.loads(line) for line in again.stdout.splitlines()]
+    assert (events[0]["kind"], events[-1]["kind"], events[-1]["done"]) == ("start", "done", 7)
+    assert {event["status"] for event in events if event["kind"] == "frame"} == {"skipped"}
+
+
+def test_a_killed_worker_gives_its_chunk_back(shot, tmp_path) -> None:
+    process = start(shot(frames=range(1001, 1061)), "--chunk-size", "10")
+    until_frame(process, 3)
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    told, complaints = process.communicate(timeout=120)
+    assert (process.returncode, complaints) == (0, "")
+    assert "was killed by SIGKILL (perhaps for memory); chunk" in told and "goes back to the queue." in told
+    assert len(list((tmp_path / "styled").iterdir())) == 60, "and what it was writing is swept up"
+
+
+def test_a_damaged_frame_fails_its_chunk_only(installed, shot, tmp_path) -> None:
+    file = shot(frames=range(1001, 1010), temporal="{window: 0}", style=f"{{frames: {tmp_path}/painted.####.exr}}")
+    for number in range(1001, 1010):
+        os.link(tmp_path / f"plate/sh.{number}.exr", tmp_path / f"painted.{number}.exr")
+    (tmp_path / "painted.1005.exr").unlink()
+    (tmp_path / "painted.1005.exr").write_bytes(b"nothing")
+    run = installed("render", file, "--device", "cpu", "--workers", "2", "--chunk-size", "3")
+    assert run.returncode == 3
+    assert run.stderr.startswith("tsn: 1 chunk failed, the others are finished. Chunk 1 (1004-1006): ")
+    log = re.search(r"Log: (.*chunk-0001\.log)", run.stderr)
+    assert "painted.1005.exr" in Path(log[1]).read_text()
+    names = {path.name for path in (tmp_path / "styled").iterdir()}
+    assert names >= {f"sh_styled.{n}.exr" for n in (1001, 1002, 1003, 1007, 1008, 1009)}
+
+
+def test_what_every_chunk_would_meet_ends_it_at_once(installed, shot) -> None:
+    run = installed("render", shot(), "--device", "gpu,gpu", "--chunk-size", "1")
+    assert run.returncode == 4 and "gpu" in run.stderr and "Traceback" not in run.stdout + run.stderr
+
+
+def test_ctrl_c_ends_all_of_them(shot, tmp_path) -> None:
+    process = start(shot(frames=range(1001, 1201)))
+    until_frame(process, 3)
+    workers = workers_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130 and len(workers) == 2
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    names = sorted(path.name for path in (tmp_path / "styled").iterdir())
+    assert all(re.fullmatch(r"sh_styled\.\d{4}\.exr", name) for name in names), "no temporary files"
+    assert complaints == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time.\n"
+
+
+def test_workers_end_with_their_parent(shot) -> None:
+    process = start(shot(frames=range(1001, 1201)))
+    until_frame(process, 3)
+    workers = workers_of(process.pid)
+    process.kill()
+    process.communicate()
+    limit = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < limit
+        time.sleep(0.1)

@@ -1,0 +1,82 @@
+"""One farm for all tests of this folder, and a shot that hosts of their own can see."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import OpenEXR
+import pytest
+
+
+def _farm_module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tsn_test_farm", Path(__file__).with_name("farm.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Path]:
+    """A folder that every host sees; /tmp is each one's own."""
+    folder = Path(tempfile.mkdtemp(prefix="tsn-hosts-", dir="/var/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def farm(shared: Path) -> Iterator[object]:
+    """A controller and two hosts with real daemons."""
+    for name in [name for name in os.environ if name.startswith(("TSN_", "SLURM_", "SBATCH_"))]:
+        if name != "TSN_BPY":
+            del os.environ[name]
+    os.environ |= {"TSN_CACHE": "/tmp/tsn-cache", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    running = _farm_module().Farm(shared / "farm")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def write_shot(folder: Path, count: int, *, window: int = 1, cuts: str = "auto") -> Path:
+    """A shot of `count` frames, a pan of a pixel a frame over a texture, 40x24; a tiny net paints it."""
+    import cv2
+    import torch
+    from safetensors.torch import save_file
+
+    from tsn.style.feedforward import StyleNet
+
+    (folder / "plate").mkdir(parents=True)
+    coarse = np.random.default_rng(1).uniform(0, 1.5, (8, (40 + count) // 3, 3)).astype(np.float32)
+    world = cv2.resize(coarse, (40 + count, 24), interpolation=cv2.INTER_CUBIC)
+    for number in range(1001, 1001 + count):
+        rgb = np.ascontiguousarray(world[:, number - 1001 :][:, :40].transpose(2, 0, 1)).astype(np.float16)
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, dict(zip("RGB", rgb, strict=True))).write(str(folder / f"plate/sh.{number}.exr"))
+    torch.manual_seed(0)
+    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
+    weights = {name: tensor.contiguous() for name, tensor in StyleNet(width=4, blocks=1).state_dict().items()}
+    save_file(weights, folder / "tiny.safetensors", metadata=facts)
+    file = folder / f"{folder.name}.yaml"
+    file.write_text(
+        "version: 1\nplate: plate/sh.####.exr\noutput: styled/sh.####.exr\nstyle: {model: tiny.safetensors}\n"
+        f"flow: {{method: dis}}\ntemporal: {{window: {window}, cuts: {cuts}}}\n"
+    )
+    return file
+
+
+@pytest.fixture
+def make_shot(shared: Path, request: pytest.FixtureRequest):
+    """make_shot(count, **options): a shot under a name of the test's own."""
+    name = request.node.name.removeprefix("test_")[:40]
+    return lambda count, **options: write_shot(shared / name, count, **options)

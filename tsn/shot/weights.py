@@ -1,0 +1,58 @@
+"""The weight files that a shot is rendered with, by their contents: the same on every host, or no render."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+
+from tsn.errors import InputError
+from tsn.shot.model import Shot
+from tsn.shot.plan import Plan
+
+FLOW = "flow"
+DIS = "none: DIS estimates"
+
+
+def weights_of(shot: Shot) -> dict[str, str]:
+    """What a shot calls each of its weight files -> its sha256, and `flow` -> RAFT's. Loads no tensor.
+
+    Raises:
+        UsageError: no such style.
+        InputError: a file is missing or damaged.
+    """
+    from tsn.flow.weights import installed, sha256
+    from tsn.style.weights import resolve
+
+    names = shot.style.blend or ([shot.style.model] if shot.style.model else [])
+    found = {name: resolve(_file(name)).sha256 for name in names}
+    if shot.temporal.window and shot.flow.method in ("auto", "raft"):
+        # `auto` falls back to DIS on a host without RAFT's weights, so that too is worth a line in the plan.
+        raft = shot.flow.weights or installed()
+        found[FLOW] = sha256(raft) if raft else DIS
+    return found
+
+
+def require_weights(plan: Plan) -> None:
+    """Raise InputError where this host's weights are not those the plan was made with.
+
+    A plan that pins none, as those that never leave this process, is let pass.
+    """
+    if not plan.weights:
+        return
+    here = weights_of(plan.shot)
+    if here != plan.weights:
+        raise InputError(
+            f"{socket.gethostname()} has other weights than the plan: {_difference(plan.weights, here)}",
+            hint="Give every host the same files (TSN_WEIGHTS for RAFT), or make the plan again with `tsn plan`.",
+        )
+
+
+def _difference(planned: Mapping[str, str], here: Mapping[str, str]) -> str:
+    name = next(name for name in sorted({*planned, *here}) if planned.get(name) != here.get(name))
+    return f"{name}: expected {planned.get(name, 'nothing')[:16]}, found {here.get(name, 'nothing')[:16]}"
+
+
+def _file(model: str) -> str:
+    """The file of `styles.onnx:19`."""
+    return re.sub(r"(\.onnx):\d+$", r"\1", model, flags=re.IGNORECASE)
