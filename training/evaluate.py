@@ -47,6 +47,8 @@ def measure(config_file: Path, weights: Path | None, evaluations: int) -> dict[s
         config.name: lambda plate: trained(plate),
         "gatys": lambda plate: gatys.optimise(plate, target, evaluations=evaluations),
     }
+    if not evaluations:
+        del painters["gatys"]
     table: dict[str, dict[str, float]] = {}
     for name, paint in painters.items():
         rows = []
@@ -79,7 +81,9 @@ def curve(log: Path) -> list[str]:
 @click.command(help=__doc__)
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), help="Default: the bundled style of that name.")
-@click.option("--evaluations", default=60, show_default=True, help="Of the loss, in Gatys' optimisation.")
+@click.option(
+    "--evaluations", default=60, show_default=True, help="Of the loss, in Gatys' optimisation; 0 leaves it out."
+)
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Write the table here too.")
 @click.option("--log", type=click.Path(exists=True, path_type=Path), help="A training's log.csv.")
 @click.pass_context

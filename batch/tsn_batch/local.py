@@ -13,6 +13,7 @@ from tsn.errors import Cancelled
 from tsn.shot.output import cache_folder, make_folder
 from tsn.shot.plan import Plan
 from tsn_batch import pool, progress
+from tsn_batch.memory import keep_freed_pages
 from tsn_batch.progress import Tally
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def render(
             else:
                 from tsn.shot.render import render as render_plan
 
+                keep_freed_pages()
                 render_plan(plan, chunks=chunks, device=slots[0].device, force=force, report=report)
     except KeyboardInterrupt:
         # Frames reach the disk behind the painting, so the last ones were not reported yet.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsn.errors import TsnError
 from tsn_batch import progress
+from tsn_batch.memory import keep_freed_pages
 
 if TYPE_CHECKING:
     from tsn.shot.render import Event, Renderer
@@ -103,6 +104,7 @@ def work(job: Job, lines: Iterator[bytes], say: Say) -> None:
 
 def _renderer(job: Job) -> Renderer:
     """Made after the threads are set, since torch reads the environment when it is imported."""
+    keep_freed_pages()
     import cv2
     import torch
 

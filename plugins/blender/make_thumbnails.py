@@ -25,6 +25,8 @@ def main() -> None:
     frame = tsn.read_frame(PLATE, 1008)
     picture, _ = tsn.codec("lin_rec709").to_style(torch.from_numpy(frame.rgb).float().permute(2, 0, 1))
     for style in bundled():
+        if style.family == "adain":  # needs a painting, and is picked by one
+            continue
         painted = tsn.painter(model=style.name).paint(picture, 1008)
         corner = painted[:, TOP : TOP + SIDE, LEFT : LEFT + SIDE].permute(1, 2, 0).numpy()
         small = cv2.resize(corner, (SIZE, SIZE), interpolation=cv2.INTER_AREA)

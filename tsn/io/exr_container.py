@@ -15,7 +15,7 @@ import dataclasses
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, log2
 
 from tsn.io.frame import Box
@@ -88,7 +88,7 @@ class Part:
     def name(self) -> str:
         return self.text("name")
 
-    @property
+    @cached_property
     def type(self) -> str:
         return self.text("type") or ("tiledimage" if self.flags & TILED else "scanlineimage")
 
@@ -115,14 +115,7 @@ class Part:
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
-        data, at, result = self.value("channels"), 0, []
-        while data[at]:
-            end = data.index(b"\0", at)
-            kind, linear, x, y = struct.unpack_from("<iB3x2i", data, end + 1)
-            name = data[at:end].decode("utf-8", "surrogateescape")
-            result.append(Channel(name, kind, bool(linear), (x, y)))
-            at = end + 17
-        return tuple(result)
+        return _channels(self.value("channels"))
 
     @property
     def tiles(self) -> tuple[int, int, int]:
@@ -134,7 +127,7 @@ class Part:
         """0 = one level, 1 = mipmap, 2 = ripmap."""
         return self.tiles[2] & 15 if self.tiled else 0
 
-    @property
+    @cached_property
     def oddity(self) -> str | None:
         """Why the pixels can't be had as plain (H, W) arrays, or None."""
         if self.deep:
@@ -164,6 +157,18 @@ class Part:
         if self.levels == 2:
             return sum(columns) * sum(rows)
         return sum(x * y for x, y in zip(columns, rows, strict=True))
+
+
+@lru_cache(maxsize=256)  # ten thousand frames of a plate have the same list
+def _channels(data: bytes) -> tuple[Channel, ...]:
+    at, result = 0, []
+    while data[at]:
+        end = data.index(b"\0", at)
+        kind, linear, x, y = struct.unpack_from("<iB3x2i", data, end + 1)
+        name = data[at:end].decode("utf-8", "surrogateescape")
+        result.append(Channel(name, kind, bool(linear), (x, y)))
+        at = end + 17
+    return tuple(result)
 
 
 def _level_sizes(size: int, longest: int, rounding: Callable[[float], int]) -> list[int]:
@@ -215,6 +220,11 @@ class Container:
         )
 
 
+@lru_cache(maxsize=1024)
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
 class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -224,8 +234,9 @@ class _Reader:
             raise Damaged("an attribute of its header has a negative size")
         if self.at + count > len(self.data):
             raise Incomplete
+        start = self.at
         self.at += count
-        return self.data[self.at - count : self.at]
+        return self.data[start : self.at]
 
     def name(self) -> str:
         end = self.data.find(b"\0", self.at, self.at + 256)
@@ -233,7 +244,8 @@ class _Reader:
             if len(self.data) - self.at < 256:
                 raise Incomplete
             raise Damaged("its header makes no sense")
-        return self.take(end - self.at + 1)[:-1].decode("utf-8", "surrogateescape")
+        start, self.at = self.at, end + 1
+        return _text(self.data[start:end])
 
     def header(self) -> tuple[Attribute, ...]:
         attributes = []

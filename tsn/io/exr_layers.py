@@ -26,10 +26,11 @@ def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[i
         rivals = [row for other, row in enumerate(names) if other != index and (part.deep or not parts[other].deep)]
         others = {name for row in rivals for name in row}
         named = len(parts) > 1 and ("." in part.name or not others.isdisjoint(names[index]))
+        if flat and part.oddity is not None:
+            continue
+        front = f"{part.name}." if named and part.name else ""
         for name in names[index]:
-            prefix = f"{part.name}." if named and part.name and not name.startswith(f"{part.name}.") else ""
-            if not flat or part.oddity is None:
-                result[prefix + name] = (index, name)
+            result[name if name.startswith(front) else front + name] = (index, name)
     return result
 
 
@@ -37,13 +38,14 @@ def _layers(parts: Sequence[Part]) -> dict[str, tuple[int, tuple[str, ...]]]:
     """Layers with RGB -> part and channel names. "" is the layer of plain R, G, B."""
     result: dict[str, tuple[int, tuple[str, ...]]] = {}
     names = full_names(parts, flat=False)
+    own_names = [{channel.name for channel in part.channels} for part in parts]
     for full, (index, name) in names.items():
         stem, _, last = full.rpartition(".")
         for spelling in SPELLINGS:
             if last != spelling[0] or "crypto" in stem.lower():  # ids, not colours
                 continue
             base = name[: len(name) - len(last)]
-            own = {channel.name for channel in parts[index].channels}
+            own = own_names[index]
             members = tuple(base + letter for letter in spelling if base + letter in own)
             if {base + letter for letter in spelling[:3]} <= own:
                 result[stem] = (index, members)

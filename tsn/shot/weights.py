@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 from tsn.errors import InputError
 from tsn.shot.model import Shot
@@ -15,7 +17,7 @@ DIS = "none: DIS estimates"
 
 
 def weights_of(shot: Shot) -> dict[str, str]:
-    """What a shot calls each of its weight files -> its sha256, and `flow` -> RAFT's. Loads no tensor.
+    """What a shot calls each of its weight files and paintings -> its sha256, and `flow` -> RAFT's. Loads no tensor.
 
     Raises:
         UsageError: no such style.
@@ -24,8 +26,14 @@ def weights_of(shot: Shot) -> dict[str, str]:
     from tsn.flow.weights import installed, sha256
     from tsn.style.weights import resolve
 
-    names = shot.style.blend or ([shot.style.model] if shot.style.model else [])
+    style = shot.style
+    names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
     found = {name: resolve(_file(name)).sha256 for name in names}
+    for painting in style.adain or ():
+        try:
+            found[painting] = hashlib.sha256(Path(painting).read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
     if shot.temporal.window and shot.flow.method in ("auto", "raft"):
         # `auto` falls back to DIS on a host without RAFT's weights, so that too is worth a line in the plan.
         raft = shot.flow.weights or installed()
