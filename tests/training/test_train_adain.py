@@ -1,0 +1,329 @@
+"""train_adain.py from end to end on noise, with a perceptual net of random weights."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner, Result
+from PIL import Image
+from safetensors import safe_open
+
+from tsn.errors import InputError, UsageError
+from tsn.style.adain import AdainNet, net_from
+
+TRAINING = str(Path(__file__).parents[2] / "training")
+sys.path.insert(0, TRAINING)
+try:
+    import train_adain
+    from tsn_training import config_adain, perceptual
+finally:
+    sys.path.remove(TRAINING)
+
+DRIVER = """\
+import importlib.util, os, signal, sys, torch
+spec = importlib.util.spec_from_file_location("helper", {file!r})
+helper = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(helper)
+from tsn_training import perceptual, records
+import train_adain
+torch.set_num_threads(1)
+perceptual.load = lambda cache: (helper.thin_features(), "thin")
+train_adain.LOG_EVERY = 1
+{extra}
+train_adain.main()
+"""
+
+
+@functools.cache
+def thin_features() -> perceptual.Features:
+    """The perceptual net with random weights and a few channels a layer, more than a net of width 3 has."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        convs, cin = {}, 3
+        for block, count, _ in perceptual._BLOCKS:
+            for i in range(1, count + 1):
+                convs[f"{block}_{i}"] = torch.nn.Conv2d(cin, cin := 8 * block, 3, padding=1)
+        return perceptual.Features(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))
+
+
+def facts(folder: Path, **changes: Any) -> dict[str, Any]:
+    lesson = {"crop": 48, "steps": 2, "learning_rate": 1e-3}
+    return {
+        "name": "any",
+        "title": "Any painting",
+        "licence": "MIT",
+        "width": 3,
+        "photos": str(folder / "photos"),
+        "held_back": 1,
+        "paintings": str(folder / "paintings"),
+        "unseen": ["2"],
+        "seed": 5,
+        "batch": 4,
+        "see": lesson,
+        "rebuild": lesson,
+        "paint": lesson,
+        "style_weight": 4.0,
+        "range_weight": 4.0,
+        "smooth_weight": 1.0,
+        "save_every": 2,
+    } | changes
+
+
+@pytest.fixture
+def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """write(**changes): the YAML file; run(*arguments, out=...): in this process; start(...): in one of its own."""
+    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(), "thin"))
+    monkeypatch.setattr(train_adain, "LOG_EVERY", 1)
+    for seed in range(4):
+        picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
+        picture(tmp_path / "paintings" / f"{seed}.png", width=80, height=64, seed=10 + seed)
+    file, home = tmp_path / "any.yaml", tmp_path / "runs/any"
+
+    def write(**changes: Any) -> None:
+        file.write_text(yaml.safe_dump(facts(tmp_path, **changes)))
+
+    def run(*arguments: str, out: Path = home) -> Result:
+        return CliRunner().invoke(train_adain.main, [str(file), "--out", str(out), *arguments])
+
+    def start(*arguments: str, out: Path = home, extra: str = "", before: tuple[str, ...] = ()) -> tuple[int, str]:
+        driver = tmp_path / f"{out.name}.py"
+        driver.write_text(DRIVER.format(file=__file__, extra=extra))
+        done = subprocess.run(
+            [sys.executable, *before, str(driver), str(file), "--out", str(out), *arguments],
+            env=os.environ | {"PYTHONPATH": TRAINING, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+        return done.returncode, done.stdout
+
+    write()
+    return SimpleNamespace(write=write, run=run, start=start, folder=tmp_path, out=home, file=file)
+
+
+def weights_in(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoint.pt")["net"]
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- from end to end -----------------------------------------------------------------------------------------------
+
+
+def test_a_whole_run_goes_through_three_lessons_and_leaves_weights_that_tsn_loads(training: SimpleNamespace) -> None:
+    result = training.run()
+
+    assert result.exit_code == 0, result.output
+    names = {"checkpoint.pt", "log.csv", "any.safetensors", "tensorboard", "step_00004.png", "step_00006.png"}
+    assert set(os.listdir(training.out)) == names
+    spoken = {k: [math.isfinite(float(row[k])) for row in rows_of(training.out)] for k in train_adain.LOGGED}
+    assert spoken["seen3"] == [True, True, False, False, False, False]
+    assert spoken["drawn1"] == [False, False, True, True, True, True]  # painting, the decoders go on rebuilding
+    assert spoken["style"] == [False, False, False, False, True, True]
+    path = training.out / "any.safetensors"
+    net = net_from(path)
+    assert net.width == 3 and torch.isfinite(net.encode(torch.rand(1, 3, 16, 16))[3]).all()
+    with safe_open(path, framework="pt") as file:
+        told = file.metadata()
+        assert {tensor.dtype for k in file.keys() for tensor in [file.get_tensor(k)]} == {torch.float16}  # noqa: SIM118
+    assert (told["family"], told["name"], told["steps"], told["trunk"]) == ("adain", "any", "6", "thin")
+    with Image.open(training.out / "step_00006.png") as sheet:
+        assert sheet.height > 2 * 256  # photos above, each after the one unseen painting below
+
+
+def test_a_run_that_was_killed_ends_in_the_same_weights(training: SimpleNamespace, tmp_path: Path) -> None:
+    training.write(save_every=3)  # in the middle of a lesson
+    killed = """\
+def numbers(self, step, values, before=records.Log.numbers):
+    before(self, step, values)
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+records.Log.numbers = numbers
+"""
+    first, second = training.start(extra=killed), training.start()
+    whole = training.run(out=tmp_path / "runs/whole")
+
+    assert first[0] == -signal.SIGKILL, first
+    assert second[0] == 0 and "going on from step 3" in second[1], second
+    assert whole.exit_code == 0, whole.output
+    ended, expected = weights_in(training.out), weights_in(tmp_path / "runs/whole")
+    assert all(torch.equal(ended[name], expected[name]) for name in expected)
+    assert [int(row["step"]) for row in rows_of(training.out)] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(training: SimpleNamespace, tmp_path: Path) -> None:
+    alone = training.run(out=tmp_path / "runs/alone")
+    code, output = training.start(before=("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
+
+    assert alone.exit_code == 0 and code == 0, output
+    ours, theirs = weights_in(tmp_path / "runs/alone"), weights_in(training.out)
+    fresh = AdainNet(width=3).state_dict()
+    for name in ours:
+        torch.testing.assert_close(theirs[name], ours[name], rtol=1e-2, atol=1e-4)
+        assert not torch.equal(ours[name], fresh[name])
+
+
+def test_accumulated_parts_train_what_one_part_does(training: SimpleNamespace, tmp_path: Path) -> None:
+    training.run(out=tmp_path / "runs/one")
+    training.write(accumulate=2)
+    training.run(out=tmp_path / "runs/two")
+
+    one, two = weights_in(tmp_path / "runs/one"), weights_in(tmp_path / "runs/two")
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-2, atol=1e-4)
+
+
+def test_a_painting_to_hold_back_that_is_not_there_is_named(training: SimpleNamespace) -> None:
+    training.write(unseen=["2", "sunflowers"])
+    result = training.run("--max-steps", "1")
+
+    assert result.exit_code == 3
+    assert "sunflowers" in result.output and "0.png, 1.png, 2.png, 3.png" in result.output
+
+
+def test_a_damaged_painting_is_named_before_training(training: SimpleNamespace) -> None:
+    torn = training.folder / "paintings/torn.png"
+    torn.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    result = training.run()
+
+    assert result.exit_code == 3 and f"{torn}: not a readable picture" in result.output
+    assert not (training.out / "log.csv").exists()
+
+
+def test_a_loss_that_is_no_number_stops_with_step_and_advice(
+    training: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_adain, "normalised", lambda maps: maps * float("nan"))
+    result = training.run()
+
+    assert result.exit_code == 1
+    assert "no number at step 4 (content nan" in result.output and "precision: fp32" in result.output
+    assert not (training.out / "any.safetensors").exists()
+
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def samples(training: SimpleNamespace) -> train_adain.Samples:
+    config = config_adain.load_config(training.file)
+    taken, paintings, _ = train_adain.divided(config)
+    return train_adain.Samples(taken, paintings, config)
+
+
+def test_unseen_paintings_and_photos_held_back_are_never_trained_on(training: SimpleNamespace) -> None:
+    taken, paintings, unseen = train_adain.divided(config_adain.load_config(training.file))
+    assert [path.name for path in unseen] == ["2.png"]
+    assert [path.name for path in paintings] == ["0.png", "1.png", "3.png"]
+    assert len(taken) == 3
+
+
+def test_a_sample_is_a_pure_function_of_its_number(samples: train_adain.Samples) -> None:
+    again = train_adain.Samples(samples.taken, samples.paintings, samples.config)
+    for number in (3, 17, 0):
+        assert torch.equal(samples[number].picture, again[number].picture)
+        assert samples[number].style == again[number].style
+    assert not torch.equal(samples[0].picture, samples[1].picture)
+    assert len({samples[number].style for number in range(20)}) > 10
+
+
+def test_a_style_is_a_pure_function_of_its_number_and_three_of_four_are_paintings(
+    samples: train_adain.Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    load = train_adain.photos.load_image
+    monkeypatch.setattr(train_adain.photos, "load_image", lambda path: opened.append(path) or load(path))
+    styles = train_adain.Styles(samples)
+    for number in range(16):
+        assert styles.picture(number).shape == (1, 3, styles.SIZE, styles.SIZE)
+    assert sum(path.parent.name == "paintings" for path in opened) == 12
+    assert torch.equal(styles.picture(7), train_adain.Styles(samples).picture(7))
+
+
+def test_components_are_orthogonal_axes_of_most_variance(samples: train_adain.Samples) -> None:
+    features = thin_features()
+    pictures = torch.stack([samples[number].picture for number in range(8)])
+    components = train_adain.Components(features, 3)
+    components.find(features, pictures)
+    maps = components(features(pictures))
+    for level, count in ((1, 3), (2, 6), (3, 12)):
+        inner = train_adain._inner(maps[level], level)
+        flat = inner.transpose(0, 1).flatten(1)
+        spread = torch.cov(flat)
+        assert spread.shape == (count, count)
+        variances = spread.diagonal()
+        assert variances.mean().item() == pytest.approx(1, rel=0.01)
+        assert (variances[:-1] >= variances[1:] - 1e-4).all()
+        assert (spread - torch.diag(variances)).abs().max() < 0.01
+
+
+def test_painted_in_training_is_painted_as_in_a_shot(samples: train_adain.Samples) -> None:
+    from tsn.style.adain import LEVELS, AdainPainter, Painting
+
+    torch.manual_seed(0)
+    net = AdainNet(width=3)
+    painting = samples[0].picture.repeat(1, 10, 10)[:, :440, :440]
+    styles = {level: net.moments(painting[None], level) for level in LEVELS}
+    one, other = samples[1].picture, samples[2].picture
+    with torch.no_grad():
+        batch = train_adain.painted(
+            net, torch.stack([one, other]), {k: tuple(torch.cat([p, p]) for p in m) for k, m in styles.items()}
+        )[0][1]
+    painter = AdainPainter(net, [Painting(name="p", image=painting, sha256="")], weights="")
+    for found, picture in zip(batch, (one, other), strict=True):
+        torch.testing.assert_close(found.clamp(0, 1), painter.paint(picture, 1), rtol=1e-3, atol=1e-3)
+
+
+def test_only_the_parameters_of_the_lesson_learn() -> None:
+    pupil = train_adain.Pupil(AdainNet(width=3))
+    for lesson, decoders in (("see", False), ("rebuild", True), ("paint", True)):
+        pupil.begin(lesson)
+        learning = {name.split(".")[1]: p.requires_grad for name, p in pupil.named_parameters()}
+        assert learning == {"stages": not decoders, "heads": not decoders, "decoders": decoders}
+
+
+def test_the_config_tells_the_lesson_of_a_step(training: SimpleNamespace) -> None:
+    config = config_adain.load_config(training.file)
+    assert [config.at(step) for step in range(6)] == [
+        *(("see", 0), ("see", 1)),
+        *(("rebuild", 0), ("rebuild", 1)),
+        *(("paint", 0), ("paint", 1)),
+    ]
+    assert config.steps == 6
+    with pytest.raises(ValueError, match="6 steps"):
+        config.at(6)
+
+
+def test_a_config_that_cannot_be_is_told_with_every_fault(training: SimpleNamespace) -> None:
+    training.write(width=4, batches=2, see={"crop": 50, "steps": 2, "learning_rate": 1e-3})
+    with pytest.raises(UsageError, match=r"width: .*see\.crop: |see\.crop: .*width: ") as caught:
+        config_adain.load_config(training.file)
+    assert "batches" in str(caught.value)
+    training.file.write_text("name: [")
+    with pytest.raises(UsageError, match="is no YAML"):
+        config_adain.load_config(training.file)
+    with pytest.raises(InputError, match="Cannot read"):
+        config_adain.load_config(training.file.with_name("none.yaml"))
+
+
+def test_the_recipe_that_is_shipped_can_be_read() -> None:
+    config = config_adain.load_config(Path(TRAINING) / "configs/adain.yaml")
+    assert config.name == "adain" and len(config.unseen) >= 3
