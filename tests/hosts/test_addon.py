@@ -246,7 +246,7 @@ def test_a_window_stays_alive_shows_progress_and_escape_cancels(style: Path, tmp
     )
     assert done.returncode == 0, done.stdout[-3000:]
     seen = json.loads((tmp_path / "seen.json").read_text())
-    assert seen["started"] == ["RUNNING_MODAL"] and seen["running"]
+    assert seen["started"] == ["RUNNING_MODAL"] and seen["running"], seen
     assert seen["said"].startswith("Painting ") and " of 16, 0:" in seen["said"]
     assert seen["ticks_before_painting_ended"] > 16 + 6  # the window was served between the frames, and while tsn ran
     assert seen["message"].startswith("Cancelled; "), seen

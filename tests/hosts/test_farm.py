@@ -326,6 +326,10 @@ def workers_of(parent: int) -> list[int]:
     return [int(word) for word in found]
 
 
+def count(folder: Path) -> int:
+    return len(list(folder.glob("sh.*.exr")))
+
+
 def test_killed_at_random_moments(make_shot) -> None:
     """A worker or the parent, 20 times; then a rerun."""
     shot = make_shot(400, window=0, cuts="[]")
@@ -340,13 +344,17 @@ def test_killed_at_random_moments(make_shot) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(dice.uniform(0.5, 9.0))
+        # By what was reached, not by the clock: then the speed of the machine doesn't matter.
+        target = count(styled) + (dice.randint(1, 12) if round % 5 else 0)
+        until(lambda p=process: workers_of(p.pid) or p.poll() is not None, "workers")
+        until(lambda p=process, n=target: count(styled) >= n or p.poll() is not None, "frames")
+        time.sleep(dice.uniform(0, 0.2))
         who = "parent" if round % 2 else "worker"
         workers = workers_of(process.pid)
         if process.poll() is None and (who == "parent" or workers):
             os.kill(process.pid if who == "parent" else dice.choice(workers), signal.SIGKILL)
             kills[who] += 1
-            time.sleep(dice.uniform(0, 1.0))
+            time.sleep(dice.uniform(0, 0.1))
         process.kill()
         process.wait()
         there = bits(styled) if styled.exists() else {}

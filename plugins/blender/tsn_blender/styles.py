@@ -17,7 +17,7 @@ _previews = None
 def ask(path):
     """The names that the command knows; they are picked from from now on. Raises command.Failed."""
     try:
-        told = [one["name"] for one in json.loads(command.ask(path, "styles", "--json"))]
+        told = [one["name"] for one in json.loads(command.ask(path, "styles", "--json")) if one["family"] != "adain"]
     except (ValueError, KeyError, TypeError):
         raise command.Failed(f"{path} is not the tsn command: it does not list styles.") from None
     _told[:] = told

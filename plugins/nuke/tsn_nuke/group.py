@@ -29,7 +29,8 @@ def executable() -> str:
 def styles() -> list[str]:
     """The shipped styles; none where tsn can't say, so that a node can be made all the same."""
     try:
-        return [one["name"] for one in json.loads(command.ask(executable(), "styles", "--json", seconds=20))]
+        told = json.loads(command.ask(executable(), "styles", "--json", seconds=20))
+        return [one["name"] for one in told if one["family"] != "adain"]  # that one needs a painting
     except (command.Failed, ValueError, KeyError, TypeError):
         return []
 
