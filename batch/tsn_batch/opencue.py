@@ -1,6 +1,6 @@
 """OpenCue: the job as the XML that Cuebot reads, made by OpenCue's own pyoutline.
 
-Written and checked against the DTD; never run on a Cuebot here.
+Checked against a retyped grammar of its DTD; never run on a Cuebot here.
 """
 
 from __future__ import annotations
