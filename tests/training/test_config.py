@@ -13,9 +13,6 @@ import yaml
 from tsn.errors import InputError, UsageError
 from tsn_training.config import StyleConfig, load_config
 
-# TensorBoard writes from a thread, which outlives a test that takes its disk or its folder away.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
 EVERY = sorted((Path(__file__).parents[2] / "training/configs").glob("*.yaml"))
 CONFIGS = [path for path in EVERY if "painting" in yaml.safe_load(path.read_text())]  # not those of train_adain.py
 

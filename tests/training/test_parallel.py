@@ -18,9 +18,6 @@ from tsn_training.parallel import place, require_even, without_sync
 # Notes the gradients of the first step as they are after all of it: averaged, accumulated, not yet clipped.
 NOTE_GRADIENTS = """\
 import torch.nn.utils as u
-
-# TensorBoard writes from a thread, which outlives a test that takes its disk or its folder away.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 clip, rank = u.clip_grad_norm_, os.environ.get("RANK", "0")
 def noting(parameters, limit):
     parameters = list(parameters)

@@ -17,9 +17,6 @@ from torch import nn
 from tsn.errors import InputError, OutputError
 from tsn_training.records import CHECKPOINT, Log, Stateful, resume, save
 
-# TensorBoard writes from a thread, which outlives a test that takes its disk or its folder away.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
 
 def parts(width: int = 8, seed: int = 0) -> dict[str, Stateful]:
     """A net and an optimizer that has stepped."""

@@ -39,9 +39,6 @@ helper = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(helper)
 from tsn_training import perceptual, records
 import train_adain
-
-# TensorBoard writes from a thread, which outlives a test that takes its disk or its folder away.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 torch.set_num_threads(1)
 perceptual.load = lambda cache: (helper.thin_features(), "thin")
 train_adain.LOG_EVERY = 1

@@ -22,9 +22,6 @@ import train_style
 from tsn.style import weights
 from tsn_training import losses
 
-# TensorBoard writes from a thread, which outlives a test that takes its disk or its folder away.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
 # --- schedules -----------------------------------------------------------------------------------------------------
 
 
