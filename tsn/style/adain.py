@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from tsn.errors import InputError, UsageError
-from tsn.style import whitening
+from tsn.style import weights, whitening
 from tsn.style.base import Painter, Survey, digest, require_survey_of
 from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged
 from tsn.style.locked import LockedPainter
@@ -35,6 +35,7 @@ from tsn.style.tiles import pad
 METHOD = "adain-1"
 """Goes up when the same weights begin to paint another picture."""
 
+TRAINED_BY = "training/train_adain.py writes such files."
 BUNDLED = Path(__file__).parent / "weights/adain.safetensors"
 
 LEVELS = 3, 2, 1
@@ -221,36 +222,17 @@ def net_from(path: Path = BUNDLED) -> AdainNet:
     Raises:
         InputError: the file is damaged, of another net, or its tensors do not fit what it says of itself.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path} is damaged, or no safetensors file: {error}.", hint="Copy or install it again."
-        ) from error
+    facts = weights.metadata(path)
     width = text if (text := facts.get("width", "")).isdecimal() else "0"
     if facts.get("family") != "adain" or not int(width):
         raise InputError(
             f"{path}: expected weights of family 'adain' and their width, found {facts.get('family')!r},"
             f" width={facts.get('width')!r}.",
-            hint="training/train_adain.py writes such files.",
+            hint=TRAINED_BY,
         )
     net = AdainNet(width=int(width))
-    for name, wanted in net.state_dict().items():
-        found = tensors.get(name)
-        if found is None or found.shape != wanted.shape:
-            raise InputError(
-                f"{path}: the tensors do not fit width {width}: {name} expected {tuple(wanted.shape)}, found"
-                f" {'nothing' if found is None else tuple(found.shape)}.",
-                hint="training/train_adain.py writes such files.",
-            )
-        if not torch.isfinite(found).all():
-            raise InputError(f"{path}: {name} holds values that are no numbers.", hint="The training diverged.")
-    net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
-    return net.eval()
+    weights.fill(net, path, said=f"width {width}", hint=TRAINED_BY)
+    return net
 
 
 def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tuple[Painting, ...]:

@@ -71,8 +71,7 @@ def _row(net: Any) -> Iterator[str | ConvNorm | list[ConvNorm]]:
         yield from ("halve", layer)
     for block in net.body:
         yield list(block.children())
-    if hasattr(net, "narrow"):
-        yield net.narrow
+    yield from net.narrow
     for layer in net.up:
         yield from ("enlarge", layer)
     yield net.leave

@@ -6,21 +6,16 @@ after Ulyanov et al. 2016.
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged
+from tsn.style.lockable import ConvNorm, LockableNet, Residual
 
 
-class _Residual(nn.Module):
+class _Residual(Residual):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.a = ConvNorm(channels, channels, kernel=3)
         self.b = ConvNorm(channels, channels, kernel=3, relu=False)
-
-    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
-        return x + self.b(self.a(x, record), record)
 
 
 class StyleNet(LockableNet):
@@ -42,15 +37,6 @@ class StyleNet(LockableNet):
         self.enter = ConvNorm(3, w, kernel=9)
         self.down = nn.ModuleList([ConvNorm(w, 2 * w, kernel=3), ConvNorm(2 * w, 4 * w, kernel=3)])
         self.body = nn.ModuleList([_Residual(4 * w) for _ in range(blocks)])
+        self.narrow = nn.ModuleList()
         self.up = nn.ModuleList([ConvNorm(4 * w, 2 * w, kernel=3), ConvNorm(2 * w, w, kernel=3)])
         self.leave = ConvNorm(w, 3, kernel=9, norm=False, relu=False)
-
-    def paint(self, x: Tensor, record: Stats | None) -> Tensor:
-        x = self.enter(x - 0.5, record)
-        for layer in self.down:
-            x = layer(F.avg_pool2d(x, 2), record)
-        for block in self.body:
-            x = block(x, record)
-        for layer in self.up:
-            x = layer(enlarged(x), record)
-        return torch.sigmoid(self.leave(x))

@@ -80,10 +80,21 @@ def enlarged(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+class Residual(nn.Module):
+    """What its layers, registered in their order, make of the input is added to it."""
+
+    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
+        inner = x
+        for layer in self.children():
+            inner = layer(inner, record)
+        return x + inner
+
+
 class LockableNet(nn.Module):
     """Style space in, style space out: (N, 3, H, W) -> (N, 3, H, W), float32 in [0, 1].
 
-    A subclass registers its `ConvNorm`s in the order in which it runs them.
+    A subclass registers its `ConvNorm`s in the order in which it runs them. Ours are an hourglass: `enter` at full
+    size, `down` to a quarter, residual blocks of a `body` there, `narrow` (perhaps empty), `up` again, `leave`.
 
     Attributes:
         stride: H and W must be multiples of it.
@@ -97,8 +108,23 @@ class LockableNet(nn.Module):
     width: int
     blocks: int
 
+    enter: ConvNorm
+    down: nn.ModuleList
+    body: nn.ModuleList
+    narrow: nn.ModuleList
+    up: nn.ModuleList
+    leave: ConvNorm
+
     def paint(self, x: Tensor, record: Stats | None) -> Tensor:
-        raise NotImplementedError
+        """The hourglass, from and to [0, 1]."""
+        x = self.enter(x - 0.5, record)
+        for layer in self.down:
+            x = layer(F.avg_pool2d(x, 2), record)
+        for layer in (*self.body, *self.narrow):
+            x = layer(x, record)
+        for layer in self.up:
+            x = layer(enlarged(x), record)
+        return torch.sigmoid(self.leave(x))
 
     def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
         if x.shape[-2] % self.stride or x.shape[-1] % self.stride:

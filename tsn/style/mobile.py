@@ -7,16 +7,14 @@ traffic there as a dense one and does less.
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged
+from tsn.style.lockable import ConvNorm, LockableNet, Residual
 
 EXPANSION = 2
 
 
-class _Inverted(nn.Module):
+class _Inverted(Residual):
     """Widen, filter each channel by itself, narrow again without ReLU; added to what came in."""
 
     def __init__(self, channels: int) -> None:
@@ -25,9 +23,6 @@ class _Inverted(nn.Module):
         self.widen = ConvNorm(channels, inner, kernel=1)
         self.filter = ConvNorm(inner, inner, kernel=3, depthwise=True)
         self.narrow = ConvNorm(inner, channels, kernel=1, relu=False)
-
-    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
-        return x + self.narrow(self.filter(self.widen(x, record), record), record)
 
 
 class MobileNet(LockableNet):
@@ -48,17 +43,6 @@ class MobileNet(LockableNet):
         self.enter = ConvNorm(3, width, kernel=3)
         self.down = nn.ModuleList([ConvNorm(width, half, kernel=3), ConvNorm(half, quarter, kernel=3)])
         self.body = nn.ModuleList([_Inverted(quarter) for _ in range(blocks)])
-        self.narrow = ConvNorm(quarter, half, kernel=1)
+        self.narrow = nn.ModuleList([ConvNorm(quarter, half, kernel=1)])
         self.up = nn.ModuleList([ConvNorm(half, width, kernel=3), ConvNorm(width, width, kernel=3)])
         self.leave = ConvNorm(width, 3, kernel=5, norm=False, relu=False)
-
-    def paint(self, x: Tensor, record: Stats | None) -> Tensor:
-        x = self.enter(x - 0.5, record)
-        for layer in self.down:
-            x = layer(F.avg_pool2d(x, 2), record)
-        for block in self.body:
-            x = block(x, record)
-        x = self.narrow(x, record)
-        for layer in self.up:
-            x = layer(enlarged(x), record)
-        return torch.sigmoid(self.leave(x))

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from tsn.errors import InputError, UsageError, near_miss
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from tsn.style.lockable import LockableNet
 
 BUNDLED = Path(__file__).parent / "weights"
@@ -96,7 +98,7 @@ def describe(path: Path) -> StyleInfo:
         size = path.stat().st_size
     except OSError as error:
         raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
-    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else _metadata(path)
+    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else metadata(path)
     return StyleInfo(
         name=facts.get("name", path.stem),
         family=facts.get("family", "unknown"),
@@ -108,7 +110,7 @@ def describe(path: Path) -> StyleInfo:
     )
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def metadata(path: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -126,12 +128,9 @@ def load(info: StyleInfo) -> LockableNet:
     Raises:
         InputError: the file is damaged, describes no net of ours, or its tensors do not fit the description.
     """
-    import torch
-    from safetensors.torch import load_file
-
     from tsn.style.families import NETS
 
-    facts = _metadata(info.path)
+    facts = metadata(info.path)
     family = facts.get("family", "none")
     if family not in NETS:
         raise InputError(
@@ -145,17 +144,33 @@ def load(info: StyleInfo) -> LockableNet:
             hint=EXPORT,
         )
     net = NETS[family](width=width, blocks=blocks)
-    found_tensors = load_file(info.path)
+    fill(net, info.path, said=f"width {net.width}, blocks {net.blocks}", hint=EXPORT)
+    return net
+
+
+def fill(net: nn.Module, path: Path, *, said: str, hint: str) -> None:
+    """Load a safetensors file into a net, in float32, ready to paint.
+
+    Args:
+        said: what the file says of the net, for the message.
+
+    Raises:
+        InputError: its tensors are not the net's, or hold no numbers.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    found = load_file(path)
     expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-    shapes = {name: tuple(tensor.shape) for name, tensor in found_tensors.items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     for name in sorted(expected.keys() | shapes.keys()):
         if expected.get(name) != shapes.get(name):
             raise InputError(
-                f"{info.path}: the tensors do not fit width {net.width}, blocks {net.blocks}: {name} expected"
-                f" {expected.get(name, 'nothing')}, found {shapes.get(name, 'nothing')}.",
-                hint=EXPORT,
+                f"{path}: the tensors do not fit {said}: {name} expected {expected.get(name, 'nothing')},"
+                f" found {shapes.get(name, 'nothing')}.",
+                hint=hint,
             )
-        if not torch.isfinite(found_tensors[name]).all():
-            raise InputError(f"{info.path}: {name} holds values that are no numbers.", hint="The training diverged.")
-    net.load_state_dict({name: tensor.float() for name, tensor in found_tensors.items()})
-    return net.eval()
+        if not torch.isfinite(found[name]).all():
+            raise InputError(f"{path}: {name} holds values that are no numbers.", hint="The training diverged.")
+    net.load_state_dict({name: tensor.float() for name, tensor in found.items()})
+    net.eval()
