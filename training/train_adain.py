@@ -22,29 +22,29 @@ paintings that are never trained on. At the end the weights go to OUT/NAME.safet
 
 from __future__ import annotations
 
-import math
-import time
-from functools import lru_cache
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from tsn.errors import InputError, TsnError
-from tsn.io.sequence import atomic, cannot_write
+from tsn.errors import InputError
+from tsn.io.sequence import atomic
 from tsn.style import whitening
 from tsn.style.adain import DETAIL, DETAILED, FLOOR, LEVELS, LINES, AdainNet, luma
-from tsn_batch.guard import Settings, outcome
 from tsn_training import losses, perceptual, photos, records
-from tsn_training.config_adain import AdainConfig, Name, load_config
-from tsn_training.parallel import Place, place, require_even, without_sync
+from tsn_training.config import load_config
+from tsn_training.config_adain import AdainConfig, Name
+from tsn_training.launch import MAX_STEPS, OUT, RESUME, launch
+from tsn_training.parallel import Place, require_even
+from tsn_training.step import decayed, take
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ByLevel = dict[int, Tensor]
 LAYERS = {1: "1_1", 2: "2_1", 3: "3_1"}  # of VGG, by our level
 LOG_EVERY = 20
@@ -311,11 +311,6 @@ LOGGED = ("seen1", "seen2", "seen3", "drawn1", "drawn2", "drawn3", "content", "s
 # --- training ------------------------------------------------------------------------------------------------------
 
 
-def learning_rate(step: int, total: int, peak: float) -> float:
-    """Cosine decay to a fiftieth of the peak, after 50 steps of warm-up."""
-    return peak * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / total)))
-
-
 def divided(config: AdainConfig) -> tuple[list[Path], list[Path], list[Path]]:
     """Photos, paintings to train on, and paintings that are never trained on.
 
@@ -363,55 +358,42 @@ def train(config: AdainConfig, out: Path, here: Place, *, resume: bool, max_step
     first = records.resume(out, state) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
-    log = records.Log(out, start=first) if here.first else None
 
     pupil = Pupil(net)
     judge = Judge(net, features, Styles(samples), here.device)
     share = photos.Share(config, first=first, rank=here.rank, world=here.world)
-    parts_of_batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
-    started = time.monotonic()
+    batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
     last = min(config.steps, max_steps or config.steps)
     lesson: Name | None = None
-    for step in range(first, last):
-        now, within = config.at(step)
-        if now != lesson:
-            lesson = now
-            pupil.begin(lesson)
-            shared = here.share(pupil)
-        plan = config.lesson(lesson)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(within, plan.steps, plan.learning_rate)
-        optimizer.zero_grad(set_to_none=True)
-        for part in range(config.accumulate):
-            pictures, styles = next(parts_of_batches)
-            with (
-                without_sync(shared, last=part == config.accumulate - 1),
-                torch.autocast(here.device.type, PRECISIONS[config.precision], enabled=config.precision != "fp32"),
-            ):
-                loss, parts = loss_of(
+    with records.Log(out, start=first) if here.first else nullcontext() as log:
+        for step in range(first, last):
+            now, within = config.at(step)
+            if now != lesson:
+                lesson = now
+                pupil.begin(lesson)
+                shared = here.share(pupil)
+            plan = config.lesson(lesson)
+
+            def loss(
+                batch: list[Tensor], shared: nn.Module = shared, lesson: Name = lesson
+            ) -> tuple[Tensor, dict[str, Tensor]]:
+                pictures, styles = batch
+                return loss_of(
                     shared, net, lesson, pictures.to(here.device), styles.tolist(),
                     config=config, features=features, components=components, judge=judge,
                 )  # fmt: skip
-            if not torch.isfinite(loss):
-                raise TsnError(
-                    f"The loss is no number at step {step} ({', '.join(f'{k} {v:.3g}' for k, v in parts.items())}).",
-                    hint=f"The last checkpoint stays in {out}. A lower learning_rate helps, or precision: fp32.",
-                )
-            scaler.scale(loss / config.accumulate).backward()
-        scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        scaler.step(optimizer)
-        scaler.update()
 
-        done = step + 1
-        if log and (done % LOG_EVERY == 0 or done == last):
-            numbers = {name: parts[name].item() if name in parts else math.nan for name in LOGGED}
-            log.numbers(done, numbers | {"seconds": time.monotonic() - started})
-            click.echo(f"{done}/{config.steps} {lesson}  " + "  ".join(f"{k} {v.item():.4g}" for k, v in parts.items()))
-        if log and (done % config.save_every == 0 or done == last):
-            records.save(out, done, state)
-            if lesson != "see":
-                log.picture(done, painted_sheet(net, taken, unseen, here.device))
+            parts = take(
+                step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, here=here,
+                rate=decayed(within, plan.steps, plan.learning_rate, floor=0.02), out=out,
+            )  # fmt: skip
+            done = step + 1
+            if log and (done % LOG_EVERY == 0 or done == last):
+                log.losses(done, parts, columns=LOGGED, said=f"{done}/{config.steps} {lesson}")
+            if log and (done % config.save_every == 0 or done == last):
+                records.save(out, done, state)
+                if lesson != "see":
+                    log.picture(done, painted_sheet(net, taken, unseen, here.device))
     return export(net, config, out, trunk=trunk, step=last) if here.first else None
 
 
@@ -440,30 +422,21 @@ def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: i
     facts |= {"name": config.name, "title": config.title, "licence": config.licence}
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:
-        # not save_file, which writes files that nobody else on a farm can read (mode 0600)
-        temporary.write_bytes(to_bytes({k: v.half().contiguous() for k, v in net.state_dict().items()}, metadata=facts))
+        records.write_weights(temporary, net, facts)
     return path
 
 
 @click.command(help=__doc__)
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for all that comes of it.")
-@click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
-@click.option("--max-steps", type=click.IntRange(min=1), help="Stop early: a smoke run.")
+@OUT
+@RESUME
+@MAX_STEPS
 @click.pass_context
 def main(ctx: click.Context, config: Path, out: Path, resume: str, max_steps: int | None) -> None:
-    def run() -> None:
-        checked = load_config(config)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(out, error) from error
-        with place() as here:
-            path = train(checked, out, here, resume=resume == "auto", max_steps=max_steps)
-        if path:
-            click.echo(path)
+    def prepare() -> Callable[[Place], Path | None]:
+        return partial(train, load_config(config, AdainConfig), out, resume=resume == "auto", max_steps=max_steps)
 
-    ctx.exit(outcome(run, Settings()))
+    launch(ctx, out, prepare)
 
 
 if __name__ == "__main__":

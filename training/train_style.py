@@ -17,36 +17,36 @@ where asked for, steadiness.
 
 from __future__ import annotations
 
-import math
-import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tsn.errors import InputError, TsnError
-from tsn.io.sequence import atomic, cannot_write
+from tsn.errors import InputError
+from tsn.io.sequence import atomic
 from tsn.style import weights as shipped
 from tsn.style.families import NETS
 from tsn.style.lockable import LockableNet
-from tsn_batch.guard import Settings, outcome
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.config import StyleConfig, load_config
+from tsn_training.launch import MAX_STEPS, OUT, RESUME, launch
 from tsn_training.motion import Pair
 from tsn_training.objective import Target
-from tsn_training.parallel import Place, place, require_even, without_sync
+from tsn_training.parallel import Place, require_even
+from tsn_training.step import decayed, take
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LOG_EVERY = 20
 
 
 def learning_rate(step: int, total: int, peak: float) -> float:
-    """Cosine decay to a twentieth of the peak, after 50 steps of warm-up."""
-    return peak * min(1.0, (step + 1) / 50) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / total)))
+    """Down to a twentieth of the peak."""
+    return decayed(step, total, peak, floor=0.05)
 
 
 def style_weight(step: int, total: int, low: float, high: float) -> float:
@@ -91,8 +91,7 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
     facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:
-        # not save_file, which writes files that nobody else on a farm can read (mode 0600)
-        temporary.write_bytes(to_bytes({k: v.half().contiguous() for k, v in net.state_dict().items()}, metadata=facts))
+        records.write_weights(temporary, net, facts)
         shipped.load(shipped.describe(temporary))  # weights that cannot be read, or hold no numbers, are no result
     return path
 
@@ -129,45 +128,28 @@ def train(
     first = records.resume(out, state) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
-    log = records.Log(out, start=first) if here.first else None
 
     shared = here.share(net)
     share = photos.Share(config, first=first, rank=here.rank, world=here.world)
-    parts_of_batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
-    started = time.monotonic()
+    batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
     last = min(config.steps, max_steps or config.steps)
-    for step in range(first, last):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, config.steps, config.learning_rate)
-        optimizer.zero_grad(set_to_none=True)
-        for part in range(config.accumulate):
-            pair = Pair(*(x.to(here.device) for x in next(parts_of_batches)))
-            with (
-                without_sync(shared, last=part == config.accumulate - 1),
-                torch.autocast(here.device.type, PRECISIONS[config.precision], enabled=config.precision != "fp32"),
-            ):
-                loss, parts = loss_of(shared, pair, step, target=target, teacher=teacher)
-            if not torch.isfinite(loss):
-                raise TsnError(
-                    f"The loss is no number at step {step} ({', '.join(f'{k} {v:.3g}' for k, v in parts.items())}).",
-                    hint=f"The last checkpoint stays in {out}. A lower learning_rate helps, or precision: fp32.",
-                )
-            scaler.scale(loss / config.accumulate).backward()
-        scaler.unscale_(optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        if not scaler.is_enabled() and not torch.isfinite(norm):  # in fp16 the scaler leaves such a step out
-            raise TsnError(f"The gradient is no number at step {step}.", hint=f"The last checkpoint stays in {out}.")
-        scaler.step(optimizer)
-        scaler.update()
+    with records.Log(out, start=first) if here.first else nullcontext() as log:
+        for step in range(first, last):
 
-        done = step + 1
-        if log and (done % LOG_EVERY == 0 or done == last):
-            numbers = {name: parts[name].item() if name in parts else math.nan for name in LOGGED}
-            log.numbers(done, numbers | {"seconds": time.monotonic() - started})
-            click.echo(f"{done}/{config.steps}  " + "  ".join(f"{k} {v.item():.4g}" for k, v in parts.items()))
-        if log and (done % config.save_every == 0 or done == last):
-            records.save(out, done, state)
-            log.picture(done, painted_sheet(net, show))
+            def loss(batch: list[Tensor], step: int = step) -> tuple[Tensor, dict[str, Tensor]]:
+                pair = Pair(*(x.to(here.device) for x in batch))
+                return loss_of(shared, pair, step, target=target, teacher=teacher)
+
+            parts = take(
+                step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, here=here,
+                rate=learning_rate(step, config.steps, config.learning_rate), out=out,
+            )  # fmt: skip
+            done = step + 1
+            if log and (done % LOG_EVERY == 0 or done == last):
+                log.losses(done, parts, columns=LOGGED, said=f"{done}/{config.steps}")
+            if log and (done % config.save_every == 0 or done == last):
+                records.save(out, done, state)
+                log.picture(done, painted_sheet(net, show))
     return export(net, config, out, trunk=trunk, step=max(first, last)) if here.first else None
 
 
@@ -184,28 +166,21 @@ def painted_sheet(net: torch.nn.Module, show: Tensor) -> Tensor:
 
 @click.command(help=__doc__)
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for all that comes of it.")
-@click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
+@OUT
+@RESUME
 @click.option("--start-from", type=click.Path(path_type=Path), help="Weights of a style to begin with.")
-@click.option("--max-steps", type=click.IntRange(min=1), help="Stop early: a smoke run.")
+@MAX_STEPS
 @click.pass_context
 def main(
     ctx: click.Context, config: Path, out: Path, resume: str, start_from: Path | None, max_steps: int | None
 ) -> None:
-    def run() -> None:
-        checked = load_config(config)
+    def prepare() -> Callable[[Place], Path | None]:
+        checked = load_config(config, StyleConfig)
         if start_from and not start_from.is_file():
             raise InputError(f"The weights to start from do not exist: {start_from}")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(out, error) from error
-        with place() as here:
-            path = train(checked, out, here, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
-        if path:
-            click.echo(path)
+        return partial(train, checked, out, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
 
-    ctx.exit(outcome(run, Settings()))
+    launch(ctx, out, prepare)
 
 
 if __name__ == "__main__":

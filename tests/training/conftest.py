@@ -28,9 +28,11 @@ sys.path.insert(0, TRAINING)
 try:
     import gather_images  # noqa: F401
     import train_style
-    from tsn_training import config, losses, motion, parallel, perceptual, photos, rcc, records  # noqa: F401
+    from tsn_training import config, losses, motion, palette, parallel, perceptual, photos, rcc, records  # noqa: F401
 finally:
     sys.path.remove(TRAINING)
+
+FEW_COLOURS = 100  # a palette of two thousand takes seconds, in every run that a test starts
 
 # Runs the real script in processes of their own, with the thin net and what a test breaks on purpose. It forks them
 # when everything is imported, which costs more than the trainings. Groups run one after another, in a group at once.
@@ -47,6 +49,7 @@ import torch.utils.tensorboard
 torch.set_num_threads(1)
 perceptual.load = lambda cache: (conftest.thin_features(), "thin")
 train_style.LOG_EVERY = 1
+conftest.palette.SAMPLES = conftest.FEW_COLOURS
 
 def started(job):
     if child := os.fork():
@@ -146,6 +149,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     """
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(), "thin"))
     monkeypatch.setattr(train_style, "LOG_EVERY", 1)
+    monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)
     for seed in range(6):
         write_picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
     write_picture(tmp_path / "painting.png", width=80, height=64, seed=9)

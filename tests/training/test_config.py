@@ -19,7 +19,7 @@ CONFIGS = [path for path in EVERY if "painting" in yaml.safe_load(path.read_text
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_configs_that_come_along_are_valid(path: Path) -> None:
-    assert load_config(path).name == path.stem
+    assert load_config(path, StyleConfig).name == path.stem
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,14 @@ def test_a_bad_value_is_a_usage_error_that_names_it(
     training.write(**change)
 
     with pytest.raises(UsageError, match=f"noise.yaml: .*{message}"):
-        load_config(training.file)
+        load_config(training.file, StyleConfig)
 
 
 def test_every_bad_value_is_named_at_once(training: SimpleNamespace) -> None:
     training.write(width=1, blocks=0)
 
     with pytest.raises(UsageError, match=r"width: .*; blocks: "):
-        load_config(training.file)
+        load_config(training.file, StyleConfig)
 
 
 @pytest.mark.parametrize("content", [b"", b"- a list\n", b"name: [unclosed\n", b"just words", b"\xff\xfe\x00binary"])
@@ -69,19 +69,19 @@ def test_a_file_that_is_no_mapping_is_a_usage_error(tmp_path: Path, content: byt
     (tmp_path / "x.yaml").write_bytes(content)
 
     with pytest.raises(UsageError, match=r"x\.yaml"):
-        load_config(tmp_path / "x.yaml")
+        load_config(tmp_path / "x.yaml", StyleConfig)
 
 
 def test_yaml_cannot_run_code(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("name: !!python/object/apply:os.getcwd []\n")
 
     with pytest.raises(UsageError, match="is no YAML"):
-        load_config(tmp_path / "x.yaml")
+        load_config(tmp_path / "x.yaml", StyleConfig)
 
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.yaml: No such file"):
-        load_config(tmp_path / "x.yaml")
+        load_config(tmp_path / "x.yaml", StyleConfig)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
@@ -95,7 +95,7 @@ def test_numbers_survive_yaml(training: SimpleNamespace) -> None:
     line = next(line for line in text.splitlines() if line.startswith("learning_rate"))
     training.file.write_text(text.replace(line, "learning_rate: 25e-4"))
 
-    assert load_config(training.file).learning_rate == 2.5e-3
+    assert load_config(training.file, StyleConfig).learning_rate == 2.5e-3
     assert isinstance(yaml.safe_load("25e-4"), str)
 
 

@@ -28,7 +28,9 @@ TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
 try:
     import train_adain
-    from tsn_training import config_adain, perceptual
+    from tsn_training import perceptual
+    from tsn_training.config import load_config
+    from tsn_training.config_adain import AdainConfig
 finally:
     sys.path.remove(TRAINING)
 
@@ -224,13 +226,13 @@ def test_a_loss_that_is_no_number_stops_with_step_and_advice(
 
 @pytest.fixture
 def samples(training: SimpleNamespace) -> train_adain.Samples:
-    config = config_adain.load_config(training.file)
+    config = load_config(training.file, AdainConfig)
     taken, paintings, _ = train_adain.divided(config)
     return train_adain.Samples(taken, paintings, config)
 
 
 def test_unseen_paintings_and_photos_held_back_are_never_trained_on(training: SimpleNamespace) -> None:
-    taken, paintings, unseen = train_adain.divided(config_adain.load_config(training.file))
+    taken, paintings, unseen = train_adain.divided(load_config(training.file, AdainConfig))
     assert [path.name for path in unseen] == ["2.png"]
     assert [path.name for path in paintings] == ["0.png", "1.png", "3.png"]
     assert len(taken) == 3
@@ -301,7 +303,7 @@ def test_only_the_parameters_of_the_lesson_learn() -> None:
 
 
 def test_the_config_tells_the_lesson_of_a_step(training: SimpleNamespace) -> None:
-    config = config_adain.load_config(training.file)
+    config = load_config(training.file, AdainConfig)
     assert [config.at(step) for step in range(6)] == [
         *(("see", 0), ("see", 1)),
         *(("rebuild", 0), ("rebuild", 1)),
@@ -315,15 +317,15 @@ def test_the_config_tells_the_lesson_of_a_step(training: SimpleNamespace) -> Non
 def test_a_config_that_cannot_be_is_told_with_every_fault(training: SimpleNamespace) -> None:
     training.write(width=4, batches=2, see={"crop": 50, "steps": 2, "learning_rate": 1e-3})
     with pytest.raises(UsageError, match=r"width: .*see\.crop: |see\.crop: .*width: ") as caught:
-        config_adain.load_config(training.file)
+        load_config(training.file, AdainConfig)
     assert "batches" in str(caught.value)
     training.file.write_text("name: [")
     with pytest.raises(UsageError, match="is no YAML"):
-        config_adain.load_config(training.file)
+        load_config(training.file, AdainConfig)
     with pytest.raises(InputError, match="Cannot read"):
-        config_adain.load_config(training.file.with_name("none.yaml"))
+        load_config(training.file.with_name("none.yaml"), AdainConfig)
 
 
 def test_the_recipe_that_is_shipped_can_be_read() -> None:
-    config = config_adain.load_config(Path(TRAINING) / "configs/adain.yaml")
+    config = load_config(Path(TRAINING) / "configs/adain.yaml", AdainConfig)
     assert config.name == "adain" and len(config.unseen) >= 3

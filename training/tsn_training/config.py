@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tsn.errors import InputError, UsageError
 
+Config = TypeVar("Config", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -96,7 +97,7 @@ class StyleConfig(BaseModel):
         return self.stages[-1].crop
 
 
-def load_config(path: Path) -> StyleConfig:
+def load_config(path: Path, kind: type[Config]) -> Config:
     """Read and check a training's YAML file.
 
     Raises:
@@ -110,7 +111,7 @@ def load_config(path: Path) -> StyleConfig:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
     try:
-        return StyleConfig.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise UsageError(f"{path}: {faults}.", hint="See training/configs for files that work.") from error

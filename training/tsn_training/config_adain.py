@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from tsn.errors import InputError, UsageError
+from pydantic import BaseModel, ConfigDict, Field
 
 Name = Literal["see", "rebuild", "paint"]
 LESSONS: tuple[Name, ...] = ("see", "rebuild", "paint")
@@ -74,23 +71,3 @@ class AdainConfig(BaseModel):
                 return name, step
             step -= self.lesson(name).steps
         raise ValueError(f"the training has {self.steps} steps")
-
-
-def load_config(path: Path) -> AdainConfig:
-    """Read and check a training's YAML file.
-
-    Raises:
-        InputError: the file cannot be read.
-        UsageError: it is no YAML, or a value is missing, unknown or impossible; names every such value.
-    """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the training file {path}: {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
-    try:
-        return AdainConfig.model_validate(raw)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise UsageError(f"{path}: {faults}.", hint="See training/configs for files that work.") from error

