@@ -20,10 +20,8 @@ import OpenEXR
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from safetensors.torch import save_file
 
 from tsn import io
-from tsn.style.feedforward import StyleNet
 from tsn_batch.cli import cli
 
 FRAMES = range(1001, 1005)
@@ -49,15 +47,12 @@ def write_plate(path: Path, number: int, display: object = WINDOW, **extra: np.n
 
 
 @pytest.fixture
-def shot(tmp_path: Path) -> Path:
+def shot(tmp_path: Path, tiny_style: Callable[..., Path]) -> Path:
     """A good shot of four frames; the tests break it."""
     (tmp_path / "plate").mkdir()
     for number in FRAMES:
         write_plate(tmp_path / f"plate/sh.{number}.exr", number)
-    torch.manual_seed(0)
-    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
-    weights = {k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}
-    save_file(weights, tmp_path / "tiny.safetensors", metadata=facts)
+    tiny_style(tmp_path / "tiny.safetensors")
     file = tmp_path / "sh.yaml"
     file.write_text(
         "version: 1\n"

@@ -14,9 +14,7 @@ import OpenEXR
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from safetensors.torch import save_file
 
-from tsn.style.feedforward import StyleNet
 from tsn_batch.cli import cli
 
 TSN = Path(sys.executable).with_name("tsn")
@@ -35,13 +33,9 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def style(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def style(tmp_path_factory: pytest.TempPathFactory, tiny_style: Callable[..., Path]) -> Path:
     """A tiny net with random weights."""
-    path = tmp_path_factory.mktemp("style") / "tiny.safetensors"
-    torch.manual_seed(0)
-    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
-    save_file({k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
-    return path
+    return tiny_style(tmp_path_factory.mktemp("style") / "tiny.safetensors")
 
 
 def write_plate(path: Path, number: int = 1001, **channels: np.ndarray) -> Path:

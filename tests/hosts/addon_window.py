@@ -103,7 +103,10 @@ def steps():
     from tsn_blender import job
 
     uid = node().node_tree.tsn.uid
-    yield 0.1
+    for _ in range(50):  # the job begins with the first tick of a timer of its own
+        if uid in job.running:
+            break
+        yield 0.1
     SEEN["running"] = uid in job.running
     while (uid in job.running and job.running[uid].done < 6) or (
         uid in job.running and job.running[uid].phase != "Painting"

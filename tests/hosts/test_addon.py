@@ -11,17 +11,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import OpenEXR
 import pytest
-import torch
 import yaml
-from safetensors.torch import save_file
-
-from tsn.style.feedforward import StyleNet
 
 HERE = Path(__file__).parent
 ADDON = HERE.parents[1] / "plugins/blender/tsn_blender"
@@ -58,13 +54,9 @@ def run(version: str, case: str, folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def style(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def style(tmp_path_factory: pytest.TempPathFactory, tiny_style: Callable[..., Path]) -> Path:
     """A tiny net with random weights."""
-    path = tmp_path_factory.mktemp("style") / "style.safetensors"
-    torch.manual_seed(0)
-    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
-    save_file({k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
-    return path
+    return tiny_style(tmp_path_factory.mktemp("style") / "style.safetensors", name="tiny")
 
 
 @pytest.fixture(scope="module", params=PYTHONS)
@@ -223,11 +215,6 @@ def test_the_preferences_check_the_command(empty: Path) -> None:
 # --- in a window ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(
-    "TSN_WINDOW" not in os.environ,
-    reason="not reliable yet: on an idle machine the modal operator is cancelled at once, by whom is not known."
-    " TSN_WINDOW=1 runs it.",
-)
 def test_a_window_stays_alive_shows_progress_and_escape_cancels(style: Path, tmp_path: Path) -> None:
     """Debian's Blender 3.4 under Xvfb, the zip as a legacy add-on."""
     for program in ("blender", "Xvfb", "xvfb-run"):

@@ -8,18 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import OpenEXR
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from tsn.io import Frame, read_frame
 from tsn.matte import cryptomatte
-from tsn.style.feedforward import StyleNet
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "shots/demo"
@@ -83,13 +80,10 @@ def test_cryptomatte_decodes_like_blenders_own_node(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Frame:
+def painted(tmp_path_factory: pytest.TempPathFactory, tiny_style: Callable[..., Path]) -> Frame:
     """Frame 1002 of the demo, painted by a tiny net with random weights through the installed command."""
     folder = tmp_path_factory.mktemp("painted")
-    torch.manual_seed(0)
-    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
-    weights = {name: value.contiguous() for name, value in StyleNet(width=4, blocks=1).state_dict().items()}
-    save_file(weights, folder / "tiny.safetensors", metadata=facts)
+    tiny_style(folder / "tiny.safetensors")
     shot = folder / "demo.yaml"
     shot.write_text(
         f"""\

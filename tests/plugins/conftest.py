@@ -2,13 +2,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import save_file
-
-from tsn.style.feedforward import StyleNet
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 BLENDER, NUKE = PLUGINS / "blender/tsn_blender", PLUGINS / "nuke/tsn_nuke"
@@ -26,10 +23,6 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def style(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def style(tmp_path_factory: pytest.TempPathFactory, tiny_style: Callable[..., Path]) -> Path:
     """A tiny net with random weights."""
-    path = tmp_path_factory.mktemp("style") / "tiny.safetensors"
-    torch.manual_seed(0)
-    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
-    save_file({k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
-    return path
+    return tiny_style(tmp_path_factory.mktemp("style") / "tiny.safetensors")

@@ -115,27 +115,14 @@ def plate() -> SimpleNamespace:
     return SimpleNamespace(write=write_plate, pixels=pixels, DX=DX, DY=DY, **measures)
 
 
-def write_style(path: Path, seed: int = 0) -> Path:
-    """A tiny net with random weights."""
-    import torch
-    from safetensors.torch import save_file
-
-    from tsn.style.feedforward import StyleNet
-
-    torch.manual_seed(seed)
-    facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": path.stem, "title": "Tiny", "licence": "CC0"}
-    save_file({k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
-    return path
-
-
 @pytest.fixture
-def style() -> Callable[..., Path]:
+def style(tiny_style: Callable[..., Path]) -> Callable[..., Path]:
     """style(path, seed=0): a weights file."""
-    return write_style
+    return tiny_style
 
 
 @pytest.fixture
-def shot(tmp_path: Path, surroundings: None) -> Callable[..., Path]:
+def shot(tmp_path: Path, surroundings: None, tiny_style: Callable[..., Path]) -> Callable[..., Path]:
     """shot(*lines, frames=range(1001, 1009), **instead): the shot file of a plate of 64x48 pixels.
 
     `scenes` maps frames to other scenes, `windows` to other data windows, `channels` to other channels.
@@ -155,7 +142,7 @@ def shot(tmp_path: Path, surroundings: None) -> Callable[..., Path]:
             window, scene = windows.get(number, WHOLE), scenes.get(number, 0)
             write_plate(path, number, window, scene, **channels.get(number, {}))
         if not (tmp_path / "tiny.safetensors").exists():
-            write_style(tmp_path / "tiny.safetensors")
+            tiny_style(tmp_path / "tiny.safetensors")
         keys = {
             "version": "1",
             "plate": "plate/sh.####.exr",

@@ -1,0 +1,28 @@
+"""What tests of several folders paint with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def write_tiny_style(path: Path, seed: int = 0, name: str | None = None) -> Path:
+    """Weights of a tiny net, random; the style is called as its file unless it has a name."""
+    import torch
+    from safetensors.torch import save_file
+
+    from tsn.style.feedforward import StyleNet
+
+    torch.manual_seed(seed)
+    facts = {"family": "feedforward", "width": "4", "blocks": "1", "title": "Tiny", "licence": "CC0"}
+    weights = {k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}
+    save_file(weights, path, metadata=facts | {"name": name or path.stem})
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_style() -> Callable[..., Path]:
+    """tiny_style(path, seed=0, name=None): a weights file of a net that paints at once."""
+    return write_tiny_style
