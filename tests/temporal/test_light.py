@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from tsn.temporal import light
+from tsn.temporal.openings import step as derived
 from tsn.temporal.stabilise import painted, stabilise
 from tsn.temporal.window import Tap
 
@@ -21,7 +22,7 @@ def shadowed(left: int, depth: float = 0.4) -> Tensor:
 @pytest.fixture
 def floor(motion):
     """stable(plates): the middle frame of a floor that stands still, painted as it is."""
-    still = motion(0, 0, H, W)
+    still = derived(motion(0, 0, H, W))
 
     def stable(plates: list[Tensor]) -> Tensor:
         frames = {offset - K: painted(plate, plate) for offset, plate in enumerate(plates)}
@@ -37,18 +38,30 @@ def test_a_shadow_that_passes_keeps_its_tone(floor) -> None:
     assert middle < 0.42 and outside == pytest.approx(0.7, abs=0.02)
 
 
-def test_still_light_shifts_nothing(noise) -> None:
-    plate = noise(H, W, 3, 12)
+def test_the_paint_of_a_shadow_may_be_lighter(floor, motion) -> None:
+    """What the style makes of darkness is its own affair: here it paints shadows white."""
+    plates = [shadowed(48 + 12 * place) for place in range(-K, K + 1)]
+    frames = {offset - K: painted(plate, 1.1 - plate) for offset, plate in enumerate(plates)}
+    still = derived(motion(0, 0, H, W))
+    made = stabilise([still] * K, [still] * K, frames, radius=K, detail=0.0)
+    assert made[:, 24:40, 58:70].mean() > 0.7 and made[:, 24:40, :8].mean() == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.fixture
+def two_taps() -> tuple[Tensor, list[Tap]]:
     flow, weight = torch.zeros(2, H // 4, W // 4), torch.ones(1, H // 4, W // 4)
-    around = [Tap(offset=offset, flow=flow, weight=weight * 0.5) for offset in (-1, 1)]
+    return weight, [Tap(offset=offset, flow=flow, weight=weight * 0.5) for offset in (-1, 1)]
+
+
+def test_still_light_shifts_nothing(noise, two_taps) -> None:
+    plate, (own, around) = noise(H, W, 3, 12), two_taps
     tones = {offset: light.tone(noise(H, W, offset + 9)) for offset in (-1, 0, 1)}
-    moved = light.shift(around, tones.__getitem__, lambda offset: light.guide(plate))
-    assert torch.equal(moved, torch.zeros_like(moved))
+    moved = light.shift(own, around, tones.__getitem__, lambda offset: light.guide(plate))
+    assert moved.abs().max() < 1e-6
 
 
-def test_grain_of_the_plate_is_no_change_of_light(noise) -> None:
-    flow, weight = torch.zeros(2, H // 4, W // 4), torch.ones(1, H // 4, W // 4)
-    guides = {offset: light.guide(0.5 + 0.1 * (noise(H, W, offset + 5) - 0.5)) for offset in (0, 1)}
-    tones = {offset: light.tone(noise(H, W, offset)) for offset in (0, 1)}
-    around = [Tap(offset=1, flow=flow, weight=weight)]
-    assert light.shift(around, tones.__getitem__, guides.__getitem__).abs().max() == 0
+def test_grain_of_the_plate_is_hardly_a_change_of_light(noise, two_taps) -> None:
+    own, around = two_taps
+    guides = {offset: light.guide(0.5 + 0.1 * (noise(H, W, offset + 5) - 0.5)) for offset in (-1, 0, 1)}
+    tones = {offset: light.tone(noise(H, W, offset)) for offset in (-1, 0, 1)}
+    assert light.shift(own, around, tones.__getitem__, guides.__getitem__).abs().max() < 0.01

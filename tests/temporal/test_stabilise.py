@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tsn.temporal.openings import step as derived
 from tsn.temporal.stabilise import Painted, painted, stabilise
 
 H, W, K = 48, 72, 3
@@ -23,7 +24,7 @@ def frames(noise) -> dict[int, Tensor]:
 @pytest.fixture
 def stable(motion):
     """stable(frames, t): frame t of a shot that pans by (1, 0) a frame."""
-    step = motion(1, 0, H, W)
+    step = derived(motion(1, 0, H, W))
 
     def make(frames: dict[int, Tensor], t: int = 6, *, detail: float = 1.0, radius: int = K) -> Tensor:
         before, after = min(radius, t - min(frames)), min(radius, max(frames) - t)
@@ -85,7 +86,7 @@ def test_same_bits_at_any_number_of_threads(noise, motion, threads) -> None:
     """Large enough that torch would split the work."""
     height, width = 180, 320
     frames = {number: noise(height, width, number, 60) for number in range(3)}
-    step, results = motion(1.3, -0.7, height, width), []
+    step, results = derived(motion(1.3, -0.7, height, width)), []
     for count in (1, 2, 3):
         threads(count)
         around = under_still_light({number - 1: paint for number, paint in frames.items()})
@@ -95,7 +96,7 @@ def test_same_bits_at_any_number_of_threads(noise, motion, threads) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (33, 2)])
 def test_tiny_and_narrow_frames(noise, motion, size: tuple[int, int]) -> None:
-    frames, step = [noise(*size, seed) for seed in range(3)], motion(1, 1, *size)
+    frames, step = [noise(*size, seed) for seed in range(3)], derived(motion(1, 1, *size))
     around = under_still_light({offset: frames[1 + offset] for offset in (-1, 0, 1)})
     made = stabilise([step], [step], around, radius=1, detail=1.0)
     assert made.shape == (3, *size) and torch.isfinite(made).all()

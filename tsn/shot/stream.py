@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from tsn.flow.base import Motion, View, measure
+from tsn.flow.base import View, measure
 from tsn.shot.engine import Engine, Prepared
 from tsn.shot.plan import Plan
 from tsn.temporal.cuts import is_cut
+from tsn.temporal.openings import Step, step
 from tsn.temporal.stabilise import Painted, painted, stabilise
 
 
@@ -34,7 +35,7 @@ class Stream:
         self._find_cuts = plan.shot.temporal.cuts == "auto" and pinned is None
         self._radius = plan.shot.temporal.window
         self._painted: dict[int, Painted] = {}
-        self._motion: dict[int, Motion | None] = {}  # by the place of the first of two frames
+        self._motion: dict[int, Step | None] = {}  # by the place of the first of two frames
         self._last: tuple[int, View] | None = None
 
     def painted(self, number: int) -> Tensor:
@@ -51,12 +52,12 @@ class Stream:
             detail=self._engine.shot.temporal.detail.at(number),
         )
 
-    def _run(self, place: int, step: int) -> list[Motion]:
-        """Motions outwards from a frame, as far as the take and the window reach."""
-        run: list[Motion] = []
+    def _run(self, place: int, direction: int) -> list[Step]:
+        """Steps outwards from a frame, as far as the take and the window reach."""
+        run: list[Step] = []
         while len(run) < self._radius and (motion := self._motion.get(place)) is not None:
             run.append(motion)
-            place += step
+            place += direction
         return run
 
     def _slide(self, first: int, last: int) -> None:
@@ -74,8 +75,8 @@ class Stream:
                 self._motion[place - 1] = self._between(self._last[1], view)
             self._last = (place, view)
 
-    def _between(self, before: View, view: View) -> Motion | None:
+    def _between(self, before: View, view: View) -> Step | None:
         """Motion from a frame to the next; None across a cut or a gap."""
         if view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image)):
             return None
-        return measure(self._engine.flow, before, view)
+        return step(measure(self._engine.flow, before, view))

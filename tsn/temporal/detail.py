@@ -13,22 +13,26 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.temporal.filters import blur, enlarge, reduce
+from tsn.temporal.filters import blur, enlarge, luma, reduce
 from tsn.temporal.window import REDUCTION
 
 BAND_SIGMAS = (0.75, 1.5, 3.0, 6.0)
 """Pixels: from the finest grain to a broad stroke."""
 ENERGY_SIGMA = 12.0
 """Pixels over which energy is local: several strokes, or the gain follows single strokes and flickers."""
-MAX_GAIN = 3.5
+MAX_GAIN = 4.5
 """Past this, what is left of a band in the mean is noise, and lifting it shows."""
-BAND_SHARES = (1.1, 0.65, 0.55, 0.55)
+BAND_SHARES = (1.27, 0.38, 0.4, 0.4)
 """Exponents of the gains. Bands overlap: a lifted band leaks into its neighbours, so that full gains give strokes
 1.15 of their energy and the finest grain only 0.75 (docs/temporal.md)."""
+EDGE_REACH = 1.6  # of the 1 px blur of a silhouette: full on the pixels of the step, gone two pixels away
+EDGE_RANGE = 5
+"""Pixels. At a silhouette nothing is lifted past the lightest and darkest of so many of the mean around it."""
+EDGE_SOFTNESS = 0.2
 _FLOOR = 1e-7  # of energy: about (1/8 of an 8-bit code)^2, so that flat areas keep a gain of 1
-_LUMA = (0.2126, 0.7152, 0.0722)
 
 
 def bands(image: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -51,22 +55,25 @@ def _energies(split: Sequence[Tensor]) -> Tensor:
     return blur(reduce(squares, REDUCTION), ENERGY_SIGMA / REDUCTION)
 
 
-def _luma(image: Tensor) -> Tensor:
-    """(3, H, W) -> (1, H, W), Rec.709 weights on style-space values."""
-    return (image * torch.tensor(_LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)
+def _highest(image: Tensor) -> Tensor:
+    return F.max_pool2d(image[None], EDGE_RANGE, 1, EDGE_RANGE // 2)[0]
 
 
 def paint_energies(paint: Tensor) -> Tensor:
     """Local luma energy of each band of one painted frame, (bands, H/4, W/4): what `restore` aims at."""
-    return _energies(bands(_luma(paint))[0])
+    return _energies(bands(luma(paint))[0])
 
 
-def restore(mean: Tensor, target: Tensor, amount: float) -> Tensor:
+def restore(mean: Tensor, target: Tensor, edges: Tensor, amount: float) -> Tensor:
     """The mean with its bands lifted towards the target energy.
+
+    Two surfaces that were averaged apart meet in a hard, jagged step, which is no stroke: lifted, it overshoots and
+    shows as a dotted line. There nothing leaves the range of the mean around it, and the step is softened a little.
 
     Args:
         mean: (3, H, W).
         target: (bands, H/4, W/4), a mean of `paint_energies`.
+        edges: (1, H, W) in [0, 1], 1 where two surfaces meet.
         amount: 0 leaves the mean, 1 restores the paint's energy, more overshoots.
 
     Returns:
@@ -75,9 +82,13 @@ def restore(mean: Tensor, target: Tensor, amount: float) -> Tensor:
     if amount == 0:
         return mean
     split, restored = bands(mean)
-    ratio = (target + _FLOOR) / (_energies([_luma(band) for band in split]) + _FLOOR)
+    ratio = (target + _FLOOR) / (_energies([luma(band) for band in split]) + _FLOOR)
     shares = torch.tensor(BAND_SHARES, device=mean.device).view(-1, 1, 1)
     gains = enlarge(ratio.sqrt().clamp(1, MAX_GAIN) ** (amount * shares), mean)
+    hard = (blur(edges, 1.0) * EDGE_REACH).clamp(0, 1)
     for band, gain in zip(split, gains, strict=True):
         restored.addcmul_(band, gain)
+    low, high = -_highest(-mean), _highest(mean)
+    restored += hard * (restored.clamp(low, high) - restored)
+    restored += EDGE_SOFTNESS * hard * (blur(restored, BAND_SIGMAS[0]) - restored)
     return restored.clamp_(0, 1)

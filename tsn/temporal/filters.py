@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_LUMA = (0.2126, 0.7152, 0.0722)
+
 
 def gaussian_kernel(sigma: float, device: torch.device | None = None) -> Tensor:
     """1-D Gaussian of odd length, cut at 3 sigma, summing to 1."""
@@ -38,3 +40,8 @@ def enlarge(image: Tensor, like: Tensor) -> Tensor:
     """Bilinear, to the height and width of `like`."""
     # One channel at a time: for three, torch takes another kernel on one thread than on several, with other last bits.
     return F.interpolate(image[:, None], size=like.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+
+
+def luma(image: Tensor) -> Tensor:
+    """(3, H, W) -> (1, H, W), Rec.709 weights on style-space values."""
+    return (image * torch.tensor(_LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)

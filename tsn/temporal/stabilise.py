@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tsn.flow.base import Motion
 from tsn.temporal import detail as grain
-from tsn.temporal import light, window
-from tsn.temporal.filters import enlarge
+from tsn.temporal import light, openings, window
+from tsn.temporal.filters import enlarge, reduce
 
 # At K = 8 a Gaussian of 6 frames: long-term error .29 of the per-frame paint's against .41 at 4 frames,
 # for 5% more error where something was just uncovered (docs/temporal.md).
@@ -40,23 +39,32 @@ def painted(plate: Tensor, paint: Tensor) -> Painted:
 
 
 def stabilise(
-    before: Sequence[Motion], after: Sequence[Motion], frames: Mapping[int, Painted], *, radius: int, detail: float
+    before: Sequence[openings.Step],
+    after: Sequence[openings.Step],
+    frames: Mapping[int, Painted],
+    *,
+    radius: int,
+    detail: float,
 ) -> Tensor:
     """Stable and sharp paint for frame t, a pure function of the frames within `radius`.
 
     Args:
-        before: motion between (t-1, t), (t-2, t-1), ..., as far as the segment and the window reach.
-        after: motion between (t, t+1), (t+1, t+2), ...
-        frames: the painted frames by offset from t, 0 and all that the motions lead to.
+        before: steps (t-1, t), (t-2, t-1), ..., as far as the segment and the window reach.
+        after: steps (t, t+1), (t+1, t+2), ...
+        frames: the painted frames by offset from t, 0 and all that the steps lead to.
         radius: K of the window, at least 1.
         detail: how much of the lost grain is given back; 1 = in full.
 
     Returns:
         (3, H, W) in [0, 1].
     """
-    around = window.taps(before, after, SIGMA_PER_FRAME * radius)
-    small = [window.reduced(tap) for tap in around]
-    mean = window.mean(frames[0].paint, around, lambda offset: frames[offset].paint)
-    target = window.mean(frames[0].energies, small, lambda offset: frames[offset].energies, mode="bilinear")
-    moved = light.shift(small, lambda offset: frames[offset].tone, lambda offset: frames[offset].guide)
-    return grain.restore((mean + enlarge(moved, mean)).clamp(0, 1), target, detail)
+    here = frames[0]
+    sigma = SIGMA_PER_FRAME * radius
+    visible = window.taps([s.motion for s in before], [s.motion for s in after], sigma)
+    own, around = openings.weighed(visible, before, after, here.paint, sigma)
+    own_small, small = reduce(own, window.REDUCTION), [window.reduced(tap) for tap in around]
+    mean = window.mean(own, here.paint, around, lambda offset: frames[offset].paint)
+    target = window.mean(own_small, here.energies, small, lambda offset: frames[offset].energies, mode="bilinear")
+    moved = light.shift(own_small, small, lambda offset: frames[offset].tone, lambda offset: frames[offset].guide)
+    edges = openings.silhouettes(before, after, here.paint)
+    return grain.restore((mean + enlarge(moved, mean)).clamp(0, 1), target, edges, detail)

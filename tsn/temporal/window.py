@@ -18,12 +18,9 @@ from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.flow.visibility import warp
-from tsn.temporal.filters import blur, enlarge, reduce
+from tsn.temporal.filters import reduce
 
-# Paint near an edge of what is visible is trusted less, over about a stroke's width, so that an opening
-# has no hard rim: error where uncovered fell by 10% at 4 px (facts/temporal.md).
-FEATHER_SIGMA = 4.0
-REDUCTION = 4  # what is smooth (feathers, energies, tone) is made at a quarter of the size
+REDUCTION = 4  # what is smooth (energies, tone, light) is made at a quarter of the size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +30,12 @@ class Tap:
     Attributes:
         offset: in frames of the shot's list.
         flow: (2, H, W), composed from neighbour to neighbour.
-        weight: (1, H, W) in [0, 1]: Gaussian in the offset times feathered visibility.
+        weight: (1, H, W): Gaussian in the offset times visibility, see also `openings.weighed`.
     """
 
     offset: int
     flow: Tensor
     weight: Tensor
-
-
-def _feather(seen: Tensor) -> Tensor:
-    """1 well inside the visible, falling to 0 at its edge: (1, H, W) -> (1, H, W)."""
-    soft = blur(reduce(seen, REDUCTION), FEATHER_SIGMA / REDUCTION)
-    return seen * enlarge((2 * soft - 1).clamp(min=0), seen)
 
 
 def _walk(steps: Sequence[tuple[Tensor, Tensor]], sign: int, sigma: float) -> list[Tap]:
@@ -56,7 +47,7 @@ def _walk(steps: Sequence[tuple[Tensor, Tensor]], sign: int, sigma: float) -> li
             carried = warp(torch.cat(step), flow)
             flow, seen = flow + carried[:2], seen * carried[2:]
         gauss = math.exp(-(distance**2) / (2 * sigma**2))
-        taps.append(Tap(offset=sign * distance, flow=flow, weight=gauss * _feather(seen)))
+        taps.append(Tap(offset=sign * distance, flow=flow, weight=gauss * seen))
     return taps
 
 
@@ -81,13 +72,17 @@ def reduced(tap: Tap) -> Tap:
     return Tap(offset=tap.offset, flow=flow * scale, weight=reduce(tap.weight, REDUCTION))
 
 
-def mean(own: Tensor, around: Sequence[Tap], at: Callable[[int], Tensor], *, mode: str = "bicubic") -> Tensor:
-    """Weighted mean of frame t's own paint (weight 1) and its taps: (C, H, W).
+def mean(
+    own: Tensor, paint: Tensor, around: Sequence[Tap], at: Callable[[int], Tensor], *, mode: str = "bicubic"
+) -> Tensor:
+    """Weighted mean of frame t's own picture and its taps: (C, H, W).
 
     Args:
+        own: weight of frame t, (1, H, W).
+        paint: its picture, (C, H, W).
         at: picture at an offset, (C, H, W).
     """
-    total, weight = own.clone(), torch.ones_like(own[:1])
+    total, weight = paint * own, own.clone()
     for tap in around:
         total.addcmul_(tap.weight, warp(at(tap.offset), tap.flow, mode=mode))
         weight += tap.weight
