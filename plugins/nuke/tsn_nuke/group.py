@@ -16,6 +16,7 @@ import nuke
 from . import command
 
 SOURCES = ["Shipped", "File", "Painting"]
+COLOURS = ["painting", "plate"]
 FARMS = ["slurm", "openjd", "opencue"]
 KNOBS = "tsn_"
 """All our knobs' names begin so: a Group has `name`, `label` and more of its own."""
@@ -69,6 +70,7 @@ def _add_knobs(group: Any) -> None:
     group.addKnob(nuke.Enumeration_Knob(KNOBS + "source", "style from", SOURCES))
     group.addKnob(nuke.Enumeration_Knob(KNOBS + "style", "style", known or ["tarascon"]))
     group.addKnob(nuke.File_Knob(KNOBS + "file", "file"))
+    group.addKnob(nuke.Enumeration_Knob(KNOBS + "colours", "painting: colours of the", COLOURS))
     strength = nuke.Double_Knob(KNOBS + "strength", "strength")
     strength.setRange(0, 1)
     strength.setValue(1.0)
