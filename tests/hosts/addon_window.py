@@ -1,10 +1,13 @@
 """The add-on in a real window: Debian's Blender 3.4 under Xvfb, with the zip installed as a legacy add-on.
 
     blender --python addon_window.py -- ZIP FOLDER escape|finish
+    blender --background --python addon_window.py -- ZIP FOLDER save
 
 Opens the compositor on the demo plate, presses Render Range as a mouse would, and takes a screenshot while tsn paints
 (`progress.png`). Then it presses ESC, or waits for the result (`result.png`); docs/blender_*.png were made so, in a
-window of 1400 x 1100. What it saw goes to `seen.json`.
+window of 1400 x 1100. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
+
+Without a window the add-on is installed for good, and a shot of three frames is saved.
 """
 
 from __future__ import annotations
@@ -134,6 +137,22 @@ def steps():
         bpy.context.scene.frame_set(1008)
         yield 4
         screenshot("result")
+    yield from duplicate()
+
+
+def duplicate():
+    from tsn_blender import styles, tree
+
+    SEEN["icons"] = [one[3] for one in styles.items()]
+    before = node().node_tree.tsn.basename
+    for one in bpy.context.scene.node_tree.nodes:
+        one.select = one == node()
+    with bpy.context.temp_override(**editor()):
+        bpy.ops.node.duplicate()
+    yield 1
+    ours = [one.node_tree for _, one in tree.nodes()]
+    SEEN["copies"] = {inner.tsn.basename: (inner.users, inner.tsn.shown) for inner in ours}
+    SEEN["original"] = before
 
 
 def tick():
@@ -154,5 +173,11 @@ def finish(code):
     os._exit(code)
 
 
-RUN = steps()
-bpy.app.timers.register(tick, first_interval=0.5)
+if bpy.app.background:
+    set_up()
+    bpy.context.scene.frame_end = FIRST + 2
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.save_userpref()
+else:
+    RUN = steps()
+    bpy.app.timers.register(tick, first_interval=0.5)

@@ -99,10 +99,10 @@ def test_one_frame_is_a_range_too(tmp_path):
     assert written(tmp_path, last=1).frames == "1"
 
 
-def test_a_painting_is_asked_for_as_adain():
-    assert 'style: {adain: "/a/b.png"}' in shotfile.text(
-        shotfile.Shot(**SHOT | {"style": "/a/b.png", "painting": True})
-    )
+@pytest.mark.parametrize("colours", ["painting", "plate"])
+def test_a_painting_is_asked_for_as_adain(tmp_path, colours):
+    style = written(tmp_path, style="/a/b.png", painting=True, colours=colours).style
+    assert (dict(style.adain), style.colours, style.model) == ({"/a/b.png": 1.0}, colours, None)
 
 
 # --- frames --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import bpy
 from . import compat, exr, tree
 from .command import Failed
 
-
 PASSES = ("use_pass_z", "use_pass_vector", "use_pass_cryptomatte_object")
 
 

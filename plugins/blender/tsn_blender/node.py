@@ -75,7 +75,7 @@ class TSNSettings(bpy.types.PropertyGroup):
     )
     shown: EnumProperty(items=[(name, name, "") for name in ("NOTHING", "PREVIEW", "RANGE")], options={"HIDDEN"})
     shown_frame: IntProperty(options={"HIDDEN"})
-    scene_changed: IntProperty(options={"HIDDEN"}, description="Counts changes of the scene since frames were exported")
+    scene_changed: IntProperty(options={"HIDDEN"}, description="Odd: the scene changed since frames were exported")
     message: StringProperty(options={"HIDDEN"})
 
     def frames(self, scene):
