@@ -111,9 +111,8 @@ def steps():
             break
         yield 0.1
     SEEN["running"] = uid in job.running
-    while (uid in job.running and job.running[uid].done < 6) or (
-        uid in job.running and job.running[uid].phase != "Painting"
-    ):
+    enough = 3 if ENDING == "escape" else 8  # few, so that many are left to be painted when ESC arrives
+    while uid in job.running and (job.running[uid].phase != "Painting" or job.running[uid].done < enough):
         yield 0.1
     SEEN["ticks_before_painting_ended"] = SEEN["ticks"]
     if uid in job.running:
@@ -149,8 +148,11 @@ def duplicate():
         one.select = one == node()
     with bpy.context.temp_override(**editor()):
         bpy.ops.node.duplicate()
-    yield 1
-    ours = [one.node_tree for _, one in tree.nodes()]
+    for _ in range(100):  # on a busy machine this timer may come before the add-on's
+        ours = [one.node_tree for _, one in tree.nodes()]
+        if len({inner.tsn.uid for inner in ours}) == 2:
+            break
+        yield 0.1
     SEEN["copies"] = {inner.tsn.basename: (inner.users, inner.tsn.shown) for inner in ours}
     SEEN["original"] = before
 

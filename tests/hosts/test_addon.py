@@ -138,7 +138,8 @@ def test_the_plate_is_half_float_with_vectors_and_the_shot_file_stands_alone(pai
     assert plate["Composite.Combined.R"].dtype == np.float16
     for end in "XYZW":
         assert plate[f"ViewLayer.Vector.{end}"].dtype == np.float32
-    assert plate["ViewLayer.CryptoObject00.R"].dtype == np.float32 and "ViewLayer.Depth.Z" in plate
+    crypto = next(pixels for name, pixels in plate.items() if name.lower() == "viewlayer.cryptoobject00.r")
+    assert crypto.dtype == np.float32 and crypto.any() and "ViewLayer.Depth.Z" in plate
     width = np.abs(plate["ViewLayer.Vector.X"]).max()
     assert 1 < width < 20  # the cube moves some pixels a frame
     assert np.abs(plate["ViewLayer.Vector.Z"]).max() > 1
@@ -258,7 +259,7 @@ def test_a_window_stays_alive_shows_progress_and_escape_cancels(style: Path, tmp
     assert seen["message"].startswith("Cancelled; "), seen
     assert not Path(f"/proc/{seen['child']}").exists()
     painted = int(seen["status"].split()[0])
-    assert 6 <= painted < 16 and seen["status"].startswith(f"{painted} of 16 frames")
+    assert 3 <= painted < 16 and seen["status"].startswith(f"{painted} of 16 frames")
     assert (tmp_path / "progress.png").stat().st_size > 20_000
     assert len(seen["icons"]) > 3 and all(seen["icons"])
     (original, copy) = sorted(seen["copies"], key=lambda name: name != seen["original"])
