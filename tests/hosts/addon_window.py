@@ -5,7 +5,7 @@
 
 Opens the compositor on the demo plate, presses Render Range as a mouse would, and takes a screenshot while tsn paints
 (`progress.png`). Then it presses ESC, or waits for the result (`result.png`); docs/blender_*.png were made so, in a
-window of 1400 x 1100. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
+window of 1500 x 1050. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
 
 Without a window the add-on is installed for good, and a shot of three frames is saved.
 """
@@ -71,8 +71,10 @@ def show_compositor():
 def frame_nodes():
     with bpy.context.temp_override(**editor()):
         bpy.ops.node.view_all()
+        bpy.ops.view2d.zoom_in(zoomfacx=0.15, zoomfacy=0.15)
     space = editor()["area"].spaces.active
-    space.backdrop_zoom, space.backdrop_offset = 1.0, (-320, 110)
+    area = editor()["area"]
+    space.backdrop_zoom, space.backdrop_offset = area.width / 1000, (-area.width // 4, area.height // 8)
 
 
 def node():

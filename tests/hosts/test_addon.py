@@ -149,9 +149,12 @@ def test_the_plate_is_half_float_with_vectors_and_the_shot_file_stands_alone(pai
     moved = tmp_path / "elsewhere"
     shutil.copytree(painted, moved)
     done = subprocess.run(
-        [TSN, "render", moved / "tsn/sh010/sh010.yaml", "--dry-run"], capture_output=True, text=True, timeout=SECONDS
+        [TSN, "submit", "--farm", "openjd", moved / "tsn/sh010/sh010.yaml"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and list((moved / "tsn/sh010").rglob("template.*")), done.stderr
 
 
 def test_a_preview_paints_one_frame(version: str, empty: Path) -> None:
@@ -186,6 +189,14 @@ def test_a_farm_without_the_addon_renders_the_saved_file(version: str, painted: 
     run(version, "farm_without_the_addon", shot)
     for frame in (1, 2, 3):
         np.testing.assert_array_equal(rendered(shot, "farm", frame), rendered(painted, "keyed", frame))
+
+
+@pytest.mark.parametrize("version", ["4.2", "4.5"], indirect=True)
+def test_a_newer_blender_opens_the_file(version: str, painted: Path, shot: Path) -> None:
+    run("5.0", "farm_without_the_addon", shot)
+    for frame in (1, 2, 3):
+        np.testing.assert_array_equal(rendered(shot, "farm", frame), rendered(painted, "keyed", frame))
+    run("5.0", "reopen", shot)
 
 
 def test_a_missing_frame_is_told_and_shows_the_input(version: str, shot: Path) -> None:
