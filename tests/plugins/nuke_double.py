@@ -103,6 +103,10 @@ class Int_Knob(Double_Knob):
 
 
 class Boolean_Knob(Knob):
+    def __init__(self, name: str, label: str | None = None) -> None:
+        super().__init__(name, label)
+        self._value = False
+
     def setValue(self, value: bool) -> bool:
         assert isinstance(value, bool)
         return super().setValue(value)

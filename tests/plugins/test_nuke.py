@@ -196,10 +196,11 @@ def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path, monkeypa
     nuke.selected.extra_channels = ("forward.u", "forward.v", "backward.u", "backward.v")
     node["tsn_matte_layer"].setValue("crypto_object")
     node["tsn_matte_names"].setValue("boat, monkey")
+    node["tsn_matte_invert"].setValue(True)
     node["tsn_shot_file"].execute()
     shot = yaml.safe_load((tmp_path / "tsn/stylize/stylize.yaml").read_text())
     assert shot["flow"]["vectors"] == {"layer": "motion", "convention": "nuke"}
-    assert shot["matte"] == {"cryptomatte": "crypto_object", "names": ["boat", "monkey"]}
+    assert shot["matte"] == {"cryptomatte": "crypto_object", "names": ["boat", "monkey"], "invert": True}
     kinds = []
     nuke.writer = lambda path, number, write: (
         kinds.append(write["datatype"].value()),

@@ -64,6 +64,11 @@ def _add_knobs(group: Any) -> None:
             knob.setFlag(nuke.STARTLINE)
         group.addKnob(knob)
 
+    def text_knob(name: str, label: str, text: str) -> None:
+        knob = nuke.String_Knob(KNOBS + name, label)
+        knob.setValue(text)
+        group.addKnob(knob)
+
     root = nuke.root()
     known = styles()
     group.addKnob(nuke.Tab_Knob("tsn", "TSN Stylize"))
@@ -86,12 +91,14 @@ def _add_knobs(group: Any) -> None:
     for name, label, text in (
         ("matte_layer", "matte: cryptomatte", ""),
         ("matte_names", "matte: names", ""),
+    ):
+        text_knob(name, label, text)
+    group.addKnob(nuke.Boolean_Knob(KNOBS + "matte_invert", "matte: invert"))
+    for name, label, text in (
         ("colour", "working space", working_space()),
         ("basename", "name", "stylize"),
     ):
-        knob = nuke.String_Knob(KNOBS + name, label)
-        knob.setValue(text)
-        group.addKnob(knob)
+        text_knob(name, label, text)
     folder = nuke.File_Knob(KNOBS + "folder", "folder")
     folder.setValue("[file dirname [value root.name]]/tsn")
     group.addKnob(folder)

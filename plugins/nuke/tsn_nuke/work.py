@@ -151,6 +151,7 @@ def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> P
         window=0 if preview else int(_value(node, "window")),
         vectors=("motion", "nuke") if {"forward.u", "forward.v"} <= set(channels) else None,
         matte=(layer, names) if layer else None,
+        invert=bool(_value(node, "matte_invert")),
     )
     path = home / f"{name}.yaml"
     shotfile.write(shot, path)

@@ -29,7 +29,13 @@ def case_status():
         exec(what, {"scene": scene, "node": only(scene), "tree": only(scene).id_data, "bpy": bpy})
         return status(scene) == "3 of 3 frames, 3 out of date"
 
-    for knob in ("window = 2", "matte_object = 'cube'", "file = '//other.safetensors'", "source = 'PAINTING'"):
+    for knob in (
+        "window = 2",
+        "matte_object = 'cube'",
+        "file = '//other.safetensors'",
+        "source = 'PAINTING'",
+        "colours = 'PLATE'",
+    ):
         assert changes(f"node.node_tree.tsn.{knob}"), knob
     tree = node.id_data
     blur = tree.nodes.new("CompositorNodeBlur")

@@ -6,7 +6,7 @@ import os
 import time
 
 import bpy
-from scene import FOLDER, clear_keys, curves, enable, only, picture, refused, registered, set_up, status
+from scene import FOLDER, add_node, clear_keys, curves, enable, only, picture, refused, registered, set_up, status
 
 
 def case_loop():
@@ -223,9 +223,22 @@ def case_faults():
     link = node.inputs["Image"].links[0]
     node.id_data.links.remove(link)
     assert told() == "Nothing is linked to the node's Image."
+    node.id_data.links.new(node.id_data.nodes["Render Layers"].outputs["Image"], node.inputs["Image"])
+    scene.camera, camera = None, scene.camera
+    assert told() == "The scene has no camera."
+    scene.camera = camera
+    group = bpy.data.node_groups.new("group", "CompositorNodeTree")
+    inside = group.nodes.new("TSNStylizeNode").node_tree.tsn
+    sentence = refused(bpy.ops.tsn.render, uid=inside.uid)
+    assert sentence == "A TSN node works in a scene's own node tree, not inside a group." == inside.message
     assert list((FOLDER / "tsn/sh010/styled").iterdir()) == []
     bpy.ops.wm.read_homefile(use_empty=True)
     assert "no TSN Stylize node" in refused(bpy.ops.tsn.render)
+    assert "no TSN Stylize node" in refused(bpy.ops.tsn.render_all)
+    from tsn_blender import compat
+
+    add_node(bpy.context.scene, compat.new_scene_tree(bpy.context.scene))
+    assert refused(bpy.ops.tsn.render) == "Save the file first: the frames go beside it."
     print("\n".join(found))
 
 
