@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 ADDON = HERE.parents[1] / "plugins/blender/tsn_blender"
 TSN = Path(sys.executable).with_name("tsn")
 PYTHONS = {"4.2": "TSN_BPY_4_2", "4.5": "TSN_BPY", "5.0": "TSN_BPY_5"}
-SECONDS = 240
+SECONDS = 480  # of a hang; on a busy machine the window takes 120
 
 
 def python(version: str) -> str:
