@@ -76,8 +76,6 @@ def case_check():
     assert layout.drawn[-3:] == [("label", line) for line in found]
     assert ("operator", "Check") in layout.drawn
 
-    os.environ["TSN_DEVICE"] = "cuda:77"
-    assert "cuda:77" in refused(bpy.ops.tsn.check)
     os.environ["TSN_COMMAND"] = shutil.which("true")
     assert "true is not the tsn command: it answers 'true (" in refused(bpy.ops.tsn.check)
     del os.environ["TSN_COMMAND"]
