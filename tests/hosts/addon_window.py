@@ -1,10 +1,13 @@
 """The add-on in a real window: Debian's Blender 3.4 under Xvfb, with the zip installed as a legacy add-on.
 
     blender --python addon_window.py -- ZIP FOLDER escape|finish
+    blender --background --python addon_window.py -- ZIP FOLDER save
 
 Opens the compositor on the demo plate, presses Render Range as a mouse would, and takes a screenshot while tsn paints
 (`progress.png`). Then it presses ESC, or waits for the result (`result.png`); docs/blender_*.png were made so, in a
-window of 1400 x 1100. What it saw goes to `seen.json`.
+window of 1500 x 1050. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
+
+Without a window the add-on is installed for good, and a shot of three frames is saved.
 """
 
 from __future__ import annotations
@@ -68,8 +71,10 @@ def show_compositor():
 def frame_nodes():
     with bpy.context.temp_override(**editor()):
         bpy.ops.node.view_all()
+        bpy.ops.view2d.zoom_in(zoomfacx=0.15, zoomfacy=0.15)
     space = editor()["area"].spaces.active
-    space.backdrop_zoom, space.backdrop_offset = 1.0, (-320, 110)
+    area = editor()["area"]
+    space.backdrop_zoom, space.backdrop_offset = area.width / 1000, (-area.width // 4, area.height // 8)
 
 
 def node():
@@ -108,9 +113,8 @@ def steps():
             break
         yield 0.1
     SEEN["running"] = uid in job.running
-    while (uid in job.running and job.running[uid].done < 6) or (
-        uid in job.running and job.running[uid].phase != "Painting"
-    ):
+    enough = 3 if ENDING == "escape" else 8  # few, so that many are left to be painted when ESC arrives
+    while uid in job.running and (job.running[uid].phase != "Painting" or job.running[uid].done < enough):
         yield 0.1
     SEEN["ticks_before_painting_ended"] = SEEN["ticks"]
     if uid in job.running:
@@ -134,6 +138,25 @@ def steps():
         bpy.context.scene.frame_set(1008)
         yield 4
         screenshot("result")
+    yield from duplicate()
+
+
+def duplicate():
+    from tsn_blender import styles, tree
+
+    SEEN["icons"] = [one[3] for one in styles.items()]
+    before = node().node_tree.tsn.basename
+    for one in bpy.context.scene.node_tree.nodes:
+        one.select = one == node()
+    with bpy.context.temp_override(**editor()):
+        bpy.ops.node.duplicate()
+    for _ in range(100):  # on a busy machine this timer may come before the add-on's
+        ours = [one.node_tree for _, one in tree.nodes()]
+        if len({inner.tsn.uid for inner in ours}) == 2:
+            break
+        yield 0.1
+    SEEN["copies"] = {inner.tsn.basename: (inner.users, inner.tsn.shown) for inner in ours}
+    SEEN["original"] = before
 
 
 def tick():
@@ -154,5 +177,11 @@ def finish(code):
     os._exit(code)
 
 
-RUN = steps()
-bpy.app.timers.register(tick, first_interval=0.5)
+if bpy.app.background:
+    set_up()
+    bpy.context.scene.frame_end = FIRST + 2
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.save_userpref()
+else:
+    RUN = steps()
+    bpy.app.timers.register(tick, first_interval=0.5)

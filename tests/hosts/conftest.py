@@ -37,7 +37,7 @@ def shared() -> Iterator[Path]:
 def farm(shared: Path) -> Iterator[object]:
     """A controller and two hosts with real daemons."""
     for name in [name for name in os.environ if name.startswith(("TSN_", "SLURM_", "SBATCH_"))]:
-        if name != "TSN_BPY":
+        if not name.startswith("TSN_BPY"):
             del os.environ[name]
     os.environ |= {"TSN_CACHE": "/tmp/tsn-cache", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     running = _farm_module().Farm(shared / "farm")

@@ -2,21 +2,34 @@
 
 Nuke itself can't be had here. This module knows the names of the reference (learn.foundry.com, "Nuke Python API
 Reference" and "Reference Guide", 13 to 16) and nothing else: an unknown function, knob, node class, choice or argument
-raises, as does a node made outside of its group. `Write` writes real EXRs, so that the real `tsn` can read them.
+raises, as does a node made outside of its group, a knob that a Write has only after its file type was chosen, and a
+node or knob touched from another thread than the main one. What is given to the main thread waits until it is free
+(`spin`). `Write` writes real EXRs, so that the real `tsn` can read them.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 STARTLINE = 0x1000
 GUI = False
+_main = threading.get_ident()
 
 
-class Knob:
+class _Main:
+    """What only the main thread may touch."""
+
+    def __getattribute__(self, name: str) -> Any:
+        assert name.startswith("_") or threading.get_ident() == _main, f"{name} from another thread"
+        return super().__getattribute__(name)
+
+
+class Knob(_Main):
     _node: Any = None
 
     def __init__(self, name: str, label: str | None = None) -> None:
@@ -90,6 +103,10 @@ class Int_Knob(Double_Knob):
 
 
 class Boolean_Knob(Knob):
+    def __init__(self, name: str, label: str | None = None) -> None:
+        super().__init__(name, label)
+        self._value = False
+
     def setValue(self, value: bool) -> bool:
         assert isinstance(value, bool)
         return super().setValue(value)
@@ -169,7 +186,10 @@ CLASSES: dict[str, dict[str, Callable[[str], Knob]]] = {
 }  # fmt: skip
 
 
-class Node:
+OF_EXR = {"datatype", "compression", "metadata"}
+
+
+class Node(_Main):
     def __init__(self, kind: str, name: str) -> None:
         self._kind, self._name, self._inputs, self._parent = kind, name, [], None
         self._knobs = {knob: make(knob) for knob, make in CLASSES[kind].items()}
@@ -187,7 +207,8 @@ class Node:
         self._name = name
 
     def __getitem__(self, name: str) -> Knob:
-        if name not in self._knobs:
+        chosen = self._knobs.get("file_type")
+        if name not in self._knobs or (name in OF_EXR and chosen is not None and chosen.value() != "exr"):
             raise NameError(f"knob {name} does not exist")
         return self._knobs[name]
 
@@ -302,7 +323,20 @@ def tprint(value: str) -> None:
 def executeInMainThread(
     call: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
 ) -> None:
-    call(*args, **(kwargs or {}))
+    if threading.get_ident() == _main:
+        call(*args, **(kwargs or {}))
+    else:
+        _waiting.put((call, args, kwargs or {}))
+
+
+_waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+
+def spin() -> None:
+    """The main thread is free: it does what other threads gave it. Nuke's event loop, for the tests."""
+    while not _waiting.empty():
+        call, args, kwargs = _waiting.get()
+        call(*args, **kwargs)
 
 
 class ProgressTask:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -80,11 +82,53 @@ def refused(call, *arguments):
 
 
 @pytest.mark.parametrize("file", ["init.py", "menu.py"])
-def test_nuke_starts_whatever_is_wrong(file):
+def test_nuke_starts_without_its_own_module(file):
     """`import nuke` fails here, as anything could there."""
     done = subprocess.run([sys.executable, PLUGIN / file], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert "TSN Stylize" in done.stdout and done.stderr == ""
+
+
+class Broken:
+    """Raises whatever is done with it."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(f"broken: {name}")
+
+    def __call__(self, *values, **named):
+        raise RuntimeError("broken")
+
+
+def touched(code):
+    """Every global name and every attribute that a script reads, of `try` blocks too."""
+    import ast
+
+    nodes = list(ast.walk(ast.parse(code)))
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
+        n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
+
+
+@pytest.mark.parametrize("file", ["init.py", "menu.py"])
+def test_nuke_starts_whatever_is_broken(nuke, file, monkeypatch, capfd):
+    """Each thing that the script touches is broken, one after another, and none gets out."""
+    code = (PLUGIN / file).read_text()
+    names = touched(code)
+    assert {"nuke"} <= names and len(names) >= 4, names
+    for name, prints in itertools.product(
+        sorted(names - {"Exception", "contextlib", "error", "suppress"}), (print, Broken())
+    ):
+        with monkeypatch.context() as broken:
+            space = {"__file__": str(PLUGIN / file), "print": prints}
+            for owner in (nuke, sys, os, os.path, nuke._Menu):
+                if hasattr(owner, name):
+                    broken.setattr(owner, name, Broken())
+            if name in ("nuke", "os", "sys"):
+                broken.setitem(sys.modules, name, None)  # its import fails
+            if name in space:
+                space[name] = Broken()
+            exec(compile(code, file, "exec"), space)
+    assert "TSN Stylize" in capfd.readouterr().out
 
 
 def test_the_menu_makes_a_node(nuke, tsn_nuke, monkeypatch):
@@ -152,10 +196,11 @@ def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path, monkeypa
     nuke.selected.extra_channels = ("forward.u", "forward.v", "backward.u", "backward.v")
     node["tsn_matte_layer"].setValue("crypto_object")
     node["tsn_matte_names"].setValue("boat, monkey")
+    node["tsn_matte_invert"].setValue(True)
     node["tsn_shot_file"].execute()
     shot = yaml.safe_load((tmp_path / "tsn/stylize/stylize.yaml").read_text())
     assert shot["flow"]["vectors"] == {"layer": "motion", "convention": "nuke"}
-    assert shot["matte"] == {"cryptomatte": "crypto_object", "names": ["boat", "monkey"]}
+    assert shot["matte"] == {"cryptomatte": "crypto_object", "names": ["boat", "monkey"], "invert": True}
     kinds = []
     nuke.writer = lambda path, number, write: (
         kinds.append(write["datatype"].value()),
@@ -181,6 +226,7 @@ def test_in_a_window_it_runs_beside_nuke_and_can_be_cancelled(nuke, node, tmp_pa
     while status(node) != "Cancelled.":
         assert time.monotonic() < until, status(node)
         time.sleep(0.05)
+        nuke.spin()
     assert nuke.messages[-1] == "Cancelled."
     assert not [path for path in (tmp_path / "tsn").rglob(".*")]
 
@@ -190,15 +236,37 @@ def refused_in_window(nuke, call):
     return nuke.messages[-1]
 
 
-def test_submitting_asks_tsn_for_the_farm(nuke, node, tmp_path, monkeypatch):
-    fake = tmp_path / "tsn-submit"
-    fake.write_text(f"#!{sys.executable}\nimport sys; print('Submitted', *sys.argv[1:])")
-    fake.chmod(0o755)
-    monkeypatch.setenv("TSN_COMMAND", str(fake))
+def test_in_a_window_the_result_is_shown(nuke, node):
+    nuke.GUI = True
+    node["tsn_last"].setValue(1002)
+    node["tsn_render"].execute()
+    until = time.monotonic() + 100
+    while status(node) != "2 of 2 frames":
+        assert time.monotonic() < until and not nuke.messages, (status(node), nuke.messages)
+        time.sleep(0.05)
+        nuke.spin()
+    assert node.node("TSNMix")["which"]._expression
+
+
+def test_submitting_gives_the_shot_to_the_farm(nuke, node, tmp_path):
+    """The real `tsn submit`; a bundle is what Open Job Description gets."""
     node["tsn_farm"].setValue("openjd")
     node["tsn_submit"].execute()
-    assert status(node) == f"Submitted submit {tmp_path}/tsn/stylize/stylize.yaml --farm openjd"
-    assert len(list((tmp_path / "tsn/stylize/plate").iterdir())) == 3
+    home = tmp_path / "tsn/stylize"
+    assert len(list((home / "plate").iterdir())) == 3
+    (template,) = home.rglob("template.*")
+    assert str(template.parent) in status(node), status(node)
+
+
+def test_a_painting_and_whose_colours(node, tmp_path):
+    painting = tmp_path / "painting.png"
+    painting.touch()
+    node["tsn_source"].setValue("Painting")
+    node["tsn_file"].setValue(str(painting))
+    node["tsn_colours"].setValue("plate")
+    node["tsn_shot_file"].execute()
+    shot = yaml.safe_load((tmp_path / "tsn/stylize/stylize.yaml").read_text())
+    assert shot["style"] == {"adain": str(painting), "colours": "plate"}
 
 
 def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch):
@@ -241,5 +309,23 @@ def test_the_double_is_strict(nuke):
         nuke.nodes.Write(name="w")["colour"]
     with pytest.raises(ValueError, match="has no item"):
         nuke.nodes.Write(name="w")["file_type"].setValue("jpeg2000")
+    with pytest.raises(NameError):
+        nuke.nodes.Write(name="w")["datatype"]  # before the file type was chosen
     with pytest.raises(AttributeError):
         nuke.rendre()
+    with pytest.raises(AttributeError):
+        nuke.nodes.Write(name="w").writeNow()
+    with pytest.raises(TypeError):
+        nuke.nodes.Write(name="w", colour="red")
+    caught = []
+
+    def touch():
+        try:
+            nuke.root()["name"].value()
+        except AssertionError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=touch)
+    thread.start()
+    thread.join()
+    assert len(caught) == 1 and caught[0].endswith("from another thread")

@@ -48,6 +48,13 @@ def test_plain_modules_need_the_standard_library_only(name):
     assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
 
 
+@pytest.mark.parametrize("file", sorted((PLUGINS / "nuke").rglob("*.py")), ids=lambda file: file.name)
+def test_nuke_14_can_read_the_scripts(file):
+    import ast
+
+    ast.parse(file.read_text(), feature_version=(3, 9))
+
+
 def test_every_shipped_style_has_a_thumbnail():
     shipped = {path.stem for path in (BLENDER / "thumbnails").glob("*.png")}
     missing = {info.name for info in bundled() if info.family != "adain"} - shipped
@@ -99,10 +106,10 @@ def test_one_frame_is_a_range_too(tmp_path):
     assert written(tmp_path, last=1).frames == "1"
 
 
-def test_a_painting_is_asked_for_as_adain():
-    assert 'style: {adain: "/a/b.png"}' in shotfile.text(
-        shotfile.Shot(**SHOT | {"style": "/a/b.png", "painting": True})
-    )
+@pytest.mark.parametrize("colours", ["painting", "plate"])
+def test_a_painting_is_asked_for_as_adain(tmp_path, colours):
+    style = written(tmp_path, style="/a/b.png", painting=True, colours=colours).style
+    assert (dict(style.adain), style.colours, style.model) == ({"/a/b.png": 1.0}, colours, None)
 
 
 # --- frames --------------------------------------------------------------------------------------------------------
@@ -262,3 +269,15 @@ def test_sigterm_is_what_it_gets_first(tmp_path):
     wait_for(lambda: list(child.events()))
     child.cancel()
     assert (tmp_path / "told").exists()
+
+
+def test_what_it_said_before_it_was_cancelled_is_heard(tmp_path):
+    text = (
+        "import json, time; print(json.dumps({'kind': 'start'}), flush=True)\n"
+        "print(json.dumps({'kind': 'frame', 'frame': 1}), flush=True); open('said', 'w'); time.sleep(60)"
+    )
+    child = command.Child(script(tmp_path / "tsn", text), tmp_path / "a.yaml", device="cpu")
+    wait_for((tmp_path / "said").exists)
+    child.cancel()
+    assert [event["kind"] for event in child.events()] == ["start", "frame"]
+    assert child.ended

@@ -13,9 +13,10 @@ from tsn import colour
 from tsn.errors import InputError, OutputError, TsnError, UsageError
 from tsn.style import export as exporting
 from tsn.style.export import TOLERANCE, export
+from tsn.style.families import NETS
 from tsn.style.locked import FeedforwardPainter
 from tsn.style.onnx import OnnxPainter
-from tsn.style.weights import load, resolve
+from tsn.style.weights import bundled, load, resolve
 
 # torch would rather see torch.export, which Nuke doesn't read.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
@@ -137,9 +138,20 @@ def test_onnx_is_a_style_of_tsn_again(engine, tmp_path, picture):
     assert (painted - engine[1].paint(image, 0)).abs().max() < TOLERANCE
 
 
-def test_a_bundled_style_can_be_exported(tmp_path):
-    for form in ("torchscript", "onnx"):
-        assert export(form, "tarascon", tmp_path / form) < TOLERANCE
+@pytest.mark.parametrize("form", ["torchscript", "onnx"])
+@pytest.mark.parametrize("name", [info.name for info in bundled() if info.family in NETS])
+def test_every_bundled_style_can_be_exported(name, form, tmp_path):
+    assert export(form, name, tmp_path / form) < TOLERANCE
+
+
+@pytest.mark.parametrize("form", ["torchscript", "onnx"])
+def test_a_painting_has_no_net_to_export(form, tmp_path):
+    with pytest.raises(
+        InputError, match="adain is of the family adain, which has no net of its own to write"
+    ) as caught:
+        export(form, "adain", tmp_path / form)
+    assert "Only feedforward and mobile nets" in caught.value.hint
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_differs_from_the_engine_is_not_kept(engine, tmp_path, monkeypatch):

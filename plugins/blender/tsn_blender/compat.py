@@ -6,6 +6,8 @@ import bpy
 
 V5 = bpy.app.version >= (5, 0, 0)
 
+RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""Options of a path's property that may begin with //, which 4.5 began to ask for."""
 COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020", "ACEScg": "ACEScg"}
 """Blender 5's working spaces, as OpenColorIO's studio config calls them."""
 
@@ -152,9 +154,10 @@ def kept_animation(owner, prefix):
 
 
 def progress(layout, factor, text):
-    """A progress bar, or before Blender 4.0 one in letters."""
+    """A progress bar, or before Blender 4.0 one in letters over the text."""
     if hasattr(layout, "progress"):
         layout.progress(factor=factor, text=text)
         return
-    done = round(20 * factor)
-    layout.label(text=f"{'█' * done}{'░' * (20 - done)} {text}")
+    done = round(24 * factor)
+    layout.label(text="█" * done + "░" * (24 - done))
+    layout.label(text=text)

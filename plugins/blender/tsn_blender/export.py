@@ -13,6 +13,8 @@ import bpy
 from . import compat, exr, tree
 from .command import Failed
 
+PASSES = ("use_pass_z", "use_pass_vector", "use_pass_cryptomatte_object")
+
 
 def require(node, scene):
     """Raise Failed where the node can't be exported."""
@@ -129,19 +131,19 @@ def _settings(scene, path):
 
 @contextlib.contextmanager
 def _passes(node, scene):
-    """Vectors, depth (to know the background by) and, for a matte, Cryptomatte, on the layer that is upstream."""
+    """Vectors, depth (to know the background by) and Cryptomatte, on the layer that is upstream.
+
+    Cryptomatte without a matte too: then a TD can add one to the shot file without Blender.
+    """
     shown = tree.render_layers(node, scene)
     layer = scene.view_layers.get(shown.layer) if shown else None
     if layer is None:
         yield
         return
-    wanted = {"use_pass_z": True, "use_pass_vector": True}
-    if node.node_tree.tsn.matte_object:
-        wanted["use_pass_cryptomatte_object"] = True
-    before = {name: getattr(layer, name) for name in wanted}
+    before = {name: getattr(layer, name) for name in PASSES}
     try:
-        for name, value in wanted.items():
-            setattr(layer, name, value)
+        for name in PASSES:
+            setattr(layer, name, True)
         yield
     finally:
         for name, value in before.items():

@@ -13,7 +13,8 @@ from . import compat, job, node, state, tree
 from .command import Failed
 
 GROUP = "CompositorNodeGroup"
-KEPT = ("location", "width", "label", "mute", "hide", "select", "use_custom_color", "color", "parent")
+KEPT = ("parent", "location", "width", "label", "mute", "hide", "select", "use_custom_color", "color")
+"""In this order: a location is relative to the frame around the node, and setting that moves it."""
 
 
 def swap(owner, old, kind):
@@ -24,11 +25,14 @@ def swap(owner, old, kind):
         new.node_tree = old.node_tree
         for name in KEPT:
             setattr(new, name, getattr(old, name))
+        for name, value in old.items():
+            new[name] = value
         for before, after in zip(old.inputs, new.inputs, strict=True):
-            after.default_value = before.default_value
+            after.default_value, after.hide = before.default_value, before.hide
             for link in list(before.links):
                 owner.links.new(link.from_socket, after)
         for before, after in zip(old.outputs, new.outputs, strict=True):
+            after.hide = before.hide
             for link in list(before.links):
                 owner.links.new(after, link.to_socket)
         active, name = owner.nodes.active == old, old.name
@@ -51,6 +55,7 @@ def frozen():
 
 def freeze():
     """Make all TSN nodes ordinary groups."""
+    node.settle()
     for owner, one in tree.nodes():
         swap(owner, one, GROUP)
 
@@ -98,12 +103,19 @@ def _after_appending(*_):
     thaw()
 
 
+@persistent
+def _after_undo(*_):
+    node.settle()
+
+
 HANDLERS = {
     "save_pre": _before_saving,
     "save_post": _after_saving,
     "save_post_fail": _after_saving,
     "load_post": _after_loading,
     "blend_import_post": _after_appending,
+    "undo_post": _after_undo,
+    "redo_post": _after_undo,
 }
 """Some of them younger than Blender 4.2, where an appended node stays a group until the file is saved."""
 

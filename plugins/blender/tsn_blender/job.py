@@ -59,8 +59,7 @@ class Job:
         try:
             yield from self._run()
         except OSError as error:
-            name = error.filename or ""
-            raise Failed(f"Can't write {name}: {error.strerror}.", "Choose another folder on the node.") from None
+            raise _unwritten(error) from None
         finally:
             running.pop(self.uid, None)
             if self._child is not None:
@@ -131,6 +130,11 @@ class Job:
             raise Failed(f"Cancelled{kept}.")
 
 
+def _unwritten(error):
+    where = f" {error.filename}" if error.filename else ""  # a full disk names none
+    return Failed(f"Can't write{where}: {error.strerror}.", "Choose another folder on the node.")
+
+
 def _export(node, scene, number, path):
     """Export a frame; where its pixels are those that are there already, the file keeps its date, and tsn its work."""
     new = path.with_name(f".new.{path.name}")
@@ -152,13 +156,13 @@ def _style(settings):
 
 
 def write_shot(node, scene, home, wanted, *, window=None):
-    """Write the node's shot file beside its plate, and return its path. Raises Failed, OSError."""
+    """Write the node's shot file beside its plate, and return its path. Raises Failed."""
     settings = node.node_tree.tsn
     name = settings.basename
     style, painting = _style(settings)
     if settings.source != "STYLE" and Path(style).is_relative_to(bpy.path.abspath("//")):
         style = os.path.relpath(style, home)  # the project may be elsewhere on the farm
-    exported = sorted(frames.on_disk(home / "plate", name))
+    exported = sorted(frames.on_disk(home / "plate", name) & set(wanted))
     layer, vectors, crypto = "Composite.Combined", None, None
     if exported:
         layer, vectors, crypto = export.layers(home / "plate" / f"{name}.{exported[0]:04d}.exr")
@@ -175,6 +179,7 @@ def write_shot(node, scene, home, wanted, *, window=None):
         colour=compat.colour_space()[1],
         style=style,
         painting=painting,
+        colours=settings.colours.lower(),
         window=settings.window if window is None else window,
         layer=layer,
         vectors=(vectors, "blender") if vectors else None,
@@ -182,7 +187,10 @@ def write_shot(node, scene, home, wanted, *, window=None):
         invert=settings.matte_invert,
     )
     path = home / f"{name}.yaml"
-    shotfile.write(shot, path)
+    try:
+        shotfile.write(shot, path)
+    except OSError as error:
+        raise _unwritten(error) from None
     return path
 
 

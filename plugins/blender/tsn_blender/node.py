@@ -10,10 +10,12 @@ import uuid
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
-from . import result, styles, tree
+from . import compat, result, styles, tree
 
 STILL = {"options": set()}
 """Not animatable: a shot has one value of each. Strength, which is a socket, can be keyed."""
+PATH = {"options": compat.RELATIVE_PATH}
+COPIED = "tsn_copied"
 _adopted = []
 
 
@@ -45,8 +47,16 @@ class TSNSettings(bpy.types.PropertyGroup):
     )
     style_name: StringProperty(default=styles.FIRST, **STILL)
     style: EnumProperty(name="Style", items=_style_items, get=_style_get, set=_style_set, **STILL)
-    file: StringProperty(name="File", subtype="FILE_PATH", description="A .safetensors or .onnx file", **STILL)
-    painting: StringProperty(name="Painting", subtype="FILE_PATH", description="A picture to paint like", **STILL)
+    file: StringProperty(name="File", subtype="FILE_PATH", description="A .safetensors or .onnx file", **PATH)
+    painting: StringProperty(name="Painting", subtype="FILE_PATH", description="A picture to paint like", **PATH)
+    colours: EnumProperty(
+        name="Colours",
+        items=[
+            ("PAINTING", "Painting's", "Colours of the painting"),
+            ("PLATE", "Plate's", "Strokes of the painting in the plate's own colours"),
+        ],
+        **STILL,
+    )
     scene_range: BoolProperty(name="Scene range", default=True, description="Paint the scene's frames", **STILL)
     frame_start: IntProperty(name="Start", default=1, **STILL)
     frame_end: IntProperty(name="End", default=250, **STILL)
@@ -61,11 +71,11 @@ class TSNSettings(bpy.types.PropertyGroup):
     matte_object: StringProperty(name="Matte", description="Paint only this object, by Cryptomatte", **STILL)
     matte_invert: BoolProperty(name="Invert", description="Paint everything but the object", **STILL)
     folder: StringProperty(
-        name="Folder", default="//tsn", subtype="DIR_PATH", description="Where frames and shot file go", **STILL
+        name="Folder", default="//tsn", subtype="DIR_PATH", description="Where frames and shot file go", **PATH
     )
     shown: EnumProperty(items=[(name, name, "") for name in ("NOTHING", "PREVIEW", "RANGE")], options={"HIDDEN"})
     shown_frame: IntProperty(options={"HIDDEN"})
-    scene_changed: IntProperty(options={"HIDDEN"}, description="Counts changes of the scene since frames were exported")
+    scene_changed: IntProperty(options={"HIDDEN"}, description="Odd: the scene changed since frames were exported")
     message: StringProperty(options={"HIDDEN"})
 
     def frames(self, scene):
@@ -84,7 +94,8 @@ class TSNSettings(bpy.types.PropertyGroup):
     def key(self):
         """All that the paint depends on; not the range, nor where it is written."""
         style = {"STYLE": self.style_name, "FILE": self.file, "PAINTING": self.painting}[self.source]
-        return (self.source, style, self.window, self.matte_object, self.matte_invert, self.scene_changed)
+        colours = self.colours if self.source == "PAINTING" else ""
+        return (self.source, style, colours, self.window, self.matte_object, self.matte_invert, self.scene_changed)
 
 
 class TSNStylizeNode(bpy.types.CompositorNodeCustomGroup):
@@ -106,9 +117,9 @@ class TSNStylizeNode(bpy.types.CompositorNodeCustomGroup):
             _christen(self.node_tree.tsn)
 
     def copy(self, original):
-        if original.node_tree is not None:
-            self.node_tree = original.node_tree.copy()
-            christen_copy(self.node_tree)
+        self[COPIED] = True
+        if not bpy.app.background:
+            bpy.app.timers.register(settle, first_interval=0)
 
     def draw_label(self):
         return self.label or self.bl_label
@@ -132,6 +143,23 @@ def christen_copy(inner):
     inner.nodes["Result"].image = None
 
 
+def settle():
+    """Give copied nodes an inner tree and files of their own; one that was cut and pasted keeps what it had.
+
+    Not while Blender copies: it counts an inner tree's users after a node's `copy`. Exchanged in there, the original's
+    tree loses the user that the copy never was, and with it its place in the saved file.
+    """
+    ours = [one for _, one in tree.nodes()]
+    taken = {one.node_tree.tsn.uid for one in ours if COPIED not in one}
+    for one in ours:
+        if COPIED in one:
+            del one[COPIED]
+            if one.node_tree.tsn.uid in taken:
+                one.node_tree = one.node_tree.copy()
+                christen_copy(one.node_tree)
+            taken.add(one.node_tree.tsn.uid)
+
+
 @contextlib.contextmanager
 def adopting(inner):
     """New TSN nodes take this inner tree instead of one of their own."""
@@ -152,6 +180,8 @@ def register():
 
 
 def unregister():
+    if bpy.app.timers.is_registered(settle):
+        bpy.app.timers.unregister(settle)
     del bpy.types.NodeTree.tsn
     for one in reversed(CLASSES):
         bpy.utils.unregister_class(one)

@@ -8,6 +8,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from . import export, job, prefs, state, tree
+from . import node as node_module
 from .command import Failed
 
 PAUSE = 0.1
@@ -20,6 +21,7 @@ class Finding:
 
     def found(self, context):
         """(tree, node); the active one of the scene where no id was given. Raises Failed."""
+        node_module.settle()
         if self.uid:
             owner, node = tree.find(self.uid)
         else:
@@ -90,17 +92,18 @@ class TSN_OT_render(Finding, bpy.types.Operator):
             self._job.cancel()
         elif event.type != "TIMER":
             return {"PASS_THROUGH"}
-        ended = None
+        ended = {"CANCELLED"}  # what stays if a step fails as none should: Blender shows that and drops the operator
         try:
             next(self._steps)
+            ended = {"PASS_THROUGH"}
         except StopIteration:
             ended = self._finished()
         except Failed as failed:
             ended = self.failed(failed, self._uid)
-        redraw(context)
-        if ended is None:
-            return {"PASS_THROUGH"}
-        context.window_manager.event_timer_remove(self._timer)
+        finally:
+            if ended != {"PASS_THROUGH"}:
+                context.window_manager.event_timer_remove(self._timer)
+            redraw(context)
         return ended
 
     def cancel(self, context):
@@ -159,7 +162,7 @@ class TSN_OT_shot_file(Finding, bpy.types.Operator):
             export.require(node, scene)
             settings = node.node_tree.tsn
             path = job.write_shot(node, scene, state.folder(settings), list(settings.frames(scene)))
-        except (Failed, OSError) as failed:
+        except Failed as failed:
             return self.failed(failed, uid)
         self.report({"INFO"}, f"Wrote {path}")
         if not bpy.app.background:
@@ -174,6 +177,7 @@ class TSN_OT_render_all(Finding, bpy.types.Operator):
     bl_label = "Render All TSN Nodes"
 
     def execute(self, context):
+        node_module.settle()
         ours = [node.node_tree.tsn.uid for node in tree.of_scene(context.scene)]
         if not ours:
             return self.failed(Failed("The scene has no TSN Stylize node."))

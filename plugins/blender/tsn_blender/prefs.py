@@ -46,9 +46,9 @@ def get():
 def check():
     """Version, device and styles of tsn, a line each; a shot is checked with all that painting needs. Raises Failed."""
     chosen = get()
-    version = command.ask(chosen.command, "--version").strip()
+    version = command.ask(chosen.command, "--version").strip().partition("\n")[0]
     if not version.startswith("tsn "):
-        raise command.Failed(f"{chosen.command} is not the tsn command: it says it is {version[:60]!r}.")
+        raise command.Failed(f"{chosen.command} is not the tsn command: it answers {version[:60]!r}.")
     names = styles.ask(chosen.command)
     lines = [version, f"Styles: {', '.join(names) or 'none'}"]
     if names:

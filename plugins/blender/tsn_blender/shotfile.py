@@ -20,6 +20,7 @@ class Shot:
         plate: pattern of the exported frames, relative to the shot file; `output` too.
         layer: the layer to paint, where the plate has several.
         style: a bundled name, a .safetensors or .onnx file, or a painting (`painting` says which of the two).
+        colours: `painting` or `plate`: whose colours a painting is painted in.
         vectors: (layer of motion vectors, whose convention they follow), where there is one.
         matte: Cryptomatte layer and the names in it.
     """
@@ -32,6 +33,7 @@ class Shot:
     style: str
     painting: bool
     window: int
+    colours: str = "painting"
     layer: str | None = None
     vectors: tuple[str, str] | None = None
     matte: tuple[str, Sequence[str]] | None = None
@@ -40,7 +42,7 @@ class Shot:
 
 def text(shot: Shot) -> str:
     """The YAML. Strings are written as JSON, which YAML reads, so no name can break out of its line."""
-    painted = {"adain": shot.style} if shot.painting else {"model": shot.style}
+    painted = {"adain": shot.style, "colours": shot.colours} if shot.painting else {"model": shot.style}
     lines = [
         "# Written by TSN Stylize. Strength is mixed in the compositor, so it can be keyed without painting again.",
         "version: 1",

@@ -53,9 +53,13 @@ def record(path, painted):
 
 
 def begin(settings):
-    """Frames are exported from now on: the next change of the scene makes them out of date."""
+    """Frames are exported from now on: the next change of the scene makes them out of date.
+
+    An even number that was never there before: after an undo, or in the file's next version, which paints into the
+    same folder, the same count could stand for another scene.
+    """
     if settings.scene_changed % 2:
-        settings.scene_changed += 1
+        settings.scene_changed = 2 * (int(time.time()) % 2**29)
 
 
 def standing(node, scene):

@@ -59,12 +59,22 @@ def forget():
 
 
 def _icon(name):
+    return _loaded(THUMBNAILS / f"{name}.png")
+
+
+def painting_icon(path):
+    """A painting's thumbnail, or 0 where there is none."""
+    return _loaded(Path(path)) if path else 0
+
+
+def _loaded(path):
+    """A picture's icon; one that was changed on disk is read again. 0 where it is not there."""
     global _previews
-    path = THUMBNAILS / f"{name}.png"
-    if not path.exists():
+    if not path.is_file():
         return 0
+    key = f"{path} {path.stat().st_mtime_ns}"
     if _previews is None:
         _previews = bpy.utils.previews.new()
-    if name not in _previews:
-        _previews.load(name, str(path), "IMAGE")
-    return _previews[name].icon_id
+    if key not in _previews:
+        _previews.load(key, str(path), "IMAGE")
+    return _previews[key].icon_id

@@ -76,7 +76,7 @@ def render_layers(node, scene):
 def digest(node, scene):
     """Changes whenever what is upstream does: nodes, values, links, keyframes, picture size, camera."""
     parts = [scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage]
-    parts += [scene.render.engine, scene.camera.name if scene.camera else None]
+    parts += [scene.render.engine, scene.render.film_transparent, scene.camera.name if scene.camera else None]
     tree = node.id_data
     for one in sorted(upstream(node), key=lambda each: each.name):
         parts += _described(one, tree)

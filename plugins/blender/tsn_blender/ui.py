@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import compat, frames, job, state, tree
+from . import compat, frames, job, state, styles, tree
 
 
 def draw_node(node, context, layout):
@@ -16,8 +16,10 @@ def draw_node(node, context, layout):
     if settings.source == "STYLE":
         column.template_icon_view(settings, "style", show_labels=True, scale_popup=5)
         column.label(text=settings.style_name)
+    elif settings.source == "FILE":
+        column.prop(settings, "file", text="")
     else:
-        column.prop(settings, "file" if settings.source == "FILE" else "painting", text="")
+        _draw_painting(settings, column)
     column.prop(settings, "window")
     column.prop(settings, "scene_range")
     if not settings.scene_range:
@@ -33,13 +35,22 @@ def draw_node(node, context, layout):
     _draw_work(node, context, layout.column(align=True))
 
 
+def _draw_painting(settings, column):
+    column.prop(settings, "painting", text="")
+    picture = styles.painting_icon(bpy.path.abspath(settings.painting))
+    if picture:
+        column.template_icon(picture, scale=5)
+    column.prop(settings, "colours")
+
+
 def _draw_work(node, context, column):
     settings = node.node_tree.tsn
     work = job.running.get(settings.uid)
     if work is not None:
         compat.progress(column, work.factor, str(work))
         if work.note:
-            column.label(text=work.note)
+            for line in _wrapped(work.note, node.width):
+                column.label(text=line)
         column.operator("tsn.cancel", icon="CANCEL").uid = settings.uid
         return
     column.operator_context = "INVOKE_DEFAULT"

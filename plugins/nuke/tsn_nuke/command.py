@@ -139,7 +139,7 @@ class Child:
             raise Failed(explained(said, code))
 
     def cancel(self) -> None:
-        """End it and all it started; returns when it is gone. Nothing to do where it has ended."""
+        """End it and all it started; returns when it is gone, and `events` has the rest of what it said."""
         if self._process.poll() is None:
             self.cancelled = True
             self._process.terminate()
@@ -152,7 +152,8 @@ class Child:
                     self._process.kill()
                 self._process.wait()
         self._reader.join(GRACE)
-        self._ended = True
+        if self._reader.is_alive():  # something that it started got away, and holds the pipe open
+            self._ended = True
         self._heard()
 
     def _heard(self) -> str:

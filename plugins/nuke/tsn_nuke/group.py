@@ -16,6 +16,7 @@ import nuke
 from . import command
 
 SOURCES = ["Shipped", "File", "Painting"]
+COLOURS = ["painting", "plate"]
 FARMS = ["slurm", "openjd", "opencue"]
 KNOBS = "tsn_"
 """All our knobs' names begin so: a Group has `name`, `label` and more of its own."""
@@ -63,12 +64,18 @@ def _add_knobs(group: Any) -> None:
             knob.setFlag(nuke.STARTLINE)
         group.addKnob(knob)
 
+    def text_knob(name: str, label: str, text: str) -> None:
+        knob = nuke.String_Knob(KNOBS + name, label)
+        knob.setValue(text)
+        group.addKnob(knob)
+
     root = nuke.root()
     known = styles()
     group.addKnob(nuke.Tab_Knob("tsn", "TSN Stylize"))
     group.addKnob(nuke.Enumeration_Knob(KNOBS + "source", "style from", SOURCES))
     group.addKnob(nuke.Enumeration_Knob(KNOBS + "style", "style", known or ["tarascon"]))
     group.addKnob(nuke.File_Knob(KNOBS + "file", "file"))
+    group.addKnob(nuke.Enumeration_Knob(KNOBS + "colours", "painting: colours of the", COLOURS))
     strength = nuke.Double_Knob(KNOBS + "strength", "strength")
     strength.setRange(0, 1)
     strength.setValue(1.0)
@@ -84,12 +91,14 @@ def _add_knobs(group: Any) -> None:
     for name, label, text in (
         ("matte_layer", "matte: cryptomatte", ""),
         ("matte_names", "matte: names", ""),
+    ):
+        text_knob(name, label, text)
+    group.addKnob(nuke.Boolean_Knob(KNOBS + "matte_invert", "matte: invert"))
+    for name, label, text in (
         ("colour", "working space", working_space()),
         ("basename", "name", "stylize"),
     ):
-        knob = nuke.String_Knob(KNOBS + name, label)
-        knob.setValue(text)
-        group.addKnob(knob)
+        text_knob(name, label, text)
     folder = nuke.File_Knob(KNOBS + "folder", "folder")
     folder.setValue("[file dirname [value root.name]]/tsn")
     group.addKnob(folder)

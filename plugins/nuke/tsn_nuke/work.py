@@ -147,9 +147,11 @@ def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> P
         colour=str(_value(node, "colour")),
         style=_style(node),
         painting=source == "Painting",
+        colours=str(_value(node, "colours")),
         window=0 if preview else int(_value(node, "window")),
         vectors=("motion", "nuke") if {"forward.u", "forward.v"} <= set(channels) else None,
         matte=(layer, names) if layer else None,
+        invert=bool(_value(node, "matte_invert")),
     )
     path = home / f"{name}.yaml"
     shotfile.write(shot, path)

@@ -1,0 +1,27 @@
+"""Blender's side of test_addon.py: one case a process. Blender's Python only (bpy)::
+
+    TSN_COMMAND=.venv/bin/tsn python tests/hosts/addon loop /tmp/folder
+
+A case that fails ends with a traceback and exit code 1. `style.safetensors` lies in the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import keeping
+import package
+import rendering
+
+if __name__ == "__main__":
+    case = f"case_{sys.argv[1]}"
+    try:
+        next(getattr(module, case) for module in (rendering, keeping, package) if hasattr(module, case))()
+        print(f"{sys.argv[1]}: done", flush=True)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)  # bpy 4.5 can hang while the interpreter shuts down
