@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tsn.temporal.filters import blur, enlarge, gaussian_kernel, reduce
+from tsn.temporal.filters import blur, enlarge, gaussian_kernel, highest, lowest, luma, reduce
 
 
 @pytest.mark.parametrize("sigma", [0.3, 0.75, 2.0, 6.0])
@@ -70,3 +70,18 @@ def test_same_bits_at_any_number_of_threads(threads, channels: int) -> None:
         results.append((blur(image, 1.5), reduce(image, 2), enlarge(reduce(image, 2), image)))
     for result in results[1:]:
         assert all(torch.equal(one, other) for one, other in zip(result, results[0], strict=True))
+
+
+@pytest.mark.parametrize("side", [1, 3, 5])
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (20, 31)])
+def test_highest_and_lowest_are_those_of_the_neighbourhood(side: int, size: tuple[int, int]) -> None:
+    image = torch.rand(2, *size, generator=torch.Generator().manual_seed(side))
+    pool = torch.nn.MaxPool2d(side, 1, side // 2)
+    assert torch.equal(highest(image, side), pool(image[None])[0])
+    assert torch.equal(lowest(image, side), -pool(-image[None])[0])
+
+
+def test_luma_of_grey_is_grey() -> None:
+    grey = torch.full((3, 4, 5), 0.3)
+    assert torch.allclose(luma(grey), grey[:1])
+    assert luma(torch.eye(3).view(3, 3, 1)).flatten().tolist() == pytest.approx([0.2126, 0.7152, 0.0722])

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.temporal.filters import blur, enlarge, luma, reduce
+from tsn.temporal.filters import blur, enlarge, highest, lowest, luma, reduce
 from tsn.temporal.window import REDUCTION
 
 BAND_SIGMAS = (0.75, 1.5, 3.0, 6.0)
@@ -55,10 +54,6 @@ def _energies(split: Sequence[Tensor]) -> Tensor:
     return blur(reduce(squares, REDUCTION), ENERGY_SIGMA / REDUCTION)
 
 
-def _highest(image: Tensor) -> Tensor:
-    return F.max_pool2d(image[None], EDGE_RANGE, 1, EDGE_RANGE // 2)[0]
-
-
 def paint_energies(paint: Tensor) -> Tensor:
     """Local luma energy of each band of one painted frame, (bands, H/4, W/4): what `restore` aims at."""
     return _energies(bands(luma(paint))[0])
@@ -88,7 +83,7 @@ def restore(mean: Tensor, target: Tensor, edges: Tensor, amount: float) -> Tenso
     hard = (blur(edges, 1.0) * EDGE_REACH).clamp(0, 1)
     for band, gain in zip(split, gains, strict=True):
         restored.addcmul_(band, gain)
-    low, high = -_highest(-mean), _highest(mean)
-    restored += hard * (restored.clamp(low, high) - restored)
+    within = restored.clamp(lowest(mean, EDGE_RANGE), highest(mean, EDGE_RANGE))
+    restored += hard * (within - restored)
     restored += EDGE_SOFTNESS * hard * (blur(restored, BAND_SIGMAS[0]) - restored)
     return restored.clamp_(0, 1)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.flow.visibility import inside, warp
-from tsn.temporal.filters import blur, enlarge, reduce
+from tsn.temporal.filters import blur, enlarge, highest, lowest, reduce
 from tsn.temporal.window import REDUCTION, Tap, reduced
 
 # A step in the flow of under SLIGHT pixels is one surface that bends; from SHARP on, two surfaces.
@@ -57,8 +57,7 @@ def step(motion: Motion) -> Step:
 
 def silhouette(flow: Tensor) -> Tensor:
     """(1, H, W) in [0, 1]: 1 where the 3x3 pixels around hold two motions."""
-    low, high = -F.max_pool2d(-flow[None], 3, 1, 1)[0], F.max_pool2d(flow[None], 3, 1, 1)[0]
-    jump = (high - low).square().sum(0, keepdim=True).sqrt()
+    jump = (highest(flow, 3) - lowest(flow, 3)).square().sum(0, keepdim=True).sqrt()
     return ((jump - SLIGHT) / (SHARP - SLIGHT)).clamp(0, 1)
 
 
@@ -102,9 +101,8 @@ def weighed(
 
 def _beside(flow: Tensor) -> Tensor:
     edges = F.max_pool2d(silhouette(flow)[None], REDUCTION, ceil_mode=True)
-    wide = F.max_pool2d(edges, 2 * REACH + 1, 1, REACH)[0]
     size = [max(1, side // REDUCTION) for side in flow.shape[-2:]]  # as `reduce` rounds
-    return blur(wide[:, : size[0], : size[1]], 0.7)
+    return blur(highest(edges[0, :, : size[0], : size[1]], 2 * REACH + 1), 0.7)
 
 
 def _trust(beside: Tensor) -> Tensor:

@@ -1,0 +1,157 @@
+"""Every way to keep paint still on the same frames: ours, and its peers written again, with true and estimated motion.
+
+    python benchmarks/schemes.py [SHOT_DIR ...] [--style great-wave | --painted '/frames/{shot}.####.png'] [--out DIR]
+
+All work on the same paint, made once, in style space, and are judged by the independent yardstick (`measure.py`) as
+ratios to that paint. DIR gets a sheet for each shot and motion: every scheme at twice the size where most is uncovered,
+and how it changes from that frame to the next along true motion, times four.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import click
+import cv2
+import numpy as np
+import torch
+from peers import PEERS, RADIUS, Scheme
+from stability import SHARED, Plate, over, yardstick
+from torch import Tensor
+
+import tsn
+from tsn.flow.base import Motion, View, measure
+from tsn.flow.choose import choose
+from tsn.flow.visibility import visibility
+from tsn.style.base import Unlocked
+from tsn.temporal import openings
+from tsn.temporal.stabilise import painted, stabilise
+
+COLUMNS = ("stroke_short", "stroke_long", "stroke_g", "sharp_g", "dis_err", "fid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A shot, painted: everything that the schemes are given, and what judges them."""
+
+    name: str
+    plates: list[Tensor]
+    paint: list[Tensor]
+    motions: dict[str, list[Motion]]
+    judge: object
+    forward: list[np.ndarray]
+    backward: list[np.ndarray]
+
+
+def scene(plate: Plate, yard: ModuleType, style: str, frames: str | None) -> Scene:
+    """Paint the shot, locked to its survey, and measure its motion both ways."""
+    shown, forward, backward, info = yard.load_blender_exr(plate.pattern, plate.frames)
+    plates = [torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32).copy()) for x in shown]
+    painter = tsn.painter(frames=frames) if frames else tsn.painter(model=style)
+    if isinstance(painter, Unlocked):
+        painter = painter.locked(painter.survey(plates[:: max(1, len(plates) // 5)]))
+    paint = [painter.paint(x, number) for x, number in zip(plates, plate.frames, strict=True)]
+    true = [
+        Motion(forward=a, backward=b, seen_forward=visibility(a, b), seen_backward=visibility(b, a))
+        for a, b in zip(map(_flow, forward), map(_flow, backward), strict=True)
+    ]
+    source, _ = choose("dis", has_vectors=False, device=torch.device("cpu"), scale=1.0, weights=None)
+    views = [View(number=number, image=x) for x, number in zip(plates, plate.frames, strict=True)]
+    estimated = [measure(source, a, b) for a, b in pairwise(views)]
+    judge = yard.Evaluator(forward, backward, _shown(paint), valid=info["valid"])
+    return Scene(
+        name=plate.name,
+        plates=plates,
+        paint=paint,
+        motions={"true motion": true, source.name: estimated},
+        judge=judge,
+        forward=forward,
+        backward=backward,
+    )
+
+
+def ours(plates: Sequence[Tensor]) -> Scheme:
+    """The shipped passes."""
+
+    def scheme(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tensor]:
+        frames = [painted(plate, picture) for plate, picture in zip(plates, paint, strict=True)]
+        steps = [openings.step(motion) for motion in motions]
+        return [
+            stabilise(
+                steps[max(0, t - RADIUS) : t][::-1],
+                steps[t : t + RADIUS],
+                {at - t: frame for at, frame in enumerate(frames)},
+                radius=RADIUS,
+                detail=1.0,
+            )
+            for t in range(len(paint))
+        ]
+
+    return scheme
+
+
+def _flow(field: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(field.transpose(2, 0, 1), np.float32))
+
+
+def _shown(pictures: Sequence[Tensor]) -> list[np.ndarray]:
+    return [picture.permute(1, 2, 0).numpy() for picture in pictures]
+
+
+def sheet(case: Scene, yard: ModuleType, made: dict[str, list[np.ndarray]], path: Path) -> None:
+    """Each scheme where most is uncovered, twice its size, and its change to the next frame, times four."""
+    t = len(case.plates) // 2
+    uncovered = ~yard.visible(case.backward[t - 1], case.forward[t - 1], False)
+    height, width = uncovered.shape
+    box = min(200, width), min(150, height)
+    density = cv2.boxFilter(uncovered.astype(np.float32), -1, (box[0] // 2, box[1] // 2))
+    y, x = np.unravel_index(density.argmax(), density.shape)
+    top, left = (
+        int(np.clip(at - size // 2, 0, most - size)) for at, size, most in ((y, box[1], height), (x, box[0], width))
+    )
+    crop = (slice(top, top + box[1]), slice(left, left + box[0]))
+    columns = [
+        np.concatenate([frames[t][crop], 4 * np.abs(yard.warp(frames[t + 1], case.forward[t]) - frames[t])[crop]])
+        for frames in made.values()
+    ]
+    picture = np.repeat(np.repeat(np.concatenate(columns, 1), 2, 0), 2, 1).clip(0, 1)
+    cv2.imwrite(str(path), np.round(picture[..., ::-1] * 255).astype(np.uint8))
+
+
+@click.command(help=__doc__)
+@click.argument("shots", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--bench", type=click.Path(path_type=Path), default=SHARED / "bench", help="Folder of measure.py.")
+@click.option("--style", default="great-wave", show_default=True)
+@click.option("--painted", "frames", metavar="PATTERN", help="Frames painted elsewhere; {shot} is the folder's name.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the sheets.")
+@torch.inference_mode()
+def main(shots: tuple[Path, ...], bench: Path, style: str, frames: str | None, out: Path | None) -> None:
+    yard = yardstick(bench)
+    for folder in shots or tuple(SHARED / "shots" / name for name in ("pan", "fast")):
+        plate = Plate.find(folder)
+        given = frames and str(Path(frames.replace("{shot}", plate.name)).resolve())
+        case = scene(plate, yard, style, given)
+        base = case.judge(_shown(case.paint))  # type: ignore[operator]
+        for motion, between in case.motions.items():
+            click.echo(f"\n{plate.name}, {motion}: errors over the per-frame paint's, texture as its share")
+            click.echo(" " * 20 + "".join(name.rjust(14) for name in (*COLUMNS, "CPU-s a frame")))
+            made = {}
+            for name, scheme in {**PEERS, "ours": ours(case.plates)}.items():
+                before = os.times()
+                made[name] = _shown(scheme(case.paint, between))
+                after = os.times()
+                row = over(case.judge(made[name]), base)  # type: ignore[operator]
+                cpu = (after.user + after.system - before.user - before.system) / len(case.paint)
+                click.echo(f"{name:20}" + "".join(f"{row[key]:14.4f}" for key in COLUMNS) + f"{cpu:14.2f}")
+            if out:
+                out.mkdir(parents=True, exist_ok=True)
+                sheet(case, yard, made, out / f"{plate.name}_{motion.replace(' ', '_')}.png")
+
+
+if __name__ == "__main__":
+    main()
