@@ -297,6 +297,7 @@ def stages(home: Path) -> None:
     from tsn.shot.engine import make_engine
     from tsn.shot.render import paint_plate, provenance
     from tsn.temporal.cuts import is_cut
+    from tsn.temporal.openings import step
     from tsn.temporal.stabilise import painted, stabilise
 
     count = 2 * WINDOW + SAMPLES
@@ -313,7 +314,7 @@ def stages(home: Path) -> None:
 
     dis = DisSource(scale=plan.shot.flow.scale)
     frames: dict[int, Any] = {}
-    motions: dict[int, Any] = {}
+    steps: dict[int, Any] = {}
     (home / "stages").mkdir()
     with torch.inference_mode():
         last = None
@@ -324,15 +325,16 @@ def stages(home: Path) -> None:
             frames[number] = timed("derived", painted, view.image, paint)
             if last is not None:
                 timed("cuts", is_cut, last.image, view.image)
-                motions[number - 1] = timed("flow", motion_between, engine.flow, last, view)
+                motion = timed("flow", motion_between, engine.flow, last, view)
+                steps[number - 1] = timed("silhouettes", step, motion)
                 timed(ASIDE, motion_between, dis, last, view)
             last = view
         for number in range(WINDOW + 1, WINDOW + 1 + SAMPLES):
             stable = timed(
                 "window",
                 stabilise,
-                [motions[number - k] for k in range(1, WINDOW + 1)],
-                [motions[number + k] for k in range(WINDOW)],
+                [steps[number - k] for k in range(1, WINDOW + 1)],
+                [steps[number + k] for k in range(WINDOW)],
                 {other - number: frames[other] for other in range(number - WINDOW, number + WINDOW + 1)},
                 radius=WINDOW,
                 detail=1.0,
@@ -343,7 +345,7 @@ def stages(home: Path) -> None:
             pixels, facts = rgb.permute(1, 2, 0).numpy(), provenance(plan, engine, number)
             timed("write", io.write_frame, frame, pixels, outputs.path(number), attributes=facts)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    medians["temporal"] = medians.pop("window") + medians.pop("derived")
+    medians["temporal"] = sum(medians.pop(name) for name in ("window", "derived", "silhouettes"))
     click.echo(json.dumps(medians))
 
 
