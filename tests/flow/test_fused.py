@@ -9,12 +9,12 @@ from tsn.flow.dis import DisSource
 from tsn.flow.fused import FusedSource, estimate_both
 
 SHIFT = 24
-BAR = 12
+BAR = 16
 
 
 @pytest.fixture
 def bar(texture) -> tuple[View, View, Tensor]:
-    """A still picture that a narrow bar crosses, twice its width a frame; where the bar is at first, bool (H, W)."""
+    """A still picture, a narrow bar that jumps by more than its width; where it is at first, bool (H, W)."""
     behind, front = texture(5, 128, 192), texture(11, 128, 192) * 0.5
     frames = []
     for number, left in enumerate((70, 70 + SHIFT)):

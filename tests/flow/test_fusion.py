@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsn.flow.fusion import Field, agree, features, landed, median, resized, shifted
+from tsn.flow.fusion import Field, agree, features, grid, landed, median, resized, sampled, shifted
 
 HEIGHT, WIDTH = 24, 32
 
@@ -29,6 +29,19 @@ def test_shifted_takes_from_the_neighbour(dx: int, dy: int) -> None:
     moved = shifted(np.stack([x, y], -1), dx, dy)
     assert np.array_equal(moved[..., 0], np.clip(x - dx, 0, WIDTH - 1))
     assert np.array_equal(moved[..., 1], np.clip(y - dy, 0, HEIGHT - 1))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_sampled_is_bilinear_and_knows_its_border(channels: int, kind: type) -> None:
+    picture = (np.random.default_rng(0).random((HEIGHT, WIDTH, channels)) * 250).astype(kind)
+    at = grid(HEIGHT, WIDTH) + np.array([2.5, 3.0], np.float32)
+    inside = (picture[3:, 2:-1].astype(float) + picture[3:, 3:]) / 2
+    for outside in (None, 255):
+        seen = sampled(picture, at, outside=outside)
+        assert abs(seen[:-3, :-3] - inside).max() <= 0.51
+        assert outside is None or (seen[-3:] == outside).all()
+    assert (sampled(picture, at + 500) == picture[-1, -1]).all()
 
 
 def test_landed_turns_vectors_round_and_knows_the_holes() -> None:

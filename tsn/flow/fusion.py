@@ -34,9 +34,9 @@ def grid(height: int, width: int) -> np.ndarray:
 def sampled(picture: np.ndarray, at: np.ndarray, *, outside: int | None = None) -> np.ndarray:
     """`picture` (H, W, C), bilinear, at the coordinates `at` (H, W, 2); beyond its border repeated, or `outside`."""
     border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
-    no_second_map = np.empty(0, np.float32)
     values = [float(outside or 0)] * 4
-    return cv2.remap(picture, at, no_second_map, cv2.INTER_LINEAR, borderMode=border, borderValue=values)
+    # OpenCV's stubs know no call without a second map; an empty array for it gives other values (5.0.0).
+    return cv2.remap(picture, at, None, cv2.INTER_LINEAR, borderMode=border, borderValue=values)  # type: ignore[call-overload, no-any-return]
 
 
 def shifted(flow: np.ndarray, dx: int, dy: int) -> np.ndarray:
