@@ -293,7 +293,7 @@ def stages(home: Path) -> None:
     import tsn
     from tsn import io
     from tsn.flow.base import measure as motion_between
-    from tsn.flow.dis import DisSource
+    from tsn.flow.fused import FusedSource
     from tsn.shot.engine import make_engine
     from tsn.shot.render import paint_plate, provenance
     from tsn.temporal.cuts import is_cut
@@ -312,7 +312,7 @@ def stages(home: Path) -> None:
         times[name].append(time.process_time() - start)
         return result
 
-    dis = DisSource(scale=plan.shot.flow.scale)
+    dis = FusedSource(scale=plan.shot.flow.scale)
     frames: dict[int, Any] = {}
     steps: dict[int, Any] = {}
     (home / "stages").mkdir()

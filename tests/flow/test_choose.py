@@ -9,6 +9,8 @@ from torchvision.models.optical_flow import raft_small
 from tsn.errors import InputError, UsageError
 from tsn.flow.base import FlowSource
 from tsn.flow.choose import METHODS, choose
+from tsn.flow.dis import DisSource
+from tsn.flow.fused import FusedSource
 from tsn.flow.vectors import VectorSource
 from tsn.flow.weights import folder, published
 
@@ -38,13 +40,13 @@ def test_auto_is_vectors_then_raft_then_dis(small: Path) -> None:
     assert source.name == "raft-small" and str(small) in why
     small.unlink()
     source, why = chosen("auto")
-    assert source.name == "dis" and "no RAFT weights" in why and str(folder()) in why
+    assert isinstance(source, FusedSource) and "no RAFT weights" in why and str(folder()) in why
     source, why = chosen("auto", has_vectors=True)
-    assert source.name == "vectors" and "dis" in why
+    assert isinstance(source, VectorSource) and isinstance(source.fallback, DisSource) and "plain dis" in why
 
 
 def test_a_named_method_is_what_one_gets(small: Path) -> None:
-    assert chosen("dis", has_vectors=True)[0].name == "dis"
+    assert isinstance(chosen("dis", has_vectors=True)[0], FusedSource)
     assert chosen("raft", has_vectors=True)[0].name == "raft-small"
     assert chosen("vectors", has_vectors=True)[0].name == "vectors"
 

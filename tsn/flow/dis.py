@@ -1,4 +1,6 @@
-"""Dense inverse search: the default where there are neither rendered vectors nor RAFT weights.
+"""Dense inverse search as it comes: fills the background of rendered vectors, and finds cuts.
+
+A live plate gets more than this (`tsn/flow/fused.py`).
 
 Kroeger, Timofte, Dai, Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016, in OpenCV's
 implementation. On the project's CG shots it is off by 0.1-0.2 px (median) or 0.6-1.7 px (mean, most of it where
@@ -25,7 +27,7 @@ class DisSource:
     The same bits at any number of threads: OpenCV splits the work into strips that don't depend on it.
     """
 
-    name = "dis"
+    name = "plain dis"
 
     def __init__(self, *, scale: float = 1.0) -> None:
         self.scale = scale
