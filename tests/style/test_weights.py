@@ -30,10 +30,10 @@ def test_bundled_styles_tell_who_they_are(shelf):
 
 
 def test_what_is_shipped_loads():
-    from tsn.style import adain
+    from tsn.style.adain_net import net_from
 
     for info in weights.bundled():
-        net = adain.net_from(info.path) if info.family == "adain" else weights.load(info)
+        net = net_from(info.path) if info.family == "adain" else weights.load(info)
         assert net.radius > 0
         assert info.licence != "unknown"
 

@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from tsn.errors import InputError, UsageError
-from tsn.style.adain import AdainNet, net_from
+from tsn.style.adain_net import AdainNet, net_from
 
 TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
@@ -278,7 +278,9 @@ def test_components_are_orthogonal_axes_of_most_variance(samples: train_adain.Sa
 
 
 def test_painted_in_training_is_painted_as_in_a_shot(samples: train_adain.Samples) -> None:
-    from tsn.style.adain import LEVELS, AdainPainter, Painting
+    from tsn.style.adain import AdainPainter
+    from tsn.style.adain_net import LEVELS
+    from tsn.style.paintings import Painting
 
     torch.manual_seed(0)
     net = AdainNet(width=3)

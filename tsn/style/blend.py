@@ -70,17 +70,19 @@ class UnlockedBlend(Blend):
     """A blend where one painter at least wants a survey; the survey holds one for each that does."""
 
     def survey(self, images: Iterable[Tensor]) -> Survey:
-        """See `Unlocked.survey`. Goes through `images` once, frame by frame."""
-        frames = []
-        for image in images:
-            tensors = {
-                f"{index}/{name}": tensor
-                for index, part in enumerate(self.parts)
-                if isinstance(part.painter, Unlocked)
-                for name, tensor in part.painter.survey([image]).tensors.items()
-            }
-            frames.append(Survey(of=self.fingerprint, tensors=tensors))
-        return Survey.mean(frames)
+        """See `Unlocked.survey`; holds all frames, since each painter must see them all.
+
+        The mean of a painter's surveys of single frames need not be its survey of them together: level by level,
+        `AdainPainter` looks at what all of the survey so far has made of the frames.
+        """
+        frames = list(images)
+        tensors = {
+            f"{index}/{name}": tensor
+            for index, part in enumerate(self.parts)
+            if isinstance(part.painter, Unlocked)
+            for name, tensor in part.painter.survey(frames).tensors.items()
+        }
+        return Survey(of=self.fingerprint, tensors=tensors)
 
     def locked(self, survey: Survey) -> Painter:
         """See `Unlocked.locked`."""

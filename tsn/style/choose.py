@@ -80,7 +80,9 @@ def _after(
     paintings: Mapping[str, float], *, colours: str, tile: int, device: torch.device | str, base: Path
 ) -> Painter:
     """A painter after paintings."""
-    from tsn.style.adain import AdainPainter, net_from, read_paintings
+    from tsn.style.adain import AdainPainter
+    from tsn.style.adain_net import net_from
+    from tsn.style.paintings import read_paintings
 
     info = resolve("adain")
     return AdainPainter(
