@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:  # it lives beside torch
-    from tsn.shot.render import Event
+from tsn.shot.event import Event
 
 Show = Callable[["Event"], None]
 HEARTBEAT_S = 60.0

@@ -13,7 +13,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,11 +21,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from tsn.errors import TsnError
+from tsn.shot.event import Event
 from tsn_batch import progress
 from tsn_batch.memory import keep_freed_pages
 
 if TYPE_CHECKING:
-    from tsn.shot.render import Event, Renderer
+    from tsn.shot.render import Renderer
 
 Say = Callable[..., None]
 
@@ -38,6 +39,7 @@ class Job:
         plan: its file.
         place: which worker this is, from 0; `auto` takes the GPU of that number.
         threads: for this worker alone.
+        handover, shared: a folder, and the frames whose paint is exchanged there with neighbours.
     """
 
     plan: str
@@ -45,6 +47,8 @@ class Job:
     place: int
     threads: int
     force: bool
+    handover: str
+    shared: Sequence[int]
 
 
 def main() -> None:
@@ -116,7 +120,7 @@ def _renderer(job: Job) -> Renderer:
     device = job.device
     if device == "auto" and torch.cuda.is_available():
         device = f"cuda:{job.place % torch.cuda.device_count()}"
-    return Renderer(plans.load(Path(job.plan)), device=device)
+    return Renderer(plans.load(Path(job.plan)), device=device, handover=(Path(job.handover), job.shared))
 
 
 @contextmanager

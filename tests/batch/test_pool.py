@@ -13,11 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tsn.errors import UsageError
-from tsn_batch.pool import balanced, slots
 
 TSN = Path(sys.executable).with_name("tsn")
 
@@ -50,44 +45,6 @@ def until_frame(process: subprocess.Popen[str], count: int) -> None:
         if f"({count}/" in line:
             return
     pytest.fail("It ended before.")
-
-
-# --- who does what -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("device", "workers", "names"),
-    [
-        ("auto", None, ["auto"]),
-        ("cuda:0,cuda:1", None, ["cuda:0", "cuda:1"]),
-        ("cpu", 3, ["cpu 1", "cpu 2", "cpu 3"]),
-        ("cuda:0, cpu", 3, ["cuda:0 1", "cpu", "cuda:0 2"]),
-    ],
-)
-def test_slots(device: str, workers: int | None, names: list[str]) -> None:
-    assert [slot.name for slot in slots(device, workers)] == names
-
-
-def test_threads_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
-    assert [slots("cpu", count)[0].threads for count in (1, 2, 3, 20)] == [8, 4, 2, 1]
-
-
-@pytest.mark.parametrize(("device", "workers"), [("cpu,", None), ("", None), ("cuda:0,cuda:1", 1)])
-def test_slots_that_cant_be(device: str, workers: int | None) -> None:
-    with pytest.raises(UsageError):
-        slots(device, workers)
-
-
-@given(st.integers(1, 3000), st.integers(2, 16), st.integers(0, 16))
-def test_balanced_chunks_end_together(frames: int, workers: int, window: int) -> None:
-    size = balanced(frames, workers=workers, window=window)
-    assert 1 <= size <= max(16, 4 * window)
-    rounds = -(-frames // (size * workers))
-    assert rounds <= -(-frames // (workers * max(16, 4 * window))) + 1, "no more chunks than that takes"
-
-
-# --- what they do ------------------------------------------------------------------------------------
 
 
 def test_two_workers_make_what_one_makes(installed, shot, tmp_path) -> None:
