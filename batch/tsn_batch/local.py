@@ -66,7 +66,9 @@ def render(
         kept = {number for number in tally.skipped if plan.source_of(number) is not None}
         raise Cancelled(_cancelled(len(written | kept))) from None
     if way in ("bar", "plain", "openjd"):
-        print("\n".join(filter(None, [tally.table(), tally.summary(plan.shot.output)])), flush=True)
+        print(
+            "\n".join(filter(None, [tally.table(terminal=way == "bar"), tally.summary(plan.shot.output)])), flush=True
+        )
     return tally
 
 
