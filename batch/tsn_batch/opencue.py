@@ -1,6 +1,6 @@
 """OpenCue: the job as the XML that Cuebot reads, made by OpenCue's own pyoutline.
 
-Checked against a retyped grammar of its DTD; never run on a Cuebot here.
+Checked against OpenCue's DTD and what its JobSpec.java asks of names; never run on a Cuebot here.
 """
 
 from __future__ import annotations
@@ -70,5 +70,5 @@ def as_xml(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
 
 
 def _name(text: str) -> str:
-    """A name that XML takes as a token and OpenCue as a job."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", text)
+    """A name that XML takes as a token, and Cuebot for a shot or a job: three letters, digits or `_` at least."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", text).ljust(3, "_")
