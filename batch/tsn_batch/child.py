@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -32,13 +33,14 @@ class Child:
     def start(self, job: Job) -> None:
         """A new process, which loads nothing before its first chunk."""
         self.ready = False
-        threads = {"OMP_NUM_THREADS": str(job.threads), "OMP_WAIT_POLICY": "PASSIVE"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tsn_batch.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=threads | dict(os.environ),  # who sets OMP_NUM_THREADS means it
-        )
+        threads = {"OMP_NUM_THREADS": str(self.slot.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        with _ctrl_c_later():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tsn_batch.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=threads | dict(os.environ),  # who sets OMP_NUM_THREADS means it
+            )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         self.say(**asdict(job))
 
@@ -89,3 +91,16 @@ class Child:
                 self._process.kill()
                 self._process.wait()
             self.end()
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """A process that is made here never sees Ctrl-C, not even before it can say so; this one sees it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

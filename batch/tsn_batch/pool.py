@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from tsn import frames as ranges
 from tsn.errors import DeviceError, OutputError, TsnError, UsageError, kind_of
+from tsn.io.sequence import cannot_write
 from tsn.shot import plan as plans
 from tsn.shot.event import Event, Report
 from tsn.shot.plan import Plan
@@ -56,9 +57,12 @@ class Pool:
             TsnError: of the kind of the first fault; all other chunks are finished, unless none could be.
         """
         started = time.monotonic()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for log in self.folder.glob("chunk-*.log"):
-            log.unlink()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for log in self.folder.glob("chunk-*.log"):
+                log.unlink()
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
         plans.save(self.plan, self.folder / "plan.json")
         self._total = len({number for index in chunks for number in self.plan.chunks[index].frames})
         self._report(Event(kind="start", total=self._total))
@@ -84,13 +88,11 @@ class Pool:
                 return self._inbox.get(timeout=1.0)
 
     def _start(self, worker: Child) -> None:
-        slot = worker.slot
         worker.start(
             Job(
                 plan=str(self.folder / "plan.json"),
-                device=slot.device,
+                device=worker.slot.device,
                 place=worker.place,
-                threads=slot.threads,
                 force=self.force,
                 handover=str(self._handover),
                 shared=self._shared,

@@ -154,7 +154,8 @@ def test_opencue_job(job, options) -> None:
     # With a point they are cores, without one hundredths of a core.
     assert {layer.findtext("cores") for layer in layers.values()} == {f"{options.threads}.0"}
     assert " #IFRAME# " in layers["render"].findtext("cmd")
-    assert (layers["render"].find("gpus") is not None) == (options is GPU)
+    with_gpu = [name for name, layer in layers.items() if layer.find("gpus") is not None]
+    assert with_gpu == (["survey", "render"] if options is GPU else [])
     assert [(d.findtext("deplayer"), d.findtext("onlayer")) for d in root.iter("depend")] == [
         ("render", "survey"),
         ("finish", "render"),

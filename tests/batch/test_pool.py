@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tsn_batch import worker
+
 TSN = Path(sys.executable).with_name("tsn")
 
 
@@ -111,6 +113,45 @@ def test_ctrl_c_ends_all_of_them(shot, tmp_path) -> None:
     names = sorted(path.name for path in (tmp_path / "styled").iterdir())
     assert all(re.fullmatch(r"sh_styled\.\d{4}\.exr", name) for name in names), "no temporary files"
     assert complaints == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time.\n"
+
+
+def test_ctrl_c_while_they_start_is_no_traceback(shot) -> None:
+    command = [TSN, "render", shot(), "--device", "cpu", "--workers", "2", "--chunk-size", "1"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not workers_of(process.pid):
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all of them
+    told, complaints = process.communicate(timeout=60)
+    assert (process.returncode, complaints) == (130, "tsn: Cancelled; no frame is finished yet.\n")
+    assert "Traceback" not in told
+
+
+def test_a_cache_that_cannot_be_written_is_told(installed, shot, tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TSN_CACHE", str(tmp_path / "file/cache"))
+    run = installed("render", shot(), "--device", "cpu", "--workers", "2", "--chunk-size", "1")
+    assert run.returncode == 5 and f"Can't write {tmp_path}/file/cache/logs" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "text"),
+    [("none/chunk.log", 5, "chunk.log: the folder does not exist"), ("chunk.log", 1, "unexpected ValueError: no way")],
+)
+def test_what_a_worker_meets_is_said_and_logged(tmp_path, monkeypatch, capfd, log: str, code: int, text: str) -> None:
+    def broken(job: worker.Job) -> None:
+        raise ValueError("no way")
+
+    monkeypatch.setattr(worker, "_renderer", broken)
+    said: list[dict] = []
+    order = {"chunk": 3, "log": str(tmp_path / log)}
+    job = worker.Job(plan="", device="cpu", place=0, force=False, handover="", shared=[])
+    with capfd.disabled():  # stdout and stderr as a process has them
+        worker.work(job, iter([json.dumps(order).encode()]), lambda **message: said.append(message))
+    (answer,) = said
+    assert (answer["chunk"], answer["failed"]["code"]) == (3, code) and text in answer["failed"]["message"]
+    assert code == 5 or "ValueError: no way" in (tmp_path / log).read_text()
 
 
 def test_workers_end_with_their_parent(shot) -> None:
