@@ -64,7 +64,8 @@ def main() -> None:
 
     try:
         lines = _lines(0)
-        work(Job(**json.loads(next(lines))), lines, say)
+        for first in lines:  # none where the parent ended before it said anything
+            work(Job(**json.loads(first)), lines, say)
     except (KeyboardInterrupt, BrokenPipeError):
         os._exit(130)  # the interpreter would wait for threads that nobody needs any more
 

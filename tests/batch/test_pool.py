@@ -76,7 +76,7 @@ def test_a_killed_worker_gives_its_chunk_back(shot, tmp_path) -> None:
     process = start(shot(frames=range(1001, 1061)), "--chunk-size", "10")
     until_frame(process, 3)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-    told, complaints = process.communicate(timeout=120)
+    told, complaints = process.communicate(timeout=300)
     assert (process.returncode, complaints) == (0, "")
     assert "was killed by SIGKILL (perhaps for memory); chunk" in told and "goes back to the queue." in told
     assert len(list((tmp_path / "styled").iterdir())) == 60, "and what it was writing is swept up"
@@ -107,7 +107,7 @@ def test_ctrl_c_ends_all_of_them(shot, tmp_path) -> None:
     until_frame(process, 3)
     workers = workers_of(process.pid)
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=60)
+    _, complaints = process.communicate(timeout=300)
     assert process.returncode == 130 and len(workers) == 2
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     names = sorted(path.name for path in (tmp_path / "styled").iterdir())
@@ -123,7 +123,7 @@ def test_ctrl_c_while_they_start_is_no_traceback(shot) -> None:
     while not workers_of(process.pid):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all of them
-    told, complaints = process.communicate(timeout=60)
+    told, complaints = process.communicate(timeout=300)
     assert (process.returncode, complaints) == (130, "tsn: Cancelled; no frame is finished yet.\n")
     assert "Traceback" not in told
 
