@@ -9,10 +9,10 @@ from pathlib import Path
 from tsn import frames as ranges
 from tsn.shot import load as shot_files
 from tsn.shot import plan as plans
+from tsn.shot.event import Report
 from tsn.shot.inspect import inspect
 from tsn.shot.model import Shot
 from tsn.shot.plan import Plan
-from tsn.shot.render import Report
 from tsn.shot.render import render as render_plan
 
 
@@ -55,7 +55,7 @@ def render(
         frames: the frames to write, None = all; their neighbours are read all the same.
         device: `auto`, `cpu`, `cuda:0`, `mps`.
         force: render finished frames again.
-        report: called with every `tsn.shot.render.Event`.
+        report: called with every `tsn.shot.event.Event`.
 
     Raises:
         TsnError: of any kind (see `tsn.errors`).

@@ -50,7 +50,7 @@ def planned(shot: Shot, frames: str | None = None, chunk_size: int | None = None
     wanted = None if frames is None else ranges.parse(frames)
     plate = inspect(shot)
     if workers > 1 and chunk_size is None:
-        from tsn_batch.pool import balanced
+        from tsn_batch.slots import balanced
 
         count = len(plate.frames if wanted is None else wanted)
         chunk_size = balanced(count, workers=workers, window=shot.temporal.window)

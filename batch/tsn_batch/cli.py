@@ -63,9 +63,9 @@ def render(
 
     Several devices (cuda:0,cuda:1) or --workers render chunks side by side; the pixels are the same.
     """
-    from tsn_batch import pool
+    from tsn_batch.slots import slots
 
-    count = len(pool.slots(device, workers))
+    count = len(slots(device, workers))
     plan = planned(load(shot, sets, missing), frames, chunk_size, workers=count)
     if dry_run:
         from tsn_batch import outline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -79,7 +80,10 @@ def status(jobs: tuple[Path, ...], as_json: bool) -> None:
     for path in jobs:
         job = submitting.job_of(path)
         states = submitting.states_of(job)
-        click.echo(json.dumps(submitting.as_data(job, states)) if as_json else submitting.status(job, states))
+        if as_json:
+            click.echo(json.dumps(submitting.as_data(job, states)))
+        else:
+            click.echo(submitting.status(job, states, terminal=sys.stdout.isatty()))
 
 
 @click.command(cls=Command)

@@ -177,7 +177,8 @@ def finish(job: Job) -> str:
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
     sheet = contact_sheet(plan.shot, frames=plan.wanted)
-    text = f"{by_host(job, plan)}\nAll {len(plan.wanted)} frames are finished: {plan.shot.output}\nLook at {sheet}"
+    told = [by_host(job, plan), f"All {len(plan.wanted)} frames are finished: {plan.shot.output}", f"Look at {sheet}"]
+    text = "\n".join(filter(None, told))
     try:
         (job.folder / "summary.txt").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
@@ -185,8 +186,8 @@ def finish(job: Job) -> str:
     return text
 
 
-def by_host(job: Job, plan: Plan) -> str:
-    """A table: host, chunks, frames, seconds a frame."""
+def by_host(job: Job, plan: Plan, *, terminal: bool = False) -> str:
+    """A table: host, chunks, frames, seconds a frame; nothing before the first chunk is done."""
     hosts: dict[str, list[Record]] = defaultdict(list)
     for chunk in plan.chunks:
         record = job.record(str(chunk.index))
@@ -197,4 +198,4 @@ def by_host(job: Job, plan: Plan) -> str:
         rendered = sum(record.rendered for record in records)
         each = f"{sum(record.painting for record in records) / rendered:.2f}" if rendered else ""
         rows.append((host, len(records), rendered, sum(record.skipped for record in records), each))
-    return table(("host", "chunks", "rendered", "skipped", "s a frame"), rows)
+    return table(("host", "chunks", "rendered", "skipped", "s a frame"), rows, terminal=terminal) if rows else ""

@@ -7,17 +7,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tsn.errors import Cancelled
+from tsn.shot.event import Event
 from tsn.shot.output import cache_folder, make_folder
 from tsn.shot.plan import Plan
 from tsn_batch import pool, progress
 from tsn_batch.memory import keep_freed_pages
 from tsn_batch.progress import Tally
-
-if TYPE_CHECKING:
-    from tsn.shot.render import Event
+from tsn_batch.slots import slots
 
 
 def render(
@@ -41,7 +39,7 @@ def render(
         Cancelled: Ctrl-C or SIGTERM; the message counts what is finished all the same.
         TsnError: of any other kind.
     """
-    slots = pool.slots(device, workers)
+    places = slots(device, workers)
     indices = range(len(plan.chunks)) if chunks is None else chunks
     chosen = [plan.chunks[index] for index in indices]
     numbers = [number for chunk in chosen for number in chunk.frames]
@@ -55,20 +53,22 @@ def render(
                 tally.add(event)
                 show(event)
 
-            if len(slots) > 1:
-                pool.Pool(plan, slots, folder=logs(plan), force=force, report=report).run(indices)
+            if len(places) > 1:
+                pool.Pool(plan, places, folder=logs(plan), force=force, report=report).run(indices)
             else:
                 from tsn.shot.render import render as render_plan
 
                 keep_freed_pages()
-                render_plan(plan, chunks=chunks, device=slots[0].device, force=force, report=report)
+                render_plan(plan, chunks=chunks, device=places[0].device, force=force, report=report)
     except KeyboardInterrupt:
         # Frames reach the disk behind the painting, so the last ones were not reported yet.
         written = {number for number, file in _files(plan, numbers).items() if before.get(number) != file}
         kept = {number for number in tally.skipped if plan.source_of(number) is not None}
         raise Cancelled(_cancelled(len(written | kept))) from None
     if way in ("bar", "plain", "openjd"):
-        print("\n".join(filter(None, [tally.table(), tally.summary(plan.shot.output)])), flush=True)
+        print(
+            "\n".join(filter(None, [tally.table(terminal=way == "bar"), tally.summary(plan.shot.output)])), flush=True
+        )
     return tally
 
 

@@ -1,6 +1,6 @@
 """OpenCue: the job as the XML that Cuebot reads, made by OpenCue's own pyoutline.
 
-Checked against a retyped grammar of its DTD; never run on a Cuebot here.
+Checked against OpenCue's DTD and what its JobSpec.java asks of names; never run on a Cuebot here.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def as_xml(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     from tsn import frames
 
     made = outline.Outline(_name(plan.shot.file.stem), shot=_name(plan.shot.file.stem), user=getpass.getuser())
-    needs: dict[str, Any] = {"cores": options.threads, "threadable": False}
-    if options.device.startswith("cuda"):
-        needs |= {"gpus": 1, "gpu_memory": "4g"}
 
     def layer(name: str, step: str, numbers: str) -> Shell:
         command = [*options.command, "task", str(job.folder)]
         words = [*map(shlex.quote, command), step, "--device", shlex.quote(options.device)]
         words += ["--threads", str(options.threads)]
+        needs: dict[str, Any] = {"cores": options.threads, "threadable": False}
+        if options.device.startswith("cuda") and step != FINISH:
+            needs |= {"gpus": 1, "gpu_memory": "4g"}
         made_layer = Shell(name, command=words, range=numbers, chunk=1, **needs)
         made.add_layer(made_layer)
         return made_layer
@@ -70,5 +70,5 @@ def as_xml(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
 
 
 def _name(text: str) -> str:
-    """A name that XML takes as a token and OpenCue as a job."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", text)
+    """A name that XML takes as a token, and Cuebot for a shot or a job: three letters, digits or `_` at least."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", text).ljust(3, "_")

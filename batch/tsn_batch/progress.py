@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:  # it lives beside torch
-    from tsn.shot.render import Event
+from tsn.shot.event import Event
 
 Show = Callable[["Event"], None]
 HEARTBEAT_S = 60.0
 """A log that says nothing for longer looks like a job that hangs."""
+WIDEST = 10_000
+"""Characters of a table's line."""
 RECENT = 15
 """Frames the pace is taken from: the first one of a run paints a whole window and says little about the others."""
 
@@ -66,24 +67,37 @@ class Tally:
         text = ", ".join(parts)
         return f"{text[0].upper()}{text[1:]}: {where}"
 
-    def table(self) -> str:
+    def table(self, *, terminal: bool = False) -> str:
         """A row for each of several workers; nothing for one."""
         if len(self.workers) < 2:
             return ""
         rows = [(name, len(times), f"{sum(times) / len(times):.2f}") for name, times in sorted(self.workers.items())]
-        return table(("worker", "frames", "s a frame"), rows)
+        return table(("worker", "frames", "s a frame"), rows, terminal=terminal)
 
 
-def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """Columns as wide as they need to be, words to the left and numbers to the right."""
-    cells = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [all(cell[:1].isdigit() or cell == "" for cell in column[1:]) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(f"{cell:{'>' if r else '<'}{width}}" for cell, width, r in zip(row, widths, right, strict=True))
-        for row in cells
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, terminal: bool = False) -> str:
+    """At least one row; columns as wide as they need to be, words to the left and numbers to the right.
+
+    Args:
+        terminal: with a line under the head, in bold; else plain, for logs and `grep`. Never cut or wrapped to the
+            width of the window: the paths of logs are there to be copied.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, show_edge=False)
+    cells = [[str(cell) for cell in row] for row in rows]
+    for name, column in zip(head, zip(*cells, strict=True), strict=True):
+        numbers = all(cell[:1].isdigit() or cell == "" for cell in column)
+        grid.add_column(name, justify="right" if numbers else "left", no_wrap=True)
+    for row in cells:
+        grid.add_row(*map(Text, row))  # brackets are no markup
+    console = Console(width=WIDEST, force_terminal=terminal, color_system="standard" if terminal else None)
+    with console.capture() as captured:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def count(frames: int) -> str:

@@ -70,7 +70,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
         script.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"Can't write {script}: {error.strerror}") from error
-    asked = _asked(job, options)
+    asked, after_all = _asked(job, options), _asked(job, options, gpu=False)
     name = plan.shot.file.stem
     facts: dict[str, object] = {"farm": "slurm", "survey": None, "arrays": [], "finish": None}
     made: list[str] = []
@@ -101,7 +101,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             elements += [f"{made[-1]}_{index - offset}" for index in indices]
         facts["arrays"] = arrays
         after = f"--dependency=afterok:{':'.join(elements)}"
-        made.append(_sbatch(*asked, after, f"--job-name={name}.finish", _output(job, "%j"), str(script), FINISH))
+        made.append(_sbatch(*after_all, after, f"--job-name={name}.finish", _output(job, "%j"), str(script), FINISH))
         facts["finish"] = made[-1]
         job.save_facts(facts)
     except BaseException:
@@ -138,8 +138,8 @@ def cancel(job: Job) -> int:
     return waiting
 
 
-def _asked(job: Job, options: Options) -> list[str]:
-    """What every step asks for. A partition, an account or a time limit comes from SBATCH_* variables."""
+def _asked(job: Job, options: Options, *, gpu: bool = True) -> list[str]:
+    """What a step asks for. A partition, an account or a time limit comes from SBATCH_* variables."""
     asked = [
         "--parsable",
         "--requeue",
@@ -149,7 +149,8 @@ def _asked(job: Job, options: Options) -> list[str]:
         f"--chdir={job.folder}",
         f"--cpus-per-task={options.threads}",
     ]
-    if options.device.startswith("cuda") or (options.device == "auto" and "gpu" in _run("sinfo", "-h", "-o", "%G")):
+    auto = options.device == "auto"
+    if gpu and (options.device.startswith("cuda") or (auto and "gpu" in _run("sinfo", "-h", "-o", "%G"))):
         asked.append("--gres=gpu:1")
     if options.priority is not None:  # raising one's own takes an operator; lowering is for everybody
         asked.append(f"--nice={(100 - options.priority) * 100}")

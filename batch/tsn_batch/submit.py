@@ -120,7 +120,7 @@ def require_done(job: Job) -> None:
         )
 
 
-def status(job: Job, states: Mapping[str, slurm.State]) -> str:
+def status(job: Job, states: Mapping[str, slurm.State], *, terminal: bool = False) -> str:
     """How a job goes: a line in all, what is not done, and a table by host."""
     plan = job.plan()
     rows = []
@@ -133,11 +133,10 @@ def status(job: Job, states: Mapping[str, slurm.State]) -> str:
         rows.append((_step(plan, step), _word(record, state), _host(record, state), _log(job, step)))
     lines = [_progress(job)]
     if rows:
-        lines.append(table(("step", "state", "host", "log"), rows[:SHOWN]))
+        lines.append(table(("step", "state", "host", "log"), rows[:SHOWN], terminal=terminal))
     if len(rows) > SHOWN:
         lines.append(f"... and {len(rows) - SHOWN} more steps that are not done")
-    hosts = by_host(job, plan)
-    return "\n".join([*lines, *([hosts] if "\n" in hosts else [])])
+    return "\n".join(filter(None, [*lines, by_host(job, plan, terminal=terminal)]))
 
 
 def as_data(job: Job, states: Mapping[str, slurm.State]) -> dict[str, object]:

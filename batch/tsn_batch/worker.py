@@ -13,7 +13,8 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,11 +22,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from tsn.errors import TsnError
+from tsn.io.sequence import cannot_write
+from tsn.shot.event import Event
 from tsn_batch import progress
 from tsn_batch.memory import keep_freed_pages
 
 if TYPE_CHECKING:
-    from tsn.shot.render import Event, Renderer
+    from tsn.shot.render import Renderer
 
 Say = Callable[..., None]
 
@@ -37,14 +40,15 @@ class Job:
     Attributes:
         plan: its file.
         place: which worker this is, from 0; `auto` takes the GPU of that number.
-        threads: for this worker alone.
+        handover, shared: a folder, and the frames whose paint is exchanged there with neighbours.
     """
 
     plan: str
     device: str
     place: int
-    threads: int
     force: bool
+    handover: str
+    shared: Sequence[int]
 
 
 def main() -> None:
@@ -60,7 +64,8 @@ def main() -> None:
 
     try:
         lines = _lines(0)
-        work(Job(**json.loads(next(lines))), lines, say)
+        for first in lines:  # none where the parent ended before it said anything
+            work(Job(**json.loads(first)), lines, say)
     except (KeyboardInterrupt, BrokenPipeError):
         os._exit(130)  # the interpreter would wait for threads that nobody needs any more
 
@@ -82,13 +87,13 @@ def work(job: Job, lines: Iterator[bytes], say: Say) -> None:
     while (order := chunks.get()) is not None:
         busy.set()
         index = order["chunk"]
-        with _logged(Path(order["log"])), progress.plain(sys.stdout, progress.Tally()) as show:
+        try:
+            with _logged(Path(order["log"])), progress.plain(sys.stdout, progress.Tally()) as show:
 
-            def report(event: Event, index: int = index, show: progress.Show = show) -> None:
-                show(event)
-                say(chunk=index, event=asdict(event))
+                def report(event: Event, index: int = index, show: progress.Show = show) -> None:
+                    show(event)
+                    say(chunk=index, event=asdict(event))
 
-            try:
                 if renderer is None:
                     renderer = _renderer(job)
                 renderer.report = report
@@ -96,14 +101,16 @@ def work(job: Job, lines: Iterator[bytes], say: Say) -> None:
                 say(chunk=index, ready=True)
                 renderer.render([index], force=job.force)
                 say(chunk=index, done=True)
-            except TsnError as error:
-                print(f"tsn: {error}\n  {error.hint or ''}".rstrip(), flush=True)
-                say(chunk=index, failed={"code": error.exit_code, "message": str(error), "hint": error.hint})
+        except TsnError as error:
+            say(chunk=index, failed={"code": error.exit_code, "message": str(error), "hint": error.hint})
+        except Exception as error:  # a fault in tsn: a second try would meet it too
+            text = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+            say(chunk=index, failed={"code": TsnError.exit_code, "message": text, "hint": None})
         busy.clear()
 
 
 def _renderer(job: Job) -> Renderer:
-    """Made after the threads are set, since torch reads the environment when it is imported."""
+    """Everything heavy is imported here. torch takes its threads from OMP_NUM_THREADS, OpenCV doesn't."""
     keep_freed_pages()
     import cv2
     import torch
@@ -111,23 +118,35 @@ def _renderer(job: Job) -> Renderer:
     from tsn.shot import plan as plans
     from tsn.shot.render import Renderer
 
-    torch.set_num_threads(job.threads)
-    cv2.setNumThreads(job.threads)
+    cv2.setNumThreads(torch.get_num_threads())
     device = job.device
     if device == "auto" and torch.cuda.is_available():
         device = f"cuda:{job.place % torch.cuda.device_count()}"
-    return Renderer(plans.load(Path(job.plan)), device=device)
+    return Renderer(plans.load(Path(job.plan)), device=device, handover=(Path(job.handover), job.shared))
 
 
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
-    """Everything that is printed, by libraries too, goes into the log."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    """Everything that is printed, by libraries too, goes into the log, and so does what ends the block.
+
+    Raises:
+        OutputError: the log can't be written.
+    """
+    try:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     before = os.dup(1), os.dup(2)
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
         yield
+    except TsnError as error:
+        print(f"tsn: {error}\n  {error.hint or ''}".rstrip())
+        raise
+    except Exception:
+        traceback.print_exc()
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

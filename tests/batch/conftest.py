@@ -90,4 +90,4 @@ def tsn() -> Callable[..., Result]:
 @pytest.fixture
 def installed() -> Callable[..., subprocess.CompletedProcess[str]]:
     """installed(*words): the installed command in a process of its own."""
-    return lambda *words: subprocess.run([TSN, *map(str, words)], capture_output=True, text=True, timeout=120)
+    return lambda *words: subprocess.run([TSN, *map(str, words)], capture_output=True, text=True, timeout=300)

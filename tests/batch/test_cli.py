@@ -448,7 +448,7 @@ def test_ctrl_c_leaves_whole_frames_only(shot, tmp_path):
         if "(3/300)" in line:
             process.send_signal(signal.SIGINT)
             break
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 130
     names = frames_of(tmp_path / "styled")
     assert 3 <= len(names) < 300

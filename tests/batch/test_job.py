@@ -147,11 +147,15 @@ def test_opencue_job(job, options) -> None:
     with Path(__file__).with_name("opencue_spec.dtd").open() as file:
         grammar = etree.DTD(file)
     assert grammar.validate(root), grammar.error_log
+    assert (root.findtext("shot"), root.find("job").get("name")) == ("sh_", "sh_"), "Cuebot wants three characters"
     layers = {layer.get("name"): layer for layer in root.iter("layer")}
     assert list(layers) == ["survey", "render", "finish"]
     assert (layers["render"].findtext("range"), layers["render"].findtext("chunk")) == ("0,2", "1")
+    # With a point they are cores, without one hundredths of a core.
+    assert {layer.findtext("cores") for layer in layers.values()} == {f"{options.threads}.0"}
     assert " #IFRAME# " in layers["render"].findtext("cmd")
-    assert (layers["render"].find("gpus") is not None) == (options is GPU)
+    with_gpu = [name for name, layer in layers.items() if layer.find("gpus") is not None]
+    assert with_gpu == (["survey", "render"] if options is GPU else [])
     assert [(d.findtext("deplayer"), d.findtext("onlayer")) for d in root.iter("depend")] == [
         ("render", "survey"),
         ("finish", "render"),

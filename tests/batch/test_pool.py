@@ -13,11 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tsn.errors import UsageError
-from tsn_batch.pool import balanced, slots
+from tsn_batch import worker
 
 TSN = Path(sys.executable).with_name("tsn")
 
@@ -52,44 +49,6 @@ def until_frame(process: subprocess.Popen[str], count: int) -> None:
     pytest.fail("It ended before.")
 
 
-# --- who does what -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("device", "workers", "names"),
-    [
-        ("auto", None, ["auto"]),
-        ("cuda:0,cuda:1", None, ["cuda:0", "cuda:1"]),
-        ("cpu", 3, ["cpu 1", "cpu 2", "cpu 3"]),
-        ("cuda:0, cpu", 3, ["cuda:0 1", "cpu", "cuda:0 2"]),
-    ],
-)
-def test_slots(device: str, workers: int | None, names: list[str]) -> None:
-    assert [slot.name for slot in slots(device, workers)] == names
-
-
-def test_threads_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
-    assert [slots("cpu", count)[0].threads for count in (1, 2, 3, 20)] == [8, 4, 2, 1]
-
-
-@pytest.mark.parametrize(("device", "workers"), [("cpu,", None), ("", None), ("cuda:0,cuda:1", 1)])
-def test_slots_that_cant_be(device: str, workers: int | None) -> None:
-    with pytest.raises(UsageError):
-        slots(device, workers)
-
-
-@given(st.integers(1, 3000), st.integers(2, 16), st.integers(0, 16))
-def test_balanced_chunks_end_together(frames: int, workers: int, window: int) -> None:
-    size = balanced(frames, workers=workers, window=window)
-    assert 1 <= size <= max(16, 4 * window)
-    rounds = -(-frames // (size * workers))
-    assert rounds <= -(-frames // (workers * max(16, 4 * window))) + 1, "no more chunks than that takes"
-
-
-# --- what they do ------------------------------------------------------------------------------------
-
-
 def test_two_workers_make_what_one_makes(installed, shot, tmp_path) -> None:
     file = shot(frames=range(1001, 1008))
     one = installed("render", file, "--device", "cpu")
@@ -117,7 +76,7 @@ def test_a_killed_worker_gives_its_chunk_back(shot, tmp_path) -> None:
     process = start(shot(frames=range(1001, 1061)), "--chunk-size", "10")
     until_frame(process, 3)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-    told, complaints = process.communicate(timeout=120)
+    told, complaints = process.communicate(timeout=300)
     assert (process.returncode, complaints) == (0, "")
     assert "was killed by SIGKILL (perhaps for memory); chunk" in told and "goes back to the queue." in told
     assert len(list((tmp_path / "styled").iterdir())) == 60, "and what it was writing is swept up"
@@ -148,12 +107,51 @@ def test_ctrl_c_ends_all_of_them(shot, tmp_path) -> None:
     until_frame(process, 3)
     workers = workers_of(process.pid)
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=60)
+    _, complaints = process.communicate(timeout=300)
     assert process.returncode == 130 and len(workers) == 2
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     names = sorted(path.name for path in (tmp_path / "styled").iterdir())
     assert all(re.fullmatch(r"sh_styled\.\d{4}\.exr", name) for name in names), "no temporary files"
     assert complaints == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time.\n"
+
+
+def test_ctrl_c_while_they_start_is_no_traceback(shot) -> None:
+    command = [TSN, "render", shot(), "--device", "cpu", "--workers", "2", "--chunk-size", "1"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not workers_of(process.pid):
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all of them
+    told, complaints = process.communicate(timeout=300)
+    assert (process.returncode, complaints) == (130, "tsn: Cancelled; no frame is finished yet.\n")
+    assert "Traceback" not in told
+
+
+def test_a_cache_that_cannot_be_written_is_told(installed, shot, tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TSN_CACHE", str(tmp_path / "file/cache"))
+    run = installed("render", shot(), "--device", "cpu", "--workers", "2", "--chunk-size", "1")
+    assert run.returncode == 5 and f"Can't write {tmp_path}/file/cache/logs" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "text"),
+    [("none/chunk.log", 5, "chunk.log: the folder does not exist"), ("chunk.log", 1, "unexpected ValueError: no way")],
+)
+def test_what_a_worker_meets_is_said_and_logged(tmp_path, monkeypatch, capfd, log: str, code: int, text: str) -> None:
+    def broken(job: worker.Job) -> None:
+        raise ValueError("no way")
+
+    monkeypatch.setattr(worker, "_renderer", broken)
+    said: list[dict] = []
+    order = {"chunk": 3, "log": str(tmp_path / log)}
+    job = worker.Job(plan="", device="cpu", place=0, force=False, handover="", shared=[])
+    with capfd.disabled():  # stdout and stderr as a process has them
+        worker.work(job, iter([json.dumps(order).encode()]), lambda **message: said.append(message))
+    (answer,) = said
+    assert (answer["chunk"], answer["failed"]["code"]) == (3, code) and text in answer["failed"]["message"]
+    assert code == 5 or "ValueError: no way" in (tmp_path / log).read_text()
 
 
 def test_workers_end_with_their_parent(shot) -> None:

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tsn.shot.render import Event
-from tsn_batch.progress import WAYS, Tally, way
+from tsn.shot.event import Event
+from tsn_batch.progress import WAYS, Tally, table, way
 
 
 def frame(number, done, total, status="rendered", seconds=0.5):
@@ -135,3 +135,18 @@ def test_pace_after_the_last_frame_has_nothing_left():
 )
 def test_summary(events, expected):
     assert tallied(*events).summary("out.####.exr") == expected
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_table(terminal):
+    log = f"/farm/{'x' * 300}.log"  # to be copied: neither cut nor wrapped
+    text = table(("step", "s a frame", "log"), [("[bold]1", "0.50", log), ("2", "12.00", "")], terminal=terminal)
+    assert ("\x1b[" in text) == terminal
+    lines = re.sub(r"\x1b\[\d*m", "", text).splitlines()
+    assert [line.split() for line in lines if "─" not in line] == [
+        ["step", "s", "a", "frame", "log"],
+        ["[bold]1", "0.50", log],
+        ["2", "12.00"],
+    ]
+    assert len(lines) == (4 if terminal else 3)
+    assert lines[-2].index("0.50") + 4 == lines[-1].index("12.00") + 5, "numbers stand to the right"

@@ -63,7 +63,7 @@ exec slurmd -D
 """
 
 
-def run(*command: str | Path, check: bool = True, timeout: float = 60) -> str:
+def run(*command: str | Path, check: bool = True, timeout: float = 300) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
@@ -142,7 +142,7 @@ class Farm:
         run("ip", "-n", FRONT, "link", "set", f"to-{host}", "up" if plugged else "down")
 
     def desk(
-        self, *command: str | Path, timeout: float = 120, env: Mapping[str, str] = {}
+        self, *command: str | Path, timeout: float = 300, env: Mapping[str, str] = {}
     ) -> subprocess.CompletedProcess[str]:
         """A command at the front desk."""
         return subprocess.run(
@@ -158,7 +158,7 @@ class Farm:
         lines = self.desk("sinfo", "-h", "-N", "-o", "%N %T").stdout.split()
         return dict(zip(lines[::2], lines[1::2], strict=True))
 
-    def until_idle(self, timeout: float = 60) -> None:
+    def until_idle(self, timeout: float = 300) -> None:
         self._until(lambda: set(self.nodes().values()) == {"idle"}, "both hosts idle", timeout)
 
     def stop(self) -> None:
@@ -197,7 +197,7 @@ class Farm:
         for name in (FRONT, *(f"tsn-{host}" for host in HOSTS)):
             run("ip", "netns", "del", name, check=False)
 
-    def _until(self, true: object, what: str, timeout: float = 30) -> None:
+    def _until(self, true: object, what: str, timeout: float = 120) -> None:
         limit = time.monotonic() + timeout
         while not true():  # type: ignore[operator]
             if time.monotonic() > limit:

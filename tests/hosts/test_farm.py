@@ -56,7 +56,7 @@ def submit(farm, shot: Path, *words: str, **env: str) -> subprocess.CompletedPro
     return farm.desk(*command, timeout=LONG, env=env)
 
 
-def until(true: Callable[[], object], what: str, timeout: float = 180) -> None:
+def until(true: Callable[[], object], what: str, timeout: float = LONG) -> None:
     limit = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < limit, f"{what}: not within {timeout:.0f} s"
@@ -67,8 +67,8 @@ def queue(farm) -> list[str]:
     return farm.desk("squeue", "-h", "-r", "-o", "%T").stdout.split()
 
 
-def until_empty(farm, timeout: float = 300) -> None:
-    until(lambda: not queue(farm), "an empty queue", timeout)
+def until_empty(farm) -> None:
+    until(lambda: not queue(farm), "an empty queue")
 
 
 def busy(farm, host: str) -> bool:
@@ -171,13 +171,13 @@ def timed(what: str) -> Iterator[None]:
 
 def test_hosts_fail_and_every_frame_is_right(farm, make_shot) -> None:
     """One shot, submitted anew for each misfortune: cut power, a pulled cable, a frozen host that wakes up."""
-    shot = make_shot(48)
+    shot = make_shot(96)  # a chunk is long enough to be met at work
     whole = right(shot)
     job, styled = shot.parent / "farm" / shot.stem, shot.parent / "styled"
 
     def anew(*words: str) -> None:
         shutil.rmtree(styled, ignore_errors=True)
-        done = submit(farm, shot, "--chunk-size", "16", *words)
+        done = submit(farm, shot, "--chunk-size", "32", *words)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def at_work() -> bool:
@@ -194,7 +194,7 @@ def test_hosts_fail_and_every_frame_is_right(farm, make_shot) -> None:
         anew()
         until(at_work, "both hosts at work")
         farm.power_cut("n1")
-        until(lambda: farm.nodes()["n1"].startswith("down"), "the loss noticed", 60)
+        until(lambda: farm.nodes()["n1"].startswith("down"), "the loss noticed")
         farm.boot("n1")
         all_right()
 
@@ -211,16 +211,16 @@ def test_hosts_fail_and_every_frame_is_right(farm, make_shot) -> None:
         anew()
         until(at_work, "both hosts at work")
         farm.freeze("n1")
-        until(lambda: farm.nodes()["n1"].startswith("down"), "the loss noticed", 60)
+        until(lambda: farm.nodes()["n1"].startswith("down"), "the loss noticed")
         until_empty(farm)
         assert bits(styled) == whole, words_of(job)
-        for path in sorted(styled.glob("sh.*.exr"))[:16]:
+        for path in sorted(styled.glob("sh.*.exr"))[:32]:
             path.unlink()  # whatever it still writes is seen
         farm.thaw("n1")  # split brain: it goes on with what the other host has done
         time.sleep(5)
         assert all(whole[name] == content for name, content in bits(styled).items())
         farm.until_idle()
-        done = submit(farm, shot, "--chunk-size", "16", "--wait")
+        done = submit(farm, shot, "--chunk-size", "32", "--wait")
         assert done.returncode == 0, done.stdout + done.stderr + words_of(job)
         assert bits(styled) == whole
 

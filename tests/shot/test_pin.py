@@ -16,12 +16,13 @@ import torch
 from tsn import io
 from tsn.errors import InputError
 from tsn.shot import plan as plans
+from tsn.shot.event import Event
 from tsn.shot.finished import finished
 from tsn.shot.inspect import inspect
 from tsn.shot.load import load
 from tsn.shot.pin import pin
 from tsn.shot.plan import Plan
-from tsn.shot.render import Event, render
+from tsn.shot.render import render
 from tsn.shot.weights import require_weights, weights_of
 from tsn.style import locked
 from tsn.style.tiles import Tile, paint_tiled

@@ -20,11 +20,13 @@ from tsn.flow.cache import CachedSource
 from tsn.io.frame import Box
 from tsn.shot import plan as plans
 from tsn.shot.engine import make_engine
+from tsn.shot.event import Event
 from tsn.shot.inspect import inspect
 from tsn.shot.load import load
 from tsn.shot.plan import Plan
-from tsn.shot.render import Event, render
+from tsn.shot.render import Renderer, render
 from tsn.shot.stream import Stream
+from tsn.style.locked import LockedPainter
 
 DEMO = Path(__file__).parents[2] / "shots" / "demo" / "plate"
 
@@ -99,6 +101,34 @@ def test_any_split_in_any_order_gives_the_same_files(shot: Shot, tmp_path: Path,
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # each chunk on a host of its own
             render(made, chunks=[index], device="cpu")
         assert {path: path.read_bytes() for path in (tmp_path / "styled").iterdir()} == whole
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_neighbours_paint_each_frame_once_between_them(
+    shot: Shot, tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = dict(CASES[case])
+    file = shot(*([f"missing: {keys.pop('missing')}"] if "missing" in keys else []), **keys)
+    paths, _ = rendered(file)
+    whole = {path: path.read_bytes() for path in paths.values()}
+    shutil.rmtree(tmp_path / "styled")
+    asked: list[int] = []
+    paint = LockedPainter.paint
+
+    def counted(self: LockedPainter, image: Tensor, number: int) -> Tensor:
+        asked.append(number)
+        return paint(self, image, number)
+
+    monkeypatch.setattr(LockedPainter, "paint", counted)
+    made = planned(file, size=2)
+    handover = (tmp_path / "handover", set(made.chunks[1].reads) & set(made.chunks[2].reads))
+    left, right = (Renderer(made, device="cpu", handover=handover) for _ in range(2))
+    for renderer, index in ((right, 2), (left, 0), (left, 1), (right, 3)):
+        renderer.render([index])
+    assert {path: path.read_bytes() for path in (tmp_path / "styled").iterdir()} == whole
+    assert len(asked) == len(set(asked)) > 0, "no handle was painted twice"
+    if case == "vectors":  # elsewhere a cut or a gap may keep one of them from reaching over
+        assert not list((tmp_path / "handover").iterdir()), "what was taken is gone"
 
 
 def test_cuts_are_found(shot: Shot, tmp_path: Path) -> None:

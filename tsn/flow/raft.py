@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models.optical_flow import raft_large, raft_small
 
 from tsn.errors import DeviceError, InputError
 from tsn.flow.base import View
@@ -22,8 +21,6 @@ from tsn.flow.weights import sha256
 UPDATES = 12
 SMALLEST = 128
 """The correlation pyramid halves the 1/8 feature map three times and needs two samples at its top."""
-
-ARCHITECTURES = {"raft-large": raft_large, "raft-small": raft_small}
 
 
 class RaftSource:
@@ -97,6 +94,8 @@ def load(path: Path) -> tuple[str, nn.Module]:
     Raises:
         InputError: unreadable, or not a state dict of raft-large or raft-small.
     """
+    from torchvision.models.optical_flow import raft_large, raft_small  # 2 CPU-s that most shots don't need
+
     advice = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
     try:
         if path.suffix == ".safetensors":
@@ -110,7 +109,7 @@ def load(path: Path) -> tuple[str, nn.Module]:
     try:
         # Only the large one learns its upsampling.
         name = "raft-large" if any(key.startswith("mask_predictor.") for key in state) else "raft-small"
-        network = ARCHITECTURES[name](weights=None)
+        network = (raft_large if name == "raft-large" else raft_small)(weights=None)
         network.load_state_dict(state)
     except (RuntimeError, AttributeError, TypeError) as error:
         raise InputError(

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -22,92 +21,58 @@ from tsn import colour, io, matte
 from tsn.errors import DeviceError
 from tsn.io.frame import Frame, blank_like
 from tsn.shot.engine import Engine, Prepared, make_engine
+from tsn.shot.event import Event, Report
 from tsn.shot.finished import finished
 from tsn.shot.model import to_json
 from tsn.shot.output import make_folder
 from tsn.shot.plan import Plan
+from tsn.shot.plates import Plates
 from tsn.shot.stream import Stream
+from tsn.style.handover import Handover
 from tsn.style.tiles import edge
 
-READ_AHEAD = 2
 WRITE_BEHIND = 2
 SMALLEST_TILE = 128
 """Where memory is short. Below this the margins cost more than the tile."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something a person or a farm wants to know.
-
-    Attributes:
-        kind: "start" (total known), "note" (a sentence), "frame" (one is finished), "done".
-        status: of a frame: "rendered", or "skipped" where it was finished before or the plate has none.
-        worker: which of several it is from, such as "cuda:1" or "cpu 2".
-    """
-
-    kind: Literal["start", "note", "frame", "done"]
-    done: int = 0
-    total: int = 0
-    frame: int | None = None
-    status: Literal["rendered", "skipped"] | None = None
-    seconds: float = 0.0
-    text: str = ""
-    worker: str = ""
-
-
-Report = Callable[[Event], None]
-
-
-class _Plates:
-    """Plate frames by number, read ahead on a thread of their own."""
-
-    def __init__(self, engine: Engine, plan: Plan, pool: ThreadPoolExecutor) -> None:
-        self._engine, self._pool = engine, pool
-        self._sequence = io.Sequence.parse(plan.shot.plate, base=Path())
-        present = plan.plate.present
-        self._next = {a: present[i + 1 : i + 1 + READ_AHEAD] for i, a in enumerate(present)}
-        self._coming: dict[int, Future[Frame]] = {}
-
-    def get(self, number: int) -> Frame:
-        coming = self._coming.pop(number, None)
-        frame = coming.result() if coming else self._read(number)
-        for ahead in self._next[number]:
-            if ahead not in self._coming:
-                self._coming[ahead] = self._pool.submit(self._read, ahead)
-        while len(self._coming) > READ_AHEAD:  # after a jump: what was read for nothing
-            self._coming.pop(next(iter(self._coming))).cancel()
-        return frame
-
-    def again(self, number: int) -> Frame:
-        """A frame that was read before, for its output. Holding all K of them would cost every AOV of each."""
-        return self._read(number)
-
-    def _read(self, number: int) -> Frame:
-        return self._engine.read(self._sequence.path(number), number)
-
-
 class Renderer:
     """Renders a plan on one device, chunk after chunk, with everything heavy loaded once.
+
+    What one chunk read and painted of the next is kept for it, so that neighbours in ascending order cost no more
+    than both as one.
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         report: told of progress, on the thread that calls `render`; another may be set between two calls.
+        handover: a folder, and the frames whose paint is exchanged there with a neighbour (CPU only).
     """
 
-    def __init__(self, plan: Plan, *, device: str = "auto", report: Report = lambda event: None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        device: str = "auto",
+        report: Report = lambda event: None,
+        handover: tuple[Path, Collection[int]] | None = None,
+    ) -> None:
         self.plan = plan
-        self._device, self.report = device, report
+        self._device, self.report, self._handover = device, report, handover
         self._outputs = io.Sequence.parse(plan.shot.output, base=Path())
         self._engine: Engine | None = None
         self._tile: int | None = None
+        self._lane: _Lane | None = None
 
     def load(self) -> Engine:
         """Everything heavy, on the first call. Raises TsnError of any kind."""
         if self._engine is None:
             with _out_of_memory_explained():
-                self._engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
-                if self.plan.shot.temporal.window:
-                    self._note(self._engine.flow_reason)
+                engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
+            if self.plan.shot.temporal.window:
+                self._note(engine.flow_reason)
+            if self._handover is not None and engine.device.type == "cpu":
+                engine = replace(engine, painter=Handover(engine.painter, *self._handover))
+            self._engine = engine
         return self._engine
 
     def render(self, chunks: Sequence[int] | None = None, *, force: bool = False) -> tuple[Path, ...]:
@@ -131,9 +96,8 @@ class Renderer:
         done = total - len(todo)
         while todo:
             try:
-                self.load()
                 with torch.inference_mode():
-                    for number, seconds in _render(plan, self.load(), self._outputs, todo, self.report):
+                    for number, seconds in self._paint(todo):
                         done += 1
                         todo = todo[1:]
                         self.report(
@@ -147,6 +111,22 @@ class Renderer:
                 self._smaller_tiles(error)
         self.report(Event(kind="done", done=done, total=total, seconds=time.monotonic() - started))
         return tuple(self._outputs.path(number) for number in numbers if plan.source_of(number) is not None)
+
+    def close(self) -> None:
+        """Forget what was read and painted ahead."""
+        if self._lane is not None:
+            self._lane.plates.close()
+            self._lane = None
+
+    def _paint(self, todo: Sequence[int]) -> Iterator[tuple[int, float]]:
+        """As `_render`, in the lane of the chunk before, or in a new one; after a fault nobody trusts it."""
+        if self._lane is None:
+            self._lane = _Lane(self.load(), self.plan)
+        try:
+            yield from _render(self.plan, self._lane, self._outputs, todo, self.report)
+        except BaseException:
+            self.close()
+            raise
 
     def _note(self, text: str) -> None:
         self.report(Event(kind="note", text=text))
@@ -188,24 +168,32 @@ def render(
     Raises:
         TsnError: of any kind. Frames written before it are whole and will be skipped next time.
     """
-    return Renderer(plan, device=device, report=report).render(chunks, force=force)
+    with closing(Renderer(plan, device=device, report=report)) as renderer:
+        return renderer.render(chunks, force=force)
+
+
+class _Lane:
+    """An engine with the plate frames and the paint that it has at hand."""
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        self.engine = engine
+        self.plates = Plates(engine, plan)
+        self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
 
 
 def _render(
-    plan: Plan, engine: Engine, outputs: io.Sequence, todo: Sequence[int], report: Report
+    plan: Plan, lane: _Lane, outputs: io.Sequence, todo: Sequence[int], report: Report
 ) -> Iterator[tuple[int, float]]:
     """Yield each frame's number and seconds once it is on disk."""
-    reader, writer = ThreadPoolExecutor(1, "read"), ThreadPoolExecutor(1, "write")
+    writer = ThreadPoolExecutor(1, "write")
     writing: list[tuple[int, float, Future[None]]] = []
     try:
-        plates = _Plates(engine, plan, reader)
-        stream = Stream(engine, plan, lambda number: engine.prepare(plates.get(number)))
         clock = time.monotonic()
         for number in todo:
-            frame, rgb, note = _frame(plan, engine, stream, plates, number)
+            frame, rgb, note = _frame(plan, lane, number)
             if note:
                 report(Event(kind="note", text=note))
-            attributes = provenance(plan, engine, number)
+            attributes = provenance(plan, lane.engine, number)
             job = writer.submit(io.write_frame, frame, rgb, outputs.path(number), attributes=attributes)
             now = time.monotonic()
             writing.append((number, now - clock, job))
@@ -215,7 +203,6 @@ def _render(
         while writing:
             yield _written(writing)
     finally:
-        reader.shutdown(wait=True, cancel_futures=True)
         writer.shutdown(wait=True, cancel_futures=True)
 
 
@@ -225,13 +212,11 @@ def _written(writing: list[tuple[int, float, Future[None]]]) -> tuple[int, float
     return number, seconds
 
 
-def _frame(
-    plan: Plan, engine: Engine, stream: Stream, plates: _Plates, number: int
-) -> tuple[Frame, np.ndarray, str | None]:
+def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, str | None]:
     """One output frame: the plate frame it is written into, its RGB as float32 or as stored, and a remark."""
-    source = plan.source_of(number)
+    engine, source = lane.engine, plan.source_of(number)
     assert source is not None
-    frame = plates.again(source)
+    frame = lane.plates.again(source)
     if source != number:
         if plan.shot.missing == "black":
             black = blank_like(frame, number)
@@ -242,7 +227,7 @@ def _frame(
     if strength == 0 or (cover is not None and not cover.any()):
         return frame, frame.rgb, None
     prepared = engine.prepare(frame, motion=False)
-    rgb = paint_plate(engine, prepared, stream.painted(source), strength if cover is None else strength * cover)
+    rgb = paint_plate(engine, prepared, lane.stream.painted(source), strength if cover is None else strength * cover)
     broken = colour.nonfinite(prepared.source)
     count = int(broken.sum())
     note = (
