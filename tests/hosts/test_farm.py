@@ -68,7 +68,11 @@ def queue(farm) -> list[str]:
 
 
 def until_empty(farm) -> None:
-    until(lambda: not queue(farm), "an empty queue")
+    try:
+        until(lambda: not queue(farm), "an empty queue")
+    except AssertionError as error:
+        words = farm.desk("squeue", "-r", "-o", "%i %j %T %r %N").stdout + farm.desk("sinfo", "-N", "-l").stdout
+        raise AssertionError(f"{error}\n{words}") from error
 
 
 def busy(farm, host: str) -> bool:
@@ -301,8 +305,11 @@ def test_ten_thousand_frames(farm, shared: Path) -> None:
     )
     script = (
         "import time; from pathlib import Path; from tsn_batch.asking import load, planned\n"
-        f"shot = load(Path({str(shot)!r}), ()); started = time.process_time()\n"
-        "plan = planned(shot, None, 4); print(len(plan.chunks), time.process_time() - started)"
+        f"shot, seconds = load(Path({str(shot)!r}), ()), []\n"
+        "for _ in range(3):\n"  # a busy machine slows one more than another
+        "    started = time.process_time(); plan = planned(shot, None, 4)\n"
+        "    seconds.append(time.process_time() - started)\n"
+        "print(len(plan.chunks), min(seconds))"
     )
     count, seconds = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     print(f"10,000 frames planned in {float(seconds):.2f} CPU-seconds")

@@ -163,7 +163,7 @@ def _refuse_layer(path: Path, layer: str | None) -> None:
 
 def _kind(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             magic = file.read(4)
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error

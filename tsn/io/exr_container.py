@@ -17,10 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ceil, log2
+from typing import NamedTuple
 
 from tsn.io.frame import Box
 
 MAGIC = b"\x76\x2f\x31\x01"
+LENGTH = struct.Struct("<i")
 TILED, LONG_NAMES, NON_IMAGE, MULTIPART = 0x200, 0x400, 0x800, 0x1000
 # name and scanlines a chunk, by code
 COMPRESSIONS = (
@@ -39,8 +41,7 @@ class Damaged(Exception):
     """These bytes are no sound OpenEXR file; the message says why."""
 
 
-@dataclass(frozen=True)
-class Attribute:
+class Attribute(NamedTuple):  # a dataclass takes four times as long to make, and a long plate has 100,000
     name: str
     type: str
     value: bytes
@@ -251,7 +252,8 @@ class _Reader:
         attributes = []
         while name := self.name():
             kind = self.name()
-            attributes.append(Attribute(name, kind, self.take(struct.unpack("<i", self.take(4))[0])))
+            (size,) = LENGTH.unpack(self.take(4))
+            attributes.append(Attribute(name, kind, self.take(size)))
         return tuple(attributes)
 
 
