@@ -26,6 +26,7 @@ from PIL import Image
 TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
 try:
+    import gallery  # noqa: F401
     import gather_images  # noqa: F401
     import train_style
     from tsn_training import config, losses, motion, palette, parallel, perceptual, photos, rcc, records  # noqa: F401
