@@ -49,6 +49,15 @@ def until_frame(process: subprocess.Popen[str], count: int) -> None:
     pytest.fail("It ended before.")
 
 
+def test_nobody_loads_what_it_does_not_need() -> None:
+    """The parent of workers no torch, a renderer without RAFT no torchvision: two CPU-seconds each."""
+    code = (
+        "import sys; import tsn_batch.local, tsn.shot.inspect; assert 'torch' not in sys.modules\n"
+        "import tsn_batch.worker, tsn.shot.render; assert 'torchvision' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_two_workers_make_what_one_makes(installed, shot, tmp_path) -> None:
     file = shot(frames=range(1001, 1008))
     one = installed("render", file, "--device", "cpu")
