@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from tsn.errors import Cancelled, TsnError
 
+END_S = 30
+"""For an interrupted process to clean up; longer than `pool.GRACE_S`, which it may spend waiting for workers."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -40,7 +42,7 @@ class Settings:
 def outcome(command: Callable[[], object], settings: Settings) -> int:
     """Run a command, tell what stopped it, and return the exit code (see `tsn.errors`)."""
     try:
-        with _sigterm_as_ctrl_c():
+        with _interruptible():
             code = command()
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -70,18 +72,30 @@ def _tell(error: TsnError, settings: Settings) -> int:
     return error.exit_code
 
 
+def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    """A signal handler: unwind as on Ctrl-C, so that temporary files go, and be gone after `END_S` whatever happens.
+
+    Python may raise KeyboardInterrupt right after a lock was taken and before anybody is bound to give it back. Whoever
+    cleans up then waits for a thread that waits for that lock: seen once in a hundred kills.
+    """
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGALRM, lambda number, where: os._exit(Cancelled.exit_code))
+        signal.alarm(END_S)
+    raise KeyboardInterrupt
+
+
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Farm managers end a task with SIGTERM; it unwinds like Ctrl-C, so that temporary files go."""
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
+def _interruptible() -> Iterator[None]:
+    """Farm managers end a task with SIGTERM, a person with Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
         yield
         return
-    before: Any = signal.signal(signal.SIGTERM, interrupt)
+    caught = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as for a script's background job
+        caught.append(signal.SIGINT)
+    before: list[tuple[signal.Signals, Any]] = [(number, signal.signal(number, interrupt)) for number in caught]
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    finally:  # the alarm stays set: the interpreter's own end waits for threads too
+        for number, handler in before:
+            signal.signal(number, handler)

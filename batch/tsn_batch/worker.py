@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from tsn.errors import TsnError
 from tsn.io.sequence import cannot_write
 from tsn.shot.event import Event
 from tsn_batch import progress
+from tsn_batch.guard import interrupt
 from tsn_batch.memory import keep_freed_pages
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Job:
 def main() -> None:
     """Until stdin ends or SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in order
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -162,10 +162,6 @@ def _lines(file: int) -> Iterator[bytes]:
     while block := os.read(file, 1 << 16):
         *whole, rest = (rest + block).split(b"\n")
         yield from whole
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -163,9 +163,37 @@ def test_sigterm_is_ctrl_c(capsys):
         finally:
             cleaned.append(True)
 
-    assert outcome(work, Settings()) == 130
+    try:
+        assert outcome(work, Settings()) == 130
+        assert signal.alarm(0) > 20, "it would be ended if it didn't end by itself"
+    finally:
+        signal.alarm(0)
     assert cleaned and capsys.readouterr().err == "tsn: Cancelled.\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_process_ends_even_if_it_cannot_clean_up(number):
+    """Its cleaning waits for a thread that waits for a lock nobody gives back; so would the interpreter's end."""
+    code = """if True:
+        import threading, time
+        from concurrent.futures import ThreadPoolExecutor
+        from tsn_batch import guard
+        guard.END_S = 1
+        taken = threading.Lock()
+        taken.acquire()
+        def work():
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(taken.acquire)
+                print("at work", flush=True)
+                time.sleep(60)
+        raise SystemExit(guard.outcome(work, guard.Settings()))
+    """
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"at work\n"
+    process.send_signal(number)
+    assert process.wait(timeout=300) == 130
+    process.stdout.close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell with pipes")
