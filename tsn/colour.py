@@ -25,6 +25,9 @@ from torch import Tensor
 
 from tsn.errors import InputError, UsageError, near_miss
 
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Rec. 709 weights of red, green and blue; on style space, which is display-like, as video takes them."""
+
 BUILTIN_CONFIG = "studio-config-v5.0.0_aces-v2.1_ocio-v2.6"
 """Pinned by name: `ocio://default` moves between OCIO releases, and the same shot must give the same pixels."""
 

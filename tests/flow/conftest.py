@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.flow.base import RenderedVectors, View
+from tsn.flow.base import FlowSource, RenderedVectors, View
 
 HEIGHT, WIDTH = 96, 160
 
@@ -86,3 +86,20 @@ def threads() -> Iterator[Callable[[int], None]]:
     yield use
     cv2.setNumThreads(before[0])
     torch.set_num_threads(before[1])
+
+
+@pytest.fixture
+def require_same_bits(texture: Callable[..., Tensor], threads: Callable[[int], None]) -> Callable[[FlowSource], None]:
+    """Asserts that a source estimates the same bits at any number of threads."""
+
+    def require(source: FlowSource) -> None:
+        wide = texture(5, 376, 680)
+        a, b = (View(number=n, image=wide[:, :360, n * 6 : n * 6 + 640].contiguous()) for n in (1, 2))
+        results = []
+        for count in (1, 2, 4, 1):
+            threads(count)
+            results.append(source.pair(a, b))
+        for forward, backward in results[1:]:
+            assert torch.equal(forward, results[0][0]) and torch.equal(backward, results[0][1])
+
+    return require

@@ -60,15 +60,8 @@ def test_there_and_back_meet(moving) -> None:
         assert seen[:, 12:-12, 12:-12].mean() > 0.99
 
 
-def test_same_bits_at_any_number_of_threads(texture, threads) -> None:
-    wide = texture(5, 376, 680)
-    a, b = (View(number=n, image=wide[:, :360, n * 6 : n * 6 + 640].contiguous()) for n in (1, 2))
-    results = []
-    for count in (1, 2, 4, 1):
-        threads(count)
-        results.append(FusedSource(scale=0.75).pair(a, b))
-    for forward, backward in results[1:]:
-        assert torch.equal(forward, results[0][0]) and torch.equal(backward, results[0][1])
+def test_same_bits_at_any_number_of_threads(require_same_bits) -> None:
+    require_same_bits(FusedSource(scale=0.75))
 
 
 def test_time_turned_round_swaps_the_directions(moving) -> None:

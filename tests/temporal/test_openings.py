@@ -65,11 +65,15 @@ def test_of_any_size(motion, size: tuple[int, int]) -> None:
     assert not made.beside_first.any(), "all moves alike"
 
 
-def test_paint_beside_a_silhouette_counts_for_little(noise) -> None:
+def weighed() -> tuple[Tensor, list[window.Tap]]:
+    """The weights of frame 0's window, whose Gaussian is flat."""
     before, after = around(0)
-    own, taps = openings.weighed(
-        window.taps([s.motion for s in before], [s.motion for s in after], 1e6), before, after, noise(H, W), 4.0
-    )
+    taps = window.taps([s.motion for s in before], [s.motion for s in after], 1e6)
+    return openings.weighed(taps, [window.coarse(tap.flow) for tap in taps], before, after, torch.empty(3, H, W), 4.0)
+
+
+def test_paint_beside_a_silhouette_counts_for_little() -> None:
+    own, taps = weighed()
     row = own[0, H // 2]
     assert row[left_of(0) + 17] == pytest.approx(openings.BESIDE, abs=0.05) and row[:8].min() > 0.99
     tap = next(tap for tap in taps if tap.offset == 2)
@@ -77,10 +81,8 @@ def test_paint_beside_a_silhouette_counts_for_little(noise) -> None:
     assert tap.weight[0, H // 2, there] < 0.3 < 0.99 < tap.weight[0, H // 2, 4]
 
 
-def test_what_is_uncovered_opens_with_its_own_paint(noise) -> None:
-    before, after = around(0)
-    taps = window.taps([s.motion for s in before], [s.motion for s in after], 1e6)
-    own, weighted = openings.weighed(taps, before, after, noise(H, W), 4.0)
+def test_what_is_uncovered_opens_with_its_own_paint() -> None:
+    own, weighted = weighed()
     fresh, earlier = left_of(0) - 3, left_of(0) - 3 - SPEED
     assert own[0, H // 2, fresh] > 4.0 > own[0, H // 2, earlier]
     last = next(tap for tap in weighted if tap.offset == -1)
@@ -89,7 +91,7 @@ def test_what_is_uncovered_opens_with_its_own_paint(noise) -> None:
     )
 
 
-def test_a_contour_leaves_no_echo(noise) -> None:
+def test_a_contour_leaves_no_echo() -> None:
     """A style that draws a white line around the post: none stays on the wall where the post was."""
 
     def paint(t: int) -> Tensor:

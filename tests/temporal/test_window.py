@@ -118,7 +118,7 @@ def test_one_bicubic_resample_keeps_grain(motion, noise) -> None:
 def test_a_reduced_tap_moves_in_its_own_pixels() -> None:
     flow = torch.stack([torch.full((H, W), 8.0), torch.full((H, W), -4.0)])
     weight = torch.linspace(0, 1, W).expand(1, H, W)
-    small = window.reduced(window.Tap(offset=-3, flow=flow, weight=weight))
+    small = window.reduced(window.Tap(offset=-3, flow=flow, weight=weight), window.coarse(flow))
     assert small.offset == -3 and small.flow.shape == (2, H // 4, W // 4) and small.weight.shape == (1, H // 4, W // 4)
     assert torch.allclose(small.flow[:, 5, 5], torch.tensor([2.0, -1.0]))
     assert small.weight[0, 0, 0].item() == pytest.approx(weight[0, 0, :4].mean().item())

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from tsn.colour import LUMA
+
 SAMPLES = 2000
 SIZE = 17
 BLUR = 0.006
@@ -27,7 +29,7 @@ LUMA_STRETCH = 2.0
 
 def _stretched(colours: Tensor) -> Tensor:
     """(N, 3) in RGB -> a space where distance weighs luma more."""
-    luma = colours @ torch.tensor([0.2126, 0.7152, 0.0722])
+    luma = colours @ torch.tensor(LUMA)
     return torch.cat([(colours - luma[:, None]), LUMA_STRETCH * luma[:, None]], dim=1)
 
 

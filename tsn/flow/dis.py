@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsn.colour import LUMA
 from tsn.flow.base import View
 from tsn.flow.scale import scaled_flow, scaled_image
 
@@ -47,7 +48,7 @@ class DisSource:
 def luma8(image: Tensor) -> np.ndarray:
     """Rec. 709 luma of a display-like image (3, H, W) in [0, 1], as uint8 (H, W), which is all that DIS takes."""
     red, green, blue = image.float().clamp(0, 1)
-    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     return (luma * 255 + 0.5).to(torch.uint8).numpy()
 
 

@@ -87,7 +87,7 @@ def estimate_both(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 def _found(pictures: list[np.ndarray], lumas: list[np.ndarray]) -> list[np.ndarray]:
     """Both directions at half the size."""
-    small = [_halved(picture) for picture in pictures]
+    small = [fusion.features(_halved(picture)) for picture in pictures]
     first, second = (_halved(luma) for luma in lumas)
     fields = _fields(small, [_dis(first, second, mean_free=True), _dis(second, first, mean_free=True)])
     # Mean-free patches see through a change of light, and lose what differs from its surroundings by tone alone.
@@ -106,8 +106,8 @@ def _sharpened(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both directions at full size, from those at half of it."""
     height, width = lumas[0].shape
-    ways = (lumas, lumas[::-1])
-    fields = _fields(pictures, [fusion.resized(flow, height, width) for flow in half])
+    ways, seen = (lumas, lumas[::-1]), [fusion.features(picture) for picture in pictures]
+    fields = _fields(seen, [fusion.resized(flow, height, width) for flow in half])
     for field, (here, there) in zip(fields, ways, strict=True):
         field.offer(_dis_level(here, there, field.flow))
         field.spread(JUMPS_FULL)
@@ -115,14 +115,14 @@ def _sharpened(
     smooth = [
         _refined(here, there, fusion.median(field.flow, 5)) for field, (here, there) in zip(fields, ways, strict=True)
     ]
-    fields = _fields(pictures, smooth)  # refinement moves each direction on its own
+    fields = _fields(seen, smooth)  # refinement moves each direction on its own
     fusion.agree(*fields)
     forward, backward = (fusion.median(field.flow, 3) for field in fields)
     return forward, backward
 
 
-def _fields(pictures: list[np.ndarray], flows: list[np.ndarray]) -> tuple[Field, Field]:
-    first, second = (fusion.features(picture) for picture in pictures)
+def _fields(features: list[np.ndarray], flows: list[np.ndarray]) -> tuple[Field, Field]:
+    first, second = features
     return Field(first, second, flows[0]), Field(second, first, flows[1])
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-LUMA = (0.2126, 0.7152, 0.0722)
+from tsn.colour import LUMA
+
 PATCH = 5
 """Pixels over which pictures are compared: 3 finds less of large motion, 7 less of thin things."""
 CLIP = 76

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tsn.colour import LUMA
 from tsn.errors import InputError
 from tsn.style import weights, whitening
 from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged
@@ -29,8 +30,6 @@ LEVELS = 3, 2, 1
 DETAILED, DETAIL = (3, 2), 0.5
 """At these levels a decoder loses what is fine. So much of the luma that it loses of the plate is put back before
 the next level: at 0 faces and windows melt, at 1 a photo shines through the paint (looked at; 0.5 draws)."""
-
-LUMA = 0.2126, 0.7152, 0.0722
 
 
 class _Enlarge(nn.Module):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LUMA = (0.2126, 0.7152, 0.0722)
+from tsn.colour import LUMA
 
 
 def gaussian_kernel(sigma: float, device: torch.device | None = None) -> Tensor:
@@ -44,7 +44,7 @@ def enlarge(image: Tensor, like: Tensor) -> Tensor:
 
 def luma(image: Tensor) -> Tensor:
     """(3, H, W) -> (1, H, W), Rec.709 weights on style-space values."""
-    return (image * torch.tensor(_LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)
+    return (image * torch.tensor(LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)
 
 
 def highest(image: Tensor, side: int) -> Tensor:

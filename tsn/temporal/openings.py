@@ -22,7 +22,7 @@ from torch import Tensor
 from tsn.flow.base import Motion
 from tsn.flow.visibility import inside, warp
 from tsn.temporal.filters import blur, enlarge, highest, lowest, reduce
-from tsn.temporal.window import REDUCTION, Tap, reduced
+from tsn.temporal.window import REDUCTION, Tap
 
 # A step in the flow of under SLIGHT pixels is one surface that bends; from SHARP on, two surfaces.
 SLIGHT, SHARP = 0.3, 1.0
@@ -43,16 +43,24 @@ class Step:
         motion: both ways, with visibility.
         beside_first: how near a silhouette, on the frame's grid at a quarter of the size, (1, H/4, W/4) in [0, 1].
         beside_second: the same on its follower's grid.
+        uncovered: on its follower's grid, (1, H, W): 1 where the frame does not see it, though it lies within its
+            picture.
     """
 
     motion: Motion
     beside_first: Tensor
     beside_second: Tensor
+    uncovered: Tensor
 
 
 def step(motion: Motion) -> Step:
     """What the passes need of the motion between two frames."""
-    return Step(motion=motion, beside_first=_beside(motion.forward), beside_second=_beside(motion.backward))
+    return Step(
+        motion=motion,
+        beside_first=_beside(motion.forward),
+        beside_second=_beside(motion.backward),
+        uncovered=(1 - motion.seen_backward) * inside(motion.backward),
+    )
 
 
 def silhouette(flow: Tensor) -> Tensor:
@@ -70,12 +78,18 @@ def silhouettes(before: Sequence[Step], after: Sequence[Step], like: Tensor) -> 
 
 
 def weighed(
-    around: Sequence[Tap], before: Sequence[Step], after: Sequence[Step], like: Tensor, sigma: float
+    around: Sequence[Tap],
+    flows: Sequence[Tensor],
+    before: Sequence[Step],
+    after: Sequence[Step],
+    like: Tensor,
+    sigma: float,
 ) -> tuple[Tensor, list[Tap]]:
     """The weight of frame t's own paint, (1, H, W), and the taps with theirs.
 
     Args:
         around: taps by visibility and distance.
+        flows: `window.coarse` of their flows.
         before: steps (t-1, t), (t-2, t-1), ...; `after`: (t, t+1), (t+1, t+2), ...
         like: any picture of frame t, (C, H, W).
         sigma: of the window, frames.
@@ -84,19 +98,19 @@ def weighed(
     here = torch.stack(beside).amax(0) if beside else reduce(torch.zeros_like(like[:1]), REDUCTION)
     own = enlarge(_trust(here), like)
     if before:
-        own = own + OPENING_WEIGHT * sigma * _uncovered(before[0].motion)
+        own = own + OPENING_WEIGHT * sigma * before[0].uncovered
 
-    def of(tap: Tap) -> Tap:
+    def of(tap: Tap, flow: Tensor) -> Tap:
         distance = abs(tap.offset)
         there = after[distance - 1].beside_second if tap.offset > 0 else before[distance - 1].beside_first
-        trust = enlarge(_trust(warp(there, reduced(tap).flow)), like)
+        trust = enlarge(_trust(warp(there, flow)), like)
         boost = OPENING_WEIGHT * sigma * math.exp(-distance / OPENING_FADE)
         # What the window does not reach is long settled. A place can't be seen now and be uncovered later.
         if tap.offset < 0 and distance < len(before):
-            trust = trust + boost * warp(_uncovered(before[distance].motion), tap.flow)
+            trust = trust + boost * warp(before[distance].uncovered, tap.flow)
         return replace(tap, weight=tap.weight * trust)
 
-    return own, [of(tap) for tap in around]
+    return own, [of(tap, flow) for tap, flow in zip(around, flows, strict=True)]
 
 
 def _beside(flow: Tensor) -> Tensor:
@@ -107,8 +121,3 @@ def _beside(flow: Tensor) -> Tensor:
 
 def _trust(beside: Tensor) -> Tensor:
     return 1 - (1 - BESIDE) * beside
-
-
-def _uncovered(motion: Motion) -> Tensor:
-    """(1, H, W) on the second frame's grid: 1 where the first does not see it, though it lies within its picture."""
-    return (1 - motion.seen_backward) * inside(motion.backward)

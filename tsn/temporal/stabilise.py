@@ -61,8 +61,9 @@ def stabilise(
     here = frames[0]
     sigma = SIGMA_PER_FRAME * radius
     visible = window.taps([s.motion for s in before], [s.motion for s in after], sigma)
-    own, around = openings.weighed(visible, before, after, here.paint, sigma)
-    own_small, small = reduce(own, window.REDUCTION), [window.reduced(tap) for tap in around]
+    flows = [window.coarse(tap.flow) for tap in visible]
+    own, around = openings.weighed(visible, flows, before, after, here.paint, sigma)
+    own_small, small = reduce(own, window.REDUCTION), list(map(window.reduced, around, flows))
     mean = window.mean(own, here.paint, around, lambda offset: frames[offset].paint)
     target = window.mean(own_small, here.energies, small, lambda offset: frames[offset].energies, mode="bilinear")
     moved = light.shift(own_small, small, lambda offset: frames[offset].tone, lambda offset: frames[offset].guide)

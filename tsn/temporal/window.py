@@ -64,12 +64,16 @@ def taps(before: Sequence[Motion], after: Sequence[Motion], sigma: float) -> lis
     return (_walk(back, -1, sigma) if back else []) + (_walk(forth, 1, sigma) if forth else [])
 
 
-def reduced(tap: Tap) -> Tap:
-    """The tap between pictures at a quarter of the size."""
-    height, width = tap.flow.shape[-2:]
-    flow = reduce(tap.flow, REDUCTION)
-    scale = torch.tensor([flow.shape[2] / width, flow.shape[1] / height], device=flow.device).view(2, 1, 1)
-    return Tap(offset=tap.offset, flow=flow * scale, weight=reduce(tap.weight, REDUCTION))
+def coarse(flow: Tensor) -> Tensor:
+    """The flow between pictures at a quarter of the size: (2, H, W) -> (2, H/4, W/4)."""
+    height, width = flow.shape[-2:]
+    small = reduce(flow, REDUCTION)
+    return small * torch.tensor([small.shape[2] / width, small.shape[1] / height], device=flow.device).view(2, 1, 1)
+
+
+def reduced(tap: Tap, flow: Tensor) -> Tap:
+    """The tap between pictures at a quarter of the size, `flow` being its flow there."""
+    return Tap(offset=tap.offset, flow=flow, weight=reduce(tap.weight, REDUCTION))
 
 
 def mean(
