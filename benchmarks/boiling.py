@@ -13,11 +13,10 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from stability import SHARED, Plate, yardstick
+from stability import SHARED, Plate, locked, yardstick
 
 import tsn
 from tsn import io
-from tsn.style.base import Unlocked
 
 
 def measured(plate: Plate, styles: tuple[str, ...], bench: Path) -> dict[str, dict[str, float]]:
@@ -31,9 +30,7 @@ def measured(plate: Plate, styles: tuple[str, ...], bench: Path) -> dict[str, di
         inputs.append(codec.to_style(rgb.permute(2, 0, 1))[0])
     shown = {"the plate": [x.permute(1, 2, 0).numpy() for x in inputs]}
     for style in styles:
-        painter = tsn.painter(model=style)
-        if isinstance(painter, Unlocked):
-            painter = painter.locked(painter.survey(inputs[:: max(1, len(inputs) // 5)]))
+        painter = locked(tsn.painter(model=style), inputs)
         shown[style] = [painter.paint(x, n).permute(1, 2, 0).numpy() for x, n in zip(inputs, plate.frames, strict=True)]
     judge = yard.Evaluator(forward, backward, shown["the plate"], valid=info["valid"])
     results = {name: judge(frames) for name, frames in shown.items()}

@@ -21,14 +21,13 @@ import cv2
 import numpy as np
 import torch
 from peers import PEERS, RADIUS, Scheme
-from stability import SHARED, Plate, over, yardstick
+from stability import SHARED, Plate, locked, opening, over, yardstick
 from torch import Tensor
 
 import tsn
 from tsn.flow.base import Motion, View, measure
 from tsn.flow.choose import choose
 from tsn.flow.visibility import visibility
-from tsn.style.base import Unlocked
 from tsn.temporal import openings
 from tsn.temporal.stabilise import painted, stabilise
 
@@ -52,9 +51,7 @@ def scene(plate: Plate, yard: ModuleType, style: str, frames: str | None) -> Sce
     """Paint the shot, locked to its survey, and measure its motion both ways."""
     shown, forward, backward, info = yard.load_blender_exr(plate.pattern, plate.frames)
     plates = [torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32).copy()) for x in shown]
-    painter = tsn.painter(frames=frames) if frames else tsn.painter(model=style)
-    if isinstance(painter, Unlocked):
-        painter = painter.locked(painter.survey(plates[:: max(1, len(plates) // 5)]))
+    painter = locked(tsn.painter(frames=frames) if frames else tsn.painter(model=style), plates)
     paint = [painter.paint(x, number) for x, number in zip(plates, plate.frames, strict=True)]
     true = [
         Motion(forward=a, backward=b, seen_forward=visibility(a, b), seen_backward=visibility(b, a))
@@ -106,15 +103,7 @@ def _shown(pictures: Sequence[Tensor]) -> list[np.ndarray]:
 def sheet(case: Scene, yard: ModuleType, made: dict[str, list[np.ndarray]], path: Path) -> None:
     """Each scheme where most is uncovered, twice its size, and its change to the next frame, times four."""
     t = len(case.plates) // 2
-    uncovered = ~yard.visible(case.backward[t - 1], case.forward[t - 1], False)
-    height, width = uncovered.shape
-    box = min(200, width), min(150, height)
-    density = cv2.boxFilter(uncovered.astype(np.float32), -1, (box[0] // 2, box[1] // 2))
-    y, x = np.unravel_index(density.argmax(), density.shape)
-    top, left = (
-        int(np.clip(at - size // 2, 0, most - size)) for at, size, most in ((y, box[1], height), (x, box[0], width))
-    )
-    crop = (slice(top, top + box[1]), slice(left, left + box[0]))
+    crop = opening(~yard.visible(case.backward[t - 1], case.forward[t - 1], False), 200, 150)
     columns = [
         np.concatenate([frames[t][crop], 4 * np.abs(yard.warp(frames[t + 1], case.forward[t]) - frames[t])[crop]])
         for frames in made.values()

@@ -14,6 +14,7 @@ import random
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -23,10 +24,12 @@ from typing import Any
 import click
 import cv2
 import numpy as np
+from torch import Tensor
 
 import tsn
 from tsn import io
 from tsn.shot.render import render as render_plan
+from tsn.style.base import Unlocked
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CHUNK = 5
@@ -271,22 +274,35 @@ def sheet(
     middle = len(plate.frames) // 2
     if middle + 2 >= len(plate.frames):
         return
-    uncovered = ~yard.visible(backward[middle - 1], forward[middle - 1], False)
-    height, width = uncovered.shape
-    box = min(240, width), min(180, height)
-    density = cv2.boxFilter(uncovered.astype(np.float32), -1, (box[0] // 2, box[1] // 2))
-    y, x = np.unravel_index(density.argmax(), density.shape)
-    top, left = (
-        int(np.clip(at - size // 2, 0, limit - size)) for at, size, limit in ((y, box[1], height), (x, box[0], width))
-    )
+    crop = opening(~yard.visible(backward[middle - 1], forward[middle - 1], False), 240, 180)
     rows = []
     for frames in shown.values():
         times = range(middle, middle + 3)
         pictures = [frames[t] for t in times]
         pictures += [np.abs(yard.warp(frames[t + 1], forward[t]) - frames[t]) * 4 for t in list(times)[:2]]
-        rows.append(np.concatenate([p[top : top + box[1], left : left + box[0]] for p in pictures], 1))
+        rows.append(np.concatenate([p[crop] for p in pictures], 1))
     picture = np.repeat(np.repeat(np.concatenate(rows), 2, 0), 2, 1).clip(0, 1)
     cv2.imwrite(str(home / "sheet.png"), np.round(picture[..., ::-1] * 255).astype(np.uint8))
+
+
+def opening(uncovered: np.ndarray, width: int, height: int) -> tuple[slice, slice]:
+    """The part of a picture, at most so large, where most is uncovered (bool (H, W))."""
+    size = min(height, uncovered.shape[0]), min(width, uncovered.shape[1])
+    density = cv2.boxFilter(uncovered.astype(np.float32), -1, (size[1] // 2, size[0] // 2))
+    places = np.unravel_index(density.argmax(), density.shape)
+    starts = [
+        int(np.clip(at - length // 2, 0, limit - length))
+        for at, length, limit in zip(places, size, uncovered.shape, strict=True)
+    ]
+    rows, columns = (slice(start, start + length) for start, length in zip(starts, size, strict=True))
+    return rows, columns
+
+
+def locked(painter: Any, plates: Sequence[Tensor]) -> Any:
+    """A style's painter, locked to the survey of five of these plates, as the renderer does; others as they are."""
+    if not isinstance(painter, Unlocked):
+        return painter
+    return painter.locked(painter.survey(plates[:: max(1, len(plates) // 5)]))
 
 
 def report(result: dict[str, Any]) -> str:
