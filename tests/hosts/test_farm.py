@@ -342,10 +342,14 @@ def test_killed_at_random_moments(make_shot) -> None:
     shot = make_shot(400, window=0, cuts="[]")
     whole = right(shot)
     styled = shot.parent / "styled"
+    styled.mkdir()
     dice = random.Random(0)
     kills = {"worker": 0, "parent": 0}
     seen: list[int] = []
     for round in range(20):
+        # Never short of work, however fast the machine: or a render may end before it is killed.
+        for path in dice.sample(sorted(styled.glob("sh.*.exr")), max(0, count(styled) - 100)):
+            path.unlink()
         process = subprocess.Popen(
             [*TSN, "render", shot, "--device", "cpu", "--workers", "2", "--chunk-size", "7"],
             stdout=subprocess.DEVNULL,
@@ -357,18 +361,15 @@ def test_killed_at_random_moments(make_shot) -> None:
         until(lambda p=process, n=target: count(styled) >= n or p.poll() is not None, "frames")
         time.sleep(dice.uniform(0, 0.2))
         who = "parent" if round % 2 else "worker"
-        workers = workers_of(process.pid)
-        if process.poll() is None and (who == "parent" or workers):
-            os.kill(process.pid if who == "parent" else dice.choice(workers), signal.SIGKILL)
-            kills[who] += 1
-            time.sleep(dice.uniform(0, 0.1))
+        os.kill(process.pid if who == "parent" else dice.choice(workers_of(process.pid)), signal.SIGKILL)
+        kills[who] += 1
+        time.sleep(dice.uniform(0, 0.1))
         process.kill()
         process.wait()
-        there = bits(styled) if styled.exists() else {}
+        there = bits(styled)
         assert all(whole[name] == content for name, content in there.items()), "wrong under its final name"
         seen.append(len(there))
-    assert sum(kills.values()) >= 15, kills
-    assert seen[-1] > 0 and len(set(seen)) > 3, f"nothing was rendered between the kills: {seen}"
+    assert len(set(seen)) > 3, f"nothing was rendered between the kills: {seen}"
     done = tsn("render", shot, "--device", "cpu", "--workers", "2")
     assert done.returncode == 0, done.stderr
     assert bits(styled) == whole
