@@ -260,6 +260,13 @@ def test_the_engine_touches_every_frame() -> None:
     assert len(set(one.values())) == len(one)
 
 
+def test_frames_of_other_passes_are_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(a_shot(), a_plate(range(1001, 1011)))
+    before = digests(made)
+    monkeypatch.setattr("tsn.shot.plan.METHOD", "passes-0")
+    assert all(now != before[number] for number, now in digests(made).items())
+
+
 def test_a_real_shot(shot: Callable[..., Path]) -> None:
     resolved = load(shot(), environ={})
     first, second = (plan(resolved, inspect(resolved)) for _ in "ab")

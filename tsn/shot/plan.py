@@ -23,6 +23,7 @@ from tsn.frames import Chunk
 from tsn.io.frame import Box
 from tsn.shot.inspect import Plate, require_in_shot
 from tsn.shot.model import Shot, from_json, to_json
+from tsn.temporal import METHOD
 
 FORMAT = 2
 SURVEY_FRAMES = 5
@@ -122,7 +123,7 @@ class Plan:
         source = self.source_of(number)
         near = () if source is None else self.near(source)
         stamps = [(n, self.plate.stamps[n]) for n in (*near, *survey_frames(self.plate.present))]
-        parts = [self.tsn, self.shot.digest, number, source, asdict(self.plate.canvas), stamps, *engine]
+        parts = [self.tsn, METHOD, self.shot.digest, number, source, asdict(self.plate.canvas), stamps, *engine]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
