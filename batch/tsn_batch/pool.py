@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -68,11 +69,11 @@ class Pool:
         self._report(Event(kind="start", total=self._total))
         workers = self._workers[: len(chunks)]
         self._queue = Shares(chunks, len(workers))
-        self._shared = self._read_twice()
+        self._shared, ahead = self._exchanged()
         shutil.rmtree(self._handover, ignore_errors=True)  # a killed render left it behind
         try:
-            for worker in workers:
-                self._start(worker)
+            for worker, first in zip(workers, ahead, strict=True):
+                self._start(worker, first)
             while any(worker.chunk is not None for worker in self._workers):
                 self._receive(*self._next())
         finally:
@@ -87,7 +88,7 @@ class Pool:
             with suppress(queue.Empty):
                 return self._inbox.get(timeout=1.0)
 
-    def _start(self, worker: Child) -> None:
+    def _start(self, worker: Child, ahead: Sequence[int] = ()) -> None:
         worker.start(
             Job(
                 plan=str(self.folder / "plan.json"),
@@ -96,16 +97,28 @@ class Pool:
                 force=self.force,
                 handover=str(self._handover),
                 shared=self._shared,
+                ahead=ahead,
             )
         )
         self._hand_out(worker)
 
-    def _read_twice(self) -> tuple[int, ...]:
-        """Frames around the places where two workers meet; none where painting is reading a file anyway."""
+    def _exchanged(self) -> tuple[tuple[int, ...], list[list[int]]]:
+        """Frames around the places where two workers meet, and which of them each worker paints first.
+
+        First of all those at its end, which the next worker needs at once. None where painting is reading a file.
+        """
+        runs = self._queue.runs()
+        ahead: list[list[int]] = [[] for _ in runs]
+        shared: set[int] = set()
         if self.plan.shot.style.frames is not None:
-            return ()
-        reads = [set(chunk.reads) for chunk in self.plan.chunks]
-        return tuple(sorted({number for a, b in self._queue.borders() for number in reads[a] & reads[b]}))
+            return (), ahead
+        own = [{number for index in run for number in self.plan.chunks[index].frames} for run in runs]
+        for place, (before, after) in enumerate(pairwise(runs)):
+            both = set(self.plan.chunks[before[-1]].reads) & set(self.plan.chunks[after[0]].reads)
+            shared |= both
+            ahead[place] = sorted(both & own[place]) + ahead[place]
+            ahead[place + 1] = sorted(both & own[place + 1])
+        return tuple(sorted(shared)), ahead
 
     def _hand_out(self, worker: Child) -> None:
         worker.chunk = self._queue.take(worker.place)

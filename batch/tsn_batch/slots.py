@@ -6,7 +6,6 @@ import os
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from tsn.errors import UsageError
 from tsn.shot.plan import default_chunk_size
@@ -73,10 +72,9 @@ class Shares:
     def __bool__(self) -> bool:
         return any(self._runs)
 
-    def borders(self) -> tuple[tuple[int, int], ...]:
-        """The last chunk of each run with the first of the next one."""
-        runs = [run for run in self._runs if run]
-        return tuple((before[-1], after[0]) for before, after in pairwise(runs))
+    def runs(self) -> tuple[tuple[int, ...], ...]:
+        """What is left for each worker."""
+        return tuple(map(tuple, self._runs))
 
     def take(self, worker: int) -> int | None:
         """The next chunk for a worker, None where there is none left."""

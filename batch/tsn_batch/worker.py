@@ -40,7 +40,7 @@ class Job:
     Attributes:
         plan: its file.
         place: which worker this is, from 0; `auto` takes the GPU of that number.
-        handover, shared: a folder, and the frames whose paint is exchanged there with neighbours.
+        handover, shared, ahead: as `tsn.style.handover.Exchange` has them.
     """
 
     plan: str
@@ -49,6 +49,7 @@ class Job:
     force: bool
     handover: str
     shared: Sequence[int]
+    ahead: Sequence[int]
 
 
 def main() -> None:
@@ -117,12 +118,14 @@ def _renderer(job: Job) -> Renderer:
 
     from tsn.shot import plan as plans
     from tsn.shot.render import Renderer
+    from tsn.style.handover import Exchange
 
     cv2.setNumThreads(torch.get_num_threads())
     device = job.device
     if device == "auto" and torch.cuda.is_available():
         device = f"cuda:{job.place % torch.cuda.device_count()}"
-    return Renderer(plans.load(Path(job.plan)), device=device, handover=(Path(job.handover), job.shared))
+    exchange = Exchange(folder=Path(job.handover), shared=job.shared, ahead=job.ahead)
+    return Renderer(plans.load(Path(job.plan)), device=device, exchange=exchange)
 
 
 @contextmanager

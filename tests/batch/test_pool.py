@@ -155,7 +155,7 @@ def test_what_a_worker_meets_is_said_and_logged(tmp_path, monkeypatch, capfd, lo
     monkeypatch.setattr(worker, "_renderer", broken)
     said: list[dict] = []
     order = {"chunk": 3, "log": str(tmp_path / log)}
-    job = worker.Job(plan="", device="cpu", place=0, force=False, handover="", shared=[])
+    job = worker.Job(plan="", device="cpu", place=0, force=False, handover="", shared=[], ahead=[])
     with capfd.disabled():  # stdout and stderr as a process has them
         worker.work(job, iter([json.dumps(order).encode()]), lambda **message: said.append(message))
     (answer,) = said

@@ -65,7 +65,7 @@ def test_every_chunk_is_handed_out_once_however_fast_the_workers_are(count: int,
 @given(st.integers(1, 10), st.integers(1, 6))
 def test_equal_workers_take_neighbours(each: int, workers: int) -> None:
     shares = Shares(range(each * workers), workers)
-    assert shares.borders() == tuple((each * worker - 1, each * worker) for worker in range(1, workers))
+    assert shares.runs() == tuple(tuple(range(each * w, each * (w + 1))) for w in range(workers))
     taken = [[shares.take(worker) for worker in range(workers)] for _ in range(each)]
     assert [list(run) for run in zip(*taken, strict=True)] == [
         list(range(each * worker, each * (worker + 1))) for worker in range(workers)

@@ -26,6 +26,7 @@ from tsn.shot.load import load
 from tsn.shot.plan import Plan
 from tsn.shot.render import Renderer, render
 from tsn.shot.stream import Stream
+from tsn.style.handover import Exchange
 from tsn.style.locked import LockedPainter
 
 DEMO = Path(__file__).parents[2] / "shots" / "demo" / "plate"
@@ -121,9 +122,20 @@ def test_neighbours_paint_each_frame_once_between_them(
 
     monkeypatch.setattr(LockedPainter, "paint", counted)
     made = planned(file, size=2)
-    handover = (tmp_path / "handover", set(made.chunks[1].reads) & set(made.chunks[2].reads))
-    left, right = (Renderer(made, device="cpu", handover=handover) for _ in range(2))
-    for renderer, index in ((right, 2), (left, 0), (left, 1), (right, 3)):
+    shared = set(made.chunks[1].reads) & set(made.chunks[2].reads)
+    left, right = (
+        Renderer(
+            made,
+            device="cpu",
+            exchange=Exchange(
+                folder=tmp_path / "handover",
+                shared=shared,
+                ahead=sorted(shared & {number for index in run for number in made.chunks[index].frames}),
+            ),
+        )
+        for run in ((0, 1), (2, 3))
+    )
+    for renderer, index in ((left, 0), (right, 2), (left, 1), (right, 3)):
         renderer.render([index])
     assert {path: path.read_bytes() for path in (tmp_path / "styled").iterdir()} == whole
     assert len(asked) == len(set(asked)) > 0, "no handle was painted twice"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsn.style.handover import Handover
+from tsn.style.handover import Exchange, Handover
 
 IMAGE = torch.rand(3, 10, 7, generator=torch.Generator().manual_seed(0))
 
@@ -34,7 +34,8 @@ def inner() -> Counting:
 
 @pytest.fixture
 def two(inner: Counting, tmp_path: Path) -> tuple[Handover, Handover]:
-    return Handover(inner, tmp_path / "paint", [3]), Handover(inner, tmp_path / "paint", [3])
+    exchange = Exchange(folder=tmp_path / "paint", shared=[3], ahead=[3])
+    return Handover(inner, exchange), Handover(inner, exchange)
 
 
 def test_taken_as_it_was_left(two, inner: Counting, tmp_path: Path) -> None:
@@ -46,6 +47,22 @@ def test_taken_as_it_was_left(two, inner: Counting, tmp_path: Path) -> None:
     taken.zero_()
     assert not list((tmp_path / "paint").iterdir())
     assert first.fingerprint == inner.fingerprint
+
+
+def test_what_is_painted_ahead_serves_both(two, inner: Counting, tmp_path: Path) -> None:
+    first, second = two
+    first.ahead(IMAGE, 3)
+    theirs, own = second.paint(IMAGE, 3), first.paint(IMAGE, 3)
+    assert inner.calls == 1 and torch.equal(theirs, own) and torch.equal(own, inner.paint(IMAGE, 3))
+    assert not list((tmp_path / "paint").iterdir())
+
+
+def test_what_was_painted_ahead_and_lost_is_painted_again(two, inner: Counting, tmp_path: Path) -> None:
+    first, _ = two
+    first.ahead(IMAGE, 3)
+    for path in (tmp_path / "paint").iterdir():
+        path.unlink()
+    assert torch.equal(first.paint(IMAGE, 3), inner.paint(IMAGE, 3)) and inner.calls == 3
 
 
 def test_other_frames_stay_with_their_worker(two, inner: Counting, tmp_path: Path) -> None:
@@ -79,7 +96,7 @@ def test_a_damaged_file_is_painted_again(two, inner: Counting, tmp_path: Path, h
 
 def test_a_folder_that_cannot_be_written_is_a_warning_once(inner: Counting, tmp_path: Path, caplog) -> None:
     (tmp_path / "file").touch()
-    painter = Handover(inner, tmp_path / "file/paint", [3, 4])
+    painter = Handover(inner, Exchange(folder=tmp_path / "file/paint", shared=[3, 4], ahead=[]))
     for number in (3, 4):
         assert torch.equal(painter.paint(IMAGE, number), inner.paint(IMAGE, number))
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1

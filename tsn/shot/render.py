@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -28,7 +28,7 @@ from tsn.shot.output import make_folder
 from tsn.shot.plan import Plan
 from tsn.shot.plates import Plates
 from tsn.shot.stream import Stream
-from tsn.style.handover import Handover
+from tsn.style.handover import Exchange, Handover
 from tsn.style.tiles import edge
 
 WRITE_BEHIND = 2
@@ -45,7 +45,7 @@ class Renderer:
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         report: told of progress, on the thread that calls `render`; another may be set between two calls.
-        handover: a folder, and the frames whose paint is exchanged there with a neighbour (CPU only).
+        exchange: frames whose paint goes from and to workers beside this one (CPU only).
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Renderer:
         *,
         device: str = "auto",
         report: Report = lambda event: None,
-        handover: tuple[Path, Collection[int]] | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self.plan = plan
-        self._device, self.report, self._handover = device, report, handover
+        self._device, self.report, self._exchange = device, report, exchange
         self._outputs = io.Sequence.parse(plan.shot.output, base=Path())
         self._engine: Engine | None = None
         self._tile: int | None = None
@@ -70,8 +70,8 @@ class Renderer:
                 engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
             if self.plan.shot.temporal.window:
                 self._note(engine.flow_reason)
-            if self._handover is not None and engine.device.type == "cpu":
-                engine = replace(engine, painter=Handover(engine.painter, *self._handover))
+            if self._exchange is not None and engine.device.type == "cpu":
+                engine = replace(engine, painter=Handover(engine.painter, self._exchange))
             self._engine = engine
         return self._engine
 
@@ -97,7 +97,7 @@ class Renderer:
         while todo:
             try:
                 with torch.inference_mode():
-                    for number, seconds in self._paint(todo):
+                    for number, seconds in self._paint(todo, force):
                         done += 1
                         todo = todo[1:]
                         self.report(
@@ -118,15 +118,26 @@ class Renderer:
             self._lane.plates.close()
             self._lane = None
 
-    def _paint(self, todo: Sequence[int]) -> Iterator[tuple[int, float]]:
+    def _paint(self, todo: Sequence[int], force: bool) -> Iterator[tuple[int, float]]:
         """As `_render`, in the lane of the chunk before, or in a new one; after a fault nobody trusts it."""
-        if self._lane is None:
-            self._lane = _Lane(self.load(), self.plan)
         try:
+            if self._lane is None:
+                self._lane = _Lane(self.load(), self.plan)
+                self._paint_ahead(self._lane, force)
             yield from _render(self.plan, self._lane, self._outputs, todo, self.report)
         except BaseException:
             self.close()
             raise
+
+    def _paint_ahead(self, lane: _Lane, force: bool) -> None:
+        engine, exchange = lane.engine, self._exchange
+        if exchange is None or not isinstance(engine.painter, Handover):
+            return
+        for number in exchange.ahead:
+            there = number in self.plan.plate.stamps
+            if there and (force or not finished(self.plan, number, engine.fingerprint, self._outputs)):
+                prepared = engine.prepare(lane.plates.get(number), motion=False)
+                engine.painter.ahead(prepared.view.image, number)
 
     def _note(self, text: str) -> None:
         self.report(Event(kind="note", text=text))

@@ -1,14 +1,17 @@
 """Paint that two workers of one machine need, painted by one of them.
 
 Where the frames of one worker end and those of the next begin, both need the paint of the same frames, since the
-temporal window reaches over the border. Whoever comes first leaves it in a folder, and the other one takes it.
+temporal window reaches over the border. Each paints its own side of the border before anything else and leaves it in
+a folder, where the other one takes it: so neither waits, and both have painted as much in the end.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -20,6 +23,21 @@ from tsn.style.base import Painter, digest
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What a worker paints for its neighbours and they for it.
+
+    Attributes:
+        folder: on this machine, since between processors only closeness can be promised.
+        shared: the frames that two workers need.
+        ahead: those of them that this one paints first.
+    """
+
+    folder: Path
+    shared: Collection[int]
+    ahead: Sequence[int]
+
+
 class Handover:
     """Another painter, which exchanges the paint of some frames with another process, bit for bit.
 
@@ -28,24 +46,37 @@ class Handover:
 
     Args:
         inner: the painter.
-        folder: on this machine, since between processors only closeness can be promised.
-        numbers: the frames.
     """
 
-    def __init__(self, inner: Painter, folder: Path, numbers: Collection[int]) -> None:
-        self.inner, self.folder, self.numbers = inner, folder, frozenset(numbers)
+    def __init__(self, inner: Painter, exchange: Exchange) -> None:
+        self.inner, self.folder, self.shared = inner, exchange.folder, frozenset(exchange.shared)
         self.name, self.fingerprint = inner.name, inner.fingerprint
+        self._own: dict[str, Path] = {}
+
+    def ahead(self, image: Tensor, number: int) -> None:
+        """Paint a frame for the neighbour, and for this worker when its turn comes."""
+        key = self._key(image, number)
+        paint = self.inner.paint(image, number)
+        self._leave(self._path(key), paint)
+        self._own[key] = self._path(f"{key}-{os.getpid()}")
+        self._leave(self._own[key], paint)
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        if number not in self.numbers:
+        if number not in self.shared:
             return self.inner.paint(image, number)
-        path = self.folder / f"{self._key(image, number)}.safetensors"
+        key = self._key(image, number)
+        own = self._own.pop(key, None)
+        path = self._path(key) if own is None else own
         paint = _take(path, image)
         if paint is None:
             paint = self.inner.paint(image, number)
-            self._leave(path, paint)
+            if own is None:
+                self._leave(path, paint)
         return paint
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
 
     def _key(self, image: Tensor, number: int) -> str:
         """Of all that the paint depends on: a plate frame may be rendered again while its shot is painted."""
@@ -56,7 +87,7 @@ class Handover:
             self.folder.mkdir(parents=True, exist_ok=True)
             tensors.write(path, "paint", paint)
         except (OSError, OutputError) as error:
-            self.numbers = frozenset()
+            self.shared = frozenset()
             log.warning("paint is not handed over from here on, the render goes on without it: %s", error)
 
 
