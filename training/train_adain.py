@@ -331,7 +331,7 @@ def divided(config: AdainConfig) -> tuple[list[Path], list[Path], list[Path]]:
     return taken, paintings, unseen
 
 
-def train(config: AdainConfig, out: Path, here: Place, *, resume: bool, max_steps: int | None) -> Path | None:
+def train(config: AdainConfig, out: Path, here: Place, *, resume: bool, max_steps: int | None) -> list[Path]:
     """Train, or go on training; the weights' file, in the first process."""
     require_even(config.batch, world=here.world, accumulate=config.accumulate)
     torch.manual_seed(config.seed)
@@ -395,7 +395,7 @@ def train(config: AdainConfig, out: Path, here: Place, *, resume: bool, max_step
                 records.save(out, done, state)
                 if lesson != "see":
                     log.picture(done, painted_sheet(net, taken, unseen, here.device))
-    return export(net, config, out, trunk=trunk, step=last) if here.first else None
+    return [export(net, config, out, trunk=trunk, step=last)] if here.first else []
 
 
 @torch.inference_mode()
@@ -434,7 +434,7 @@ def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: i
 @MAX_STEPS
 @click.pass_context
 def main(ctx: click.Context, config: Path, out: Path, resume: str, max_steps: int | None) -> None:
-    def prepare() -> Callable[[Place], Path | None]:
+    def prepare() -> Callable[[Place], list[Path]]:
         return partial(train, load_config(config, AdainConfig), out, resume=resume == "auto", max_steps=max_steps)
 
     launch(ctx, out, prepare)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Train a feed-forward style net, slim or mobile, on one painting.
+"""Train a feed-forward style net, slim or mobile, on a painting; or several nets together, each on its own.
 
     python training/gather_images.py --out data
     python training/train_style.py training/configs/great-wave.yaml --out runs/great-wave
     python training/train_style.py training/configs/great-wave.yaml --out runs/try --max-steps 2    # smoke run
     torchrun --nproc-per-node 4 training/train_style.py training/configs/great-wave.yaml --out runs/great-wave
+    python training/train_style.py training/configs/together.yaml --out runs/together
 
 One CPU, one GPU or many: the same file trains the same net, to rounding. Every `save_every` steps there is a
 checkpoint, from which the next start goes on (also after a kill -9), and a picture of four photos painted;
@@ -12,12 +13,12 @@ losses go to log.csv and to TensorBoard. At the end the weights go to OUT/NAME.s
 
 First the net learns to copy: the plate in the painting's colours, or what its teacher makes of it. What starts
 from noise under a style loss keeps no structure. Then come the painting's strokes, their weight rising; then,
-where asked for, steadiness.
+where asked for, steadiness. Styles that train together take the steps in turn, and share most of what they learn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -34,14 +35,20 @@ from tsn.style import weights as shipped
 from tsn.style.families import NETS
 from tsn.style.lockable import LockableNet
 from tsn_training import losses, objective, perceptual, photos, records
-from tsn_training.config import StyleConfig, load_config
+from tsn_training.config import StyleConfig, load_styles
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, launch
 from tsn_training.motion import Pair
 from tsn_training.objective import Target
 from tsn_training.parallel import Place, require_even
 from tsn_training.step import decayed, take
+from tsn_training.together import Together
 
-LOG_EVERY = 20
+SPIKES = 10.0
+"""Weight of what keeps a net from shouting in one spot; it should find nothing to say."""
+GROUND_RATE = 50.0
+"""Of the last bias, the colour where no channel speaks. Adam moves it by a learning rate a step, and the sum of a 9x9
+kernel by 81 of them: so kernels made darkness out of a grey ground, in red where the painting had some."""
+LOG_EVERY = 19  # prime to any number of styles that take turns, so that each gets its rows
 
 
 def learning_rate(step: int, total: int, peak: float) -> float:
@@ -55,7 +62,7 @@ def style_weight(step: int, total: int, low: float, high: float) -> float:
 
 
 def loss_of(
-    net: torch.nn.Module,
+    net: Callable[[Tensor], Tensor],
     pair: Pair,
     step: int,
     *,
@@ -96,10 +103,30 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
     return path
 
 
+def begun(config: StyleConfig, start_from: Path | None) -> LockableNet:
+    """A net as it is before the first step."""
+    net = NETS[config.family](width=config.width, blocks=config.blocks)
+    if start_from:
+        state = shipped.load(shipped.describe(start_from)).state_dict()
+        try:
+            net.load_state_dict(state)
+        except RuntimeError as error:
+            net_name = f"{config.family}, width {config.width}, {config.blocks} blocks"
+            raise InputError(f"{start_from} is of another net than {net_name}.") from error
+    return net
+
+
 def train(
-    config: StyleConfig, out: Path, here: Place, *, resume: bool, start_from: Path | None, max_steps: int | None
-) -> Path | None:
-    """Train, or go on training; the weights' file, in the first process."""
+    styles: Sequence[StyleConfig],
+    out: Path,
+    here: Place,
+    *,
+    resume: bool,
+    start_from: Path | None,
+    max_steps: int | None,
+) -> list[Path]:
+    """Train, or go on training; the weights' files, in the first process."""
+    config = styles[0]  # where they are one: samples and schedule
     require_even(config.batch, world=here.world, accumulate=config.accumulate)
     torch.manual_seed(config.seed)
     paths, held_back = photos.find(config.photos, config.held_back)
@@ -110,35 +137,37 @@ def train(
 
     features, trunk = perceptual.load(out.parent)
     features = features.without_idle_channels(show.cpu())
-    target = objective.target(config, features, paths).to(here.device)
+    targets = [objective.target(style, features, paths).to(here.device) for style in styles]
 
-    net = NETS[config.family](width=config.width, blocks=config.blocks)
-    if start_from:
-        begun = shipped.load(shipped.describe(start_from)).state_dict()
-        try:
-            net.load_state_dict(begun)
-        except RuntimeError as error:
-            net_name = f"{config.family}, width {config.width}, {config.blocks} blocks"
-            raise InputError(f"{start_from} is of another net than {net_name}.") from error
-    net = net.to(here.device, memory_format=torch.channels_last)
-    teacher = shipped.load(shipped.resolve(str(config.teacher))).to(here.device) if config.teacher else None
-    optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate)
+    nets = Together([begun(style, start_from) for style in styles])
+    nets = nets.to(here.device, memory_format=torch.channels_last)
+    teachers = [
+        shipped.load(shipped.resolve(str(style.teacher))).to(here.device) if style.teacher else None for style in styles
+    ]
+    named = dict(nets.named_parameters())
+    grounds = [named.pop(f"{place}.leave.conv.bias") for place in range(len(nets))]
+    groups = [{"params": list(named.values())}, {"params": grounds, "times": GROUND_RATE}]
+    optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
-    state: dict[str, records.Stateful] = {"net": net, "optimizer": optimizer, "scaler": scaler}
+    state: dict[str, records.Stateful] = {"net": nets, "optimizer": optimizer, "scaler": scaler}
     first = records.resume(out, state) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
 
-    shared = here.share(net)
+    shared = here.share(nets, in_turn=len(styles) > 1)
     share = photos.Share(config, first=first, rank=here.rank, world=here.world)
     batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
     last = min(config.steps, max_steps or config.steps)
     with records.Log(out, start=first) if here.first else nullcontext() as log:
         for step in range(first, last):
+            turn = step % len(styles)
 
-            def loss(batch: list[Tensor], step: int = step) -> tuple[Tensor, dict[str, Tensor]]:
+            def loss(batch: list[Tensor], step: int = step, turn: int = turn) -> tuple[Tensor, dict[str, Tensor]]:
                 pair = Pair(*(x.to(here.device) for x in batch))
-                return loss_of(shared, pair, step, target=target, teacher=teacher)
+                net = partial(shared, style=turn)
+                lost, parts = loss_of(net, pair, step, target=targets[turn], teacher=teachers[turn])
+                parts["spikes"] = losses.spikes(nets.inner)
+                return lost + SPIKES * parts["spikes"], parts
 
             parts = take(
                 step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, here=here,
@@ -146,22 +175,25 @@ def train(
             )  # fmt: skip
             done = step + 1
             if log and (done % LOG_EVERY == 0 or done == last):
-                log.losses(done, parts, columns=LOGGED, said=f"{done}/{config.steps}")
+                log.losses(done, parts, columns=LOGGED, said=f"{done}/{config.steps} {styles[turn].name}")
             if log and (done % config.save_every == 0 or done == last):
                 records.save(out, done, state)
-                log.picture(done, painted_sheet(net, show))
-    return export(net, config, out, trunk=trunk, step=max(first, last)) if here.first else None
+                log.picture(done, painted_sheet(nets, show))
+    if not here.first:
+        return []
+    done = max(first, last)
+    return [export(net, style, out, trunk=trunk, step=done) for net, style in zip(nets, styles, strict=True)]
 
 
-LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal")
+LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "spikes")
 
 
 @torch.inference_mode()
-def painted_sheet(net: torch.nn.Module, show: Tensor) -> Tensor:
-    """Photos above, painted below: (3, H, W)."""
+def painted_sheet(nets: Iterable[torch.nn.Module], show: Tensor) -> Tensor:
+    """Photos above, painted below by one net after another: (3, H, W)."""
     from torchvision.utils import make_grid
 
-    return make_grid(torch.cat([show, net(show).float()]), nrow=len(show)).cpu()
+    return make_grid(torch.cat([show, *(net(show).float() for net in nets)]), nrow=len(show)).cpu()
 
 
 @click.command(help=__doc__)
@@ -174,11 +206,11 @@ def painted_sheet(net: torch.nn.Module, show: Tensor) -> Tensor:
 def main(
     ctx: click.Context, config: Path, out: Path, resume: str, start_from: Path | None, max_steps: int | None
 ) -> None:
-    def prepare() -> Callable[[Place], Path | None]:
-        checked = load_config(config, StyleConfig)
+    def prepare() -> Callable[[Place], list[Path]]:
+        styles = load_styles(config)
         if start_from and not start_from.is_file():
             raise InputError(f"The weights to start from do not exist: {start_from}")
-        return partial(train, checked, out, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
+        return partial(train, styles, out, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
 
     launch(ctx, out, prepare)
 

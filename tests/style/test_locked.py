@@ -86,7 +86,7 @@ def test_a_survey_that_lost_a_layer_is_refused(painter, picture):
     survey = painter.survey([picture(32, 32)])
     tensors = dict(survey.tensors)
     del tensors["00.mean"]
-    with raises(InputError, match="expected 14 statistics of 72 channels, found 13 of 70"):
+    with raises(InputError, match="expected 16 statistics of 80 channels, found 15 of 78"):
         painter.locked(Survey(of=survey.of, tensors=tensors))
 
 

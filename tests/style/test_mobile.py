@@ -27,8 +27,8 @@ def test_norms_are_named_in_the_order_they_run() -> None:
     net = MobileNet(width=2, blocks=2)
 
     inverted = [32, 32, 16]
-    assert [layer.conv.out_channels for layer in net.norms()] == [2, 6, 16, *inverted, *inverted, 6, 2, 2]
-    assert len(net.survey([torch.rand(1, 3, 16, 16)])) == 6 + 3 * 2
+    assert [layer.conv.out_channels for layer in net.norms()] == [2, 6, 16, *inverted, *inverted, 6, 2, 2, 2]
+    assert len(net.survey([torch.rand(1, 3, 16, 16)])) == 7 + 3 * 2
 
 
 def test_a_depthwise_filter_sees_one_channel() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,6 +96,20 @@ def write_picture(path: Path, width: int = 64, height: int = 48, seed: int = 0) 
 def picture() -> Callable[..., Path]:
     """picture(path, width=64, height=48, seed=0): a file of noise, in the format of its ending."""
     return write_picture
+
+
+@pytest.fixture
+def ranks() -> Callable[[int], list[dict[str, str]]]:
+    """ranks(world): what torchrun tells each of so many processes, at a port that is free."""
+
+    def told(world: int) -> list[dict[str, str]]:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = str(one.getsockname()[1])
+        joined = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        return [joined | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world)]
+
+    return told
 
 
 @functools.cache

@@ -11,15 +11,21 @@ import pytest
 import yaml
 
 from tsn.errors import InputError, UsageError
-from tsn_training.config import StyleConfig, load_config
+from tsn_training.config import StyleConfig, load_config, load_styles
 
 EVERY = sorted((Path(__file__).parents[2] / "training/configs").glob("*.yaml"))
 CONFIGS = [path for path in EVERY if "painting" in yaml.safe_load(path.read_text())]  # not those of train_adain.py
+JOINT = [path for path in EVERY if path.stem.startswith("together")]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_configs_that_come_along_are_valid(path: Path) -> None:
     assert load_config(path, StyleConfig).name == path.stem
+
+
+@pytest.mark.parametrize("path", JOINT, ids=lambda path: path.stem)
+def test_styles_that_come_along_can_train_together(path: Path) -> None:
+    assert len(load_styles(path)) > 1
 
 
 @pytest.mark.parametrize(

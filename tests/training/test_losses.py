@@ -7,7 +7,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsn_training.losses import colour_loss, content_loss, gram, style_loss, temporal_loss, total_variation
+from tsn_training.losses import (
+    Moments,
+    colour_loss,
+    content_loss,
+    gram,
+    moments,
+    spikes,
+    style_loss,
+    temporal_loss,
+    total_variation,
+)
 from tsn_training.motion import sample
 
 WEIGHTS = {"1_1": 0.5, "2_1": 2.0}
@@ -17,8 +27,8 @@ def maps(seed: int, *shape: int) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def grams(seed: int) -> dict[str, torch.Tensor]:
-    return {"1_1": gram(maps(seed, 1, 3, 4, 4)), "2_1": gram(maps(seed + 1, 1, 5, 2, 2))}
+def painting(seed: int) -> dict[str, Moments]:
+    return {"1_1": moments(maps(seed, 1, 3, 4, 4)), "2_1": moments(maps(seed + 1, 1, 5, 2, 2))}
 
 
 def test_gram_by_hand() -> None:
@@ -49,27 +59,42 @@ def test_gram_sums_in_full_precision_under_autocast() -> None:
     torch.testing.assert_close(mixed, gram(features))
 
 
-def test_style_loss_by_hand() -> None:
-    painted = {"1_1": torch.tensor([[[2.0]], [[1.0]]]), "2_1": torch.tensor([[[5.0]], [[3.0]]])}
-    target = {"1_1": torch.tensor([[[1.0]]]), "2_1": torch.tensor([[[4.0]]])}
+def test_moments_part_the_gram_matrix() -> None:
+    features = maps(0, 2, 4, 5, 6)
+    mean, centred = moments(features)
 
-    # Samples: 0.5 * 1 + 2 / 16 and 0.5 * 0 + 2 / 16; their mean, over the sum of the weights.
-    assert style_loss(painted, target, WEIGHTS).item() == pytest.approx((0.625 + 0.125) / 2 / 2.5)
+    torch.testing.assert_close(centred + mean[:, :, None] * mean[:, None, :], gram(features))
+    torch.testing.assert_close(moments(features + 3).gram, centred, rtol=1e-4, atol=1e-5)
+
+
+def test_style_loss_by_hand() -> None:
+    painted = {
+        "1_1": Moments(torch.tensor([[2.0], [1.0]]), torch.tensor([[[2.0]], [[1.0]]])),
+        "2_1": Moments(torch.tensor([[5.0], [3.0]]), torch.tensor([[[5.0]], [[3.0]]])),
+    }
+    target = {
+        "1_1": Moments(torch.tensor([[1.0]]), torch.tensor([[[1.0]]])),
+        "2_1": Moments(torch.tensor([[5.0]]), torch.tensor([[[4.0]]])),
+    }
+
+    # Samples: (0.5 * (1 + 1) + 2 * (1 / 16 + 0)) / 2 and (0.5 * 0 + 2 * (1 / 16 + 4 / 25)) / 2; mean, by the weights.
+    first, second = (1 + 0.125) / 2, (0.125 + 0.32) / 2
+    assert style_loss(painted, target, WEIGHTS).item() == pytest.approx((first + second) / 2 / 2.5)
 
 
 def test_style_loss_of_the_painting_itself_is_zero() -> None:
-    assert style_loss(grams(0), grams(0), WEIGHTS).item() == 0
-    assert style_loss(grams(0), grams(5), WEIGHTS).item() > 0.01
+    assert style_loss(painting(0), painting(0), WEIGHTS).item() == 0
+    assert style_loss(painting(0), painting(5), WEIGHTS).item() > 0.01
 
 
 @settings(max_examples=20, deadline=None)
 @given(scale=st.floats(1e-2, 1e2))
 def test_style_loss_does_not_know_how_strong_a_layer_is(scale: float) -> None:
-    def scaled(one: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return one | {"2_1": one["2_1"] * scale}
+    def scaled(one: dict[str, Moments]) -> dict[str, Moments]:
+        return one | {"2_1": Moments(one["2_1"].mean * scale, one["2_1"].gram * scale**2)}
 
     torch.testing.assert_close(
-        style_loss(scaled(grams(0)), scaled(grams(5)), WEIGHTS), style_loss(grams(0), grams(5), WEIGHTS)
+        style_loss(scaled(painting(0)), scaled(painting(5)), WEIGHTS), style_loss(painting(0), painting(5), WEIGHTS)
     )
 
 
@@ -79,12 +104,20 @@ def test_content_loss_is_relative() -> None:
     assert content_loss(plate + 1, plate).item() == pytest.approx(1 / 16)
 
 
-def test_colour_loss_of_an_offset_is_its_square() -> None:
+def test_colour_loss_by_hand() -> None:
     plate = maps(0, 2, 3, 16, 24)
 
-    assert colour_loss(plate + 0.2, plate).item() == pytest.approx(0.04, rel=1e-4)
+    assert colour_loss(plate + 0.2, plate).item() == pytest.approx(0.04 + 0.04**2 / 0.01, rel=1e-4)
     green = torch.tensor((0.0, 0.5, 0.0)).view(1, 3, 1, 1)
-    assert colour_loss(plate + green, plate).item() == pytest.approx(0.5**2 / 3, rel=1e-4)
+    error = 0.5**2 / 3
+    assert colour_loss(plate + green, plate).item() == pytest.approx(error + error**2 / 0.01, rel=1e-4)
+
+
+def test_colour_loss_would_rather_have_a_little_everywhere_than_a_blob() -> None:
+    plate, blob = torch.full((1, 3, 32, 32), 0.1), torch.full((1, 3, 32, 32), 0.1)
+    blob[..., :8, :8] += 0.8  # a sixteenth of the picture: the same sum of squares as 0.2 all over
+
+    assert colour_loss(blob, plate) > 5 * colour_loss(plate + 0.2, plate)
 
 
 def test_colour_loss_leaves_strokes_free() -> None:
@@ -93,7 +126,7 @@ def test_colour_loss_leaves_strokes_free() -> None:
     strokes = 0.4 * (1 - 2.0 * ((x + y) % 2))
 
     assert colour_loss(plate + strokes, plate).item() == pytest.approx(0, abs=1e-12)
-    assert colour_loss(plate + strokes, plate, size=1).item() == pytest.approx(0.16, rel=1e-4)
+    assert colour_loss(plate + strokes, plate, size=1).item() == pytest.approx(0.16 + 0.16**2 / 0.01, rel=1e-4)
 
 
 def test_total_variation_by_hand() -> None:
@@ -101,6 +134,17 @@ def test_total_variation_by_hand() -> None:
 
     assert total_variation(x).item() == pytest.approx((1 + 9) / 2 + (0 + 4) / 2)
     assert total_variation(torch.full((1, 3, 4, 4), 0.7)).item() == 0
+
+
+def test_spikes_are_what_rises_far_above_the_rest() -> None:
+    calm = torch.randn(2, 4, 32, 32, generator=torch.Generator().manual_seed(0)).clamp(-3, 3)
+    loud = calm.clone()
+    loud[0, 1, 7, 9] = 60.0
+
+    assert spikes([calm]).item() == 0
+    rms = loud[0, 1].square().mean().sqrt()
+    assert spikes([loud]).item() == pytest.approx(((60 / rms - 4) ** 2 / loud.numel()).item(), rel=1e-4)
+    assert spikes([5 * loud, calm]).item() == pytest.approx(spikes([loud]).item() / 2, rel=1e-4)
 
 
 # --- temporal ------------------------------------------------------------------------------------------------------
@@ -156,7 +200,7 @@ def test_a_batch_costs_the_mean_of_its_samples(loss: str) -> None:
 
     def of(i: slice) -> float:
         found = {
-            "style": lambda: style_loss({"1_1": gram(a[i])}, {"1_1": gram(b[:1])}, {"1_1": 1.0}),
+            "style": lambda: style_loss({"1_1": moments(a[i])}, {"1_1": moments(b[:1])}, {"1_1": 1.0}),
             "content": lambda: content_loss(a[i], b[i]),
             "colour": lambda: colour_loss(a[i], b[i]),
             "smooth": lambda: total_variation(a[i]),

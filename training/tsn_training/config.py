@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -47,6 +47,8 @@ class StyleConfig(BaseModel):
             same net on one CPU and on eight GPUs.
         accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
         style_weight: at the start and after 40% of the steps after copying.
+        style_scales: the picture is compared with the painting as it is (1) and at a fraction of the size (2: half):
+            what a layer sees is then twice as large, and so are the strokes that it asks for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,6 +73,7 @@ class StyleConfig(BaseModel):
     copy_steps: int = Field(ge=0)
     style_weight: tuple[Positive, Positive]
     style_layers: dict[Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1"], Positive] = Field(min_length=1)
+    style_scales: tuple[Annotated[int, Field(ge=1, le=4)], ...] = Field(default=(1, 2), min_length=1)
     colour_weight: float = Field(ge=0)
     smooth_weight: float = Field(ge=0)
     temporal: Temporal | None = None
@@ -104,12 +107,57 @@ def load_config(path: Path, kind: type[Config]) -> Config:
         InputError: the file cannot be read.
         UsageError: it is no YAML, or a value is missing, unknown or impossible; names every such value.
     """
+    return _checked(path, _read(path), kind)
+
+
+def load_styles(path: Path) -> tuple[StyleConfig, ...]:
+    """Read and check the training of one style, or of several together.
+
+    A file with `together: [a.yaml, b.yaml]` names the files of its styles, beside it; every other key in it is put in
+    the place of theirs. What says which samples are drawn, and when what is learnt, must then be the same for all.
+
+    Raises:
+        InputError, UsageError: as `load_config`.
+    """
+    raw = _read(path)
+    if not isinstance(raw, dict) or "together" not in raw:
+        return (_checked(path, raw, StyleConfig),)
+    shared = {key: value for key, value in raw.items() if key != "together"}
+    names = raw["together"]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{path}: together must be a list of files, got {names!r}.")
+    styles = []
+    for file in (path.parent / name for name in names):
+        own = _read(file)
+        styles.append(_checked(file, own | shared if isinstance(own, dict) else own, StyleConfig))
+    if len({style.name for style in styles}) < len(styles):
+        raise UsageError(f"{path}: two styles of one name.", hint="Each writes NAME.safetensors.")
+    for key in _SHARED:
+        found = {str(getattr(style, key)) for style in styles}
+        if len(found) > 1:
+            raise UsageError(
+                f"{path}: styles that train together must agree on {key}, found {' and '.join(sorted(found))}.",
+                hint=f"Give {key} in {path.name}.",
+            )
+    return tuple(styles)
+
+
+_SHARED = (
+    "family", "width", "blocks", "photos", "held_back", "seed", "batch", "accumulate", "precision", "learning_rate",
+    "copy_steps", "stages", "save_every", "workers",
+)  # fmt: skip
+
+
+def _read(path: Path) -> Any:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"Cannot read the training file {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+
+
+def _checked(path: Path, raw: Any, kind: type[Config]) -> Config:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:

@@ -16,11 +16,11 @@ RESUME = click.option("--resume", type=click.Choice(["auto", "never"]), default=
 MAX_STEPS = click.option("--max-steps", type=click.IntRange(min=1), help="Stop early: a smoke run.")
 
 
-def launch(ctx: click.Context, out: Path, prepare: Callable[[], Callable[[Place], Path | None]]) -> None:
+def launch(ctx: click.Context, out: Path, prepare: Callable[[], Callable[[Place], list[Path]]]) -> None:
     """Run a training and end the command as `tsn` would: faults in a line, exit codes of `tsn.errors`.
 
     Args:
-        prepare: checks what was asked for, and returns what trains; that returns the weights' file.
+        prepare: checks what was asked for, and returns what trains; that returns the weights' files.
     """
 
     def run() -> None:
@@ -30,8 +30,8 @@ def launch(ctx: click.Context, out: Path, prepare: Callable[[], Callable[[Place]
         except OSError as error:
             raise cannot_write(out, error) from error
         with place() as here:
-            path = train(here)
-        if path:
+            paths = train(here)
+        for path in paths:
             click.echo(path)
 
     ctx.exit(outcome(run, Settings()))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,15 +20,46 @@ def gram(features: Tensor) -> Tensor:
         return flat @ flat.transpose(1, 2) / (h * w)
 
 
-def style_loss(painted: dict[str, Tensor], target: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
-    """Weighted mean over layers of |G - G*|^2 / |G*|^2: layers compare whatever the scale of their features.
+class Moments(NamedTuple):
+    """What a layer holds of a texture.
+
+    Attributes:
+        mean: of each channel, (N, C).
+        gram: the Gram matrix of what deviates from it, (N, C, C).
+    """
+
+    mean: Tensor
+    gram: Tensor
+
+    def to(self, device: torch.device) -> Moments:
+        return Moments(self.mean.to(device), self.gram.to(device))
+
+
+def moments(features: Tensor) -> Moments:
+    """Mean and centred Gram matrix of feature maps (N, C, H, W), per sample.
+
+    A plain Gram matrix is the sum of both, and the means, which are mostly palette, rule it: a net may then trade
+    strokes for colour. Apart, even grounds stay even and ink stays ink (docs/training.md).
+    """
+    mean = features.float().mean((2, 3))
+    return Moments(mean, gram(features - mean[..., None, None]))
+
+
+def style_loss(painted: Mapping[str, Moments], target: Mapping[str, Moments], weights: Mapping[str, float]) -> Tensor:
+    """Weighted mean over layers of (|G - G*|^2 / |G*|^2 + |m - m*|^2 / |m*|^2) / 2: layers compare whatever the scale
+    of their features.
 
     Args:
-        painted: Gram matrices per layer, each (N, C, C).
-        target: the painting's, each (1, C, C).
+        painted: moments per layer.
+        target: the painting's, of one sample each.
         weights: of the layers.
     """
-    terms = [w * ((painted[k] - target[k]) ** 2).sum((1, 2)) / (target[k] ** 2).sum() for k, w in weights.items()]
+    terms = []
+    for layer, weight in weights.items():
+        mine, its = painted[layer], target[layer]
+        texture = ((mine.gram - its.gram) ** 2).sum((1, 2)) / (its.gram**2).sum()
+        palette = ((mine.mean - its.mean) ** 2).sum(1) / (its.mean**2).sum()
+        terms.append(weight * (texture + palette) / 2)
     return torch.stack(terms).sum(0).mean() / sum(weights.values())
 
 
@@ -35,20 +69,32 @@ def content_loss(painted: Tensor, plate: Tensor) -> Tensor:
 
 
 def colour_loss(painted: Tensor, wanted: Tensor, size: int = 8) -> Tensor:
-    """Mean squared error of colours averaged over `size` pixels: palette and light find their places, strokes are free.
+    """Error e of colours averaged over `size` pixels, as e + e^2 / 0.01: places keep their colour, strokes are free.
 
     Content features forgive any change of tone, and a Gram matrix wants the painting's palette in every crop; together
-    they put bright blobs where the plate is dark, and its commonest colour everywhere.
+    they put bright blobs where the plate is dark, and its commonest colour everywhere. Squares alone let a net gather
+    all accents of a painting in one such blob, which is why large errors count for more.
 
     Args:
         wanted: the plate in the painting's colours (`palette.recoloured`), (N, 3, H, W) as `painted`.
     """
-    return (F.avg_pool2d(painted - wanted, size) ** 2).mean()
+    error = F.avg_pool2d(painted - wanted, size).square().mean(1)
+    return (error + error.square() / 0.01).mean()
 
 
 def total_variation(x: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels."""
     return ((x[..., 1:] - x[..., :-1]) ** 2).mean() + ((x[..., 1:, :] - x[..., :-1, :]) ** 2).mean()
+
+
+def spikes(maps: Sequence[Tensor], limit: float = 4.0) -> Tensor:
+    """How far features (N, C, H, W) rise beyond `limit` times their channel's root mean square, squared.
+
+    Instance norm lets a net set a channel's strength by one spot, where it shouts: Karras et al., StyleGAN2 (2020), saw
+    droplets of it, and we saw red blobs in dark corners, each block shouting louder than the one before.
+    """
+    levels = [x.float() / x.float().square().mean((2, 3), keepdim=True).sqrt().clamp(min=1e-3) for x in maps]
+    return torch.stack([F.relu(level.abs() - limit).square().mean() for level in levels]).mean()
 
 
 def temporal_loss(now: Tensor, then: Tensor, flow: Tensor, visible: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +23,23 @@ class Target:
 
     Attributes:
         features: the perceptual net.
-        grams: Gram matrix of each style layer, (1, C, C).
+        moments: of each style layer, for each of the config's `style_scales`.
         colours: from a plate's colours to the painting's, see `palette`.
     """
 
     config: StyleConfig
     features: perceptual.Features
-    grams: dict[str, Tensor]
+    moments: dict[int, dict[str, losses.Moments]]
     colours: Tensor
 
     def to(self, device: torch.device) -> Target:
         return Target(
             config=self.config,
             features=self.features.to(device, memory_format=torch.channels_last),
-            grams={layer: gram.to(device) for layer, gram in self.grams.items()},
+            moments={
+                scale: {layer: found.to(device) for layer, found in layers.items()}
+                for scale, layers in self.moments.items()
+            },
             colours=self.colours.to(device),
         )
 
@@ -56,7 +60,6 @@ def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]
     width = round(painting.shape[3] * config.painting_height / painting.shape[2])
     painting = F.interpolate(painting, size=(config.painting_height, width), mode="bicubic", antialias=True)
     painting = painting.clamp(0, 1)
-    maps = features(painting)
     step = max(1, len(paths) // PALETTE_PHOTOS)
     crops = [
         photos.crop(photos.load_image(p), 128, photos.generator(config.seed, i)) for i, p in enumerate(paths[::step])
@@ -64,9 +67,16 @@ def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]
     return Target(
         config=config,
         features=features,
-        grams={layer: losses.gram(maps[layer]) for layer in config.style_layers},
+        moments={
+            scale: _moments(features(F.avg_pool2d(painting, scale)), config.style_layers)
+            for scale in config.style_scales
+        },
         colours=palette(crops, painting[0], photos.generator(config.seed)),
     )
+
+
+def _moments(maps: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, losses.Moments]:
+    return {layer: losses.moments(maps[layer]) for layer in layers}
 
 
 def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
@@ -75,9 +85,15 @@ def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
     with torch.no_grad():
         wanted = target.features(plate, last=perceptual.CONTENT_LAYER)[perceptual.CONTENT_LAYER]
     layers = target.config.style_layers
+    style = [
+        losses.style_loss(
+            _moments(maps if scale == 1 else target.features(F.avg_pool2d(painted, scale)), layers), wanted_here, layers
+        )
+        for scale, wanted_here in target.moments.items()
+    ]
     return {
         "content": losses.content_loss(maps[perceptual.CONTENT_LAYER], wanted),
-        "style": losses.style_loss({k: losses.gram(maps[k]) for k in layers}, target.grams, layers),
+        "style": torch.stack(style).mean(),
         "colour": losses.colour_loss(painted, target.wanted_colours(plate)),
         "smooth": losses.total_variation(painted),
     }

@@ -32,11 +32,16 @@ class Place:
     def first(self) -> bool:
         return self.rank == 0
 
-    def share(self, net: nn.Module) -> nn.Module:
-        """The net with its gradients averaged over all processes (DDP), or as it is where there is one."""
+    def share(self, net: nn.Module, *, in_turn: bool = False) -> nn.Module:
+        """The net with its gradients averaged over all processes (DDP), or as it is where there is one.
+
+        Args:
+            in_turn: a step may leave some of its parameters out, the same ones in every process.
+        """
         if self.world == 1:
             return net
-        return DistributedDataParallel(net, device_ids=[self.device.index] if self.device.type == "cuda" else None)
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(net, device_ids=ids, find_unused_parameters=in_turn)
 
 
 @contextmanager

@@ -46,14 +46,14 @@ def take(
 
     Args:
         shared: what `loss_of` calls, perhaps wrapped by DDP.
-        rate: the learning rate of this step.
+        rate: the learning rate of this step; a parameter group may take it several `times`.
         out: where the last checkpoint is, for the message.
 
     Raises:
         TsnError: the loss or its gradient is no number; nothing has learnt from it.
     """
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("times", 1.0)
     optimizer.zero_grad(set_to_none=True)
     for part in range(config.accumulate):
         with (

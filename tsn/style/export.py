@@ -14,9 +14,10 @@ Height and width are free, from 8 pixels. A file is only kept once what it paint
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -64,17 +65,24 @@ def export(form: str, style: str, path: Path) -> float:
     return found
 
 
-def _row(net: Any) -> Iterator[str | ConvNorm | list[ConvNorm]]:
-    """A net as one row of parts: "halve", "enlarge", a layer, or the layers of a residual block."""
-    yield net.enter
-    for layer in net.down:
-        yield from ("halve", layer)
-    for block in net.body:
-        yield list(block.children())
-    yield from net.narrow
-    for layer in net.up:
-        yield from ("enlarge", layer)
-    yield net.leave
+@dataclass(frozen=True)
+class _Fork:
+    """What its parts make of the input, and what one layer beside them does (None: the input itself), added."""
+
+    parts: Sequence[_Part]
+    beside: ConvNorm | None
+
+
+_Part: TypeAlias = Literal["halve", "enlarge"] | ConvNorm | _Fork
+
+
+def _row(net: Any) -> list[_Part]:
+    """A net as one row of parts, as `LockableNet.paint` runs them."""
+    to_half, to_quarter = net.down
+    from_quarter, from_half = net.up
+    body = [_Fork(list(block.children()), None) for block in net.body]
+    below = _Fork(["halve", to_quarter, *body, *net.narrow, "enlarge", from_quarter], net.across)
+    return [net.enter, "halve", to_half, below, "enlarge", from_half, net.leave]
 
 
 # --- TorchScript ---------------------------------------------------------------------------------------------------
@@ -99,13 +107,14 @@ class _Layer(nn.Module):
         return torch.relu(x) if self.relu else x
 
 
-class _Residual(nn.Module):
-    def __init__(self, layers: list[ConvNorm]) -> None:
+class _Forked(nn.Module):
+    def __init__(self, fork: _Fork) -> None:
         super().__init__()
-        self.inner = nn.Sequential(*(_Layer(layer) for layer in layers))
+        self.inner = _flat(fork.parts)
+        self.beside = nn.Identity() if fork.beside is None else _Layer(fork.beside)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.inner(x)
+        return self.beside(x) + self.inner(x)
 
 
 class _Halved(nn.Module):
@@ -122,14 +131,13 @@ class _Enlarged(nn.Module):
         return torch.ops.aten.upsample_bilinear2d(x, [2 * x.size(2), 2 * x.size(3)], False)
 
 
-def _flat(net: LockableNet) -> nn.Sequential:
-    """The net as one row of modules."""
+def _flat(parts: Sequence[_Part]) -> nn.Sequential:
     made: list[nn.Module] = []
-    for part in _row(net):
+    for part in parts:
         if isinstance(part, str):
             made.append(_Halved() if part == "halve" else _Enlarged())
         else:
-            made.append(_Residual(part) if isinstance(part, list) else _Layer(part))
+            made.append(_Forked(part) if isinstance(part, _Fork) else _Layer(part))
     return nn.Sequential(*made)
 
 
@@ -145,7 +153,7 @@ class NukeStyle(nn.Module):
 
     def __init__(self, net: LockableNet) -> None:
         super().__init__()
-        self.net = _flat(net)
+        self.net = _flat(_row(net))
         self.strength = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -227,6 +235,17 @@ class _Graph:
             x = self.add("InstanceNormalization", x, *affine, epsilon=EPS)
         return self.add("Relu", x) if layer.relu else x
 
+    def row(self, x: str, parts: Sequence[_Part]) -> str:
+        for part in parts:
+            if isinstance(part, _Fork):
+                beside = x if part.beside is None else self.layer(x, part.beside)
+                x = self.add("Add", beside, self.row(x, part.parts))
+            elif part == "halve":
+                x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+            else:
+                x = self.enlarged(x) if part == "enlarge" else self.layer(x, part)
+        return x
+
     def enlarged(self, x: str) -> str:
         x = self.add("Pad", x, self.constant([0, 0, 1, 1] * 2), mode="edge")
         for _ in range(2):
@@ -248,17 +267,7 @@ def _write_onnx(net: LockableNet, info: StyleInfo, path: Path) -> None:
     missing = graph.add("Mod", graph.add("Neg", size), graph.constant([net.stride]))
     x = graph.add("Pad", "picture", graph.add("Concat", graph.constant([0] * 6), missing, axis=0), mode="reflect")
     x = graph.add("Sub", x, graph.constant(np.array(0.5, dtype=np.float32)))
-    for part in _row(net):
-        if isinstance(part, list):
-            inner = x
-            for layer in part:
-                inner = graph.layer(inner, layer)
-            x = graph.add("Add", x, inner)
-        elif part == "halve":
-            x = graph.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
-        else:
-            x = graph.enlarged(x) if part == "enlarge" else graph.layer(x, part)
-    x = graph.add("Sigmoid", x)
+    x = graph.add("Sigmoid", graph.row(x, _row(net)))
     x = graph.add("Slice", x, graph.constant([0, 0]), size, graph.constant([2, 3]))
     graph.nodes[-1].output[0] = "painted"
 

@@ -23,7 +23,7 @@ class StyleNet(LockableNet):
 
     Args:
         width: channels at full size; twice and four times that at 1/2 and 1/4. 16 is the slim net
-            (424k parameters), 32 is Johnson's.
+            (425k parameters), 32 is Johnson's.
         blocks: residual blocks at 1/4 size.
     """
 
@@ -38,5 +38,6 @@ class StyleNet(LockableNet):
         self.down = nn.ModuleList([ConvNorm(w, 2 * w, kernel=3), ConvNorm(2 * w, 4 * w, kernel=3)])
         self.body = nn.ModuleList([_Residual(4 * w) for _ in range(blocks)])
         self.narrow = nn.ModuleList()
+        self.across = ConvNorm(2 * w, 2 * w, kernel=1, relu=False)
         self.up = nn.ModuleList([ConvNorm(4 * w, 2 * w, kernel=3), ConvNorm(2 * w, w, kernel=3)])
         self.leave = ConvNorm(w, 3, kernel=9, norm=False, relu=False)

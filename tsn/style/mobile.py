@@ -44,5 +44,6 @@ class MobileNet(LockableNet):
         self.down = nn.ModuleList([ConvNorm(width, half, kernel=3), ConvNorm(half, quarter, kernel=3)])
         self.body = nn.ModuleList([_Inverted(quarter) for _ in range(blocks)])
         self.narrow = nn.ModuleList([ConvNorm(quarter, half, kernel=1)])
+        self.across = ConvNorm(half, width, kernel=1, relu=False)
         self.up = nn.ModuleList([ConvNorm(half, width, kernel=3), ConvNorm(width, width, kernel=3)])
         self.leave = ConvNorm(width, 3, kernel=5, norm=False, relu=False)
