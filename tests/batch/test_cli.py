@@ -176,9 +176,10 @@ def test_sigterm_is_ctrl_c(capsys):
 def test_an_interrupted_process_ends_even_if_it_cannot_clean_up(number):
     """Its cleaning waits for a thread that waits for a lock nobody gives back; so would the interpreter's end."""
     code = """if True:
-        import threading, time
+        import signal, threading, time
         from concurrent.futures import ThreadPoolExecutor
         from tsn_batch import guard
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background inherits none
         guard.END_S = 1
         taken = threading.Lock()
         taken.acquire()
