@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tsn.errors import Cancelled
+from tsn import frames as ranges
+from tsn.errors import Cancelled, OutputError
 from tsn.shot.event import Event
 from tsn.shot.output import cache_folder, make_folder
 from tsn.shot.plan import Plan
@@ -37,6 +38,7 @@ def render(
     Raises:
         UsageError: no such list of devices.
         Cancelled: Ctrl-C or SIGTERM; the message counts what is finished all the same.
+        OutputError: frames were removed while others were rendered.
         TsnError: of any other kind.
     """
     places = slots(device, workers)
@@ -65,6 +67,12 @@ def render(
         written = {number for number, file in _files(plan, numbers).items() if before.get(number) != file}
         kept = {number for number in tally.skipped if plan.source_of(number) is not None}
         raise Cancelled(_cancelled(len(written | kept))) from None
+    there = _files(plan, numbers)
+    if lost := [number for number in numbers if plan.source_of(number) is not None and number not in there]:
+        raise OutputError(
+            f"{len(lost)} of {len(numbers)} frames were written and are gone again: {ranges.compact(lost)}",
+            hint="Something removed them meanwhile. Render once more: only these are missing.",
+        )
     if way in ("bar", "plain", "openjd"):
         print(
             "\n".join(filter(None, [tally.table(terminal=way == "bar"), tally.summary(plan.shot.output)])), flush=True

@@ -19,6 +19,7 @@ from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.options import Options
 
 TIMEOUT_S = 60
+LAUNCH_FAILED = "launch failed requeued held"
 SCRIPT = """\
 #!/bin/sh
 # Written by tsn {version}: runs one step of {job}
@@ -32,8 +33,9 @@ exec {tsn} task {job} "$step" --device {device} --threads {threads}
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What the queue says of a step: Slurm's word for its state, its host and its reason for waiting."""
+    """What the queue says of a step: its number there, Slurm's word for its state, its host, its reason for waiting."""
 
+    id: str
     state: str
     host: str
     reason: str
@@ -52,6 +54,8 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     if shutil.which("sbatch") is None:
         raise UsageError("There is no `sbatch` on this host.", hint="Submit where Slurm's commands are installed.")
     if (job.folder / "job.json").exists() and job.facts()["farm"] == "slurm" and states(job):
+        if released := release(job):
+            return said(released)
         raise UsageError(
             f"{job.folder} is still in Slurm's queue.",
             hint=f"tsn status {job.folder}, or tsn cancel {job.folder} first.",
@@ -120,10 +124,27 @@ def states(job: Job) -> dict[str, State]:
     for line in _run("squeue", "--me", "-h", "-r", "-o", "%F|%K|%T|%N|%r").splitlines():
         number, index, state, host, reason = line.split("|", 4)
         if number in steps:
-            found[steps[number]] = State(state=state, host=host, reason=reason)
+            found[steps[number]] = State(id=number, state=state, host=host, reason=reason)
         elif number in offsets:
-            found[str(int(index) + offsets[number])] = State(state=state, host=host, reason=reason)
+            step = str(int(index) + offsets[number])
+            found[step] = State(id=f"{number}_{index}", state=state, host=host, reason=reason)
     return found
+
+
+def release(job: Job) -> int:
+    """Let steps go on that Slurm holds because a host couldn't launch them; how many those were. Raises DeviceError.
+
+    A host that comes back while its old copy of a step is still ending refuses the new one ("Duplicate jobid"), and
+    Slurm holds that until somebody says otherwise, with all that depend on it. What a person holds stays held.
+    """
+    held = [state.id for state in states(job).values() if state.reason == LAUNCH_FAILED]
+    if held:
+        _run("scontrol", "release", ",".join(held))
+    return len(held)
+
+
+def said(released: int) -> str:
+    return f"{released} step{'s' * (released > 1)} that Slurm held after a failed launch may go on"
 
 
 def cancel(job: Job) -> int:

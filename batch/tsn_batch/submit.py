@@ -78,12 +78,17 @@ def wait(jobs: Sequence[Job], *, say: Callable[[str], None]) -> None:
         TsnError: of the first fault's kind, naming its log.
     """
     told: dict[Path, str] = {}
+    held: set[Path] = set()
     silent = 0
     try:
         waiting = list(jobs)
         while waiting:
             try:
                 waiting = [job for job in waiting if slurm.states(job)]
+                for job in waiting:
+                    if (released := slurm.release(job)) and job.folder not in held:
+                        held.add(job.folder)
+                        say(f"{job.plan().shot.file.stem}: {slurm.said(released)}")
                 silent = 0
             except DeviceError:
                 silent += 1

@@ -11,13 +11,15 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from tsn.errors import Cancelled, DeviceError, kind_of
+from tsn.errors import Cancelled, DeviceError, TsnError, kind_of
 from tsn.io.sequence import cannot_write
+from tsn_batch import slurm
 from tsn_batch.job import FINISH, SURVEY, Job, Record, save_record
 
 PAUSES_S = (2.0, 8.0)
@@ -53,6 +55,9 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
         record = Record(code=code if code >= 0 else 4, host=socket.gethostname(), message=message)
     seconds = time.monotonic() - started
     save_record(job.record_file(step), replace(record, attempts=attempt, seconds=seconds))
+    with suppress(TsnError):  # of no farm, or Slurm doesn't answer: the next one that ends will try again
+        if job.facts()["farm"] == "slurm":
+            slurm.release(job)
     if code == 130:
         raise Cancelled(f"Cancelled. Log: {log}")
     if code:

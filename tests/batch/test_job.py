@@ -198,7 +198,7 @@ def test_status_names_what_failed(tsn, job) -> None:
     save_record(job.record_file("0"), Record(code=0, host="n1", rendered=3, painting=1.5))
     save_record(job.record_file("1"), Record(code=3, host="n2", attempts=3, message="sh.1005.exr is gone"))
     job.log("1").write_text("")
-    states = {"2": slurm.State(state="RUNNING", host="n1", reason="None")}
+    states = {"2": slurm.State(id="7_2", state="RUNNING", host="n1", reason="None")}
     told = submit.status(job, states)
     assert told.splitlines()[0] == "sh: 1 of 3 chunks, 3 of 7 frames done"
     assert re.search(rf"chunk 1 \(1004-1006\) +failed with 3: sh.1005.exr is gone +n2 +{job.log('1')}", told)

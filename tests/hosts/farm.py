@@ -154,6 +154,22 @@ class Farm:
             check=False,
         )
 
+    def can_launch(self, host: str, *, can: bool) -> None:
+        """Take away the folder in which its daemon starts jobs, or bring it back."""
+        spool, away = self.home / f"spool-{host}", self.home / f"spool-{host}.away"
+        if can:
+            spool.unlink()
+            away.rename(spool)
+        else:
+            spool.rename(away)
+            spool.touch()
+
+    def resume(self) -> None:
+        """What an administrator does with hosts that Slurm has taken out."""
+        drained = [host for host, state in self.nodes().items() if state.startswith("drain")]
+        if drained:
+            self.desk("scontrol", "update", f"nodename={','.join(drained)}", "state=resume")
+
     def nodes(self) -> dict[str, str]:
         lines = self.desk("sinfo", "-h", "-N", "-o", "%N %T").stdout.split()
         return dict(zip(lines[::2], lines[1::2], strict=True))

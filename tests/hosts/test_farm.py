@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ import pytest
 PYTHON = sys.executable
 TSN = [PYTHON, "-m", "tsn_batch"]
 LONG = 600
+LAUNCH = "launch failed requeued held"
 
 
 def tsn(*words: str | Path, timeout: float = LONG, **env: str) -> subprocess.CompletedProcess[str]:
@@ -75,6 +77,14 @@ def until_empty(farm) -> None:
         raise AssertionError(f"{error}\n{words}") from error
 
 
+def refused(farm) -> list[str]:
+    """Steps that Slurm holds since their host couldn't launch them, when none is at work that would let them go on."""
+    lines = farm.desk("squeue", "-h", "-r", "-o", "%T|%r").stdout.splitlines()
+    return (
+        [] if any(line.startswith(("RUNNING", "COMPLETING")) for line in lines) else [x for x in lines if LAUNCH in x]
+    )
+
+
 def busy(farm, host: str) -> bool:
     return bool(farm.desk("squeue", "-h", "-w", host, "-t", "RUNNING", "-o", "%i").stdout.split())
 
@@ -99,6 +109,18 @@ def held(farm) -> Iterator[None]:
         yield
     finally:
         farm.desk("scontrol", "update", "nodename=n1,n2", "state=resume")
+
+
+@contextmanager
+def broken(farm, *hosts: str) -> Iterator[None]:
+    """Hosts that can't launch anything until the block ends."""
+    for host in hosts:
+        farm.can_launch(host, can=False)
+    try:
+        yield
+    finally:
+        for host in hosts:
+            farm.can_launch(host, can=True)
 
 
 # --- the same bits, wherever -------------------------------------------------------------------------
@@ -189,6 +211,14 @@ def test_hosts_fail_and_every_frame_is_right(farm, make_shot) -> None:
         return busy(farm, "n1") and busy(farm, "n2") and any(styled.glob("sh.*.exr")) and log.exists()
 
     def all_right() -> None:
+        # A host that comes back while its old copy of a chunk is ending refuses the new one, now and then: Slurm takes
+        # the host out and holds the chunk. An administrator lets in the one, and submitting again the other.
+        until(lambda: not queue(farm) or refused(farm), "an empty queue")
+        if refused(farm):
+            print("a host refused its chunk")
+            farm.resume()
+            done = submit(farm, shot, "--chunk-size", "32")
+            assert done.returncode == 0 and "may go on" in done.stdout, done.stdout + done.stderr
         until_empty(farm)
         done = tsn("status", job, "--json")
         assert bits(styled) == whole, words_of(job) + done.stdout
@@ -269,6 +299,47 @@ def test_chunks_fail_for_a_while_and_for_good(farm, make_shot) -> None:
     (plate / "sh.1001.exr").touch()  # rendered again, with a frame short
     done = submit(farm, shot, "--chunk-size", "3", "--wait")
     assert done.returncode == 3 and "1004" in done.stderr, "told before anything is submitted"
+
+
+def test_hosts_that_cannot_launch(farm, make_shot) -> None:
+    """Slurm holds what a host couldn't start. A sibling that ends lets it go on, and so do --wait and a new submit."""
+    shot = make_shot(12, window=0, cuts="[]")
+    whole = right(shot)
+    styled = shot.parent / "styled"
+    farm.until_idle()
+
+    def held_steps() -> int:
+        return farm.desk("squeue", "-h", "-r", "-o", "%r").stdout.splitlines().count(LAUNCH)
+
+    # Surveyed now, so that all that is submitted below is two chunks, one for each host.
+    assert submit(farm, shot, "--chunk-size", "6", "--wait").returncode == 0
+    assert taken(shot) == whole
+
+    with broken(farm, "n1"):
+        assert submit(farm, shot, "--chunk-size", "6").returncode == 0
+        until(held_steps, "a refused chunk")
+    until_empty(farm)
+    assert bits(styled) == whole
+
+    shutil.rmtree(styled)
+    with broken(farm, "n1", "n2"):
+        assert submit(farm, shot, "--chunk-size", "6").returncode == 0
+        until(lambda: held_steps() == 2, "two refused chunks")
+        assert LAUNCH in farm.desk(*TSN, "status", shot).stdout
+    farm.resume()
+    again = submit(farm, shot, "--chunk-size", "6")
+    assert "2 steps that Slurm held after a failed launch may go on" in again.stdout, again.stdout + again.stderr
+    until_empty(farm)
+    assert bits(styled) == whole
+
+    shutil.rmtree(styled)
+    with ThreadPoolExecutor() as pool:
+        with broken(farm, "n1", "n2"):
+            waiting = pool.submit(submit, farm, shot, "--chunk-size", "6", "--wait")
+            until(held_steps, "a refused chunk")
+        done = waiting.result()
+    assert done.returncode == 0 and "may go on" in done.stdout, done.stdout + done.stderr
+    assert bits(styled) == whole
 
 
 def test_cancel_and_resubmit(farm, make_shot) -> None:
@@ -408,8 +479,7 @@ def test_disks_that_fail(make_shot, workers: str) -> None:
 
     process = subprocess.Popen([*TSN, *map(str, render)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: len(list(styled.glob("sh.*.exr"))) > 2, "some frames")
-    shutil.rmtree(styled, ignore_errors=True)
-    shutil.rmtree(styled, ignore_errors=True)  # a frame may have come in between
+    until(lambda: shutil.rmtree(styled, ignore_errors=True) or not styled.exists(), "the folder gone")  # frames come in
     _, told = process.communicate(timeout=LONG)
     assert (process.returncode, "the folder does not exist" in told) == (5, True), told
     assert tsn(*render).returncode == 0

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tsn import api, io
-from tsn.errors import InputError
+from tsn.errors import InputError, OutputError
 from tsn.flow.cache import CachedSource
 from tsn.io.frame import Box
 from tsn.shot import plan as plans
@@ -113,6 +113,7 @@ def test_neighbours_paint_each_frame_once_between_them(
     paths, _ = rendered(file)
     whole = {path: path.read_bytes() for path in paths.values()}
     shutil.rmtree(tmp_path / "styled")
+    (tmp_path / "styled").mkdir()
     asked: list[int] = []
     paint = LockedPainter.paint
 
@@ -141,6 +142,13 @@ def test_neighbours_paint_each_frame_once_between_them(
     assert len(asked) == len(set(asked)) > 0, "no handle was painted twice"
     if case == "vectors":  # elsewhere a cut or a gap may keep one of them from reaching over
         assert not list((tmp_path / "handover").iterdir()), "what was taken is gone"
+
+
+def test_a_worker_does_not_make_the_folder_anew(shot: Shot, tmp_path: Path) -> None:
+    """Where it was removed with what others had written, one that starts late would hide it."""
+    with pytest.raises(OutputError, match="the folder does not exist"):
+        Renderer(planned(shot()), device="cpu").render()
+    assert not (tmp_path / "styled").exists()
 
 
 def test_cuts_are_found(shot: Shot, tmp_path: Path) -> None:

@@ -76,15 +76,17 @@ class Renderer:
         return self._engine
 
     def render(self, chunks: Sequence[int] | None = None, *, force: bool = False) -> tuple[Path, ...]:
-        """Render some chunks, or all; the paths of their frames. Raises as the function `render` does."""
+        """Render some chunks, or all; the paths of their frames. Raises as the function `render` does.
+
+        The output folder must be there: a worker that starts late shall not make it anew, empty, after somebody
+        removed it with the frames of the others.
+        """
         plan = self.plan
         chosen = plan.chunks if chunks is None else [plan.chunks[index] for index in chunks]
         numbers = sorted({number for chunk in chosen for number in chunk.frames})
         total, started = len(numbers), time.monotonic()
         self.report(Event(kind="start", total=total))
-        folder = Path(plan.shot.output).parent
-        make_folder(folder)
-        io.sweep(folder)
+        io.sweep(Path(plan.shot.output).parent)
         fingerprint = self.load().fingerprint
         todo = [
             n
@@ -179,6 +181,7 @@ def render(
     Raises:
         TsnError: of any kind. Frames written before it are whole and will be skipped next time.
     """
+    make_folder(Path(plan.shot.output).parent)
     with closing(Renderer(plan, device=device, report=report)) as renderer:
         return renderer.render(chunks, force=force)
 
