@@ -15,6 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from tsn.temporal import texture
 from tsn.temporal.filters import blur, enlarge, highest, lowest, luma, reduce
 from tsn.temporal.window import REDUCTION
 
@@ -31,6 +32,9 @@ EDGE_REACH = 1.6  # of the 1 px blur of a silhouette: full on the pixels of the 
 EDGE_RANGE = 5
 """Pixels. At a silhouette nothing is lifted past the lightest and darkest of so many of the mean around it."""
 EDGE_SOFTNESS = 0.2
+KEPT = torch.tensor([0.92, 0.98])
+"""Of the paint's texture as a whole, grain and strokes. All of the finest grain would shimmer between pixels."""
+CUT_OFF = 0.8, 1.25
 _FLOOR = 1e-7  # of energy: about (1/8 of an 8-bit code)^2, so that flat areas keep a gain of 1
 
 
@@ -59,8 +63,8 @@ def paint_energies(paint: Tensor) -> Tensor:
     return _energies(bands(luma(paint))[0])
 
 
-def restore(mean: Tensor, target: Tensor, edges: Tensor, amount: float) -> Tensor:
-    """The mean with its bands lifted towards the target energy.
+def restore(mean: Tensor, target: Tensor, edges: Tensor, amount: float, wanted: Tensor) -> Tensor:
+    """The mean with its bands lifted towards the target energy, place by place, and then as a whole to what is wanted.
 
     Two surfaces that were averaged apart meet in a hard, jagged step, which is no stroke: lifted, it overshoots and
     shows as a dotted line. There nothing leaves the range of the mean around it, and the step is softened a little.
@@ -70,20 +74,33 @@ def restore(mean: Tensor, target: Tensor, edges: Tensor, amount: float) -> Tenso
         target: (bands, H/4, W/4), a mean of `paint_energies`.
         edges: (1, H, W) in [0, 1], 1 where two surfaces meet.
         amount: 0 leaves the mean, 1 restores the paint's energy, more overshoots.
+        wanted: a mean of `texture.texture` of the paint.
 
     Returns:
         (3, H, W), clipped to [0, 1].
     """
     if amount == 0:
         return mean
-    split, restored = bands(mean)
+    split, tone = bands(mean)
     ratio = (target + _FLOOR) / (_energies([luma(band) for band in split]) + _FLOOR)
     shares = torch.tensor(BAND_SHARES, device=mean.device).view(-1, 1, 1)
     gains = enlarge(ratio.sqrt().clamp(1, MAX_GAIN) ** (amount * shares), mean)
+    grain, strokes = split[0] * gains[0], split[1] * gains[1]
+    for band, gain in zip(split[2:], gains[2:], strict=True):
+        strokes.addcmul_(band, gain)
     hard = (blur(edges, 1.0) * EDGE_REACH).clamp(0, 1)
-    for band, gain in zip(split, gains, strict=True):
-        restored.addcmul_(band, gain)
-    within = restored.clamp(lowest(mean, EDGE_RANGE), highest(mean, EDGE_RANGE))
-    restored += hard * (within - restored)
-    restored += EDGE_SOFTNESS * hard * (blur(restored, BAND_SIGMAS[0]) - restored)
-    return restored.clamp_(0, 1)
+    limits = lowest(mean, EDGE_RANGE), highest(mean, EDGE_RANGE)
+
+    def made(fine: float, broad: float) -> Tensor:
+        restored = tone.add(grain, alpha=fine).add_(strokes, alpha=broad)
+        restored += hard * (restored.clamp(*limits) - restored)
+        restored += EDGE_SOFTNESS * hard * (blur(restored, BAND_SIGMAS[0]) - restored)
+        return restored.clamp_(0, 1)
+
+    lost = texture.texture(mean)
+    full = torch.maximum(wanted * KEPT.to(lost), lost)  # nothing is taken from paint that agrees over the window
+    aim = lost * (full / lost.clamp(min=1e-12)) ** amount
+    parts = texture.products([tone, grain, strokes])
+    first = made(*texture.shares(parts, aim))
+    cut_off = (aim / texture.texture(first).clamp(min=1e-12)).clamp(*CUT_OFF)  # at silhouettes, and at black and white
+    return made(*texture.shares(parts, aim * cut_off))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from tsn.temporal import detail as grain
 from tsn.temporal import light, openings, window
 from tsn.temporal.filters import enlarge, reduce
+from tsn.temporal.texture import texture
 
 # At K = 8 a Gaussian of 6 frames: long-term error .29 of the per-frame paint's against .41 at 4 frames,
 # for 5% more error where something was just uncovered (docs/temporal.md).
@@ -23,19 +25,27 @@ class Painted:
     Attributes:
         paint: per-frame paint, style space (3, H, W) in [0, 1].
         energies: `detail.paint_energies` of it.
+        texture: `texture.texture` of it.
         tone: `light.tone` of it.
         guide: `light.guide` of the plate it was painted from.
     """
 
     paint: Tensor
     energies: Tensor
+    texture: Tensor
     tone: Tensor
     guide: Tensor
 
 
 def painted(plate: Tensor, paint: Tensor) -> Painted:
     """What the passes need of one frame: style-space plate and paint, (3, H, W) each."""
-    return Painted(paint=paint, energies=grain.paint_energies(paint), tone=light.tone(paint), guide=light.guide(plate))
+    return Painted(
+        paint=paint,
+        energies=grain.paint_energies(paint),
+        texture=texture(paint),
+        tone=light.tone(paint),
+        guide=light.guide(plate),
+    )
 
 
 def stabilise(
@@ -68,4 +78,7 @@ def stabilise(
     target = window.mean(own_small, here.energies, small, lambda offset: frames[offset].energies, mode="bilinear")
     moved = light.shift(own_small, small, lambda offset: frames[offset].tone, lambda offset: frames[offset].guide)
     edges = openings.silhouettes(before, after, here.paint)
-    return grain.restore((mean + enlarge(moved, mean)).clamp(0, 1), target, edges, detail)
+    reach = [offset for offset in (0, *(tap.offset for tap in visible))]
+    share = torch.tensor([window.gauss(offset, sigma) for offset in reach], dtype=torch.float64, device=mean.device)
+    wanted = share / share.sum() @ torch.stack([frames[offset].texture for offset in reach])
+    return grain.restore((mean + enlarge(moved, mean)).clamp(0, 1), target, edges, detail, wanted)

@@ -38,6 +38,11 @@ class Tap:
     weight: Tensor
 
 
+def gauss(offset: int, sigma: float) -> float:
+    """Weight of a frame so far away."""
+    return math.exp(-(offset**2) / (2 * sigma**2))
+
+
 def _walk(steps: Sequence[tuple[Tensor, Tensor]], sign: int, sigma: float) -> list[Tap]:
     """Taps in one direction from the (flow, seen) of every step away from t, nearest first."""
     taps: list[Tap] = []
@@ -46,8 +51,7 @@ def _walk(steps: Sequence[tuple[Tensor, Tensor]], sign: int, sigma: float) -> li
         if distance > 1:
             carried = warp(torch.cat(step), flow)
             flow, seen = flow + carried[:2], seen * carried[2:]
-        gauss = math.exp(-(distance**2) / (2 * sigma**2))
-        taps.append(Tap(offset=sign * distance, flow=flow, weight=gauss * seen))
+        taps.append(Tap(offset=sign * distance, flow=flow, weight=gauss(distance, sigma) * seen))
     return taps
 
 
