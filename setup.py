@@ -16,7 +16,11 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["tsn", "tsn.*"]) + find_packages("batch"),
     package_dir={"tsn_batch": "batch/tsn_batch"},
-    package_data={"tsn": ["py.typed"], "tsn.style": ["weights/*.safetensors", "weights/*.md"]},
+    package_data={
+        "tsn": ["py.typed"],
+        "tsn.flow": ["repair.safetensors", "repair.md"],
+        "tsn.style": ["weights/*.safetensors", "weights/*.md"],
+    },
     install_requires=[
         "torch>=2.4",
         "torchvision",

@@ -32,6 +32,11 @@ class Place:
     def first(self) -> bool:
         return self.rank == 0
 
+    def meet(self) -> None:
+        """Wait for all processes."""
+        if self.world > 1:
+            dist.barrier()
+
     def share(self, net: nn.Module, *, in_turn: bool = False) -> nn.Module:
         """The net with its gradients averaged over all processes (DDP), or as it is where there is one.
 

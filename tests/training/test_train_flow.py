@@ -1,0 +1,174 @@
+"""train_flow.py from end to end on pictures that the tests make."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner, Result
+from PIL import Image
+from safetensors.torch import load_file
+
+from tsn.errors import InputError
+from tsn.flow.repair import Repair, net
+
+TRAINING = Path(__file__).parents[2] / "training"
+sys.path.insert(0, str(TRAINING))
+try:
+    import train_flow
+    from tsn_training import flow_examples, photos
+    from tsn_training.parallel import Place
+finally:
+    sys.path.remove(str(TRAINING))
+
+SMALL = "from tsn_training import flow_examples; flow_examples.HEIGHT, flow_examples.WIDTH = 96, 128; flow_examples.LOST = 2\n"
+DRIVER = SMALL + "import os, torch, train_flow; torch.set_num_threads(1); {extra}; train_flow.main()"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for name in "abc":
+        coarse = Image.fromarray(rng.integers(0, 255, (20, 30, 3), np.uint8))
+        coarse.resize((300, 200), Image.Resampling.BICUBIC).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path, pictures: Path) -> Callable[..., Path]:
+    def write(**changes: object) -> Path:
+        keys = {
+            "pictures": str(pictures), "examples": 4, "held_back": 2, "seed": 3, "width": 8, "batch": 2,
+            "learning_rate": 1e-3, "steps": 6, "save_every": 2,
+        }  # fmt: skip
+        path = tmp_path / "flow.yaml"
+        path.write_text(yaml.safe_dump(keys | changes))
+        return path
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_examples, "HEIGHT", 96)
+    monkeypatch.setattr(flow_examples, "WIDTH", 128)
+    monkeypatch.setattr(flow_examples, "LOST", 2.0)  # of so small scenes most are
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(train_flow.main, list(map(str, words)), catch_exceptions=False)
+
+
+def process(path: Path, out: Path, extra: str = "pass", **told: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", DRIVER.format(extra=extra), str(path), "--out", str(out)]
+    environment = {**os.environ, **told, "PYTHONPATH": str(TRAINING)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "repair.safetensors")
+
+
+def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
+    done = run(config(steps=50), "--out", tmp_path / "run", "--max-steps", "2")
+    assert done.exit_code == 0, done.output
+    assert "held back" in done.output and str(tmp_path / "run/repair.safetensors") in done.output
+    Repair(8).load_state_dict(weights(tmp_path / "run"))
+    (row,) = csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines())
+    assert row["step"] == "2" and float(row["error"]) == pytest.approx(float(row["before"]), rel=0.2)
+
+
+def test_killed_and_started_again_it_ends_as_if_nothing_had_been(config, tmp_path) -> None:
+    path = config()
+    assert run(path, "--out", tmp_path / "whole").exit_code == 0
+    killing = (
+        "from tsn_training import records; save = records.save; "
+        "records.save = lambda out, step, parts: (save(out, step, parts), step == 4 and os.kill(os.getpid(), 9))"
+    )
+    broken = process(path, tmp_path / "broken", killing)
+    broken.communicate()
+    assert broken.returncode == -signal.SIGKILL
+    again = run(path, "--out", tmp_path / "broken")
+    assert again.exit_code == 0 and "going on from step 4" in again.output
+    whole, broken_off = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert whole.keys() == broken_off.keys() and all(torch.equal(whole[key], broken_off[key]) for key in whole)
+
+
+def test_two_processes_train_what_one_trains(config, tmp_path, ranks) -> None:
+    path = config(steps=3)
+    for name, world in (("one", 1), ("two", 2)):
+        group = [process(path, tmp_path / name, **told) for told in ranks(world)]
+        said = [member.communicate()[0] for member in group]
+        assert [member.returncode for member in group] == [0] * world, said
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-2, atol=2e-3)
+    scenes = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one/scenes").rglob("*.npz"))
+    for scene in scenes:
+        mine, theirs = (np.load(tmp_path / name / scene) for name in ("one", "two"))
+        assert all(np.array_equal(mine[key], theirs[key]) for key in mine.files), "whoever made it"
+
+
+def test_examples_are_made_once(config, tmp_path, pictures, monkeypatch) -> None:
+    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures)) == [0, 1]
+    monkeypatch.setattr(flow_examples, "make", None)
+    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures)) == [0, 1]
+
+
+def test_mirrored_motion_is_the_motion_of_the_mirrored_picture(tmp_path, pictures) -> None:
+    list(flow_examples.keep(tmp_path, range(1), 3, pictures))
+    stored = flow_examples.Examples(tmp_path, [0], 3)._stored(0)
+    plain = flow_examples.plain(stored)
+    found = [flow_examples.varied(stored, photos.generator(seed)) for seed in range(24)]
+    speeds = {tuple(x["true"].square().sum(1).sqrt().mean((1, 2)).mul(1e3).round().tolist()) for x in found}
+    assert len(speeds) == 2  # there and back: mirroring changes no speed
+    mirrored = next(x for x in found if torch.equal(x["seen"], plain["seen"].flip(-1)))
+    assert torch.equal(mirrored["true"][:, 0], -plain["true"][:, 0].flip(-1))
+    assert torch.equal(mirrored["true"][:, 1], plain["true"][:, 1].flip(-1))
+
+
+def test_what_is_lost_altogether_is_not_trained_on(tmp_path, pictures, monkeypatch) -> None:
+    list(flow_examples.keep(tmp_path, range(3), 3, pictures))
+    known = flow_examples.Examples(tmp_path, range(3), 3)
+    monkeypatch.setattr(flow_examples, "LOST", sorted(flow_examples.lost(known.plain(n)) for n in range(3))[1] + 1e-6)
+    kept = flow_examples.Examples(tmp_path, range(3), 3)
+    shares = [flow_examples.lost(kept.plain(number)) for number in range(3)]
+    assert kept.numbers == [number for number, share in enumerate(shares) if share < flow_examples.LOST]
+    assert len(kept.numbers) == 2
+    x = kept.plain(kept.numbers[0])
+    assert flow_examples.lost(x | {"found": x["true"]}) == 0 and flow_examples.lost(x | {"found": x["true"] + 1}) == 1
+    monkeypatch.setattr(flow_examples, "LOST", 0)
+    with pytest.raises(InputError, match="none of 3 scenes"):
+        flow_examples.Examples(tmp_path, range(3), 3)
+
+
+def test_faults_are_named(config, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    empty = run(config(pictures=str(tmp_path / "empty")), "--out", tmp_path / "run")
+    assert empty.exit_code == 3 and "0 pictures" in empty.output
+    odd = run(config(width=9), "--out", tmp_path / "run")
+    assert odd.exit_code == 2 and "width" in odd.output
+    uneven = run(config(batch=3, accumulate=2), "--out", tmp_path / "run")
+    assert uneven.exit_code == 2 and "batch: 3" in uneven.output
+
+
+def test_the_shipped_net_mends_scenes_that_no_training_saw(tmp_path, pictures, monkeypatch) -> None:
+    """... of other pictures than it knows."""
+    monkeypatch.setattr(flow_examples, "HEIGHT", 192)
+    monkeypatch.setattr(flow_examples, "WIDTH", 320)
+    monkeypatch.setattr(flow_examples, "LOST", 0.5)
+    list(flow_examples.keep(tmp_path, range(10), 11, pictures))
+    unseen = flow_examples.Examples(tmp_path, range(10), 11)
+    assert len(unseen.numbers) > 2
+    figures = train_flow.judged(net(), unseen, Place(rank=0, world=1, device=torch.device("cpu")))
+    assert figures["error"] < 0.95 * figures["before"]
