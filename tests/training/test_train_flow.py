@@ -30,8 +30,14 @@ try:
 finally:
     sys.path.remove(str(TRAINING))
 
-SMALL = "from tsn_training import flow_examples; flow_examples.HEIGHT, flow_examples.WIDTH = 96, 128; flow_examples.LOST = 2\n"
-DRIVER = SMALL + "import os, torch, train_flow; torch.set_num_threads(1); {extra}; train_flow.main()"
+DRIVER = """\
+import os, torch, train_flow
+from tsn_training import flow_examples
+flow_examples.HEIGHT, flow_examples.WIDTH, flow_examples.LOST = 96, 128, 2.0
+torch.set_num_threads(1)
+{extra}
+train_flow.main()
+"""
 
 
 @pytest.fixture(scope="module")
