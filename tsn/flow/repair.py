@@ -80,16 +80,11 @@ class Repair(nn.Module):
         there = pictures.view(n, 2, 3, h, w).flip(1).flatten(0, 1)
         flow, back = flows.flatten(0, 1), flows.flip(1).flatten(0, 1)
         first = self.enter((pictures * 2 - 1).contiguous(memory_format=torch.channels_last))
-        quarter = self.down(first)
-        at4, at8 = F.avg_pool2d(flow, 2) / 2, F.avg_pool2d(flow, 4) / 4
-        light = pictures.mean(1, keepdim=True)
-        near, far = patches(light), patches(F.avg_pool2d(light, 2))
-        volumes = [_volume(near, at4, FINE), _twice(_volume(far, at8, COARSE))]
         missed = ((flow + sample(back, flow)) / MEETING).clamp(-1, 1)
         inside = sample(torch.ones_like(flow[:, :1]), flow, outside=True)
         unlike = (sample(there, flow) - pictures).abs().mean(1, keepdim=True)
         known = torch.cat([flow / 32, missed, inside, unlike], 1)
-        x = self.u1(self.look(torch.cat([*volumes, quarter, F.avg_pool2d(known, 2)], 1)))
+        x = self.u1(self._looked(pictures, self.down(first), flow, known))
         y = self.u2(x)
         y = self.v2(torch.cat([y, _twice(self.u3(y))], 1))
         x = self.v1(torch.cat([x, _twice(y)], 1))
@@ -99,6 +94,22 @@ class Repair(nn.Module):
         fine = self.fine(torch.cat([first, _twice(self.rise(x)), known, unlike], 1))
         done = flow + torch.sigmoid(fine[:, 2:]) * 2 * added + fine[:, :2]
         return done.view_as(flows), midway.view_as(flows)
+
+    def _looked(self, pictures: Tensor, quarter: Tensor, flow: Tensor, known: Tensor) -> Tensor:
+        """What is seen around where the motion leads, at a quarter of the size; the volumes are gone after it."""
+        light = pictures.mean(1, keepdim=True)
+        near, far = patches(light), patches(F.avg_pool2d(light, 2))
+        found = torch.cat(
+            [
+                _volume(near, F.avg_pool2d(flow, 2) / 2, FINE),
+                _twice(_volume(far, F.avg_pool2d(flow, 4) / 4, COARSE)),
+                quarter,
+                F.avg_pool2d(known, 2),
+            ],
+            1,
+        )
+        looked: Tensor = self.look(found)
+        return looked
 
 
 @cache
