@@ -12,7 +12,7 @@ OUT/repair.safetensors, with errors on scenes that it never saw in the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -20,11 +20,11 @@ from pathlib import Path
 import click
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from tsn.flow.repair import Repair
 from tsn.io.sequence import atomic
-from tsn_training import flow_examples, records
+from tsn_training import flow_examples, photos, records
 from tsn_training.config import load_config
 from tsn_training.config_flow import FlowConfig
 from tsn_training.flow_examples import Examples
@@ -40,21 +40,6 @@ SOFTNESS = 4.0
 most places is worth more than to be less wrong in a few. (At 0.25 nothing is learnt: what is nearly right rules.)"""
 LOG_EVERY = 20
 LOGGED = ("loss", "error", "before", "off", "off_before")
-
-
-class Share(Sampler[list[int]]):
-    """The example numbers of one process, a list for each part of each step, from `first` step on."""
-
-    def __init__(self, config: FlowConfig, *, first: int, here: Place) -> None:
-        self.config, self.first, self.here = config, first, here
-
-    def __iter__(self) -> Iterator[list[int]]:
-        share = self.config.batch // self.here.world
-        part = share // self.config.accumulate
-        for step in range(self.first, self.config.steps):
-            start = step * self.config.batch + self.here.rank * share
-            for at in range(start, start + share, part):
-                yield list(range(at, at + part))
 
 
 def errors(flows: Tensor, x: dict[str, Tensor]) -> Tensor:
@@ -117,7 +102,11 @@ def train(config: FlowConfig, out: Path, here: Place, *, resume: bool, max_steps
     if first and here.first:
         click.echo(f"going on from step {first}")
     shared = here.share(net)
-    loader = DataLoader(examples, batch_sampler=Share(config, first=first, here=here), num_workers=config.workers)
+    loader = DataLoader(
+        examples,
+        batch_sampler=photos.Share(config, first=first, rank=here.rank, world=here.world),
+        num_workers=config.workers,
+    )
     batches = iter(loader)
     with records.Log(out, start=first) if here.first else nullcontext() as log:
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -106,10 +107,23 @@ class Samples(Dataset[Pair]):
         return moving_pair(crop(image, size, rng), crop(image, size, rng), rng)
 
 
+class Batched(Protocol):
+    """What the config of any training says of its batches."""
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def batch(self) -> int: ...
+
+    @property
+    def accumulate(self) -> int: ...
+
+
 class Share(Sampler[list[int]]):
     """The sample numbers of one process, a list for each part of each step, from `first` step on."""
 
-    def __init__(self, config: StyleConfig, *, first: int, rank: int, world: int) -> None:
+    def __init__(self, config: Batched, *, first: int, rank: int, world: int) -> None:
         self.first, self.steps, self.batch = first, config.steps, config.batch
         self.rank, self.share = rank, config.batch // world
         self.part = self.share // config.accumulate
