@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tsn.errors import InputError, UsageError
+from tsn.errors import InputError, OutputError, UsageError
 from tsn.io import blank_like, complete, dpx, probe, read_attributes, read_frame, write_frame
 
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -182,3 +182,20 @@ def test_no_layers_no_other_suffix_and_blank_frames(tmp_path: Path) -> None:
     write_frame(blank, blank.rgb, tmp_path / "b.dpx", attributes={})
     assert not read(tmp_path / "b.dpx", 10).any()
     assert isinstance(frame.handle, dpx.File) and probe(tmp_path / "b.dpx").channels == ("R", "G", "B", "A")
+
+
+@pytest.mark.parametrize(("removed", "told"), [("folder", "the folder does not exist"), ("file", "it came out broken")])
+def test_what_goes_away_before_it_is_looked_at_is_told(tmp_path: Path, monkeypatch, removed: str, told: str) -> None:
+    frame = read_frame(write(tmp_path / "a.dpx", every_code(10, 3), 10), 7)
+    (tmp_path / "out").mkdir()
+    written = dpx.write
+
+    def lost(frame: Any, rgb: np.ndarray, path: Path, *rest: Any, **more: Any) -> None:
+        written(frame, rgb, path, *rest, **more)
+        path.unlink()
+        if removed == "folder":
+            path.parent.rmdir()
+
+    monkeypatch.setattr(dpx, "write", lost)
+    with pytest.raises(OutputError, match=told):
+        write_frame(frame, frame.rgb, tmp_path / "out/b.dpx", attributes={})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsn.errors import InputError, OutputError, UsageError
 from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
-from tsn.io.sequence import Sequence, atomic, sweep
+from tsn.io.sequence import Sequence, atomic, cannot_write, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +90,8 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
         try:
             probe(temporary)
         except InputError as error:
+            if not path.parent.exists():  # removed between writing and looking
+                raise cannot_write(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from error
             raise OutputError(f"Can't write {path}: it came out broken: {error}", hint="Is the disk full?") from error
 
 
