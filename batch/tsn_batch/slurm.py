@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tsn import __version__
@@ -53,8 +53,8 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     """
     if shutil.which("sbatch") is None:
         raise UsageError("There is no `sbatch` on this host.", hint="Submit where Slurm's commands are installed.")
-    if (job.folder / "job.json").exists() and job.facts()["farm"] == "slurm" and states(job):
-        if released := release(job):
+    if (job.folder / "job.json").exists() and job.facts()["farm"] == "slurm" and (queued := states(job)):
+        if released := release(queued):
             return said(released)
         raise UsageError(
             f"{job.folder} is still in Slurm's queue.",
@@ -131,13 +131,16 @@ def states(job: Job) -> dict[str, State]:
     return found
 
 
-def release(job: Job) -> int:
-    """Let steps go on that Slurm holds because a host couldn't launch them; how many those were. Raises DeviceError.
+def release(queued: Mapping[str, State]) -> int:
+    """Of a job's `states`, let steps go on that Slurm holds because a host couldn't launch them; how many those were.
 
     A host that comes back while its old copy of a step is still ending refuses the new one ("Duplicate jobid"), and
     Slurm holds that until somebody says otherwise, with all that depend on it. What a person holds stays held.
+
+    Raises:
+        DeviceError: Slurm refuses, or doesn't answer.
     """
-    held = [state.id for state in states(job).values() if state.reason == LAUNCH_FAILED]
+    held = [state.id for state in queued.values() if state.reason == LAUNCH_FAILED]
     if held:
         _run("scontrol", "release", ",".join(held))
     return len(held)

@@ -84,9 +84,10 @@ def wait(jobs: Sequence[Job], *, say: Callable[[str], None]) -> None:
         waiting = list(jobs)
         while waiting:
             try:
-                waiting = [job for job in waiting if slurm.states(job)]
-                for job in waiting:
-                    if (released := slurm.release(job)) and job.folder not in held:
+                queued = [(job, states) for job in waiting if (states := slurm.states(job))]
+                waiting = [job for job, _ in queued]
+                for job, states in queued:
+                    if (released := slurm.release(states)) and job.folder not in held:
                         held.add(job.folder)
                         say(f"{job.plan().shot.file.stem}: {slurm.said(released)}")
                 silent = 0

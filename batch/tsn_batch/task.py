@@ -57,7 +57,7 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
     save_record(job.record_file(step), replace(record, attempts=attempt, seconds=seconds))
     with suppress(TsnError):  # of no farm, or Slurm doesn't answer: the next one that ends will try again
         if job.facts()["farm"] == "slurm":
-            slurm.release(job)
+            slurm.release(slurm.states(job))
     if code == 130:
         raise Cancelled(f"Cancelled. Log: {log}")
     if code:

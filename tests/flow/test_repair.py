@@ -9,7 +9,8 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.flow import repair
-from tsn.flow.repair import MULTIPLE, Repair, repaired, sample
+from tsn.flow.repair import MULTIPLE, Repair, repaired
+from tsn.flow.visibility import sample
 
 H, W = 5 * MULTIPLE, 7 * MULTIPLE
 
@@ -57,7 +58,7 @@ def test_looking_up_along_a_whole_shift_is_a_shift() -> None:
     x = torch.rand(1, 2, 9, 12)
     flow = torch.stack([torch.full((9, 12), 3.0), torch.full((9, 12), -2.0)])[None]
     torch.testing.assert_close(sample(x, flow)[..., 2:, :9], x[..., :7, 3:], rtol=0, atol=1e-5)
-    gone = sample(torch.ones(1, 1, 9, 12), flow, outside=True)
+    gone = sample(torch.ones(1, 1, 9, 12), flow, beyond="zeros")
     assert (gone[..., 2:, :9] > 0.99).all() and (gone[..., :1, :] == 0).all()
 
 

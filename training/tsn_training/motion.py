@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from tsn.flow.visibility import sample
+
 SHIFT = 0.04  # of the crop's side: 6 px of 144
 TURN = 0.04  # radians
 ZOOM = 0.04
@@ -50,14 +52,6 @@ def _object(size: int, rng: Generator) -> Tensor:
     """The mask (1, S, S) of a random blob: a thresholded field of a few waves, about a quarter of the crop."""
     field = F.interpolate(torch.randn(1, 1, 4, 4, generator=rng), size=(size, size), mode="bicubic")[0]
     return (field > field.flatten().quantile(0.75)).float()
-
-
-def sample(x: Tensor, flow: Tensor, *, mode: str = "bilinear") -> Tensor:
-    """Look up `x` (N, C, H, W) at p + flow(p), flow (N, 2, H, W) in pixels; the border is drawn out."""
-    height, width = x.shape[-2:]
-    y, x0 = torch.meshgrid(torch.arange(height, device=x.device), torch.arange(width, device=x.device), indexing="ij")
-    grid = torch.stack([(x0 + flow[:, 0]) * 2 / (width - 1) - 1, (y + flow[:, 1]) * 2 / (height - 1) - 1], dim=-1)
-    return F.grid_sample(x, grid, mode=mode, padding_mode="border", align_corners=True)
 
 
 def _inside(flow: Tensor) -> Tensor:

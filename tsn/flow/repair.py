@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tsn.errors import InputError
+from tsn.flow.visibility import sample
 from tsn.flow.weights import sha256
 
 WEIGHTS = Path(__file__).with_name("repair.safetensors")
@@ -81,7 +82,7 @@ class Repair(nn.Module):
         flow, back = flows.flatten(0, 1), flows.flip(1).flatten(0, 1)
         first = self.enter((pictures * 2 - 1).contiguous(memory_format=torch.channels_last))
         missed = ((flow + sample(back, flow)) / MEETING).clamp(-1, 1)
-        inside = sample(torch.ones_like(flow[:, :1]), flow, outside=True)
+        inside = sample(torch.ones_like(flow[:, :1]), flow, beyond="zeros")
         unlike = (sample(there, flow) - pictures).abs().mean(1, keepdim=True)
         known = torch.cat([flow / 32, missed, inside, unlike], 1)
         x = self.u1(self._looked(pictures, self.down(first), flow, known))
@@ -143,15 +144,6 @@ def repaired(pictures: Sequence[np.ndarray], flows: Sequence[np.ndarray]) -> lis
     seen, motion = (F.pad(stack, (0, right, 0, bottom), mode="replicate")[None] for stack in stacks)
     done, _ = net()(seen, motion)
     return list(done[0, :, :, :height, :width].permute(0, 2, 3, 1).contiguous().numpy())
-
-
-def sample(x: Tensor, flow: Tensor, *, outside: bool = False) -> Tensor:
-    """Look up `x` (N, C, H, W) at p + flow(p), pixels; the border is drawn out, or, with `outside`, followed by 0."""
-    height, width = x.shape[-2:]
-    y, x0 = torch.meshgrid(torch.arange(height, device=x.device), torch.arange(width, device=x.device), indexing="ij")
-    grid = torch.stack([(x0 + flow[:, 0]) * 2 / (width - 1) - 1, (y + flow[:, 1]) * 2 / (height - 1) - 1], dim=-1)
-    mode = "zeros" if outside else "border"
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode=mode, align_corners=True)
 
 
 def patches(light: Tensor) -> Tensor:

@@ -43,6 +43,20 @@ def warp(image: Tensor, flow: Tensor, *, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(image[None], grid[None], mode=mode, padding_mode="border", align_corners=True)[0]
 
 
+def sample(x: Tensor, flow: Tensor, *, mode: str = "bilinear", beyond: str = "border") -> Tensor:
+    """As `warp`, for a batch: what nets and their losses look up. Its last bits are others.
+
+    Args:
+        x: (N, C, H, W), no side of one pixel.
+        flow: (N, 2, H, W).
+        beyond: what lies outside the frame: its "border", repeated, or "zeros".
+    """
+    height, width = x.shape[-2:]
+    y, x0 = torch.meshgrid(torch.arange(height, device=x.device), torch.arange(width, device=x.device), indexing="ij")
+    grid = torch.stack([(x0 + flow[:, 0]) * 2 / (width - 1) - 1, (y + flow[:, 1]) * 2 / (height - 1) - 1], dim=-1)
+    return F.grid_sample(x, grid, mode=mode, padding_mode=beyond, align_corners=True)
+
+
 def compose(ab: Tensor, bc: Tensor) -> Tensor:
     """Flow a->c from a->b and b->c, both (2, H, W)."""
     return ab + warp(bc, ab)

@@ -78,7 +78,7 @@ def stabilise(
     target = window.mean(own_small, here.energies, small, lambda offset: frames[offset].energies, mode="bilinear")
     moved = light.shift(own_small, small, lambda offset: frames[offset].tone, lambda offset: frames[offset].guide)
     edges = openings.silhouettes(before, after, here.paint)
-    reach = [offset for offset in (0, *(tap.offset for tap in visible))]
+    reach = [0, *(tap.offset for tap in visible)]
     share = torch.tensor([window.gauss(offset, sigma) for offset in reach], dtype=torch.float64, device=mean.device)
     wanted = share / share.sum() @ torch.stack([frames[offset].texture for offset in reach])
     return grain.restore((mean + enlarge(moved, mean)).clamp(0, 1), target, edges, detail, wanted)
