@@ -194,9 +194,9 @@ def choose_style(home: Path) -> tuple[str, str]:
     from tsn.style.feedforward import StyleNet
 
     torch.manual_seed(1)
-    facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5"}
+    facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5", "recolours": "yes"}
     path = home / "untrained.safetensors"
-    save_file(StyleNet(width=16, blocks=5).state_dict(), path, metadata=facts)
+    save_file(StyleNet(width=16, blocks=5, recolours=True).state_dict(), path, metadata=facts)
     return "an untrained net of width 16 (no style is bundled; it costs the same)", str(path)
 
 

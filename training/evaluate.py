@@ -3,6 +3,7 @@
 
     python training/evaluate.py training/configs/great-wave.yaml                     # the shipped weights
     python training/evaluate.py training/configs/great-wave.yaml --weights runs/great-wave/great-wave.safetensors
+    python training/evaluate.py training/configs/adain.yaml     # after each painting that it was never trained on
 
 Prints a table of the losses as trained on (means over the photos), and writes them as JSON with --json. With
 --log it prints the curve of a training too: each row the mean over a tenth of the steps after copying.
@@ -14,9 +15,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -24,49 +26,83 @@ import torch
 from torch import Tensor
 
 from tsn.style import weights as shipped
+from tsn.style.adain import as_seen
+from tsn.style.adain_net import AdainNet, net_from
 from tsn.style.families import NETS
+from tsn.style.lockable import LockableNet
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
-from tsn_training.config import StyleConfig, load_config
+from tsn_training.config import StyleConfig
+from tsn_training.config_adain import AdainConfig, load_any
+from tsn_training.objective import Target
 
 SIZE = 192
 
 
+class Judged(NamedTuple):
+    """Nets to be judged by one painting."""
+
+    name: str
+    target: Target
+    untrained: LockableNet
+    trained: LockableNet
+
+
+def judged(config: StyleConfig | AdainConfig, weights: Path | None, features: perceptual.Features) -> Iterator[Judged]:
+    """A style; or the net for any painting, after each of those that it was never trained on."""
+    if isinstance(config, StyleConfig):
+        target = objective.target(config, features, photos.find(config.photos, config.held_back)[0])
+        untrained = NETS[config.family](width=config.width, blocks=config.blocks, recolours=config.recolours).eval()
+        if untrained.palette is not None:
+            untrained.palette.copy_(target.colours)
+        name = str(weights) if weights else config.name
+        yield Judged(config.name, target, untrained, shipped.load(shipped.resolve(name)))
+        return
+    trained = net_from(weights or shipped.resolve(config.name).path)
+    untrained = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen).eval()
+    untrained.plates.copy_(trained.plates)
+    for path in photos.find(config.paintings, 0)[0]:
+        if path.name.startswith(config.unseen):
+            painting = as_seen(photos.load_image(path).float() / 255)
+            target = objective.target_of(painting[None], config, features, trained.plates)
+            nets = (net.canvas_for([painting], [1.0]) for net in (untrained, trained))
+            yield Judged(path.stem, target, *nets)
+
+
 def measure(config_file: Path, weights: Path | None, *, evaluations: int, few: int) -> dict[str, dict[str, float]]:
     """Mean losses of each painter, by its name; on `few` photos the style again, and Gatys."""
-    config = load_config(config_file, StyleConfig)
-    paths, held_back = photos.find(config.photos, config.held_back)
+    config = load_any(config_file)
+    _, held_back = photos.find(config.photos, config.held_back)
     plates = [
         photos.crop(photos.load_image(path), SIZE, photos.generator(7, i))[None] for i, path in enumerate(held_back)
     ]
     features, _ = perceptual.load(Path("runs"))
     features = features.without_idle_channels(torch.cat(plates[:4]))
-    target = objective.target(config, features, paths)
-
     torch.manual_seed(0)
-    untrained = NETS[config.family](width=config.width, blocks=config.blocks).eval()
-    trained = shipped.load(shipped.resolve(str(weights) if weights else config.name))
-
-    def mean(paint: Callable[[Tensor], Tensor], plates: Sequence[Tensor]) -> dict[str, float]:
-        rows = []
-        for plate in plates:
-            painted = paint(plate)
-            with torch.no_grad():
-                parts = objective.parts(painted, plate, target)
-                parts["sum"] = objective.total(parts, config, config.style_weight[1])
-            rows.append({k: v.item() for k, v in parts.items()})
-        return {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]}
-
-    with torch.no_grad():
-        table = {"untrained": mean(untrained, plates), config.name: mean(trained, plates)}
-        if evaluations:
+    table = {}
+    for name, target, untrained, trained in judged(config, weights, features):
+        with torch.no_grad():
+            table[f"untrained ({name})"] = mean(untrained, plates, target)
+            table[name] = mean(trained, plates, target)
             some = plates[:: max(1, len(plates) // few)][:few]
-            table[f"{config.name}, {len(some)} photos"] = mean(trained, some)
-    if evaluations:
-        table[f"Gatys, the same {len(some)}"] = mean(
-            partial(gatys.optimise, target=target, evaluations=evaluations), some
-        )
+            if evaluations:
+                table[f"{name}, {len(some)} photos"] = mean(trained, some, target)
+        if evaluations:
+            by_gatys = partial(gatys.optimise, target=target, evaluations=evaluations)
+            table[f"Gatys, {name}, the same {len(some)}"] = mean(by_gatys, some, target)
     return table
+
+
+def mean(paint: Callable[[Tensor], Tensor], plates: Sequence[Tensor], target: Target) -> dict[str, float]:
+    """Of the losses of what is painted of the plates."""
+    rows = []
+    for plate in plates:
+        painted = paint(plate)
+        with torch.no_grad():
+            parts = objective.parts(painted, plate, target)
+            parts["sum"] = objective.total(parts, target.config, target.config.style_weight[1])
+        rows.append({k: v.item() for k, v in parts.items()})
+    return {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]}
 
 
 def curve(log: Path) -> list[str]:

@@ -2,18 +2,17 @@
 """Train the net that paints after any painting (`style: {adain: painting.png}`).
 
     python training/gather_images.py --out data
-    python training/train_adain.py training/configs/adain.yaml --out runs/adain
+    python training/train_adain.py training/configs/adain.yaml --start-from tsn/style/weights/great-wave.safetensors \\
+        --out runs/adain
     python training/train_adain.py training/configs/adain.yaml --out runs/try --max-steps 2    # smoke run
     torchrun --nproc-per-node 4 training/train_adain.py training/configs/adain.yaml --out runs/adain
 
-Three lessons, one after the other:
+Two lessons, one after the other:
 
-see      The encoder learns to tell the principal components of VGG's features. What is matched in its space is
-         then matched in VGG's, where statistics are textures; and VGG itself is not shipped.
-rebuild  The decoders learn to draw a picture from its features, one decoder a level. Statistics matched at run
-         time already make a painting of that.
-paint    Photos are painted as at run time, each after another picture, and VGG judges texture and shapes. Only
-         now do the decoders meet features that no photo has: halos and mush are what they do with them unasked.
+see      The encoder learns to tell the principal components of VGG's features. Statistics of these are what a
+         painting is told from; and VGG itself is not shipped.
+paint    As in `train_style.py`, but every step has a painting of its own, and what changes from painting to painting
+         is foretold from what the encoder sees of it. A style to start from has learnt to draw already.
 
 One CPU, one GPU or many: the same file trains the same net, to rounding. Every `save_every` steps there is a
 checkpoint, from which the next start goes on (also after a kill -9), and a picture: photos painted after the
@@ -26,64 +25,56 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils.data import DataLoader, Dataset
 
 from tsn.errors import InputError
 from tsn.io.sequence import atomic
-from tsn.style import whitening
-from tsn.style.adain import FLOOR, LINES
-from tsn.style.adain_net import DETAIL, DETAILED, LEVELS, AdainNet, luma
-from tsn_training import losses, perceptual, photos, records
+from tsn.style.adain import LINES, as_seen
+from tsn.style.adain_net import AdainNet, Encoder, net_from
+from tsn_training import losses, objective, perceptual, photos, records
+from tsn_training.adopt import adopt
 from tsn_training.config import load_config
-from tsn_training.config_adain import AdainConfig, Name
-from tsn_training.launch import MAX_STEPS, OUT, RESUME, launch
+from tsn_training.config_adain import AdainConfig
+from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
+from tsn_training.lesson import GROUND_RATE, SPIKES, learning_rate, loss_of
+from tsn_training.motion import Pair
+from tsn_training.objective import Target
 from tsn_training.parallel import Place, require_even
 from tsn_training.step import decayed, take
 
-ByLevel = dict[int, Tensor]
 LAYERS = {1: "1_1", 2: "2_1", 3: "3_1"}  # of VGG, by our level
 LOG_EVERY = 20
 RIM = 16
 """Pixels at the border that the encoder is not taught: VGG pads with zeros there, and sees a frame."""
-STYLES = 320
+STYLES = 400
+MIND_RATE = 0.3
+"""Of the learning rate, for what foretells: a step of it moves every norm of the net."""
 
 
 # --- what is looked at ---------------------------------------------------------------------------------------------
 
 
-class Sample(NamedTuple):
-    """A crop (3, S, S), and the number of the style it is to be painted after."""
+class Crops(Dataset[Tensor]):
+    """Crop number n (3, S, S) of photos and paintings, half and half: what the encoder learns to see.
 
-    picture: Tensor
-    style: int
-
-
-class Samples(Dataset[Sample]):
-    """Sample number n of a run; a pure function of the seed and n.
-
-    Encoder and decoders meet photos and paintings half and half; what is painted is a photo.
+    A pure function of the seed and n.
     """
 
     def __init__(self, taken: list[Path], paintings: list[Path], config: AdainConfig) -> None:
-        self.taken, self.paintings, self.config = taken, paintings, config
-        for path in taken + paintings:
-            photos.load_image(path)  # one that cannot be read ends a training before it began
+        self.folders, self.config = (taken, paintings), config
         self._image = lru_cache(maxsize=256)(photos.load_image)
 
-    def __getitem__(self, number: int) -> Sample:
-        lesson, _ = self.config.at(number // self.config.batch)
+    def __getitem__(self, number: int) -> Tensor:
         rng = photos.generator(self.config.seed, number, 1)
-        painting = lesson != "paint" and photos.uniform(0, 1, rng) < 0.5
-        folder = self.paintings if painting else self.taken
+        folder = self.folders[photos.uniform(0, 1, rng) < 0.5]
         image = self._image(folder[int(photos.uniform(0, len(folder), rng))])
-        style = int(photos.uniform(0, STYLES, rng))
-        return Sample(photos.crop(image, self.config.lesson(lesson).crop, rng), style)
+        return photos.crop(image, self.config.see.crop, rng)
 
 
 class Styles:
@@ -93,24 +84,31 @@ class Styles:
     half of the styles have their colour channels exchanged.
     """
 
-    SIZE = 192
+    SIZE = 288
 
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
+    def __init__(self, taken: list[Path], paintings: list[Path], config: AdainConfig) -> None:
+        self.taken, self.paintings, self.config = taken, paintings, config
+        for path in paintings:
+            photos.load_image(path)  # one that cannot be read ends a training before it began
 
     def picture(self, number: int) -> Tensor:
         """(1, 3, SIZE, SIZE) at the scale at which a painting is looked at."""
         kind, cut = number % 4, number // 4
-        paths = self.samples.paintings if kind else self.samples.taken
-        image = photos.load_image(paths[cut % len(paths)]).float()[None] / 255
+        paths = self.paintings if kind else self.taken
+        # Three in a row are of three paintings: their numbers run on.
+        image = photos.load_image(paths[(3 * cut + kind if kind else cut) % len(paths)]).float()[None] / 255
         height = max(LINES, self.SIZE)
         width = max(self.SIZE, round(image.shape[3] * height / image.shape[2]))
         image = F.interpolate(image, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
-        rng = photos.generator(self.samples.config.seed, cut, 2)
+        rng = photos.generator(self.config.seed, number, 2)
         top = int(photos.uniform(0, height - self.SIZE + 1, rng))
         left = int(photos.uniform(0, width - self.SIZE + 1, rng))
         image = image[:, :, top : top + self.SIZE, left : left + self.SIZE]
         return image[:, torch.randperm(3, generator=rng)] if photos.uniform(0, 1, rng) < 0.5 else image
+
+    def at(self, step: int) -> int:
+        """The number of the style that a step of painting is about, in every process."""
+        return int(photos.uniform(0, STYLES, photos.generator(self.config.seed, step, 3)))
 
 
 # --- the nets, as one that DDP can hold ----------------------------------------------------------------------------
@@ -134,11 +132,11 @@ class Components(nn.Module):
         """From VGG's features of pictures (N, 3, S, S). Scaled so that components vary by 1 in the mean."""
         maps = features(pictures, last=LAYERS[3])
         for level, layer in LAYERS.items():
-            mean, second = (part.mean(0) for part in whitening.moments(_inner(maps[layer], level)))
-            values, vectors = torch.linalg.eigh(whitening.covariance((mean, second)))
+            flat = _inner(maps[layer], level).transpose(0, 1).flatten(1).double()
+            values, vectors = torch.linalg.eigh(torch.cov(flat, correction=0))
             axes, count = self.get_buffer(f"axes{level}"), len(self.get_buffer(f"axes{level}"))
             axes.copy_(vectors[:, -count:].flip(1).T / values[-count:].mean().sqrt())
-            self.get_buffer(f"mean{level}").copy_(mean)
+            self.get_buffer(f"mean{level}").copy_(flat.mean(1))
 
     def forward(self, maps: dict[str, Tensor]) -> dict[int, Tensor]:
         return {
@@ -157,97 +155,56 @@ def _inner(maps: Tensor, level: int) -> Tensor:
 
 
 class Pupil(nn.Module):
-    """What is trained, with one `forward` for all lessons: DDP averages the gradients of that alone."""
+    """What is trained, with one `forward` for both lessons: DDP averages the gradients of that alone.
+
+    Attributes:
+        inner: what the residual blocks put out in the last call, for `losses.spikes`.
+    """
 
     def __init__(self, net: AdainNet) -> None:
         super().__init__()
         self.net = net
+        self.inner: list[Tensor] = []
+        for block in net.canvas.body:
+            block.register_forward_hook(lambda _module, _inputs, output: self.inner.append(output))
 
-    def begin(self, lesson: Name) -> None:
+    def begin(self, *, seeing: bool) -> None:
         """Let only the parameters learn that this lesson is about."""
-        self.net.requires_grad_(lesson == "see")
-        self.net.decoders.requires_grad_(lesson != "see")
+        self.net.requires_grad_(not seeing)
+        self.net.encoder.requires_grad_(seeing)
 
-    def forward(self, lesson: Name, pictures: Tensor, styles: dict[int, whitening.Moments]) -> ByLevel:
-        """By level: features that were seen, pictures that were rebuilt, or pictures on their way to a painting.
-
-        With the last comes, under 10 + level, what each decoder loses of the picture before it: DDP wants it all
-        out of one forward pass.
-        """
-        if lesson == "see":
-            return self.net.encode(pictures)
-        if lesson == "rebuild":
-            with torch.no_grad():
-                seen = self.net.encode(pictures)
-            return {level: self.net.decode(maps, level) for level, maps in seen.items()}
-        out, lost = painted(self.net, pictures, styles)
-        return out | {10 + level: difference for level, difference in lost.items()}
+    def forward(self, pictures: Tensor, code: Tensor | None = None, palette: Tensor | None = None) -> object:
+        """Features by level; or, told of a painting, what is painted after it."""
+        if code is None or palette is None:
+            return self.net.encoder(pictures)
+        self.inner.clear()
+        changed = self.net.changed(self.net.manner(code))
+        return functional_call(self.net.canvas, changed | {"palette": palette}, (pictures,))
 
 
-def painted(net: AdainNet, pictures: Tensor, styles: dict[int, whitening.Moments]) -> tuple[ByLevel, ByLevel]:
-    """What `Chain` does to one frame, for a batch with a style for each of its pictures, each by its own statistics.
+class Known:
+    """What the paintings say, each looked at once."""
 
-    The maps are taken as given: a gradient through eigenvectors has poles where two eigenvalues meet.
+    def __init__(self, styles: Styles, encoder: Encoder, features: perceptual.Features, plates: Tensor) -> None:
+        device = plates.device
 
-    Returns:
-        The picture after each level, and what each decoder loses of the picture before it.
-    """
-    out: ByLevel = {}
-    lost: ByLevel = {}
-    for level in LEVELS:
-        maps = net.encode(pictures, level)[level]
-        with torch.no_grad():
-            matrix, offset = whitening.transport(whitening.moments(maps), styles[level], floor=FLOOR)
-        moved = torch.einsum("ncd,ndhw->nchw", matrix.to(maps), maps) + offset.to(maps)[:, :, None, None]
-        out[level] = net.decode(moved, level)
-        lost[level] = pictures.detach() - net.decode(maps.detach(), level)
-        if level in DETAILED:  # detached, or the decoders learn to lose what shall be put back
-            out[level] = out[level] + DETAIL * luma(lost[level].detach())
-        pictures = out[level].clamp(0, 1)
-    return out, lost
+        @torch.no_grad()
+        def of(number: int) -> tuple[Tensor, Target]:
+            picture = styles.picture(number).to(device)
+            target = objective.target_of(picture, styles.config, features, plates.cpu())
+            return encoder.code(picture), target.to(device)
+
+        self.of = lru_cache(maxsize=STYLES)(of)
+
+
+@torch.no_grad()
+def usual(styles: Styles, encoder: Encoder, device: torch.device) -> Tensor:
+    """Mean and deviation of the codes of a third of the styles, (2, `told`)."""
+    codes = torch.stack([encoder.code(styles.picture(number).to(device)) for number in range(0, STYLES, 3)])
+    return torch.stack([codes.mean(0), codes.std(0).clamp(min=1e-2)])
 
 
 # --- what is to become small ---------------------------------------------------------------------------------------
-
-
-class Judge:
-    """VGG's opinion of a painted picture, and what it has to say of each style, asked once."""
-
-    def __init__(self, net: AdainNet, features: perceptual.Features, styles: Styles, device: torch.device) -> None:
-        self.features = features
-
-        @torch.no_grad()
-        def of(number: int) -> tuple[dict[int, whitening.Moments], list[dict[str, Tensor]]]:
-            picture = styles.picture(number).to(device)
-            # The encoder has finished learning when this is first asked.
-            return {level: net.moments(picture, level) for level in LEVELS}, self.textures(picture)
-
-        self.of = lru_cache(maxsize=1024)(of)
-
-    def moments(self, numbers: list[int]) -> dict[int, whitening.Moments]:
-        """Of a batch of styles, in our encoder's space, by level."""
-        found = [self.of(number)[0] for number in numbers]
-        return {
-            level: tuple(torch.cat(parts) for parts in zip(*(f[level] for f in found), strict=True)) for level in LEVELS
-        }
-
-    def textures(self, pictures: Tensor) -> list[dict[str, Tensor]]:
-        """Gram matrices at full and half size: what is a brush stroke's grain at one is its shape at the other."""
-        return [self._grams(self.features(x, last=LAYERS[3])) for x in (pictures, F.avg_pool2d(pictures, 2))]
-
-    @staticmethod
-    def _grams(maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {layer: losses.gram(maps[layer]) for layer in LAYERS.values()}
-
-    def style_error(self, pictures: Tensor, numbers: list[int], maps: dict[str, Tensor]) -> Tensor:
-        """|G - G*|^2 / |G*|^2, mean over samples, layers and both sizes; `maps` are the features of `pictures`."""
-        half = self.features(F.avg_pool2d(pictures, 2), last=LAYERS[3])
-        terms = []
-        for size, grams in enumerate((self._grams(maps), self._grams(half))):
-            for layer, ours in grams.items():
-                wanted = torch.cat([self.of(number)[1][size][layer] for number in numbers])
-                terms.append((((ours - wanted) ** 2).sum((1, 2)) / (wanted**2).sum((1, 2))).mean())
-        return torch.stack(terms).mean()
 
 
 def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
@@ -255,58 +212,20 @@ def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
     return (((found - wanted) ** 2).mean((1, 2, 3)) / (wanted**2).mean((1, 2, 3)).clamp(min=1e-3)).mean()
 
 
-def normalised(maps: Tensor) -> Tensor:
-    """Channels with mean 0 and variance 1: where something is, whatever its colour and contrast."""
-    return F.instance_norm(maps, eps=1e-3 * maps.detach().var().item() + 1e-8)
-
-
-def loss_of(
-    pupil: nn.Module, net: AdainNet, lesson: Name, pictures: Tensor, numbers: list[int], *,
-    config: AdainConfig, features: perceptual.Features, components: Components, judge: Judge,
-) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
-    """What is to become small at this step, and its parts for the log."""
-    if lesson == "see":
-        with torch.no_grad():
-            wanted = components(features(pictures, last=LAYERS[3]))
-        found = pupil(lesson, pictures, {})
-        parts = {
-            f"seen{level}": relative_error(_inner(found[level], level), _inner(wanted[level], level))
-            for level in wanted
-        }
-        return torch.stack(list(parts.values())).sum(), parts
-
-    if lesson == "rebuild":
-        rebuilt = pupil(lesson, pictures, {})
-        with torch.no_grad():
-            seen = net.encode(pictures)
-        parts = {f"drawn{level}": F.mse_loss(rebuilt[level], pictures) for level in rebuilt}
-        loss = 30 * torch.stack(list(parts.values())).sum()
-        for level in (2, 3):  # a picture whose features are right looks right; one with the least error is blurred
-            again = net.encode(rebuilt[level], level)
-            loss = loss + torch.stack([relative_error(again[k], seen[k]) for k in again]).sum() / level
-        return loss, parts
-
-    found = pupil(lesson, pictures, judge.moments(numbers))
-    out = {level: found[level] for level in LEVELS}
-    last = out[LEVELS[-1]]
-    maps = features(last, last=LAYERS[3])
+def seeing_loss(
+    pupil: nn.Module, pictures: Tensor, features: perceptual.Features, components: Components
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """How far the encoder is from VGG's components, and by level for the log."""
     with torch.no_grad():
-        wanted_shapes = normalised(features(pictures, last=LAYERS[3])[LAYERS[3]])
+        wanted = components(features(pictures, last=LAYERS[3]))
+    found = pupil(pictures)
     parts = {
-        "content": F.mse_loss(normalised(maps[LAYERS[3]]), wanted_shapes),
-        "style": judge.style_error(last, numbers, maps),
-        # Between two steps a picture is clamped, and what went beyond would be out of a gradient's reach.
-        "range": torch.stack([(x - x.clamp(0, 1)).square().mean() for x in out.values()]).sum(),
-        "smooth": losses.total_variation(last),
-        # A decoder that rebuilds no more ruins the detail that is put back, and within 240 steps every picture.
-        **{f"drawn{level}": found[10 + level].square().mean() for level in LEVELS},
+        f"seen{level}": relative_error(_inner(found[level], level), _inner(wanted[level], level)) for level in wanted
     }
-    loss = 30 * torch.stack([parts[f"drawn{level}"] for level in LEVELS]).sum()
-    loss = loss + parts["content"] + config.style_weight * parts["style"]
-    return loss + config.range_weight * parts["range"] + config.smooth_weight * parts["smooth"], parts
+    return torch.stack(list(parts.values())).sum(), parts
 
 
-LOGGED = ("seen1", "seen2", "seen3", "drawn1", "drawn2", "drawn3", "content", "style", "range", "smooth")
+LOGGED = ("seen1", "seen2", "seen3", "copy", "content", "style", "colour", "smooth", "temporal", "spikes")
 
 
 # --- training ------------------------------------------------------------------------------------------------------
@@ -331,27 +250,50 @@ def divided(config: AdainConfig) -> tuple[list[Path], list[Path], list[Path]]:
     return taken, paintings, unseen
 
 
-def train(config: AdainConfig, out: Path, here: Place, *, resume: bool, max_steps: int | None) -> list[Path]:
+def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
+    """A net as it is before the first step: its canvas, perhaps, that of a style, whose colours it need not know.
+
+    Raises:
+        InputError: those are weights of another net.
+    """
+    net = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen)
+    for module in net.encoder.modules():
+        if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    if start_from:
+        adopt(net.canvas, start_from)
+    return net
+
+
+def train(
+    config: AdainConfig, out: Path, here: Place, *, resume: bool, start_from: Path | None, max_steps: int | None
+) -> list[Path]:
     """Train, or go on training; the weights' file, in the first process."""
     require_even(config.batch, world=here.world, accumulate=config.accumulate)
     torch.manual_seed(config.seed)
     taken, paintings, unseen = divided(config)
-    samples = Samples(taken, paintings, config)
-    show = torch.stack([samples[number].picture for number in range(min(24, config.see.steps * config.batch))])
+    crops, styles, scenes = (
+        Crops(taken, paintings, config),
+        Styles(taken, paintings, config),
+        photos.Samples(taken, config),
+    )
+    show = torch.stack([crops[number] for number in range(24)])
 
     features, trunk = perceptual.load(out.parent)
     features = features.without_idle_channels(show)
-    components = Components(features, config.width)
+    components = Components(features, config.seen)
     components.find(features, show)
     features = features.to(here.device, memory_format=torch.channels_last)
     components = components.to(here.device)
 
-    net = AdainNet(width=config.width)
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    net = net.to(here.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(net.parameters(), lr=1.0)
+    net = begun(config, start_from).to(here.device, memory_format=torch.channels_last)
+    net.plates.copy_(objective.plate_colours(taken, config.seed))
+    mind, ground = list(net.mind.parameters()), net.canvas.leave.conv.bias
+    rest = [p for p in net.parameters() if p is not ground and not any(p is other for other in mind)]
+    groups = [
+        {"params": rest}, {"params": [ground], "times": GROUND_RATE}, {"params": mind, "times": MIND_RATE}
+    ]  # fmt: skip
+    optimizer = torch.optim.Adam(groups, lr=1.0)
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
     state: dict[str, records.Stateful] = {
         "net": net, "components": components, "optimizer": optimizer, "scaler": scaler
@@ -360,42 +302,56 @@ def train(config: AdainConfig, out: Path, here: Place, *, resume: bool, max_step
     if first and here.first:
         click.echo(f"going on from step {first}")
 
-    pupil = Pupil(net)
-    judge = Judge(net, features, Styles(samples), here.device)
-    share = photos.Share(config, first=first, rank=here.rank, world=here.world)
-    batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
-    last = min(config.steps, max_steps or config.steps)
-    lesson: Name | None = None
+    pupil, known = Pupil(net), Known(styles, net.encoder, features, net.plates)
+    see = config.see
+    total = see.steps + config.steps
+    last = min(total, max_steps or total)
+    lesson = ""
     with records.Log(out, start=first) if here.first else nullcontext() as log:
         for step in range(first, last):
-            now, within = config.at(step)
-            if now != lesson:
-                lesson = now
-                pupil.begin(lesson)
+            seeing, within = step < see.steps, step - see.steps
+            if lesson != (lesson := "see" if seeing else "paint"):
+                pupil.begin(seeing=seeing)
                 shared = here.share(pupil)
-            plan = config.lesson(lesson)
+                begin = partial(DataLoader, num_workers=config.workers)
+                ours = {"rank": here.rank, "world": here.world}
+                if seeing:
+                    plan = photos.Batches(steps=see.steps, batch=config.batch, accumulate=config.accumulate)
+                    batches = iter(begin(crops, batch_sampler=photos.Share(plan, first=step, **ours)))
+                else:
+                    batches = iter(begin(scenes, batch_sampler=photos.Share(config, first=within, **ours)))
+                if within == 0:
+                    net.usual.copy_(usual(styles, net.encoder, here.device))
 
             def loss(
-                batch: list[Tensor], shared: nn.Module = shared, lesson: Name = lesson
+                batch: Tensor | list[Tensor], shared: nn.Module = shared, within: int = within
             ) -> tuple[Tensor, dict[str, Tensor]]:
-                pictures, styles = batch
-                return loss_of(
-                    shared, net, lesson, pictures.to(here.device), styles.tolist(),
-                    config=config, features=features, components=components, judge=judge,
-                )  # fmt: skip
+                if isinstance(batch, Tensor):
+                    return seeing_loss(shared, batch.to(here.device), features, components)
+                code, target = known.of(styles.at(within))
+                pair = Pair(*(x.to(here.device) for x in batch))
+                paint = partial(shared, code=code, palette=target.colours)
+                lost, parts = loss_of(paint, pair, within, target=target, teacher=None)
+                parts["spikes"] = losses.spikes(pupil.inner)
+                return lost + SPIKES * parts["spikes"], parts
 
+            rate = (
+                decayed(step, see.steps, see.learning_rate, floor=0.02)
+                if seeing
+                else learning_rate(within, config.steps, config.learning_rate)
+            )
             parts = take(
                 step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, here=here,
-                rate=decayed(within, plan.steps, plan.learning_rate, floor=0.02), out=out,
+                rate=rate, out=out,
             )  # fmt: skip
             done = step + 1
             if log and (done % LOG_EVERY == 0 or done == last):
-                log.losses(done, parts, columns=LOGGED, said=f"{done}/{config.steps} {lesson}")
+                log.losses(done, parts, columns=LOGGED, said=f"{done}/{total} {lesson}")
             if log and (done % config.save_every == 0 or done == last):
                 records.save(out, done, state)
-                if lesson != "see":
+                if not seeing:
                     log.picture(done, painted_sheet(net, taken, unseen, here.device))
-    return [export(net, config, out, trunk=trunk, step=last)] if here.first else []
+    return [export(net, config, out, trunk=trunk, step=max(first, last))] if here.first else []
 
 
 @torch.inference_mode()
@@ -411,19 +367,20 @@ def painted_sheet(net: AdainNet, taken: list[Path], unseen: list[Path], device: 
     show = torch.cat([square(path) for path in taken[:: max(1, len(taken) // 4)][:4]]).to(device)
     rows = [torch.zeros_like(show[:1]), show]
     for path in unseen:
-        painting = square(path).to(device)
-        styles = {level: net.moments(painting, level) for level in LEVELS}
-        rows += [painting, *(painted(net, x[None], styles)[0][LEVELS[-1]].float().clamp(0, 1) for x in show)]
+        canvas = net.canvas_for([as_seen(photos.load_image(path).float() / 255)], [1.0]).to(device)
+        rows += [square(path).to(device), canvas(show).float()]
     return make_grid(torch.cat(rows), nrow=len(show) + 1).cpu()
 
 
 def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
-    facts = {"family": "adain", "width": str(net.width), "steps": str(step), "trunk": trunk}
+    facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.seen)}
+    facts |= {"steps": str(step), "trunk": trunk}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence}
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:
         records.write_weights(temporary, net, facts)
+        net_from(temporary)  # weights that hold no numbers are no result
     return path
 
 
@@ -431,11 +388,16 @@ def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: i
 @click.argument("config", type=click.Path(path_type=Path))
 @OUT
 @RESUME
+@START_FROM
 @MAX_STEPS
 @click.pass_context
-def main(ctx: click.Context, config: Path, out: Path, resume: str, max_steps: int | None) -> None:
+def main(
+    ctx: click.Context, config: Path, out: Path, resume: str, start_from: Path | None, max_steps: int | None
+) -> None:
     def prepare() -> Callable[[Place], list[Path]]:
-        return partial(train, load_config(config, AdainConfig), out, resume=resume == "auto", max_steps=max_steps)
+        checked = load_config(config, AdainConfig)
+        require_weights(start_from)
+        return partial(train, checked, out, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
 
     launch(ctx, out, prepare)
 

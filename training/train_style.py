@@ -25,77 +25,36 @@ from pathlib import Path
 
 import click
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tsn.errors import InputError
 from tsn.io.sequence import atomic
 from tsn.style import weights as shipped
 from tsn.style.families import NETS
 from tsn.style.lockable import LockableNet
 from tsn_training import losses, objective, perceptual, photos, records
+from tsn_training.adopt import adopt
 from tsn_training.config import StyleConfig, load_styles
-from tsn_training.launch import MAX_STEPS, OUT, RESUME, launch
+from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
+from tsn_training.lesson import GROUND_RATE, SPIKES, learning_rate, loss_of
 from tsn_training.motion import Pair
-from tsn_training.objective import Target
 from tsn_training.parallel import Place, require_even
-from tsn_training.step import decayed, take
+from tsn_training.step import take
 from tsn_training.together import Together
 
-SPIKES = 10.0
-"""Weight of what keeps a net from shouting in one spot; it should find nothing to say."""
-GROUND_RATE = 50.0
-"""Of the last bias, the colour where no channel speaks. Adam moves it by a learning rate a step, and the sum of a 9x9
-kernel by 81 of them: so kernels made darkness out of a grey ground, in red where the painting had some."""
 LOG_EVERY = 19  # prime to any number of styles that take turns, so that each gets its rows
-
-
-def learning_rate(step: int, total: int, peak: float) -> float:
-    """Down to a twentieth of the peak."""
-    return decayed(step, total, peak, floor=0.05)
-
-
-def style_weight(step: int, total: int, low: float, high: float) -> float:
-    """Geometric ramp over the first 40%: from the start at full weight, the net loses all structure."""
-    return low * (high / low) ** min(1.0, step / (0.4 * total))
-
-
-def loss_of(
-    net: Callable[[Tensor], Tensor],
-    pair: Pair,
-    step: int,
-    *,
-    target: Target,
-    teacher: torch.nn.Module | None,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """What is to become small at this step, and its parts for the log."""
-    config = target.config
-    if step < config.copy_steps:
-        with torch.no_grad():
-            wanted = teacher(pair.now) if teacher else target.wanted_colours(pair.now)
-        copy = F.mse_loss(net(pair.now), wanted)
-        return 20 * copy, {"copy": copy}
-
-    temporal = config.temporal
-    steady = temporal is not None and step >= temporal.after * config.steps
-    # Both moments go through in one call: DDP wants one forward pass for each backward pass.
-    painted = net(torch.cat([pair.now, pair.then]) if steady else pair.now)
-    now = painted[: len(pair.now)]
-    parts = objective.parts(now, pair.now, target)
-    weight = style_weight(step - config.copy_steps, config.steps - config.copy_steps, *config.style_weight)
-    loss = objective.total(parts, config, weight)
-    if steady:
-        assert temporal is not None
-        parts["temporal"] = losses.temporal_loss(now, painted[len(pair.now) :], pair.flow, pair.visible)
-        loss = loss + temporal.weight * parts["temporal"]
-    return loss, parts
 
 
 def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
     facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
-    facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
+    facts |= {
+        "recolours": "yes" if config.recolours else "no",
+        "name": config.name,
+        "title": config.title,
+        "licence": config.licence,
+        "trunk": trunk,
+    }
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:
         records.write_weights(temporary, net, facts)
@@ -105,14 +64,9 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
 
 def begun(config: StyleConfig, start_from: Path | None) -> LockableNet:
     """A net as it is before the first step."""
-    net = NETS[config.family](width=config.width, blocks=config.blocks)
+    net = NETS[config.family](width=config.width, blocks=config.blocks, recolours=config.recolours)
     if start_from:
-        state = shipped.load(shipped.describe(start_from)).state_dict()
-        try:
-            net.load_state_dict(state)
-        except RuntimeError as error:
-            net_name = f"{config.family}, width {config.width}, {config.blocks} blocks"
-            raise InputError(f"{start_from} is of another net than {net_name}.") from error
+        adopt(net, start_from)
     return net
 
 
@@ -140,6 +94,9 @@ def train(
     targets = [objective.target(style, features, paths).to(here.device) for style in styles]
 
     nets = Together([begun(style, start_from) for style in styles])
+    for net, target in zip(nets, targets, strict=True):
+        if net.palette is not None:
+            net.palette.copy_(target.colours)
     nets = nets.to(here.device, memory_format=torch.channels_last)
     teachers = [
         shipped.load(shipped.resolve(str(style.teacher))).to(here.device) if style.teacher else None for style in styles
@@ -200,7 +157,7 @@ def painted_sheet(nets: Iterable[torch.nn.Module], show: Tensor) -> Tensor:
 @click.argument("config", type=click.Path(path_type=Path))
 @OUT
 @RESUME
-@click.option("--start-from", type=click.Path(path_type=Path), help="Weights of a style to begin with.")
+@START_FROM
 @MAX_STEPS
 @click.pass_context
 def main(
@@ -208,8 +165,7 @@ def main(
 ) -> None:
     def prepare() -> Callable[[Place], list[Path]]:
         styles = load_styles(config)
-        if start_from and not start_from.is_file():
-            raise InputError(f"The weights to start from do not exist: {start_from}")
+        require_weights(start_from)
         return partial(train, styles, out, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
 
     launch(ctx, out, prepare)

@@ -38,9 +38,11 @@ def net() -> StyleNet:
     return tiny_net()
 
 
-def tiny_net(seed: int = 0) -> StyleNet:
+def tiny_net(seed: int = 0, *, recolours: bool = False) -> StyleNet:
     torch.manual_seed(seed)
-    net = StyleNet(width=4, blocks=1)
+    net = StyleNet(width=4, blocks=1, recolours=recolours)
+    if net.palette is not None:
+        net.palette.copy_(1 - net.palette)
     for name, value in net.named_parameters():
         # Away from the neutral norm of a fresh net, so that a wrong fold would show.
         if name.endswith(".scale"):
@@ -60,7 +62,7 @@ def weights_file(tmp_path: Path) -> Callable[..., Path]:
     """weights_file(name, seed=0, **metadata): a tiny net as train_style.py exports it."""
 
     def make(name: str = "tiny", seed: int = 0, folder: Path = tmp_path, **metadata: str) -> Path:
-        net = tiny_net(seed)
+        net = tiny_net(seed, recolours=metadata.get("recolours") == "yes")
         facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": name, "title": f"The {name}"}
         facts |= {"licence": "CC0-1.0"} | metadata
         path = folder / f"{name}.safetensors"

@@ -1,4 +1,4 @@
-"""After any painting: the maps, the painter before and after its lock, and what a shot must be able to rely on."""
+"""Painting after any painting: what it is told, folded, surveyed and kept."""
 
 from __future__ import annotations
 
@@ -9,99 +9,31 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
 from tsn.errors import InputError, UsageError
 from tsn.io import write_png
-from tsn.style import whitening
-from tsn.style.adain import FLOOR, AdainPainter
-from tsn.style.adain_net import BUNDLED, DETAIL, DETAILED, LEVELS, AdainNet, luma, net_from
+from tsn.style import palette
+from tsn.style.adain import LINES, AdainPainter, as_seen
+from tsn.style.adain_net import BUNDLED, AdainNet, Encoder, luma, net_from
 from tsn.style.base import Survey, Unlocked
 from tsn.style.blend import Part, blend
 from tsn.style.paintings import Painting, read_paintings
 
-# --- maps ----------------------------------------------------------------------------------------------------------
 
-
-def cloud(seed: int, channels: int = 5) -> Tensor:
-    random = torch.Generator().manual_seed(seed)
-    mix = torch.randn(channels, channels, generator=random)
-    points = torch.einsum("cd,nd->cn", mix, torch.randn(4000, channels, generator=random))
-    return (points + torch.randn(channels, 1, generator=random)).reshape(1, channels, 40, 100)
-
-
-def moved(features: Tensor, by: whitening.Map) -> Tensor:
-    matrix, offset = (part[0].float() for part in by)
-    return torch.einsum("cd,ndhw->nchw", matrix, features) + offset[:, None, None]
-
-
-def test_moments_are_those_of_all_pixels() -> None:
-    features = cloud(0)
-    mean, second = whitening.moments(features)
-    flat = features[0].flatten(1).double()
-    torch.testing.assert_close(mean[0], flat.mean(1))
-    torch.testing.assert_close(whitening.covariance((mean, second))[0], torch.cov(flat, correction=0))
-    assert mean.dtype == torch.float64
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 999), st.integers(1000, 1999))
-def test_a_moved_cloud_has_the_other_ones_mean_and_covariance(one: int, other: int) -> None:
-    content, style = cloud(one), cloud(other)
-    by = whitening.transport(whitening.moments(content), whitening.moments(style), floor=0.0)
-    found, wanted = whitening.moments(moved(content, by)), whitening.moments(style)
-    torch.testing.assert_close(found[0], wanted[0], rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(whitening.covariance(found), whitening.covariance(wanted), rtol=1e-2, atol=1e-2)
-
-
-def test_it_moves_vectors_less_than_whitening_and_colouring() -> None:
-    content, style = cloud(1), cloud(2)
-    a, b = whitening.moments(content), whitening.moments(style)
-    least = moved(content, whitening.transport(a, b, floor=0.0))
-    whiten = torch.linalg.inv(torch.linalg.cholesky(whitening.covariance(a)))
-    matrix = torch.linalg.cholesky(whitening.covariance(b)) @ whiten
-    other = moved(content, (matrix, b[0] - (matrix @ a[0][..., None])[..., 0]))
-    assert (least - content).square().mean() < (other - content).square().mean()
-
-
-def test_onto_itself_nothing_moves() -> None:
-    content = cloud(3)
-    of = whitening.moments(content)
-    torch.testing.assert_close(moved(content, whitening.transport(of, of, floor=0.02)), content, rtol=1e-4, atol=1e-4)
-
-
-def test_what_hardly_varies_is_not_blown_up() -> None:
-    content, style = cloud(4), cloud(5)
-    content[:, 0] *= 1e-4
-
-    def largest_gain(floor: float) -> float:
-        matrix, _ = whitening.transport(whitening.moments(content), whitening.moments(style), floor=floor)
-        return torch.linalg.matrix_norm(matrix, 2).item()
-
-    assert largest_gain(1e-9) > 100 > 10 > largest_gain(0.1)
-
-
-def test_threads_are_given_back() -> None:
-    torch.set_num_threads(2)
-    whitening.moments(cloud(0))
-    assert torch.get_num_threads() == 2
-
-
-# --- the painter ---------------------------------------------------------------------------------------------------
+@pytest.fixture(autouse=True)
+def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(palette, "SAMPLES", 100)
 
 
 @pytest.fixture
 def adain() -> AdainNet:
     torch.manual_seed(0)
-    net = AdainNet(width=6)
-    for module in net.modules():  # a fresh net would paint everything grey
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    for decoder in net.decoders:
-        decoder[-1].conv.weight.data *= 0.2
+    net = AdainNet(width=4, blocks=1, seen=3)
+    for value in net.mind.parameters():  # a fresh net paints after every painting alike
+        value.data.normal_(0, 0.06)
+    net.plates.copy_(torch.rand(100, 3))
     return net.eval()
 
 
@@ -122,26 +54,69 @@ def make(adain: AdainNet, picture: Callable[..., Tensor]) -> Callable[..., Adain
     return make
 
 
-def test_unlocked_it_paints_as_locked_to_that_frame(make, picture) -> None:
-    painter, image = make(1), picture(40, 52)
-    assert isinstance(painter, Unlocked)
-    locked = painter.locked(painter.survey([image]))
-    assert not isinstance(locked, Unlocked)
-    assert torch.equal(painter.paint(image, 1), locked.paint(image, 1))
-    assert locked.paint(image, 1).std() > 0.01
+# --- what is seen of a painting ------------------------------------------------------------------------------------
 
 
-def test_locked_it_is_the_coarse_to_fine_transform(make, adain, picture) -> None:
-    """Folded into convolutions or done step by step: the same picture."""
-    painter, image = make(1), picture(40, 52)
-    x = image[None]
+def test_a_code_tells_mean_and_spread_of_every_channel(picture) -> None:
+    torch.manual_seed(0)
+    encoder, painting = Encoder(width=3).eval(), picture(48, 64)[None]
     with torch.no_grad():
-        for level in LEVELS:
-            maps = adain.encode(x, level)[level]
-            by = whitening.transport(whitening.moments(maps), painter.styles[0][level], floor=FLOOR)
-            lost = DETAIL * luma(x - adain.decode(maps, level)) if level in DETAILED else 0.0
-            x = (adain.decode(moved(maps, by), level) + lost).clamp(0, 1)
-    torch.testing.assert_close(painter.paint(image, 1), x[0], rtol=1e-3, atol=1e-3)
+        code, maps = encoder.code(painting), encoder(painting)
+    assert code.shape == (encoder.told,)
+    assert [maps[level].shape[1:] for level in (1, 2, 3)] == [(3, 48, 64), (6, 24, 32), (12, 12, 16)]
+    torch.testing.assert_close(code[:3], maps[1][0].mean((1, 2)))
+    torch.testing.assert_close(code[-12:].exp(), maps[3][0].flatten(1).var(1, correction=0) + 1e-3)
+
+
+def test_a_painting_is_seen_at_one_height_whatever_its_scan(picture) -> None:
+    assert as_seen(picture(100, 150)).shape == (3, LINES, LINES * 3 // 2)
+    assert as_seen(picture(900, 3)).shape == (3, LINES, 1)
+
+
+def test_a_net_that_has_learnt_nothing_paints_after_every_painting_as_its_canvas_does(picture) -> None:
+    torch.manual_seed(0)
+    net = AdainNet(width=4, blocks=1, seen=3).eval()
+    canvas = net.canvas_for([picture(40, 61)], [1.0])
+    for name, value in net.canvas.named_parameters():
+        assert torch.equal(canvas.get_parameter(name), value)
+    assert not torch.allclose(canvas.palette, palette.unchanged(), atol=0.1)
+
+
+def test_what_is_told_changes_every_norm_and_the_last_colours(adain, picture) -> None:
+    with torch.no_grad():
+        manner = adain.manner(adain.encoder.code(picture(48, 64)[None]))
+        changed = adain.changed(manner)
+    was = adain.canvas.state_dict()
+    norms = {
+        f"{n}.{k}"
+        for n, m in adain.canvas.named_modules()
+        for k in ("scale", "shift")
+        if getattr(m, k, None) is not None
+    }
+    assert set(changed) == norms | {"leave.conv.weight", "leave.conv.bias"}
+    assert all((changed[name] - was[name]).abs().max() > 1e-3 for name in changed)
+    mix = torch.eye(3) + manner[-12:-3].view(3, 3)
+    wanted = (mix @ was["leave.conv.weight"].flatten(1)).view_as(was["leave.conv.weight"])
+    torch.testing.assert_close(changed["leave.conv.weight"], wanted)
+    torch.testing.assert_close(changed["leave.conv.bias"], mix @ was["leave.conv.bias"] + manner[-3:])
+
+
+def test_a_code_far_from_all_that_was_learnt_does_not_shout(adain) -> None:
+    code = torch.full((adain.encoder.told,), 1e6)
+    assert torch.equal(adain.manner(code), adain.manner(code / 1000))
+
+
+# --- painting ------------------------------------------------------------------------------------------------------
+
+
+def test_unlocked_it_paints_as_locked_to_that_frame(make, picture) -> None:
+    for kept in (False, True):
+        painter, image = make(1, keep_colours=kept), picture(40, 52)
+        assert isinstance(painter, Unlocked)
+        locked = painter.locked(painter.survey([image]))
+        assert not isinstance(locked, Unlocked)
+        assert torch.equal(painter.paint(image, 1), locked.paint(image, 1))
+        assert locked.paint(image, 1).std() > 0.01
 
 
 def test_each_painting_gives_another_picture_and_fingerprint(make, picture) -> None:
@@ -161,20 +136,21 @@ def test_a_highlight_entering_changes_nothing_far_away_once_locked(make, picture
     lit = dark.clone()
     lit[:, :, :16] = 1.0
     locked = painter.locked(painter.survey([dark]))
-    far = (slice(None), slice(None), slice(16 + AdainNet.radius, None))
+    far = (slice(None), slice(None), slice(16 + painter.canvas.radius, None))
     assert (painter.paint(lit, 1) - painter.paint(dark, 2))[far].abs().max() > 1e-3
     assert torch.equal(locked.paint(lit, 1)[far], locked.paint(dark, 2)[far])
 
 
-def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture, monkeypatch) -> None:
+def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture) -> None:
     image = picture(196, 260)
     survey = make(1).survey([image])
     whole = make(1).locked(survey).paint(image, 1)
     tiled = make(1, tile=64).locked(survey)
     assert (tiled.paint(image, 1) - whole).abs().max() < 1e-5
     assert tiled.fingerprint != make(1).locked(survey).fingerprint
-    monkeypatch.setattr("tsn.style.adain_net.Chain.radius", 8)
-    assert (make(1, tile=64).locked(survey).paint(image, 1) - whole).abs().max() > 1e-4
+    narrow = make(1, tile=64)
+    narrow.canvas.radius = 4
+    assert (narrow.locked(survey).paint(image, 1) - whole).abs().max() > 1e-4
 
 
 def test_one_thread_and_two_give_the_same_bits(make, picture) -> None:
@@ -210,20 +186,21 @@ def test_painting_is_repeatable_to_the_bit_and_free_to_change(make, picture) -> 
 def test_a_survey_counts_every_frame_the_same_and_survives_the_disk(make, picture, tmp_path: Path) -> None:
     painter, frames = make(1), [picture(32, 48, 1), picture(32, 48, 2)]
     both = painter.survey(iter(frames))
-    single = [painter.survey([frame]).tensors["3.mean"] for frame in frames]
-    torch.testing.assert_close(both.tensors["3.mean"], (single[0] + single[1]) / 2)
+    single = [painter.survey([frame]).tensors["01.mean"] for frame in frames]
+    torch.testing.assert_close(both.tensors["01.mean"], (single[0] + single[1]) / 2)
     both.save(tmp_path / "survey.safetensors")
     assert Survey.load(tmp_path / "survey.safetensors").fingerprint == both.fingerprint
 
 
 def test_a_foreign_or_broken_survey_is_refused(make, picture) -> None:
-    painter = make(1)
+    painter = make(1, keep_colours=True)
     survey = painter.survey([picture(32, 32)])
     with pytest.raises(InputError, match="another painter than 'p2'"):
         make(2).locked(survey)
-    tensors = {name: tensor for name, tensor in survey.tensors.items() if name != "2.second"}
-    with pytest.raises(InputError, match="does not fit the net"):
-        painter.locked(Survey(of=survey.of, tensors=tensors))
+    for missing in ("02.variance", "light.painted"):
+        tensors = {name: tensor for name, tensor in survey.tensors.items() if name != missing}
+        with pytest.raises(InputError, match="does not fit the net"):
+            painter.locked(Survey(of=survey.of, tensors=tensors))
 
 
 def test_several_paintings_meet_in_between(make, picture) -> None:
@@ -244,10 +221,7 @@ def test_it_blends_with_other_styles(make, picture, painter) -> None:
     locked = mixed.locked(survey)
     wanted = (other.locked(own).paint(image, 1) + painter.locked(painter.survey(frames)).paint(image, 1)) / 2
     torch.testing.assert_close(locked.paint(image, 1), wanted, rtol=1e-4, atol=1e-4)
-    # By its own survey of all frames, which is not the mean of its surveys of single ones.
-    assert torch.equal(survey.tensors["0/1.mean"], own.tensors["1.mean"])
-    by_frames = Survey.mean([other.survey([frame]) for frame in frames])
-    assert not torch.allclose(by_frames.tensors["1.mean"], own.tensors["1.mean"], rtol=1e-3)
+    assert torch.equal(survey.tensors["0/01.mean"], own.tensors["01.mean"])
 
 
 def test_colours_of_the_plate_are_kept(make, picture) -> None:
@@ -286,17 +260,21 @@ def test_paintings_that_cannot_be_are_named(tmp_path: Path) -> None:
         read_paintings({}, base=tmp_path)
 
 
+FACTS = {"family": "adain", "width": "4", "blocks": "1", "seen": "3"}
+
+
 def test_weights_come_back_in_full_precision(adain: AdainNet, tmp_path: Path) -> None:
     path = tmp_path / "adain.safetensors"
     save_file(
         {k: v.half().contiguous() for k, v in adain.state_dict().items()},
         path,
-        metadata={"family": "adain", "width": "6"},
+        metadata=FACTS,
     )
     loaded = net_from(path)
-    assert loaded.width == 6
+    assert (loaded.width, loaded.blocks, loaded.seen) == (4, 1, 3)
     image = torch.rand(1, 3, 16, 16)
-    torch.testing.assert_close(loaded.encode(image)[3], adain.encode(image)[3], rtol=0.02, atol=0.02)
+    torch.testing.assert_close(loaded.encoder(image)[3], adain.encoder(image)[3], rtol=0.02, atol=0.02)
+    torch.testing.assert_close(loaded.plates, adain.plates, rtol=0, atol=1e-3)
     assert next(loaded.parameters()).dtype == torch.float32
 
 
@@ -310,12 +288,12 @@ def test_weights_of_something_else_are_refused(adain: AdainNet, tmp_path: Path) 
             net_from(path)
         return str(caught.value)
 
-    assert "found 'feedforward'" in refused(state, family="feedforward", width="6")
-    assert "width=None" in refused(state, family="adain")
-    assert "do not fit width 9" in refused(state, family="adain", width="9")
+    assert "found 'feedforward'" in refused(state, **FACTS | {"family": "feedforward"})
+    assert "seen=''" in refused(state, **{k: v for k, v in FACTS.items() if k != "seen"})
+    assert "do not fit width 4, blocks 1, seen 6" in refused(state, **FACTS | {"seen": "6"})
     name = next(iter(state))
-    assert name in refused({k: v for k, v in state.items() if k != name}, family="adain", width="6")
-    assert "no numbers" in refused(state | {name: state[name] * float("nan")}, family="adain", width="6")
+    assert name in refused({k: v for k, v in state.items() if k != name}, **FACTS)
+    assert "no numbers" in refused(state | {name: state[name] * float("nan")}, **FACTS)
     (tmp_path / "w.safetensors").write_bytes(b"torn")
     with pytest.raises(InputError, match="damaged"):
         net_from(tmp_path / "w.safetensors")
@@ -325,7 +303,8 @@ def test_weights_of_something_else_are_refused(adain: AdainNet, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_the_bundled_net_takes_on_the_palette_of_a_painting_it_never_saw(picture) -> None:
+def test_the_bundled_net_takes_on_the_palette_of_a_painting_it_never_saw(picture, monkeypatch) -> None:
+    monkeypatch.undo()  # its own number of colours
     plate, blobs = picture(120, 160, 1), picture(150, 200, 2)
     blue = torch.stack([0.1 + 0.2 * blobs[0], 0.2 + 0.4 * blobs[0], 0.4 + 0.6 * blobs[0]])
     red = blue.flip(0)

@@ -21,18 +21,52 @@ from tsn.style.weights import bundled, load, resolve
 # torch would rather see torch.export, which Nuke doesn't read.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
 # All of them are in PyTorch 1.6, as its native_functions.yaml and the compiler's own (add, size, ...) say.
-OPERATORS = {
-    *("add", "avg_pool2d", "clamp", "conv2d", "div", "gt", "instance_norm", "le", "lerp", "lt", "max", "mul", "neg"),
-    *("ones_like", "pow", "reciprocal", "reflection_pad2d", "relu", "remainder", "replication_pad2d", "rsub"),
-    *("sigmoid", "size", "slice", "sub", "to", "upsample_bilinear2d", "where"),
-}
+OPERATORS = set(
+    [
+        "add",
+        "avg_pool2d",
+        "cat",
+        "clamp",
+        "conv2d",
+        "div",
+        "grid_sampler_3d",
+        "gt",
+        "instance_norm",
+        "le",
+        "lerp",
+        "log",
+        "lt",
+        "max",
+        "mul",
+        "neg",
+        "ones_like",
+        "permute",
+        "pow",
+        "reciprocal",
+        "reflection_pad2d",
+        "relu",
+        "remainder",
+        "replication_pad2d",
+        "rsub",
+        "sigmoid",
+        "size",
+        "slice",
+        "squeeze",
+        "sub",
+        "to",
+        "unsqueeze",
+        "upsample_bilinear2d",
+        "upsample_nearest2d",
+        "where",
+    ]
+)
 SIZES = [(24, 40), (37, 51), (8, 9)]
 
 
-@pytest.fixture
-def engine(weights_file):
+@pytest.fixture(params=["no", "yes"], ids=["plain", "recolours"])
+def engine(weights_file, request):
     """(the file, the engine's painter of it)."""
-    path = weights_file()
+    path = weights_file(recolours=request.param)
     info = resolve(str(path))
     return str(path), FeedforwardPainter(load(info), name="tiny", weights=info.sha256)
 

@@ -10,17 +10,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.style.families import NETS
-from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged
+from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged, out_of_focus
 from tsn.style.tiles import paint_tiled, tiles
 
 Picture = Callable[[int, int, int], Tensor]
-families = pytest.mark.parametrize("family", sorted(NETS))
+families = pytest.mark.parametrize("family", [*sorted(NETS), *(f"{name}, recolours" for name in sorted(NETS))])
+
+
+def fresh(family: str, *, width: int, blocks: int) -> LockableNet:
+    name, *recolours = family.split(", ")
+    return NETS[name](width=width, blocks=blocks, recolours=bool(recolours))
 
 
 def small(family: str, *, width: int = 4, blocks: int = 1) -> LockableNet:
     """Random weights, and norms away from those of a fresh net, so that a wrong fold would show."""
     torch.manual_seed(0)
-    net = NETS[family](width=width, blocks=blocks)
+    net = fresh(family, width=width, blocks=blocks)
     for layer in net.norms():
         assert layer.scale is not None and layer.shift is not None
         layer.scale.data.uniform_(0.5, 1.5)
@@ -41,7 +46,7 @@ def locked_to(net: LockableNet, *frames: Tensor) -> LockableNet:
 @families
 @pytest.mark.parametrize("blocks", [1, 5])
 def test_radius_covers_what_a_pixel_reaches_and_hardly_more(family: str, blocks: int) -> None:
-    net = NETS[family](width=2, blocks=blocks).double()
+    net = fresh(family, width=2, blocks=blocks).double()
     for value in net.parameters():
         value.data.abs_()  # positive weights and inputs: nothing cancels, no ReLU is dead
     norms = [layer.conv.out_channels for layer in net.norms()]
@@ -156,6 +161,40 @@ def test_every_weight_learns(family: str, picture: Picture) -> None:
     net(picture(32, 40, 0)[None]).square().mean().backward()
 
     assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in net.parameters())
+
+
+@pytest.mark.parametrize("family", sorted(NETS))
+def test_a_net_that_recolours_sees_the_palettes_colours_and_paints_on_them(family: str, picture: Picture) -> None:
+    net, plate = small(f"{family}, recolours"), picture(32, 40, 0)[None]
+    assert net.palette is not None and "palette" in net.state_dict()
+
+    def paint(by: Tensor) -> tuple[Tensor, Tensor]:
+        net.palette.copy_(by)
+        seen: list[Tensor] = []
+        hook = net.leave.register_forward_hook(lambda _m, _i, out: seen.append(out))
+        painted = net(plate)
+        hook.remove()
+        return painted, seen[0]
+
+    same = net.palette.clone()
+    with torch.no_grad():
+        (plain, drawn), (_, drawn_otherwise) = paint(same), paint(1 - same)
+        assert (drawn - drawn_otherwise).abs().max() > 1e-3
+        net.leave.conv.weight.zero_()
+        net.leave.conv.bias.zero_()
+        bare, _ = paint(same)
+        torch.testing.assert_close(bare, out_of_focus(F.avg_pool2d(plate, 2)))
+        torch.testing.assert_close(plain.logit(), drawn + bare.logit(), rtol=1e-3, atol=1e-3)
+
+
+def test_out_of_focus_keeps_flats_and_is_smooth() -> None:
+    step = torch.zeros(1, 1, 8, 16)
+    step[..., 8:] = 1
+    found = out_of_focus(step)[0, 0]
+    assert found.shape == (16, 32) and (found[:, :9] == 0).all() and (found[:, -9:] == 1).all()
+    torch.testing.assert_close(found, 1 - found.flip(1))
+    slopes = found[0].diff()
+    assert (slopes >= 0).all() and slopes.max() <= 0.25 + 1e-6
 
 
 @pytest.mark.parametrize(("kernel", "depthwise"), [(1, False), (3, False), (3, True), (5, False)])

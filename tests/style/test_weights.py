@@ -33,7 +33,7 @@ def test_what_is_shipped_loads():
     from tsn.style.adain_net import net_from
 
     for info in weights.bundled():
-        net = net_from(info.path) if info.family == "adain" else weights.load(info)
+        net = net_from(info.path).canvas if info.family == "adain" else weights.load(info)
         assert net.radius > 0
         assert info.licence != "unknown"
 

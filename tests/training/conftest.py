@@ -23,6 +23,8 @@ import yaml
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from tsn.style import palette
+
 # Imported here once, so that the tests find them without the folder staying on the path of all other tests.
 TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
@@ -30,11 +32,11 @@ try:
     import gallery  # noqa: F401
     import gather_images  # noqa: F401
     import train_style
-    from tsn_training import config, losses, motion, palette, parallel, perceptual, photos, rcc, records  # noqa: F401
+    from tsn_training import config, lesson, losses, motion, parallel, perceptual, photos, rcc, records  # noqa: F401
 finally:
     sys.path.remove(TRAINING)
 
-FEW_COLOURS = 100  # a palette of two thousand takes seconds, in every run that a test starts
+FEW_COLOURS = 100  # a palette of more than a thousand takes a second, in every run that a test starts
 
 # Runs the real script in processes of their own, with the thin net and what a test breaks on purpose. It forks them
 # when everything is imported, which costs more than the trainings. Groups run one after another, in a group at once.

@@ -20,13 +20,13 @@ from safetensors.torch import load_file
 
 import train_style
 from tsn.style import weights
-from tsn_training import losses
+from tsn_training import lesson, losses
 
 # --- schedules -----------------------------------------------------------------------------------------------------
 
 
 def test_the_learning_rate_warms_up_then_falls_to_a_twentieth() -> None:
-    rates = [train_style.learning_rate(step, 2000, 1e-3) for step in range(2000)]
+    rates = [lesson.learning_rate(step, 2000, 1e-3) for step in range(2000)]
 
     assert rates[0] == pytest.approx(1e-3 / 50)
     assert max(rates) == pytest.approx(1e-3, rel=0.01) and 45 <= rates.index(max(rates)) < 60
@@ -35,7 +35,7 @@ def test_the_learning_rate_warms_up_then_falls_to_a_twentieth() -> None:
 
 
 def test_the_style_weight_climbs_by_equal_factors_and_stays() -> None:
-    climb = [train_style.style_weight(step, 1000, 0.5, 8.0) for step in range(1001)]
+    climb = [lesson.style_weight(step, 1000, 0.5, 8.0) for step in range(1001)]
 
     assert climb[0] == 0.5
     assert climb[200] == pytest.approx(2.0)  # Half the way, in powers.

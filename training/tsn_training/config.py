@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -32,20 +32,16 @@ class Temporal(BaseModel):
     after: float = Field(default=0.5, ge=0, le=1)
 
 
-class StyleConfig(BaseModel):
-    """A training of one style.
+class PaintingConfig(BaseModel):
+    """What every training of a net that paints must be told.
 
     Attributes:
-        painting_box: the part that is painting, without frame and mount: left, top, right, bottom, pixels.
-        painting_height: that part is resized to it, so that its strokes have the size they shall have on a plate
-            of 360 to 540 lines.
         photos: a folder with pictures, searched to any depth (COCO: `train2017/`).
         held_back: so many of them are never trained on; evaluate.py measures on those.
-        teacher: weights of a style to learn to copy first; without one, the net first learns the plate in the
-            painting's colours.
         batch: samples in one step, over all processes and accumulated parts together: the same file trains the
             same net on one CPU and on eight GPUs.
         accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
+        copy_steps: the net first learns the plate in the painting's colours.
         style_weight: at the start and after 40% of the steps after copying.
         style_scales: the picture is compared with the painting as it is (1) and at a fraction of the size (2: half):
             what a layer sees is then twice as large, and so are the strokes that it asks for.
@@ -56,15 +52,10 @@ class StyleConfig(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
     licence: str
-    family: Literal["feedforward", "mobile"] = "feedforward"
     width: int = Field(ge=2)
     blocks: int = Field(ge=1)
-    painting: Path
-    painting_box: tuple[int, int, int, int] | None = None
-    painting_height: int = Field(ge=64)
     photos: Path
     held_back: int = Field(default=20, ge=0)
-    teacher: Path | None = None
     seed: int
     batch: int = Field(default=2, ge=1)
     accumulate: int = Field(default=1, ge=1)
@@ -82,7 +73,7 @@ class StyleConfig(BaseModel):
     workers: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _stages_come_after_copying(self) -> StyleConfig:
+    def _stages_come_after_copying(self) -> Self:
         if self.copy_steps >= self.steps:
             raise ValueError(f"copy_steps ({self.copy_steps}) must be fewer than all steps together ({self.steps})")
         return self
@@ -98,6 +89,25 @@ class StyleConfig(BaseModel):
                 return stage.crop
             step -= stage.steps
         return self.stages[-1].crop
+
+
+class StyleConfig(PaintingConfig):
+    """A training of one style.
+
+    Attributes:
+        recolours: the net is shown the plate in the painting's colours; see `LockableNet`.
+        painting_box: the part that is painting, without frame and mount: left, top, right, bottom, pixels.
+        painting_height: that part is resized to it, so that its strokes have the size they shall have on a plate
+            of 360 to 540 lines.
+        teacher: weights of a style to learn to copy first, in the place of the plate in the painting's colours.
+    """
+
+    family: Literal["feedforward", "mobile"] = "feedforward"
+    recolours: bool = False
+    painting: Path
+    painting_box: tuple[int, int, int, int] | None = None
+    painting_height: int = Field(ge=64)
+    teacher: Path | None = None
 
 
 def load_config(path: Path, kind: type[Config]) -> Config:
@@ -143,8 +153,8 @@ def load_styles(path: Path) -> tuple[StyleConfig, ...]:
 
 
 _SHARED = (
-    "family", "width", "blocks", "photos", "held_back", "seed", "batch", "accumulate", "precision", "learning_rate",
-    "copy_steps", "stages", "save_every", "workers",
+    "family", "width", "blocks", "recolours", "photos", "held_back", "seed", "batch", "accumulate", "precision",
+    "learning_rate", "copy_steps", "stages", "save_every", "workers",
 )  # fmt: skip
 
 

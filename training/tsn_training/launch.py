@@ -7,13 +7,21 @@ from pathlib import Path
 
 import click
 
+from tsn.errors import InputError
 from tsn.io.sequence import cannot_write
 from tsn_batch.guard import Settings, outcome
 from tsn_training.parallel import Place, place
 
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for all that comes of it.")
 RESUME = click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
+START_FROM = click.option("--start-from", type=click.Path(path_type=Path), help="Weights of a style to begin with.")
 MAX_STEPS = click.option("--max-steps", type=click.IntRange(min=1), help="Stop early: a smoke run.")
+
+
+def require_weights(start_from: Path | None) -> None:
+    """Raise InputError where weights to start from are named and not there."""
+    if start_from and not start_from.is_file():
+        raise InputError(f"The weights to start from do not exist: {start_from}")
 
 
 def launch(ctx: click.Context, out: Path, prepare: Callable[[], Callable[[Place], list[Path]]]) -> None:

@@ -13,11 +13,19 @@ from tsn.flow.visibility import sample
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrices of feature maps, per sample, divided by H*W: (N, C, H, W) -> (N, C, C)."""
+    """Gram matrices of feature maps, per sample, divided by H*W: (N, C, H, W) -> (N, C, C).
+
+    Maps in bfloat16 are multiplied as they are, a quarter of the time on a CPU with AMX: products are summed in float32
+    and the sum is rounded to three digits, which is nothing beside what a net misses a painting by. Half floats would
+    overflow.
+    """
     n, c, h, w = features.shape
-    flat = features.reshape(n, c, h * w).float()
-    with torch.autocast(features.device.type, enabled=False):  # it would sum many pixels in half precision
-        return flat @ flat.transpose(1, 2) / (h * w)
+    # Pixels before channels, as channels_last lays them out: nothing has to be moved.
+    flat = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+    if features.dtype is not torch.bfloat16:
+        flat = flat.float()
+    with torch.autocast(features.device.type, enabled=False):
+        return (flat.transpose(1, 2) @ flat).float() / (h * w)
 
 
 class Moments(NamedTuple):
@@ -41,8 +49,8 @@ def moments(features: Tensor) -> Moments:
     A plain Gram matrix is the sum of both, and the means, which are mostly palette, rule it: a net may then trade
     strokes for colour. Apart, even grounds stay even and ink stays ink (docs/training.md).
     """
-    mean = features.float().mean((2, 3))
-    return Moments(mean, gram(features - mean[..., None, None]))
+    mean = features.mean((2, 3))
+    return Moments(mean.float(), gram(features - mean[..., None, None]))
 
 
 def style_loss(painted: Mapping[str, Moments], target: Mapping[str, Moments], weights: Mapping[str, float]) -> Tensor:

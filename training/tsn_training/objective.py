@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.style.palette import colours, palette, recoloured
 from tsn_training import losses, perceptual, photos
-from tsn_training.config import StyleConfig
-from tsn_training.palette import palette, recoloured
+from tsn_training.config import PaintingConfig, StyleConfig
 
 PALETTE_PHOTOS = 64
 
@@ -27,7 +27,7 @@ class Target:
         colours: from a plate's colours to the painting's, see `palette`.
     """
 
-    config: StyleConfig
+    config: PaintingConfig
     features: perceptual.Features
     moments: dict[int, dict[str, losses.Moments]]
     colours: Tensor
@@ -59,11 +59,15 @@ def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]
         painting = painting[..., top:bottom, left:right]
     width = round(painting.shape[3] * config.painting_height / painting.shape[2])
     painting = F.interpolate(painting, size=(config.painting_height, width), mode="bicubic", antialias=True)
-    painting = painting.clamp(0, 1)
-    step = max(1, len(paths) // PALETTE_PHOTOS)
-    crops = [
-        photos.crop(photos.load_image(p), 128, photos.generator(config.seed, i)) for i, p in enumerate(paths[::step])
-    ]
+    return target_of(painting.clamp(0, 1), config, features, plate_colours(paths, config.seed))
+
+
+def target_of(painting: Tensor, config: PaintingConfig, features: perceptual.Features, plates: Tensor) -> Target:
+    """Look at a painting (1, 3, H, W), its strokes of the size that they shall have on a plate.
+
+    Args:
+        plates: see `plate_colours`.
+    """
     return Target(
         config=config,
         features=features,
@@ -71,8 +75,14 @@ def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]
             scale: _moments(features(F.avg_pool2d(painting, scale)), config.style_layers)
             for scale in config.style_scales
         },
-        colours=palette(crops, painting[0], photos.generator(config.seed)),
+        colours=palette(plates, colours([painting[0].cpu()])).to(painting.device),
     )
+
+
+def plate_colours(paths: list[Path], seed: int) -> Tensor:
+    """Colours (N, 3) of the photos, for `palette`: what plates look like."""
+    some = paths[:: max(1, len(paths) // PALETTE_PHOTOS)]
+    return colours([photos.crop(photos.load_image(p), 128, photos.generator(seed, i)) for i, p in enumerate(some)])
 
 
 def _moments(maps: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, losses.Moments]:
@@ -99,7 +109,7 @@ def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
     }
 
 
-def total(of: dict[str, Tensor], config: StyleConfig, weight: float) -> Tensor:
+def total(of: dict[str, Tensor], config: PaintingConfig, weight: float) -> Tensor:
     """The weighted sum of `parts`, at a weight of the style."""
     return (
         of["content"] + weight * of["style"] + config.colour_weight * of["colour"] + config.smooth_weight * of["smooth"]

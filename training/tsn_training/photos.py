@@ -9,6 +9,7 @@ the numbers out train on what one process would have.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +22,7 @@ from torch.utils.data import Dataset, Sampler
 from torchvision.transforms.functional import pil_to_tensor
 
 from tsn.errors import InputError
-from tsn_training.config import StyleConfig
+from tsn_training.config import PaintingConfig
 from tsn_training.motion import Pair, moving_pair
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -89,7 +90,7 @@ class Samples(Dataset[Pair]):
     Every picture is opened once at the start, so that one that cannot be read ends a training before it began.
     """
 
-    def __init__(self, paths: list[Path], config: StyleConfig) -> None:
+    def __init__(self, paths: list[Path], config: PaintingConfig) -> None:
         self.paths = paths
         self.config = config
         for path in paths:
@@ -118,6 +119,15 @@ class Batched(Protocol):
 
     @property
     def accumulate(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batches:
+    """Of a lesson that is not the whole training."""
+
+    steps: int
+    batch: int
+    accumulate: int
 
 
 class Share(Sampler[list[int]]):

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from tsn.flow.visibility import visibility
+from tsn.flow.visibility import visibility, without_bleeding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,14 @@ def measure(source: FlowSource, a: View, b: View) -> Motion:
     return Motion(
         forward=forward,
         backward=backward,
-        seen_forward=visibility(forward, backward),
-        seen_backward=visibility(backward, forward),
+        seen_forward=_seen(source, a, b, forward, backward),
+        seen_backward=_seen(source, b, a, backward, forward),
     )
+
+
+def _seen(source: FlowSource, here: View, there: View, flow: Tensor, reverse: Tensor) -> Tensor:
+    seen = visibility(flow, reverse)
+    estimate = without_bleeding(flow, seen, here.image, there.image)
+    if source.name != "vectors" or here.vectors is None:
+        return estimate
+    return torch.where(here.vectors.valid > 0, seen, estimate)  # a renderer knows

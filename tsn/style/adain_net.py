@@ -1,61 +1,53 @@
-"""The net behind `adain.py`: an encoder with three levels of features, a decoder for each, and what they fold into.
+"""The nets behind `adain.py`: one that looks at a painting, one that paints, and what the first tells the second.
 
-The encoder is our own and small; it speaks in the principal components of VGG's features, so that matching
-statistics there is matching them in VGG, where they are textures (see training/train_adain.py).
+Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic stylization network" (2017): what
+makes a style net paint like this painting and not like that one are the scales and shifts of its instance norms
+(Dumoulin et al. 2017), and those can be foretold from the painting. Two things are ours. What the painting is seen
+by are the statistics of a small encoder that has learnt VGG's principal components, so that few paintings suffice to
+learn from; and the net that paints is shown the plate in the painting's own colours beside the plate as it is, so
+that a palette it never saw is never guessed.
 
-A map of feature vectors is linear, and so is what comes before it (the last 1x1 of the encoder) and after it (the
-decoder's first convolution): all three fold into one, and a `Chain` is convolutions only.
+Told of a painting, the `Canvas` is a net like that of any trained style: surveyed, locked, cut into tiles.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.colour import LUMA
 from tsn.errors import InputError
-from tsn.style import weights, whitening
-from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged
+from tsn.style import palette, weights
+from tsn.style.feedforward import StyleNet
+from tsn.style.lockable import ConvNorm, Stats
 
 TRAINED_BY = "training/train_adain.py writes such files."
 BUNDLED = Path(__file__).parent / "weights/adain.safetensors"
 
-LEVELS = 3, 2, 1
-"""In the order they are painted: features at 1/4, at 1/2 and at full size."""
+LEVELS = 1, 2, 3
+"""Of the encoder: features at full size, at 1/2 and at 1/4."""
 
-DETAILED, DETAIL = (3, 2), 0.5
-"""At these levels a decoder loses what is fine. So much of the luma that it loses of the plate is put back before
-the next level: at 0 faces and windows melt, at 1 a photo shines through the paint (looked at; 0.5 draws)."""
-
-
-class _Enlarge(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return enlarged(x)
+HIDDEN = 128
+FAINT = 1e-3
+"""Added to a variance before its logarithm: channels vary by 1 in the mean."""
 
 
-def _conv(cin: int, cout: int, *, kernel: int = 3, relu: bool = True) -> ConvNorm:
-    return ConvNorm(cin, cout, kernel=kernel, norm=False, relu=relu)
-
-
-class AdainNet(nn.Module):
-    """An encoder with three levels of features, and a decoder for each.
+class Encoder(nn.Module):
+    """What is seen of a painting: three levels of features, which training makes VGG's principal components.
 
     Args:
-        width: channels of the features at full size; twice that at 1/2, four times at 1/4.
+        width: channels at full size; twice that at 1/2, four times at 1/4.
     """
 
-    stride = 4
-    # Level by level, down and up: two convolutions a size, 2x2 averages, and 2 px of the smaller size to enlarge.
-    radius = (2 + 1 + 4 + 2 + 8 + 8 + 8 + 4 + 4 + 2) + (2 + 1 + 4 + 4 + 4 + 2) + (2 + 2)
-
-    def __init__(self, *, width: int = 24) -> None:
+    def __init__(self, *, width: int) -> None:
         super().__init__()
         self.width = w = width
-        thin = 2 * w // 3  # at full size every channel costs as much as sixteen at 1/4
+        thin = 2 * w // 3
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(_conv(3, thin), _conv(thin, w)),
@@ -64,111 +56,131 @@ class AdainNet(nn.Module):
             ]
         )
         self.heads = nn.ModuleList([_conv(c, c, kernel=1, relu=False) for c in (w, 2 * w, 4 * w)])
-        self.decoders = nn.ModuleList(
-            [
-                nn.Sequential(_conv(w, thin), _conv(thin, 3, relu=False)),
-                nn.Sequential(
-                    _conv(2 * w, 2 * w), _conv(2 * w, w), _Enlarge(), _conv(w, thin), _conv(thin, 3, relu=False)
-                ),
-                nn.Sequential(
-                    *(_conv(4 * w, 4 * w), _conv(4 * w, 2 * w), _Enlarge()),
-                    *(_conv(2 * w, 2 * w), _conv(2 * w, w), _Enlarge()),
-                    *(_conv(w, thin), _conv(thin, 3, relu=False)),
-                ),
-            ]
-        )
 
-    def encode(self, x: Tensor, last: int = 3) -> dict[int, Tensor]:
-        """(N, 3, H, W) in [0, 1] -> features (N, C, h, w) of each level up to `last`."""
+    @property
+    def told(self) -> int:
+        """Numbers in a `code`."""
+        return 2 * 7 * self.width
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """(N, 3, H, W) in [0, 1] -> features (N, C, h, w) of each level."""
         x, found = x - 0.5, {}
-        for level in range(1, last + 1):
-            x = self.stages[level - 1](x)
-            found[level] = self.heads[level - 1](x)
+        for level, stage, head in zip(LEVELS, self.stages, self.heads, strict=True):
+            x = stage(x)
+            found[level] = head(x)
         return found
 
-    def decode(self, features: Tensor, level: int) -> Tensor:
-        """Features of a level -> picture (N, 3, H, W), about in [0, 1]."""
-        return self.decoders[level - 1](features) + 0.5
-
-    def channels(self, level: int) -> int:
-        return _convolution(self.heads[level - 1]).out_channels
-
-    def moments(self, pictures: Tensor, level: int) -> whitening.Moments:
-        """Of the features of a level, one pair for each of the pictures (N, 3, H, W)."""
-        return whitening.moments(self.encode(pictures, level)[level])
-
-    def step(self, level: int, transform: whitening.Map) -> Step:
-        """One level of painting with its map of features folded in."""
-        size = self.channels(level)
-        same = torch.eye(size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64)
-        plain = self._folded(level, same) if level in DETAILED else None
-        return Step(copy.deepcopy(self.stages[:level]), self._folded(level, transform), plain)
-
-    @torch.no_grad()
-    def _folded(self, level: int, transform: whitening.Map) -> nn.Sequential:
-        """A decoder that takes what comes before the head: head and map are in its first convolution."""
-        decoder = copy.deepcopy(self.decoders[level - 1])
-        assert isinstance(decoder, nn.Sequential)
-        head, first = _convolution(self.heads[level - 1]), _convolution(decoder[0])
-        assert head.bias is not None and first.bias is not None
-        kernel, bias = first.weight.double().cpu(), first.bias.double().cpu()
-        matrix, offset = transform
-        with whitening.one_thread():
-            offset = matrix @ head.bias.double().cpu() + offset
-            matrix = matrix @ head.weight[:, :, 0, 0].double().cpu()
-            bias = bias + torch.einsum("ofkl,f->o", kernel, offset)
-            kernel = torch.einsum("ofkl,fh->ohkl", kernel, matrix)
-        first.weight = nn.Parameter(kernel.to(first.weight))
-        first.bias = nn.Parameter(bias.to(first.weight))
-        return decoder
+    def code(self, painting: Tensor) -> Tensor:
+        """A painting (1, 3, H, W) in numbers (`told`,): mean and logarithm of the variance of every channel."""
+        said = []
+        for maps in self(painting).values():
+            variance, mean = torch.var_mean(maps[0].float(), dim=(1, 2), correction=0)
+            said += [mean, torch.log(variance + FAINT)]
+        return torch.cat(said)
 
 
-def _convolution(layer: nn.Module) -> nn.Conv2d:
-    assert isinstance(layer, ConvNorm)
-    return layer.conv
+def _conv(cin: int, cout: int, *, kernel: int = 3, relu: bool = True) -> ConvNorm:
+    return ConvNorm(cin, cout, kernel=kernel, norm=False, relu=relu)
 
 
-class Step(nn.Module):
-    """Encode, and decode with another texture: picture -> picture.
+class Canvas(StyleNet):
+    """The net that paints, once it knows like what.
 
-    Args:
-        plain: the decoder without that texture, where the detail that it loses shall come back.
-    """
-
-    def __init__(self, stages: Iterable[nn.Module], decoder: nn.Module, plain: nn.Module | None) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.plain = nn.Sequential(*stages), decoder, plain
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x - 0.5
-        seen = self.encoder(x)
-        painted = self.decoder(seen) + 0.5
-        if self.plain is not None:
-            painted += DETAIL * luma(x - self.plain(seen))
-        return painted.clamp_(0, 1)
-
-
-class Chain(LockableNet):
-    """The locked net: steps one after the other; no norms.
-
-    Args:
+    Attributes:
         luma: (gain, offset) for the painted luma, where the plate keeps its colours; see `AdainPainter`.
     """
 
-    stride, radius = AdainNet.stride, AdainNet.radius
-
-    def __init__(self, steps: Sequence[Step], luma: tuple[float, float] | None) -> None:
-        super().__init__()
-        self.steps, self.luma = nn.Sequential(*steps), luma
+    def __init__(self, *, width: int, blocks: int) -> None:
+        super().__init__(width=width, blocks=blocks, recolours=True)
+        self.luma: tuple[float, float] | None = None
 
     def paint(self, x: Tensor, record: Stats | None) -> Tensor:
-        painted = self.steps(x)
+        """See `LockableNet.paint`."""
+        painted = super().paint(x, record)
         if self.luma is None:
             return painted
         gain, offset = self.luma
         # Chroma is what is left of a pixel without its luma; adding the same to R, G and B leaves it.
-        return (x + (gain * luma(painted) + offset - luma(x))).clamp_(0, 1)
+        return (x + (gain * luma(painted) + offset - luma(x))).clamp(0, 1)
+
+
+class AdainNet(nn.Module):
+    """Paintings in, canvases out.
+
+    Args:
+        width: channels of the canvas at full size.
+        blocks: residual blocks of the canvas.
+        seen: channels of the encoder at full size, a multiple of three.
+
+    Attributes:
+        usual: mean and deviation of the codes that were trained on, (2, `told`).
+        plates: colours (N, 3) of the photos that were trained on, for the palette.
+    """
+
+    usual: Tensor
+    plates: Tensor
+
+    def __init__(self, *, width: int = 16, blocks: int = 5, seen: int = 24) -> None:
+        super().__init__()
+        self.width, self.blocks, self.seen = width, blocks, seen
+        self.encoder = Encoder(width=seen)
+        self.canvas = Canvas(width=width, blocks=blocks)
+        self.sizes = {name: tensor.numel() for name, tensor in self._own().items()}
+        self.mind = nn.Sequential(
+            nn.Linear(self.encoder.told, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, sum(self.sizes.values()) + 12)
+        )
+        last = self.mind[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)  # at first all paintings are one
+        nn.init.zeros_(last.bias)
+        self.register_buffer("usual", torch.stack([torch.zeros(self.encoder.told), torch.ones(self.encoder.told)]))
+        self.register_buffer("plates", torch.zeros(palette.SAMPLES, 3))
+
+    def _own(self) -> dict[str, Tensor]:
+        """Scales and shifts of the canvas, by name."""
+        own = dict(self.canvas.named_parameters())
+        return {name: own[name] for name in own if name.endswith((".scale", ".shift"))}
+
+    def manner(self, code: Tensor) -> Tensor:
+        """What a code (`Encoder.code`) changes of the canvas, in one vector. Blends of paintings are means of these."""
+        mean, deviation = self.usual
+        # What is far from all that was trained on, say a photo of a screen, must not shout.
+        said: Tensor = self.mind(((code - mean) / deviation).clamp(-4, 4))
+        return said
+
+    def changed(self, manner: Tensor) -> dict[str, Tensor]:
+        """The parameters of the canvas that a manner changes, by name.
+
+        Scales and shifts; and of the last layer, which no norm follows, a mix of its colours and their ground.
+        """
+        *parts, mix, ground = manner.split([*self.sizes.values(), 9, 3])
+        changed = {name: was + part for (name, was), part in zip(self._own().items(), parts, strict=True)}
+        kernel, bias = self.canvas.leave.conv.weight, self.canvas.leave.conv.bias
+        mixing = mix.view(3, 3) + torch.eye(3, device=mix.device)
+        assert bias is not None
+        changed["leave.conv.weight"] = torch.einsum("po,oikl->pikl", mixing, kernel)
+        changed["leave.conv.bias"] = mixing @ bias + ground
+        return changed
+
+    @torch.no_grad()
+    def canvas_for(self, paintings: Sequence[Tensor], shares: Sequence[float]) -> Canvas:
+        """A net that paints like a mix of paintings, (3, H, W) each; `shares` sum to 1."""
+        device = self.plates.device
+        with palette.one_thread():
+            manners = [self.manner(self.encoder.code(_even(painting).to(device)[None])) for painting in paintings]
+            tables = [palette.palette(self.plates.cpu(), palette.colours([painting.cpu()])) for painting in paintings]
+            canvas = copy.deepcopy(self.canvas)
+            mixed = torch.stack([share * manner for share, manner in zip(shares, manners, strict=True)]).sum(0)
+            canvas.load_state_dict(self.changed(mixed), strict=False)
+            table = torch.stack([share * table for share, table in zip(shares, tables, strict=True)]).sum(0)
+        canvas.palette = table.to(device)
+        return canvas
+
+
+def _even(painting: Tensor) -> Tensor:
+    """The painting in whole multiples of the encoder's 4 px, its last lines and columns repeated."""
+    height, width = painting.shape[-2:]
+    return F.pad(painting[None], (0, -width % 4, 0, -height % 4), mode="replicate")[0]
 
 
 def luma(x: Tensor) -> Tensor:
@@ -184,13 +196,13 @@ def net_from(path: Path = BUNDLED) -> AdainNet:
         InputError: the file is damaged, of another net, or its tensors do not fit what it says of itself.
     """
     facts = weights.metadata(path)
-    width = text if (text := facts.get("width", "")).isdecimal() else "0"
-    if facts.get("family") != "adain" or not int(width):
+    said = {key: facts.get(key, "") for key in ("width", "blocks", "seen")}
+    if facts.get("family") != "adain" or not all(text.isdecimal() and int(text) for text in said.values()):
         raise InputError(
-            f"{path}: expected weights of family 'adain' and their width, found {facts.get('family')!r},"
-            f" width={facts.get('width')!r}.",
+            f"{path}: expected weights of family 'adain' with their width, blocks and seen, found"
+            f" {facts.get('family')!r}, {', '.join(f'{key}={text!r}' for key, text in said.items())}.",
             hint=TRAINED_BY,
         )
-    net = AdainNet(width=int(width))
-    weights.fill(net, path, said=f"width {width}", hint=TRAINED_BY)
+    net = AdainNet(**{key: int(text) for key, text in said.items()})
+    weights.fill(net, path, said=", ".join(f"{key} {text}" for key, text in said.items()), hint=TRAINED_BY)
     return net

@@ -72,8 +72,8 @@ class UnlockedBlend(Blend):
     def survey(self, images: Iterable[Tensor]) -> Survey:
         """See `Unlocked.survey`; holds all frames, since each painter must see them all.
 
-        The mean of a painter's surveys of single frames need not be its survey of them together: level by level,
-        `AdainPainter` looks at what all of the survey so far has made of the frames.
+        The mean of a painter's surveys of single frames need not be its survey of them together: where it keeps the
+        plate's colours, `AdainPainter` measures what it paints of each frame by the statistics of all.
         """
         frames = list(images)
         tensors = {

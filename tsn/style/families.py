@@ -10,7 +10,7 @@ from tsn.style.mobile import MobileNet
 
 
 class Build(Protocol):
-    def __call__(self, *, width: int, blocks: int) -> LockableNet: ...
+    def __call__(self, *, width: int, blocks: int, recolours: bool = False) -> LockableNet: ...
 
 
 NETS: dict[str, Build] = {"feedforward": StyleNet, "mobile": MobileNet}

@@ -19,7 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsn.style.palette import recoloured, unchanged
+
 EPS = 1e-5
+LEAST = 0.02
+"""A ground is neither black nor white, or no paint would cover it."""
 Stats = list[tuple[Tensor, Tensor]]
 """Per norm layer (mean, variance), each float32 of shape (channels,)."""
 
@@ -80,6 +84,17 @@ def enlarged(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def out_of_focus(colours: Tensor) -> Tensor:
+    """A picture at half size, at full size and smooth over about 8 px there.
+
+    Pixels are repeated and averaged: torch enlarges pictures of few channels with other last bits on other numbers of
+    threads.
+    """
+    x = F.interpolate(F.avg_pool2d(colours, 2), scale_factor=4, mode="nearest")
+    x = F.pad(x, (3, 3, 3, 3), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(x, 4, stride=1), 4, stride=1)
+
+
 class Residual(nn.Module):
     """What its layers, registered in their order, make of the input is added to it."""
 
@@ -99,17 +114,23 @@ class LockableNet(nn.Module):
     not pass through the quarter, and a training of an hour draws them sharp. From full size nothing is brought: that
     gave photographs with a pattern on them.
 
+    A net that recolours paints on a ground: the plate in the painting's colours (`palette.py`), out of focus by eight
+    pixels; the same colours are shown to it at half size. So which colour goes where need not be learnt, nor how
+    bright the plate was before it was normalised.
+
     Attributes:
         stride: H and W must be multiples of it.
         radius: pixels that one output pixel sees to each side: what tiles must overlap by.
         width: channels at full size.
         blocks: residual blocks at 1/4 size.
+        palette: from a plate's colours to the painting's, where the net recolours; a buffer, kept with the weights.
     """
 
     stride: int
     radius: int
     width: int
     blocks: int
+    palette: Tensor | None
 
     enter: ConvNorm
     down: nn.ModuleList
@@ -119,18 +140,31 @@ class LockableNet(nn.Module):
     up: nn.ModuleList
     leave: ConvNorm
 
+    def begin_palette(self, recolours: bool) -> int:
+        """Make room for a palette, or for none; the channels that it adds at half size."""
+        self.register_buffer("palette", unchanged() if recolours else None)
+        return 3 if recolours else 0
+
     def paint(self, x: Tensor, record: Stats | None) -> Tensor:
         """The hourglass, from and to [0, 1]."""
         to_half, to_quarter = self.down
         from_quarter, from_half = self.up
-        half = to_half(F.avg_pool2d(self.enter(x - 0.5, record), 2), record)
+        half = F.avg_pool2d(self.enter(x - 0.5, record), 2)
+        if self.palette is not None:
+            colours = recoloured(F.avg_pool2d(x, 2), self.palette)
+            half = torch.cat([half, colours - 0.5], dim=1)
+        half = to_half(half, record)
         x = to_quarter(F.avg_pool2d(half, 2), record)
         for layer in (*self.body, *self.narrow):
             x = layer(x, record)
         known = self.across(half, record)
         x = from_quarter(enlarged(x), record) + known
         x = from_half(enlarged(x), record)
-        return torch.sigmoid(self.leave(x))
+        x = self.leave(x)
+        if self.palette is not None:
+            ground = out_of_focus(colours).clamp(LEAST, 1 - LEAST)
+            x = x + torch.log(ground / (1 - ground))
+        return torch.sigmoid(x)
 
     def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
         if x.shape[-2] % self.stride or x.shape[-1] % self.stride:

@@ -31,17 +31,19 @@ class MobileNet(LockableNet):
     Args:
         width: channels at full size; three and eight times that at 1/2 and 1/4.
         blocks: inverted residuals at 1/4 size.
+        recolours: see `LockableNet`.
     """
 
     stride = 4
 
-    def __init__(self, *, width: int = 8, blocks: int = 5) -> None:
+    def __init__(self, *, width: int = 8, blocks: int = 5, recolours: bool = False) -> None:
         super().__init__()
+        shown = self.begin_palette(recolours)
         self.width, self.blocks = width, blocks
         self.radius = 28 + 4 * blocks
         half, quarter = 3 * width, 8 * width
         self.enter = ConvNorm(3, width, kernel=3)
-        self.down = nn.ModuleList([ConvNorm(width, half, kernel=3), ConvNorm(half, quarter, kernel=3)])
+        self.down = nn.ModuleList([ConvNorm(width + shown, half, kernel=3), ConvNorm(half, quarter, kernel=3)])
         self.body = nn.ModuleList([_Inverted(quarter) for _ in range(blocks)])
         self.narrow = nn.ModuleList([ConvNorm(quarter, half, kernel=1)])
         self.across = ConvNorm(half, width, kernel=1, relu=False)

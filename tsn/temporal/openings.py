@@ -30,7 +30,7 @@ REACH = 1
 """Reduced pixels around a silhouette (4 to 8 of the picture) in which a style's outlines and halos lie."""
 BESIDE = 0.1
 """Weight of paint beside a silhouette, against 1 elsewhere."""
-OPENING_WEIGHT, OPENING_FADE = 1.0, 1.5
+OPENING_WEIGHT, OPENING_FADE = 1.3, 1.4
 """Weight of the frame that uncovered a place, in sigmas of the window (about that of all others together), and the
 frames in which it falls to 1/e. Slower leaves echoes of the contour, faster boils; docs/temporal.md has the figures."""
 

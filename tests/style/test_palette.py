@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tsn_training import palette as module
-from tsn_training.palette import palette, recoloured
+from tsn.style import palette as module
+from tsn.style.palette import colours, palette, recoloured, unchanged
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def rng() -> torch.Generator:
 def test_of_a_picture_with_the_photos_own_colours_nothing_changes() -> None:
     picture = torch.rand(3, 64, 64, generator=rng())
     picture = torch.nn.functional.interpolate(picture[None, :, ::8, ::8], size=(64, 64), mode="nearest")[0]
-    table = palette([picture], picture, rng())
+    table = palette(colours([picture]), colours([picture]))
 
     assert (recoloured(picture[None], table) - picture).abs().mean() < 0.06
 
@@ -34,7 +34,7 @@ def test_of_a_picture_with_the_photos_own_colours_nothing_changes() -> None:
 def test_dark_goes_to_dark_and_hue_to_the_nearest_hue() -> None:
     photo = flat((0.1, 0.1, 0.1), (0.4, 0.5, 0.9), (0.9, 0.9, 0.9), (0.5, 0.5, 0.2))
     painting = flat((0.2, 0.05, 0.0), (0.3, 0.5, 0.7), (1.0, 0.9, 0.7), (0.6, 0.45, 0.1))
-    table = palette([photo], painting, rng())
+    table = palette(colours([photo]), colours([painting]))
 
     expected = painting[:, :, ::16][..., 0, :]
     found = recoloured(photo[None], table)[0][:, 0, 8::16]
@@ -45,7 +45,7 @@ def test_all_of_the_palette_is_used() -> None:
     """What nearest colours alone would not do: a photo that is brighter than the painting's every colour."""
     photo = flat((0.7, 0.7, 0.7), (0.95, 0.95, 0.95))
     painting = flat((0.05, 0.05, 0.2), (0.5, 0.4, 0.3))
-    table = palette([photo], painting, rng())
+    table = palette(colours([photo]), colours([painting]))
 
     dark, light = recoloured(photo[None], table)[0][:, 0, 8::16].T
     assert (dark - torch.tensor([0.05, 0.05, 0.2])).abs().max() < 0.15
@@ -53,9 +53,27 @@ def test_all_of_the_palette_is_used() -> None:
 
 
 def test_the_table_is_read_red_first() -> None:
-    axis = torch.linspace(0, 1, module.SIZE)
-    blue, green, red = torch.meshgrid(axis, axis, axis, indexing="ij")
-    identity = torch.stack([red, green, blue])[None]
     plate = torch.rand(2, 3, 5, 7, generator=rng())
 
-    torch.testing.assert_close(recoloured(plate, identity), plate)
+    torch.testing.assert_close(recoloured(plate, unchanged()), plate)
+
+
+def test_colours_come_evenly_from_all_pictures_of_any_size() -> None:
+    found = colours([flat((0.1, 0.2, 0.3)), flat((0.7, 0.8, 0.9)), torch.full((3, 1, 2), 0.5)])
+
+    assert found.shape == (module.SAMPLES, 3)
+    shares = [
+        (found - torch.tensor(c)).abs().amax(1).lt(1e-6).float().mean() for c in ((0.1, 0.2, 0.3), (0.7, 0.8, 0.9))
+    ]
+    assert all(0.4 < share < 0.6 for share in shares)
+    assert (found == 0.5).all(1).any()
+
+
+def test_one_thread_and_two_give_the_same_bits() -> None:
+    ours, theirs = torch.rand(400, 3, generator=rng()), torch.rand(300, 3, generator=rng()) ** 2
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(palette(ours, theirs))
+    torch.set_num_threads(1)
+    assert torch.equal(*found)

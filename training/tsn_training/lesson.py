@@ -1,0 +1,61 @@
+"""How a net learns to paint, step by step: what is to become small, and how fast, in every training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tsn_training import losses, objective
+from tsn_training.motion import Pair
+from tsn_training.objective import Target
+from tsn_training.step import decayed
+
+SPIKES = 10.0
+"""Weight of what keeps a net from shouting in one spot; it should find nothing to say."""
+GROUND_RATE = 50.0
+"""Of the last bias, the colour where no channel speaks. Adam moves it by a learning rate a step, and the sum of a 9x9
+kernel by 81 of them: so kernels made darkness out of a grey ground, in red where the painting had some."""
+
+
+def learning_rate(step: int, total: int, peak: float) -> float:
+    """Down to a twentieth of the peak."""
+    return decayed(step, total, peak, floor=0.05)
+
+
+def style_weight(step: int, total: int, low: float, high: float) -> float:
+    """Geometric ramp over the first 40%: from the start at full weight, the net loses all structure."""
+    return low * (high / low) ** min(1.0, step / (0.4 * total))
+
+
+def loss_of(
+    net: Callable[[Tensor], Tensor],
+    pair: Pair,
+    step: int,
+    *,
+    target: Target,
+    teacher: torch.nn.Module | None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What is to become small at this step, and its parts for the log."""
+    config = target.config
+    if step < config.copy_steps:
+        with torch.no_grad():
+            wanted = teacher(pair.now) if teacher else target.wanted_colours(pair.now)
+        copy = F.mse_loss(net(pair.now), wanted)
+        return 20 * copy, {"copy": copy}
+
+    temporal = config.temporal
+    steady = temporal is not None and step >= temporal.after * config.steps
+    # Both moments go through in one call: DDP wants one forward pass for each backward pass.
+    painted = net(torch.cat([pair.now, pair.then]) if steady else pair.now)
+    now = painted[: len(pair.now)]
+    parts = objective.parts(now, pair.now, target)
+    weight = style_weight(step - config.copy_steps, config.steps - config.copy_steps, *config.style_weight)
+    loss = objective.total(parts, config, weight)
+    if steady:
+        assert temporal is not None
+        parts["temporal"] = losses.temporal_loss(now, painted[len(pair.now) :], pair.flow, pair.visible)
+        loss = loss + temporal.weight * parts["temporal"]
+    return loss, parts

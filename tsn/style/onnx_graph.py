@@ -1,0 +1,134 @@
+"""A style as an ONNX graph, node by node; see `export.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from tsn.errors import UsageError
+from tsn.style.lockable import EPS, LEAST, LockableNet
+from tsn.style.palette import SIZE
+from tsn.style.row import Fork, Part, Recolour, row_of
+from tsn.style.weights import StyleInfo
+
+OPSETS = {False: 17, True: 20}
+"""By whether the net recolours."""
+IR_VERSIONS = {17: 8, 20: 9}
+
+
+class _Graph:
+    """Nodes and constants of an ONNX graph; every method adds one and returns the name of its output."""
+
+    def __init__(self, helper: Any, numpy_helper: Any) -> None:
+        self.helper, self.numpy_helper = helper, numpy_helper
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, value: np.ndarray | list[int]) -> str:
+        name = f"c{len(self.constants)}"
+        array = np.asarray(value, dtype=np.int64) if isinstance(value, list) else value
+        self.constants.append(self.numpy_helper.from_array(array, name))
+        return name
+
+    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(self.helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def layer(self, x: str, layer: Any) -> str:
+        half = layer.conv.kernel_size[0] // 2
+        x = self.add("Pad", x, self.constant([0, 0, half, half] * 2), mode="reflect")
+        given = [layer.conv.weight, *([] if layer.conv.bias is None else [layer.conv.bias])]
+        x = self.add("Conv", x, *(self.constant(tensor.detach().numpy()) for tensor in given), group=layer.conv.groups)
+        if layer.scale is not None:
+            affine = (self.constant(tensor.detach().numpy()) for tensor in (layer.scale, layer.shift))
+            x = self.add("InstanceNormalization", x, *affine, epsilon=EPS)
+        return self.add("Relu", x) if layer.relu else x
+
+    def row(self, x: str, parts: Sequence[Part]) -> str:
+        for part in parts:
+            match part:
+                case "halve":
+                    x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+                case "enlarge":
+                    x = self.enlarged(x)
+                case "blur":
+                    x = self.blurred(x)
+                case "logit":
+                    x = self.logit(x)
+                case Fork(one, other, added):
+                    rows = self.row(x, one), self.row(x, other)
+                    x = self.add("Add", *rows) if added else self.add("Concat", *rows, axis=1)
+                case Recolour(table):
+                    x = self.recoloured(x, table)
+                case _:
+                    x = self.layer(x, part)
+        return x
+
+    def blurred(self, x: str) -> str:
+        x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+        times = self.constant(np.array([1, 1, 4, 4], dtype=np.float32))
+        x = self.add(
+            "Resize", x, "", times, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        )
+        x = self.add("Pad", x, self.constant([0, 0, 3, 3] * 2), mode="edge")
+        for _ in range(2):
+            x = self.add("AveragePool", x, kernel_shape=[4, 4])
+        return x
+
+    def logit(self, x: str) -> str:
+        half, one, *ends = (self.constant(np.array(v, dtype=np.float32)) for v in (0.5, 1, LEAST, 1 - LEAST))
+        x = self.add("Clip", self.add("Add", x, half), *ends)
+        return self.add("Log", self.add("Div", x, self.add("Sub", one, x)))
+
+    def recoloured(self, x: str, table: Tensor) -> str:
+        lattice = self.constant(table.detach().float().numpy().reshape(1, 3, SIZE, SIZE, SIZE))
+        grid = self.add(
+            "Mul", self.add("Transpose", x, perm=[0, 2, 3, 1]), self.constant(np.array(2, dtype=np.float32))
+        )
+        grid = self.add("Unsqueeze", grid, self.constant([1]))
+        x = self.add("GridSample", lattice, grid, mode="linear", padding_mode="border", align_corners=1)
+        return self.add(
+            "Sub", self.add("Squeeze", x, self.constant([2])), self.constant(np.array(0.5, dtype=np.float32))
+        )
+
+    def enlarged(self, x: str) -> str:
+        x = self.add("Pad", x, self.constant([0, 0, 1, 1] * 2), mode="edge")
+        for _ in range(2):
+            x = self.add("AveragePool", x, kernel_shape=[2, 2])
+        twice = self.constant(np.array([1, 1, 2, 2], dtype=np.float32))
+        return self.add("Resize", x, "", twice, mode="linear", coordinate_transformation_mode="half_pixel")
+
+
+def write(net: LockableNet, info: StyleInfo, path: Path) -> None:
+    try:
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError as error:
+        raise UsageError(
+            "Writing ONNX needs the package onnx, which is not installed.", hint="pip install 'temporalstylenet[onnx]'"
+        ) from error
+    graph = _Graph(helper, numpy_helper)
+    size = graph.add("Slice", graph.add("Shape", "picture"), graph.constant([2]), graph.constant([4]))
+    missing = graph.add("Mod", graph.add("Neg", size), graph.constant([net.stride]))
+    x = graph.add("Pad", "picture", graph.add("Concat", graph.constant([0] * 6), missing, axis=0), mode="reflect")
+    x = graph.add("Sub", x, graph.constant(np.array(0.5, dtype=np.float32)))
+    x = graph.add("Sigmoid", graph.row(x, row_of(net)))
+    x = graph.add("Slice", x, graph.constant([0, 0]), size, graph.constant([2, 3]))
+    graph.nodes[-1].output[0] = "painted"
+
+    shape = (1, 3, "height", "width")
+    picture, painted = (helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in ("picture", "painted"))
+    made = helper.make_graph(graph.nodes, info.name, [picture], [painted], graph.constants)
+    opset = OPSETS[net.palette is not None]
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSIONS[opset], producer_name="tsn"
+    )
+    facts = {"range": "0-1", "name": info.name, "title": info.title, "licence": info.licence, "sha256": info.sha256}
+    helper.set_model_props(model, facts)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)

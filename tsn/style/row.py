@@ -1,0 +1,43 @@
+"""A feed-forward net as one row of parts, in the order in which `LockableNet.paint` runs them: what is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from torch import Tensor
+
+from tsn.style.lockable import ConvNorm
+
+
+@dataclass(frozen=True)
+class Fork:
+    """What two rows make of the input, added or channel beside channel. An empty row is the input itself."""
+
+    one: Sequence[Part]
+    other: Sequence[Part]
+    added: bool = True
+
+
+@dataclass(frozen=True)
+class Recolour:
+    """Colours by a palette, of and from [-0.5, 0.5]."""
+
+    palette: Tensor
+
+
+Part: TypeAlias = Literal["halve", "enlarge", "blur", "logit"] | ConvNorm | Fork | Recolour
+
+
+def row_of(net: Any) -> list[Part]:
+    """A net as one row of parts, as `LockableNet.paint` runs them."""
+    to_half, to_quarter = net.down
+    from_quarter, from_half = net.up
+    body = [Fork(list(block.children()), []) for block in net.body]
+    below = Fork(["halve", to_quarter, *body, *net.narrow, "enlarge", from_quarter], [net.across])
+    entered, left = [net.enter, "halve"], [to_half, below, "enlarge", from_half, net.leave]
+    if net.palette is None:
+        return entered + left
+    colours: list[Part] = ["halve", Recolour(net.palette)]
+    return [Fork([Fork(entered, colours, added=False), *left], [*colours, "blur", "logit"])]
