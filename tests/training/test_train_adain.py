@@ -31,7 +31,7 @@ TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
 try:
     import train_adain
-    from tsn_training import losses, objective, perceptual
+    from tsn_training import any_painting, losses, objective, perceptual, photos
     from tsn_training.config import load_config
     from tsn_training.config_adain import AdainConfig
 finally:
@@ -44,12 +44,12 @@ import importlib.util, os, signal, sys, torch
 spec = importlib.util.spec_from_file_location("helper", {file!r})
 helper = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(helper)
-from tsn_training import perceptual, records
+from tsn_training import any_painting, perceptual, records
 import train_adain
 torch.set_num_threads(1)
 perceptual.load = lambda cache: (helper.thin_features(), "thin")
 train_adain.LOG_EVERY = 1
-train_adain.STYLES = helper.STYLES
+any_painting.STYLES = helper.STYLES
 helper.palette.SAMPLES = helper.FEW_COLOURS
 {extra}
 train_adain.main()
@@ -100,7 +100,7 @@ def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.M
     """write(**changes): the YAML file; run(*arguments, out=...): in this process; start(...): in one of its own."""
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(), "thin"))
     monkeypatch.setattr(train_adain, "LOG_EVERY", 1)
-    monkeypatch.setattr(train_adain, "STYLES", STYLES)
+    monkeypatch.setattr(any_painting, "STYLES", STYLES)
     monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)
     for seed in range(4):
         picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
@@ -272,7 +272,7 @@ def test_unseen_paintings_and_photos_held_back_are_never_trained_on(training: Si
 
 
 def test_a_crop_is_a_pure_function_of_its_number(looked_at) -> None:
-    crops, again = train_adain.Crops(*looked_at), train_adain.Crops(*looked_at)
+    crops, again = any_painting.Crops(*looked_at), any_painting.Crops(*looked_at)
     for number in (3, 17, 0):
         assert torch.equal(crops[number], again[number])
     assert not torch.equal(crops[0], crops[1])
@@ -281,10 +281,10 @@ def test_a_crop_is_a_pure_function_of_its_number(looked_at) -> None:
 def test_a_style_is_a_pure_function_of_its_number_and_three_of_four_are_paintings(
     looked_at, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    styles, again = train_adain.Styles(*looked_at), train_adain.Styles(*looked_at)
+    styles, again = any_painting.Styles(*looked_at), any_painting.Styles(*looked_at)
     opened: list[Path] = []
-    load = train_adain.photos.load_image
-    monkeypatch.setattr(train_adain.photos, "load_image", lambda path: opened.append(path) or load(path))
+    load = photos.load_image
+    monkeypatch.setattr(photos, "load_image", lambda path: opened.append(path) or load(path))
     for number in range(16):
         assert styles.picture(number).shape == (1, 3, styles.SIZE, styles.SIZE)
     assert sum(path.parent.name == "paintings" for path in opened) == 12
@@ -294,13 +294,13 @@ def test_a_style_is_a_pure_function_of_its_number_and_three_of_four_are_painting
 
 
 def test_components_are_orthogonal_axes_of_most_variance(looked_at) -> None:
-    features, crops = thin_features(), train_adain.Crops(*looked_at)
+    features, crops = thin_features(), any_painting.Crops(*looked_at)
     pictures = torch.stack([crops[number] for number in range(8)])
-    components = train_adain.Components(features, 3)
+    components = any_painting.Components(features, 3)
     components.find(features, pictures)
     maps = components(features(pictures))
     for level, count in ((1, 3), (2, 6), (3, 12)):
-        inner = train_adain._inner(maps[level], level)
+        inner = any_painting._inner(maps[level], level)
         flat = inner.transpose(0, 1).flatten(1)
         spread = torch.cov(flat)
         assert spread.shape == (count, count)
@@ -321,7 +321,7 @@ def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
     taken, _, config = looked_at
     net.plates.copy_(objective.plate_colours(taken, config.seed))
     painting = torch.rand(3, 440, 440)
-    plates = torch.stack([train_adain.Crops(*looked_at)[number] for number in (1, 2)])
+    plates = torch.stack([any_painting.Crops(*looked_at)[number] for number in (1, 2)])
     with torch.no_grad():
         target = objective.target_of(painting[None], config, thin_features(), net.plates)
         batch = train_adain.Pupil(net)(plates, code=net.encoder.code(painting[None]), palette=target.colours)

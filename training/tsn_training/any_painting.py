@@ -1,0 +1,153 @@
+"""What a net for any painting looks at, and what paintings say; the lesson `see` of `train_adain.py` with its loss."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from tsn.style.adain import LINES
+from tsn.style.adain_net import Encoder
+from tsn_training import objective, perceptual, photos
+from tsn_training.config_adain import AdainConfig
+from tsn_training.objective import Target
+
+LAYERS = {1: "1_1", 2: "2_1", 3: "3_1"}  # of VGG, by our level
+RIM = 16
+"""Pixels at the border that the encoder is not taught: VGG pads with zeros there, and sees a frame."""
+STYLES = 400
+
+
+class Crops(Dataset[Tensor]):
+    """Crop number n (3, S, S) of photos and paintings, half and half: what the encoder learns to see.
+
+    A pure function of the seed and n.
+    """
+
+    def __init__(self, taken: list[Path], paintings: list[Path], config: AdainConfig) -> None:
+        self.folders, self.config = (taken, paintings), config
+        self._image = lru_cache(maxsize=256)(photos.load_image)
+
+    def __getitem__(self, number: int) -> Tensor:
+        rng = photos.generator(self.config.seed, number, 1)
+        folder = self.folders[photos.uniform(0, 1, rng) < 0.5]
+        image = self._image(folder[int(photos.uniform(0, len(folder), rng))])
+        return photos.crop(image, self.config.see.crop, rng)
+
+
+class Styles:
+    """Pictures to paint after: a painting three times of four, else a photo. A pure function of their number.
+
+    There are `STYLES` of them, so that what is measured on them is measured once. Few paintings have few palettes:
+    half of the styles have their colour channels exchanged.
+    """
+
+    SIZE = 288
+
+    def __init__(self, taken: list[Path], paintings: list[Path], config: AdainConfig) -> None:
+        self.taken, self.paintings, self.config = taken, paintings, config
+        for path in paintings:
+            photos.load_image(path)  # one that cannot be read ends a training before it began
+
+    def picture(self, number: int) -> Tensor:
+        """(1, 3, SIZE, SIZE) at the scale at which a painting is looked at."""
+        kind, cut = number % 4, number // 4
+        paths = self.paintings if kind else self.taken
+        # Three in a row are of three paintings: their numbers run on.
+        image = photos.load_image(paths[(3 * cut + kind if kind else cut) % len(paths)]).float()[None] / 255
+        height = max(LINES, self.SIZE)
+        width = max(self.SIZE, round(image.shape[3] * height / image.shape[2]))
+        image = F.interpolate(image, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
+        rng = photos.generator(self.config.seed, number, 2)
+        top = int(photos.uniform(0, height - self.SIZE + 1, rng))
+        left = int(photos.uniform(0, width - self.SIZE + 1, rng))
+        image = image[:, :, top : top + self.SIZE, left : left + self.SIZE]
+        return image[:, torch.randperm(3, generator=rng)] if photos.uniform(0, 1, rng) < 0.5 else image
+
+    def at(self, step: int) -> int:
+        """The number of the style that a step of painting is about, in every process."""
+        return int(photos.uniform(0, STYLES, photos.generator(self.config.seed, step, 3)))
+
+
+class Components(nn.Module):
+    """Principal components of VGG's features: the axes of the space that our encoder speaks in.
+
+    They are kept in the checkpoint. Found again on another machine, an axis may point the other way.
+    """
+
+    def __init__(self, features: perceptual.Features, width: int) -> None:
+        super().__init__()
+        for level, layer in LAYERS.items():
+            source = features.convs[layer].out_channels
+            self.register_buffer(f"axes{level}", torch.zeros(width * 2 ** (level - 1), source))
+            self.register_buffer(f"mean{level}", torch.zeros(source))
+
+    @torch.no_grad()
+    def find(self, features: perceptual.Features, pictures: Tensor) -> None:
+        """From VGG's features of pictures (N, 3, S, S). Scaled so that components vary by 1 in the mean."""
+        maps = features(pictures, last=LAYERS[3])
+        for level, layer in LAYERS.items():
+            flat = _inner(maps[layer], level).transpose(0, 1).flatten(1).double()
+            values, vectors = torch.linalg.eigh(torch.cov(flat, correction=0))
+            axes, count = self.get_buffer(f"axes{level}"), len(self.get_buffer(f"axes{level}"))
+            axes.copy_(vectors[:, -count:].flip(1).T / values[-count:].mean().sqrt())
+            self.get_buffer(f"mean{level}").copy_(flat.mean(1))
+
+    def forward(self, maps: dict[str, Tensor]) -> dict[int, Tensor]:
+        return {
+            level: torch.einsum(
+                "cv,nvhw->nchw",
+                self.get_buffer(f"axes{level}"),
+                maps[layer] - self.get_buffer(f"mean{level}")[:, None, None],
+            )
+            for level, layer in LAYERS.items()
+        }
+
+
+def _inner(maps: Tensor, level: int) -> Tensor:
+    rim = RIM >> (level - 1)
+    return maps[:, :, rim:-rim, rim:-rim]
+
+
+class Known:
+    """What the paintings say, each looked at once."""
+
+    def __init__(self, styles: Styles, encoder: Encoder, features: perceptual.Features, plates: Tensor) -> None:
+        device = plates.device
+
+        @torch.no_grad()
+        def of(number: int) -> tuple[Tensor, Target]:
+            picture = styles.picture(number).to(device)
+            target = objective.target_of(picture, styles.config, features, plates.cpu())
+            return encoder.code(picture), target.to(device)
+
+        self.of = lru_cache(maxsize=STYLES)(of)
+
+
+@torch.no_grad()
+def usual(styles: Styles, encoder: Encoder, device: torch.device) -> Tensor:
+    """Mean and deviation of the codes of a third of the styles, (2, `told`)."""
+    codes = torch.stack([encoder.code(styles.picture(number).to(device)) for number in range(0, STYLES, 3)])
+    return torch.stack([codes.mean(0), codes.std(0).clamp(min=1e-2)])
+
+
+def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
+    """|f - f*|^2 / |f*|^2, per sample."""
+    return (((found - wanted) ** 2).mean((1, 2, 3)) / (wanted**2).mean((1, 2, 3)).clamp(min=1e-3)).mean()
+
+
+def seeing_loss(
+    pupil: nn.Module, pictures: Tensor, features: perceptual.Features, components: Components
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """How far the encoder is from VGG's components, and by level for the log."""
+    with torch.no_grad():
+        wanted = components(features(pictures, last=LAYERS[3]))
+    found = pupil(pictures)
+    parts = {
+        f"seen{level}": relative_error(_inner(found[level], level), _inner(wanted[level], level)) for level in wanted
+    }
+    return torch.stack(list(parts.values())).sum(), parts
