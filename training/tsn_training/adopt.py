@@ -21,11 +21,11 @@ def adopt(net: LockableNet, start_from: Path) -> None:
     """
     state = weights.load(weights.describe(start_from)).state_dict()
     state.pop("palette", None)  # of another painting
-    kernel, room = state[SHOWN], net.state_dict()[SHOWN].shape[1]
-    if net.palette is not None and kernel.shape[1] == room - 3:
-        state[SHOWN] = torch.cat([kernel, kernel.new_zeros(len(kernel), 3, *kernel.shape[2:])], dim=1)
     if net.palette is not None:
         state["palette"] = net.palette
+        kernel, room = state[SHOWN], net.state_dict()[SHOWN].shape[1]
+        if kernel.shape[1] == room - 3:
+            state[SHOWN] = torch.cat([kernel, kernel.new_zeros(len(kernel), 3, *kernel.shape[2:])], dim=1)
     try:
         net.load_state_dict(state)
     except RuntimeError as error:

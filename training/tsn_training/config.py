@@ -117,7 +117,7 @@ def load_config(path: Path, kind: type[Config]) -> Config:
         InputError: the file cannot be read.
         UsageError: it is no YAML, or a value is missing, unknown or impossible; names every such value.
     """
-    return _checked(path, _read(path), kind)
+    return checked(path, read(path), kind)
 
 
 def load_styles(path: Path) -> tuple[StyleConfig, ...]:
@@ -129,17 +129,17 @@ def load_styles(path: Path) -> tuple[StyleConfig, ...]:
     Raises:
         InputError, UsageError: as `load_config`.
     """
-    raw = _read(path)
+    raw = read(path)
     if not isinstance(raw, dict) or "together" not in raw:
-        return (_checked(path, raw, StyleConfig),)
+        return (checked(path, raw, StyleConfig),)
     shared = {key: value for key, value in raw.items() if key != "together"}
     names = raw["together"]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UsageError(f"{path}: together must be a list of files, got {names!r}.")
     styles = []
     for file in (path.parent / name for name in names):
-        own = _read(file)
-        styles.append(_checked(file, own | shared if isinstance(own, dict) else own, StyleConfig))
+        own = read(file)
+        styles.append(checked(file, own | shared if isinstance(own, dict) else own, StyleConfig))
     if len({style.name for style in styles}) < len(styles):
         raise UsageError(f"{path}: two styles of one name.", hint="Each writes NAME.safetensors.")
     for key in _SHARED:
@@ -158,7 +158,7 @@ _SHARED = (
 )  # fmt: skip
 
 
-def _read(path: Path) -> Any:
+def read(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -167,7 +167,7 @@ def _read(path: Path) -> Any:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
 
 
-def _checked(path: Path, raw: Any, kind: type[Config]) -> Config:
+def checked(path: Path, raw: Any, kind: type[Config]) -> Config:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:

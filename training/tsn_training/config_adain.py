@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from tsn_training.config import PaintingConfig, StyleConfig, load_config
+from tsn_training.config import PaintingConfig, StyleConfig, checked, read
 
 
 class Lesson(BaseModel):
@@ -38,8 +37,5 @@ class AdainConfig(PaintingConfig):
 
 def load_any(path: Path) -> StyleConfig | AdainConfig:
     """The training of one style, or of the net for any painting, told by its lesson `see`. Raises as `load_config`."""
-    try:
-        lessons = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        lessons = None  # told below
-    return load_config(path, AdainConfig if isinstance(lessons, dict) and "see" in lessons else StyleConfig)
+    raw = read(path)
+    return checked(path, raw, AdainConfig if isinstance(raw, dict) and "see" in raw else StyleConfig)

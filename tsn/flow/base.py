@@ -87,7 +87,7 @@ def measure(source: FlowSource, a: View, b: View) -> Motion:
 
 def _seen(source: FlowSource, here: View, there: View, flow: Tensor, reverse: Tensor) -> Tensor:
     seen = visibility(flow, reverse)
-    estimate = without_bleeding(flow, seen, here.image, there.image)
-    if source.name != "vectors" or here.vectors is None:
-        return estimate
-    return torch.where(here.vectors.valid > 0, seen, estimate)  # a renderer knows
+    known = here.vectors.valid > 0 if source.name == "vectors" and here.vectors else torch.zeros_like(seen) > 0
+    if known.all():  # a renderer knows
+        return seen
+    return torch.where(known, seen, without_bleeding(flow, seen, here.image, there.image))
