@@ -53,7 +53,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     """
     if shutil.which("sbatch") is None:
         raise UsageError("There is no `sbatch` on this host.", hint="Submit where Slurm's commands are installed.")
-    if (job.folder / "job.json").exists() and job.facts()["farm"] == "slurm" and (queued := states(job)):
+    if queued := states_if_any(job):
         if released := release(queued):
             return said(released)
         raise UsageError(
@@ -129,6 +129,12 @@ def states(job: Job) -> dict[str, State]:
             step = str(int(index) + offsets[number])
             found[step] = State(id=f"{number}_{index}", state=state, host=host, reason=reason)
     return found
+
+
+def states_if_any(job: Job) -> dict[str, State]:
+    """`states` of a job that may never have been submitted, or to another farm. Raises DeviceError."""
+    submitted = (job.folder / "job.json").exists() and job.facts()["farm"] == "slurm"
+    return states(job) if submitted else {}
 
 
 def release(queued: Mapping[str, State]) -> int:

@@ -47,7 +47,7 @@ def job_of(path: Path) -> Job:
 
 
 def submit(plans: Mapping[Path, Plan], *, farm: str, options: Options, say: Callable[[str], None]) -> list[Job]:
-    """Submit a plan for each job folder; those with nothing left to do are not.
+    """Submit a plan for each job folder; those with nothing left to do are not. The jobs that go on in the queue.
 
     Raises:
         UsageError: two shots would share a folder or an output, or the farm isn't here.
@@ -62,7 +62,12 @@ def submit(plans: Mapping[Path, Plan], *, farm: str, options: Options, say: Call
         job, plan = prepare(made, folder)
         chunks = unfinished(plan)
         if not chunks:
-            say(f"{plan.shot.file.stem}: all {len(plan.wanted)} frames are finished, nothing to submit.")
+            # A chunk's old copy may have painted it to the end while Slurm held the new one, and the finish behind it.
+            released = slurm.release(slurm.states_if_any(job)) if farm == "slurm" else 0
+            rest = slurm.said(released) if released else "nothing to submit"
+            say(f"{plan.shot.file.stem}: all {len(plan.wanted)} frames are finished, {rest}.")
+            if released:
+                jobs.append(job)
             continue
         say(f"{plan.shot.file.stem}: {FARMS[farm](job, plan, chunks, options)}")
         say(f"  tsn status {shlex.quote(str(folder))}")

@@ -341,6 +341,20 @@ def test_hosts_that_cannot_launch(farm, make_shot) -> None:
     assert done.returncode == 0 and "may go on" in done.stdout, done.stdout + done.stderr
     assert bits(styled) == whole
 
+    shutil.rmtree(styled)
+    finish = shot.parent / "farm" / shot.stem / "records/finish.json"
+    with broken(farm, "n1", "n2"):
+        assert submit(farm, shot, "--chunk-size", "6").returncode == 0
+        until(lambda: held_steps() == 2, "two refused chunks")
+        styled.mkdir(exist_ok=True)
+        for name, content in whole.items():  # as old copies do that outlive a cut cable
+            (styled / name).write_bytes(content)
+    farm.resume()
+    again = submit(farm, shot, "--chunk-size", "6", "--wait")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "all 12 frames are finished, 2 steps that Slurm held" in again.stdout, again.stdout + again.stderr
+    assert json.loads(finish.read_text())["code"] == 0
+
 
 def test_cancel_and_resubmit(farm, make_shot) -> None:
     shot = make_shot(60, window=0, cuts="[]")
