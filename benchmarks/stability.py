@@ -146,9 +146,7 @@ def examine(plate: Plate, home: Path, yard: ModuleType, settings: dict[str, Any]
         shown[name] = [display(home, name, frame, yard) for frame in plate.frames]
     click.echo(f"... {plate.name}: measuring", err=True)
     _, forward, backward, info = yard.load_blender_exr(plate.pattern, plate.frames)
-    depths = [depth_of(yard.read_exr_layers(plate.pattern % frame)) for frame in plate.frames]
-    known = [depth < SKY for depth in depths if depth is not None]
-    seen = known if len(known) == len(depths) else None
+    seen = surfaces(plate, yard)
     rows = []
     for mask, valid in (("as it is", info["valid"]), ("sky masked", seen)):
         if mask == "sky masked" and valid is None:
@@ -176,6 +174,13 @@ def examine(plate: Plate, home: Path, yard: ModuleType, settings: dict[str, Any]
 def merged(settings: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """The settings with a variant's own over them, section by section."""
     return {**settings, **{key: {**settings.get(key, {}), **value} for key, value in more.items()}}
+
+
+def surfaces(plate: Plate, yard: ModuleType) -> list[np.ndarray] | None:
+    """Where each frame shows a surface and no sky, bool (H, W); None where no depth tells."""
+    depths = [depth_of(yard.read_exr_layers(plate.pattern % frame)) for frame in plate.frames]
+    known = [depth < SKY for depth in depths if depth is not None]
+    return known if len(known) == len(depths) else None
 
 
 def write_shot(plate: Plate, home: Path, name: str, settings: dict[str, Any]) -> Path:

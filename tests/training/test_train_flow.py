@@ -19,13 +19,17 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tsn.errors import InputError
-from tsn.flow.repair import Repair, net
+from tsn.flow import occlusion, repair
+from tsn.flow.occlusion import Occlusion
+from tsn.flow.repair import Repair
 
 TRAINING = Path(__file__).parents[2] / "training"
 sys.path.insert(0, str(TRAINING))
 try:
     import train_flow
     from tsn_training import flow_examples, photos
+    from tsn_training.flow_examples import Examples
+    from tsn_training.flow_tasks import TASKS
     from tsn_training.parallel import Place
 finally:
     sys.path.remove(str(TRAINING))
@@ -54,8 +58,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(tmp_path: Path, pictures: Path) -> Callable[..., Path]:
     def write(**changes: object) -> Path:
         keys = {
-            "pictures": str(pictures), "examples": 4, "held_back": 2, "seed": 3, "width": 8, "batch": 2,
-            "learning_rate": 1e-3, "steps": 6, "save_every": 2,
+            "net": "repair", "pictures": str(pictures), "examples": 4, "held_back": 2, "seed": 3, "width": 8,
+            "batch": 2, "learning_rate": 1e-3, "steps": 6, "save_every": 2,
         }  # fmt: skip
         path = tmp_path / "flow.yaml"
         path.write_text(yaml.safe_dump(keys | changes))
@@ -81,8 +85,8 @@ def process(path: Path, out: Path, extra: str = "pass", **told: str) -> subproce
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "repair.safetensors")
+def weights(out: Path, name: str = "repair") -> dict[str, torch.Tensor]:
+    return load_file(out / f"{name}.safetensors")
 
 
 def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
@@ -92,6 +96,15 @@ def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
     Repair(8).load_state_dict(weights(tmp_path / "run"))
     (row,) = csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines())
     assert row["step"] == "2" and float(row["error"]) == pytest.approx(float(row["before"]), rel=0.2)
+
+
+def test_the_net_that_tells_what_is_hidden_is_trained_alike(config, tmp_path) -> None:
+    done = run(config(net="occlusion"), "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "missed_before" in done.output and str(tmp_path / "run/occlusion.safetensors") in done.output
+    Occlusion(8).load_state_dict(weights(tmp_path / "run", "occlusion"))
+    rows = list(csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines()))
+    assert rows[-1]["step"] == "6" and 0 < float(rows[-1]["alarm_before"]) < 1
 
 
 def test_killed_and_started_again_it_ends_as_if_nothing_had_been(config, tmp_path) -> None:
@@ -126,14 +139,14 @@ def test_two_processes_train_what_one_trains(config, tmp_path, ranks) -> None:
 
 
 def test_examples_are_made_once(config, tmp_path, pictures, monkeypatch) -> None:
-    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures)) == [0, 1]
+    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
     monkeypatch.setattr(flow_examples, "make", None)
-    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures)) == [0, 1]
+    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
 
 
 def test_mirrored_motion_is_the_motion_of_the_mirrored_picture(tmp_path, pictures) -> None:
-    list(flow_examples.keep(tmp_path, range(1), 3, pictures))
-    stored = flow_examples.Examples(tmp_path, [0], 3)._stored(0)
+    list(flow_examples.keep(tmp_path, range(1), 3, pictures, whole=False))
+    stored = Examples(tmp_path, [0], 3)._stored(0)
     plain = flow_examples.plain(stored)
     found = [flow_examples.varied(stored, photos.generator(seed)) for seed in range(24)]
     speeds = {tuple(x["true"].square().sum(1).sqrt().mean((1, 2)).mul(1e3).round().tolist()) for x in found}
@@ -144,10 +157,10 @@ def test_mirrored_motion_is_the_motion_of_the_mirrored_picture(tmp_path, picture
 
 
 def test_what_is_lost_altogether_is_not_trained_on(tmp_path, pictures, monkeypatch) -> None:
-    list(flow_examples.keep(tmp_path, range(3), 3, pictures))
-    known = flow_examples.Examples(tmp_path, range(3), 3)
+    list(flow_examples.keep(tmp_path, range(3), 3, pictures, whole=False))
+    known = Examples(tmp_path, range(3), 3)
     monkeypatch.setattr(flow_examples, "LOST", sorted(flow_examples.lost(known.plain(n)) for n in range(3))[1] + 1e-6)
-    kept = flow_examples.Examples(tmp_path, range(3), 3)
+    kept = Examples(tmp_path, range(3), 3)
     shares = [flow_examples.lost(kept.plain(number)) for number in range(3)]
     assert kept.numbers == [number for number, share in enumerate(shares) if share < flow_examples.LOST]
     assert len(kept.numbers) == 2
@@ -155,7 +168,7 @@ def test_what_is_lost_altogether_is_not_trained_on(tmp_path, pictures, monkeypat
     assert flow_examples.lost(x | {"found": x["true"]}) == 0 and flow_examples.lost(x | {"found": x["true"] + 1}) == 1
     monkeypatch.setattr(flow_examples, "LOST", 0)
     with pytest.raises(InputError, match="none of 3 scenes"):
-        flow_examples.Examples(tmp_path, range(3), 3)
+        Examples(tmp_path, range(3), 3)
 
 
 def test_faults_are_named(config, tmp_path) -> None:
@@ -168,13 +181,30 @@ def test_faults_are_named(config, tmp_path) -> None:
     assert uneven.exit_code == 2 and "batch: 3" in uneven.output
 
 
-def test_the_shipped_net_mends_scenes_that_no_training_saw(tmp_path, pictures, monkeypatch) -> None:
-    """... of other pictures than it knows."""
-    monkeypatch.setattr(flow_examples, "HEIGHT", 192)
-    monkeypatch.setattr(flow_examples, "WIDTH", 320)
-    monkeypatch.setattr(flow_examples, "LOST", 0.5)
-    list(flow_examples.keep(tmp_path, range(10), 11, pictures))
-    unseen = flow_examples.Examples(tmp_path, range(10), 11)
-    assert len(unseen.numbers) > 2
-    figures = train_flow.judged(net(), unseen, Place(rank=0, world=1, device=torch.device("cpu")))
+@pytest.fixture
+def unseen(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examples]:
+    """Scenes that no training saw, of other pictures than the shipped nets know."""
+
+    def make(*, whole: bool) -> Examples:
+        monkeypatch.setattr(flow_examples, "HEIGHT", 192)
+        monkeypatch.setattr(flow_examples, "WIDTH", 320)
+        monkeypatch.setattr(flow_examples, "LOST", 0.5)
+        list(flow_examples.keep(tmp_path, range(10), 11, pictures, whole=whole))
+        examples = Examples(tmp_path, range(10), 11)
+        assert len(examples.numbers) > 2
+        return examples
+
+    return make
+
+
+HERE = Place(rank=0, world=1, device=torch.device("cpu"))
+
+
+def test_the_shipped_net_mends_scenes_that_no_training_saw(unseen) -> None:
+    figures = train_flow.judged(TASKS["repair"], repair.net(), unseen(whole=False), HERE)
     assert figures["error"] < 0.95 * figures["before"]
+
+
+def test_the_shipped_net_tells_more_of_what_is_hidden_than_going_there_and_back(unseen) -> None:
+    figures = train_flow.judged(TASKS["occlusion"], occlusion.net(HERE.device), unseen(whole=True), HERE)
+    assert figures["missed"] < figures["missed_before"] and figures["alarm"] < figures["alarm_before"]

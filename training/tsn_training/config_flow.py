@@ -1,4 +1,4 @@
-"""The YAML file of a flow net's training; read by `config.load_config`."""
+"""The YAML file of a training of the nets beside `dis`; read by `config.load_config`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FlowConfig(BaseModel):
-    """A training of the net that repairs motion.
+    """A training of a net beside `dis`.
 
     Attributes:
+        net: which, a key of `flow_tasks.TASKS`.
         pictures: a folder of photos and paintings, to any depth, that surfaces are cut from.
         examples: how many scenes are made for it, once; `held_back` more are never trained on.
         batch: scenes in one step, over all processes and accumulated parts together.
-        width: channels, see `tsn.flow.repair.Repair`.
+        width: channels, see the net's class.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    net: Literal["repair", "occlusion"]
     pictures: Path
     examples: int = Field(ge=1)
     held_back: int = Field(ge=1)

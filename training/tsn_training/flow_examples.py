@@ -1,4 +1,4 @@
-"""What a flow net is shown: made-up scenes at half size, with the motion that tsn finds in them and the true one.
+"""What the nets beside `dis` are shown: made-up scenes, with the motion that tsn finds in them and the true one.
 
 Finding takes longer than a training step, so each example is made once and kept in a folder. Example n is a pure
 function of the seed and n, whoever makes it: several processes share the work out, and a broken off run goes on.
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tsn.errors import InputError
-from tsn.flow.fused import found
+from tsn.flow.fused import estimate_both, found
 from tsn.io.sequence import atomic
 from tsn_training import photos
 from tsn_training.scenes import scene
@@ -31,23 +31,30 @@ def textures(folder: Path) -> list[np.ndarray]:
     return [photos.load_image(path).permute(1, 2, 0).numpy() for path in paths]
 
 
-def make(number: int, seed: int, surfaces: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """An example, all at half the size.
+def make(number: int, seed: int, surfaces: Sequence[np.ndarray], *, whole: bool) -> dict[str, np.ndarray]:
+    """An example: at half the size, before the repair, or `whole`, with motion as it leaves `dis`.
 
     Returns:
-        pictures: uint8 (2, 3, h, w); found, true: float16 (2, 2, h, w), there and back in pixels of the half size;
+        pictures: uint8 (2, 3, h, w); found, true: float16 (2, 2, h, w), there and back in pixels of that size;
         seen: bool (2, h, w), where both moments show the same surface.
     """
     made = scene(surfaces, HEIGHT, WIDTH, np.random.default_rng([seed, number]))
     # As they come from a plate: 8 bits are enough for a display-like picture.
     pictures = [(x * 255 + 0.5).astype(np.uint8) for x in (made.first, made.second)]
-    half = [cv2.resize(x, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) for x in pictures]
-    flows = found([x.astype(np.float32) / 255 for x in pictures])
+    plates = [x.astype(np.float32) / 255 for x in pictures]
+    true, seen = np.stack([made.forward, made.backward]), np.stack(made.seen)
+    if whole:
+        first, second = (torch.from_numpy(x).permute(2, 0, 1).contiguous() for x in plates)
+        flows = torch.stack(estimate_both(first, second)).numpy()
+    else:
+        flows = np.stack(found(plates)).transpose(0, 3, 1, 2)
+        pictures = [cv2.resize(x, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) for x in pictures]
+        true, seen = true[:, ::2, ::2] / 2, seen[:, ::2, ::2]
     return {
-        "pictures": np.stack(half).transpose(0, 3, 1, 2),
-        "found": np.stack(flows).transpose(0, 3, 1, 2).astype(np.float16),
-        "true": (np.stack([made.forward, made.backward])[:, ::2, ::2] / 2).transpose(0, 3, 1, 2).astype(np.float16),
-        "seen": np.stack(made.seen)[:, ::2, ::2],
+        "pictures": np.stack(pictures).transpose(0, 3, 1, 2),
+        "found": flows.astype(np.float16),
+        "true": true.transpose(0, 3, 1, 2).astype(np.float16),
+        "seen": seen,
     }
 
 
@@ -55,8 +62,8 @@ def file_of(folder: Path, number: int) -> Path:
     return folder / f"{number // 1000:03}" / f"{number:06}.npz"
 
 
-def keep(folder: Path, numbers: Sequence[int], seed: int, pictures: Path) -> Iterator[int]:
-    """Make those that aren't there yet, and yield each number once it is."""
+def keep(folder: Path, numbers: Sequence[int], seed: int, pictures: Path, *, whole: bool) -> Iterator[int]:
+    """`make` those that aren't there yet, and yield each number once it is."""
     surfaces: list[np.ndarray] = []
     for number in numbers:
         path = file_of(folder, number)
@@ -64,7 +71,7 @@ def keep(folder: Path, numbers: Sequence[int], seed: int, pictures: Path) -> Ite
             surfaces = surfaces or textures(pictures)
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic(path) as temporary:
-                np.savez(temporary, **make(number, seed, surfaces))  # type: ignore[arg-type]  # numpy's stubs, names
+                np.savez(temporary, **make(number, seed, surfaces, whole=whole))  # type: ignore[arg-type]  # numpy's stubs, names
         yield number
 
 
@@ -109,8 +116,8 @@ def plain(x: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def lost(x: dict[str, Tensor]) -> float:
-    """The share of what both moments show whose motion is off by over half a pixel, before any repair."""
-    off = (x["found"] - x["true"]).square().sum(1) > 0.25
+    """The share of what both moments show whose motion is off by over a pixel of the plate."""
+    off = (x["found"] - x["true"]).square().sum(1).sqrt() > x["true"].shape[-1] / WIDTH
     return float((off * x["seen"]).sum() / x["seen"].sum().clamp(min=1))
 
 

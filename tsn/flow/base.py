@@ -14,7 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tsn.flow.visibility import visibility, without_bleeding
+from tsn.flow import occlusion
+from tsn.flow.visibility import visibility
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,19 +76,18 @@ class Motion:
 
 
 def measure(source: FlowSource, a: View, b: View) -> Motion:
-    """Two-sided motion with occlusion masks."""
+    """Two-sided motion with occlusion masks: by going there and back where a renderer knows, else by a net."""
     forward, backward = source.pair(a, b)
-    return Motion(
-        forward=forward,
-        backward=backward,
-        seen_forward=_seen(source, a, b, forward, backward),
-        seen_backward=_seen(source, b, a, backward, forward),
-    )
+    seen = visibility(forward, backward), visibility(backward, forward)
+    known = [_known(source, view, forward) for view in (a, b)]
+    if not all(bool(place.all()) for place in known):
+        told = occlusion.seen((a.image, b.image), (forward, backward))
+        seen = torch.where(known[0], seen[0], told[0]), torch.where(known[1], seen[1], told[1])
+    return Motion(forward=forward, backward=backward, seen_forward=seen[0], seen_backward=seen[1])
 
 
-def _seen(source: FlowSource, here: View, there: View, flow: Tensor, reverse: Tensor) -> Tensor:
-    seen = visibility(flow, reverse)
-    known = here.vectors.valid > 0 if source.name == "vectors" and here.vectors else torch.zeros_like(seen) > 0
-    if known.all():  # a renderer knows
-        return seen
-    return torch.where(known, seen, without_bleeding(flow, seen, here.image, there.image))
+def _known(source: FlowSource, view: View, flow: Tensor) -> Tensor:
+    """Bool (1, H, W): where a renderer told the motion."""
+    if source.name == "vectors" and view.vectors is not None:
+        return view.vectors.valid > 0
+    return torch.zeros_like(flow[:1], dtype=torch.bool)

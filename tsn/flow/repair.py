@@ -18,11 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tsn.errors import InputError
+from tsn.flow.blocks import conv, ready, twice
 from tsn.flow.visibility import sample
 from tsn.flow.weights import sha256
 
@@ -50,18 +48,18 @@ class Repair(nn.Module):
         super().__init__()
         self.width = width
         half = width // 2
-        self.enter = _conv(3, half, 5)
-        self.down = nn.Sequential(_conv(half, width, stride=2), _conv(width, width))
+        self.enter = conv(3, half, 5)
+        self.down = nn.Sequential(conv(half, width, stride=2), conv(width, width))
         volumes = (2 * FINE + 1) ** 2 + (2 * COARSE + 1) ** 2
-        self.look = _conv(volumes + width + 6, 2 * width, 1)
-        self.u1 = _conv(2 * width, width)
-        self.u2 = nn.Sequential(_conv(width, 2 * width, stride=2), _conv(2 * width, 2 * width))
-        self.u3 = nn.Sequential(_conv(2 * width, 3 * width, stride=2), _conv(3 * width, 3 * width))
-        self.v2 = nn.Sequential(_conv(5 * width, 2 * width, 1), _conv(2 * width, 2 * width))
-        self.v1 = nn.Sequential(_conv(3 * width, width, 1), _conv(width, width))
+        self.look = conv(volumes + width + 6, 2 * width, 1)
+        self.u1 = conv(2 * width, width)
+        self.u2 = nn.Sequential(conv(width, 2 * width, stride=2), conv(2 * width, 2 * width))
+        self.u3 = nn.Sequential(conv(2 * width, 3 * width, stride=2), conv(3 * width, 3 * width))
+        self.v2 = nn.Sequential(conv(5 * width, 2 * width, 1), conv(2 * width, 2 * width))
+        self.v1 = nn.Sequential(conv(3 * width, width, 1), conv(width, width))
         self.coarse = nn.Conv2d(width, 2, 3, padding=1)
-        self.rise = _conv(width, half, 1)
-        self.fine = nn.Sequential(_conv(2 * half + 7, half), nn.Conv2d(half, 3, 3, padding=1))
+        self.rise = conv(width, half, 1)
+        self.fine = nn.Sequential(conv(2 * half + 7, half), nn.Conv2d(half, 3, 3, padding=1))
         for name, parameter in self.named_parameters():
             if name.startswith(("coarse.", "fine.1.")):  # at first it leaves everything as it is
                 nn.init.zeros_(parameter)
@@ -87,12 +85,12 @@ class Repair(nn.Module):
         known = torch.cat([flow / 32, missed, inside, unlike], 1)
         x = self.u1(self._looked(pictures, self.down(first), flow, known))
         y = self.u2(x)
-        y = self.v2(torch.cat([y, _twice(self.u3(y))], 1))
-        x = self.v1(torch.cat([x, _twice(y)], 1))
-        added = _twice(self.coarse(x)) * 2
+        y = self.v2(torch.cat([y, twice(self.u3(y))], 1))
+        x = self.v1(torch.cat([x, twice(y)], 1))
+        added = twice(self.coarse(x)) * 2
         midway = flow + added
         unlike = (sample(there, midway) - pictures).abs().mean(1, keepdim=True)
-        fine = self.fine(torch.cat([first, _twice(self.rise(x)), known, unlike], 1))
+        fine = self.fine(torch.cat([first, twice(self.rise(x)), known, unlike], 1))
         done = flow + torch.sigmoid(fine[:, 2:]) * 2 * added + fine[:, :2]
         return done.view_as(flows), midway.view_as(flows)
 
@@ -103,7 +101,7 @@ class Repair(nn.Module):
         found = torch.cat(
             [
                 _volume(near, F.avg_pool2d(flow, 2) / 2, FINE),
-                _twice(_volume(far, F.avg_pool2d(flow, 4) / 4, COARSE)),
+                twice(_volume(far, F.avg_pool2d(flow, 4) / 4, COARSE)),
                 quarter,
                 F.avg_pool2d(known, 2),
             ],
@@ -116,12 +114,7 @@ class Repair(nn.Module):
 @cache
 def net() -> Repair:
     """The net that comes with tsn, ready to use. Raises InputError where its file is damaged."""
-    made = Repair(WIDTH)
-    try:
-        made.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{WEIGHTS} is damaged: {' '.join(str(error).split())}", hint="Install tsn again.") from error
-    return made.eval().to(memory_format=torch.channels_last)
+    return ready(Repair(WIDTH), WEIGHTS)
 
 
 @cache
@@ -165,11 +158,3 @@ def _volume(maps: Tensor, flow: Tensor, radius: int) -> Tensor:
     height, width = maps.shape[-2:]
     size = range(2 * radius + 1)
     return torch.stack([(maps * wide[..., y : y + height, x : x + width]).sum(1) for y in size for x in size], 1)
-
-
-def _twice(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _conv(inward: int, outward: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inward, outward, size, stride, size // 2), nn.LeakyReLU(0.1))

@@ -13,13 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BESIDE = 2
-"""Pixels around what is hidden in which an estimate may still be wrong: it bleeds over silhouettes."""
-DOUBT, DISBELIEF = 0.01, 0.03
-"""Difference of the pictures along the motion, in style space, from which that counts, and from which in full."""
-GRAIN = 2.0
-"""Medians of all differences that are added to both: the stock's grain is no doubt."""
-
 
 @lru_cache(maxsize=8)
 def _pixel_grid(height: int, width: int, device: torch.device) -> Tensor:
@@ -104,27 +97,3 @@ def visibility(flow: Tensor, reverse: Tensor) -> Tensor:
     must not measure across them use `motion_boundary` as well.
     """
     return (consistent(flow, reverse) & inside(flow)).float()
-
-
-def without_bleeding(flow: Tensor, seen: Tensor, here: Tensor, there: Tensor) -> Tensor:
-    """Visibility by estimated motion, less what lies beside the hidden and does not look like where it is said to be.
-
-    An estimate carries the nearer surface's motion a pixel or two over its silhouette, there and back alike, so that
-    what it uncovers there passes for seen. Elsewhere a difference is most likely light that moves.
-
-    Args:
-        flow, seen: from frame a to b, (2, H, W) and (1, H, W).
-        here, there: pictures of a and b, (3, H, W).
-
-    Returns:
-        (1, H, W) in [0, 1].
-    """
-    within = inside(flow).float()
-    difference = (here - warp(there, flow)).abs().mean(0, keepdim=True)
-    # Over 3x3 pixels, of those that are seen: what is hidden differs, and says nothing of the object beside it.
-    said = F.avg_pool2d(torch.cat([difference * seen, seen]), 3, stride=1, padding=1)
-    difference = said[:1] / said[1:].clamp(min=1e-6)
-    grain = GRAIN * difference.median()
-    doubt = ((difference - grain - DOUBT) / (DISBELIEF - DOUBT)).clamp(0, 1)
-    beside = F.max_pool2d((1 - seen) * within, 2 * BESIDE + 1, stride=1, padding=BESIDE)
-    return seen * (1 - beside * doubt * within)

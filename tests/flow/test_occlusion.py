@@ -1,0 +1,203 @@
+"""The net that tells what is hidden: what holds whatever its weights are, and what the shipped ones know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from tsn.errors import InputError
+from tsn.flow import occlusion
+from tsn.flow.base import RenderedVectors, View, measure
+from tsn.flow.occlusion import CUES, MULTIPLE, Occlusion, arrivals, cues
+from tsn.flow.visibility import visibility
+
+H, W = 96, 128
+WALL = slice(4, -4)
+"""Away from the border, where little is known."""
+
+
+class Square:
+    """A square of 32 pixels that moves by (6, 0) before a wall that stands still: the true flow, both ways."""
+
+    name = fingerprint = "square"
+    LEFT, TOP, SIDE, STEP = 40, 32, 32, 6
+    ROWS = slice(TOP + 2, TOP + SIDE - 2)
+    UNCOVERED = (0, ROWS, slice(LEFT + 1, LEFT + STEP - 1))
+
+    def area(self, left: int) -> tuple[slice, slice]:
+        return slice(self.TOP, self.TOP + self.SIDE), slice(left, left + self.SIDE)
+
+    def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
+        forward, backward = torch.zeros(2, H, W), torch.zeros(2, H, W)
+        forward[0][self.area(self.LEFT)] = self.STEP
+        backward[0][self.area(self.LEFT + self.STEP)] = -self.STEP
+        return forward, backward
+
+
+class Bleeding(Square):
+    """An estimate of that motion which goes two pixels too far to the left, there and back alike."""
+
+    name = fingerprint = "dis"
+    BLEED = 2
+
+    def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
+        forward, backward = super().pair(a, b)
+        rows = slice(self.TOP, self.TOP + self.SIDE)
+        forward[0, rows, self.LEFT - self.BLEED : self.LEFT] = self.STEP
+        left = self.LEFT + self.STEP
+        backward[0, rows, left - self.BLEED : left] = -self.STEP
+        return forward, backward
+
+
+@pytest.fixture
+def pictures(texture):
+    """Two moments of a textured square before a textured wall that brightens."""
+
+    def make(square: Square, *, grain: float = 0.0, light: float = 1.0) -> list[View]:
+        random = torch.Generator().manual_seed(3)
+        wall, surface = 0.2 + 0.6 * texture(1, H, W), texture(2, square.SIDE, square.SIDE)
+        views = []
+        for number, left in ((1, square.LEFT), (2, square.LEFT + square.STEP)):
+            image = wall.clone()
+            image[(slice(None), *square.area(left))] = surface
+            image = image * (light if number == 2 else 1) + grain * torch.randn(3, H, W, generator=random)
+            views.append(View(number=number, image=image.clamp(0, 1)))
+        return views
+
+    return make
+
+
+@pytest.fixture
+def net() -> Occlusion:
+    torch.manual_seed(1)
+    return Occlusion(8).eval()
+
+
+@pytest.fixture
+def pair() -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(2)
+    return torch.rand(2, 2, 3, H, W, generator=rng), 3 * torch.randn(2, 2, 2, H, W, generator=rng)
+
+
+# --- whatever the weights --------------------------------------------------------------------------------
+
+
+def test_where_nothing_comes_from() -> None:
+    back = torch.zeros(1, 2, 8, 12)
+    back[:, 0] = 3  # all of the other frame comes from three pixels further right
+    counted = arrivals(back)
+    assert (counted[..., 3:] == 1).all() and (counted[..., :3] == 0).all()
+    back[:, :, :, 6:] = 0
+    assert arrivals(back)[0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 1, 1, 1]
+
+
+def test_cues_are_those_of_each_frame_in_turn(pair) -> None:
+    pictures, flows = pair
+    found = cues(pictures, flows)
+    assert found.shape == (4, CUES, H, W)
+    assert torch.equal(found[1], cues(pictures[:1].flip(1), flows[:1].flip(1))[0])
+    assert torch.equal(found[2:], cues(pictures[1:], flows[1:]))
+
+
+def test_nothing_tells_how_fast_all_moves_together(texture) -> None:
+    wide = texture(5, H, W + 32)
+    middle = (..., slice(8, -8), slice(40, -40))
+    found = []
+    for speed in (0, 16):
+        views = torch.stack([wide[..., :W], wide[..., speed : speed + W]])[None]
+        there = torch.zeros(1, 2, 2, H, W)
+        there[:, 0, 0], there[:, 1, 0] = -speed, speed
+        found.append(cues(views, there)[0][middle])
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-3)
+
+
+@torch.inference_mode()
+def test_both_directions_are_treated_alike(net, pair) -> None:
+    pictures, flows = pair
+    told = net(pictures, flows)
+    assert told.shape == (2, 2, 1, H, W)
+    torch.testing.assert_close(net(pictures.flip(1), flows.flip(1)).flip(1), told, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 45), (MULTIPLE * 4, MULTIPLE * 5)])
+def test_pictures_of_any_size(size: tuple[int, int]) -> None:
+    pictures = [torch.rand(3, *size) for _ in range(2)]
+    flows = [2 * torch.randn(2, *size) for _ in range(2)]
+    for told in occlusion.seen(pictures, flows):
+        assert told.shape == (1, *size) and ((told >= 0) & (told <= 1)).all()
+
+
+def test_out_of_frame_is_not_seen() -> None:
+    pictures = [torch.rand(3, H, W)] * 2
+    there, back = torch.zeros(2, H, W), torch.zeros(2, H, W)
+    there[0], back[0] = 7, -7
+    first, second = occlusion.seen(pictures, [there, back])
+    assert not first[..., W - 7 :].any() and not second[..., :7].any()
+
+
+def test_same_bits_at_any_number_of_threads(texture, threads) -> None:
+    wide = texture(5, 360, 660)
+    pictures = [wide[..., :640], wide[..., 20:]]
+    flows = [4 * texture(seed, 360, 640)[:2] - 20 * sign for seed, sign in ((6, 1), (7, -1))]
+    results = []
+    for count in (1, 2, 4):
+        threads(count)
+        results.append(occlusion.seen(pictures, flows))
+    for first, second in results[1:]:
+        assert torch.equal(first, results[0][0]) and torch.equal(second, results[0][1])
+
+
+def test_damaged_weights_are_named(tmp_path, monkeypatch) -> None:
+    broken = tmp_path / "occlusion.safetensors"
+    broken.write_bytes(occlusion.WEIGHTS.read_bytes()[:-100])
+    monkeypatch.setattr(occlusion, "WEIGHTS", broken)
+    occlusion.net.cache_clear()
+    try:
+        with pytest.raises(InputError, match=f"{broken} is damaged"):
+            occlusion.net(torch.device("cpu"))
+    finally:
+        occlusion.net.cache_clear()
+
+
+# --- what the shipped weights know -----------------------------------------------------------------------
+
+
+def test_what_the_square_uncovers(pictures) -> None:
+    square = Square()
+    seen = measure(square, *pictures(square)).seen_backward
+    assert seen[square.UNCOVERED].mean() < 0.2
+    assert seen[0, WALL, WALL].mean() > 0.9
+
+
+def test_what_an_estimate_bleeds_over_is_not_seen(pictures) -> None:
+    square = Bleeding()
+    views = pictures(square)
+    forward, backward = square.pair(*views)
+    strip = (0, square.ROWS, slice(square.LEFT + square.STEP - square.BLEED, square.LEFT + square.STEP))
+    assert visibility(backward, forward)[strip].all(), "going back and forth tells nothing"
+    seen = measure(square, *views).seen_backward
+    assert seen[strip].mean() < 0.5
+    inner = slice(square.LEFT + square.STEP + 3, square.LEFT + square.STEP + square.SIDE - 3)
+    assert seen[0, square.ROWS, inner].mean() > 0.9, "nor is the square doubted"
+
+
+@pytest.mark.parametrize("change", [{"light": 1.2}, {"light": 0.7}, {"grain": 0.02}])
+def test_changed_light_and_grain_hide_nothing(pictures, change: dict[str, float]) -> None:
+    square = Square()
+    seen = measure(square, *pictures(square, **change)).seen_backward
+    assert seen[0, WALL, 80:-4].mean() > 0.9
+    assert seen[square.UNCOVERED].mean() < 0.4
+
+
+def test_a_renderers_vectors_are_not_doubted(pictures) -> None:
+    square = Bleeding()
+    square.name = "vectors"
+    still = RenderedVectors(to_previous=None, to_next=None, valid=torch.ones(1, H, W))
+    views = [replace(view, vectors=still) for view in pictures(square)]
+    forward, backward = square.pair(*views)
+    assert torch.equal(measure(square, *views).seen_backward, visibility(backward, forward))
+    unknown = [replace(view, vectors=replace(still, valid=torch.zeros(1, H, W))) for view in views]
+    assert (measure(square, *unknown).seen_backward < visibility(backward, forward)).any()

@@ -1,0 +1,34 @@
+"""What the nets beside an estimator are made of, and how their weights are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tsn.errors import InputError
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def conv(inward: int, outward: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inward, outward, size, stride, size // 2), nn.LeakyReLU(0.1))
+
+
+def twice(x: Tensor) -> Tensor:
+    """At twice the size, bilinear."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def ready(made: Net, weights: Path) -> Net:
+    """The net with weights from a file that comes with tsn, ready to use. Raises InputError where that is damaged."""
+    try:
+        made.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"{weights} is damaged: {' '.join(str(error).split())}", hint="Install tsn again.") from error
+    return made.eval().to(memory_format=torch.channels_last)
