@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from tsn.flow.blocks import conv, ready, twice
 from tsn.flow.visibility import inside, sample
-from tsn.flow.weights import sha256
 
 WEIGHTS = Path(__file__).with_name("occlusion.safetensors")
+"""Other weights make other frames: `temporal.METHOD` changes with them, so that finished frames are known as stale."""
 WIDTH = 32
 MULTIPLE = 8
 """Sides must be a multiple of this."""
@@ -116,12 +116,6 @@ def arrivals(back: Tensor) -> Tensor:
 def net(device: torch.device) -> Occlusion:
     """The net that comes with tsn, ready to use. Raises InputError where its file is damaged."""
     return ready(Occlusion(WIDTH), WEIGHTS).to(device)
-
-
-@cache
-def fingerprint() -> str:
-    """Of the weights. Raises InputError where they aren't there."""
-    return sha256(WEIGHTS)[:16]
 
 
 @torch.inference_mode()
