@@ -86,7 +86,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
         "learning_rate": 1e-2,
         "copy_steps": 1,
         "style_weight": [0.5, 4.0],
-        "style_layers": {"1_1": 0.5, "2_1": 1.0, "4_1": 1.0},
+        "style_layers": {1: {"1_1": 0.5, "2_1": 1.0, "4_1": 1.0}, 2: {"1_1": 0.5, "2_1": 1.0, "4_1": 1.0}},
         "colour_weight": 6.0,
         "smooth_weight": 1.0,
         "temporal": {"weight": 20.0, "after": 0.7},

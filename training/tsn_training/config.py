@@ -12,6 +12,8 @@ from tsn.errors import InputError, UsageError
 
 Config = TypeVar("Config", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Scale = Annotated[int, Field(ge=1, le=4)]
+Layer = Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1"]
 
 
 class Stage(BaseModel):
@@ -43,8 +45,11 @@ class PaintingConfig(BaseModel):
         accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
         copy_steps: the net first learns the plate in the painting's colours.
         style_weight: at the start and after 40% of the steps after copying.
-        style_scales: the picture is compared with the painting as it is (1) and at a fraction of the size (2: half):
-            what a layer sees is then twice as large, and so are the strokes that it asks for.
+        style_layers: weights of the layers at each scale. The picture is compared with the painting as it is (1) and at
+            a fraction of the size (2: half): what a layer sees is then twice as large, and so are the strokes that it
+            asks for.
+        content_scale: the picture is compared with the plate at this fraction of the size: at 2, what is smaller than
+            strokes is free, and the full size need be looked at no deeper than its style layers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,8 +68,8 @@ class PaintingConfig(BaseModel):
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
     copy_steps: int = Field(ge=0)
     style_weight: tuple[Positive, Positive]
-    style_layers: dict[Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1"], Positive] = Field(min_length=1)
-    style_scales: tuple[Annotated[int, Field(ge=1, le=4)], ...] = Field(default=(1, 2), min_length=1)
+    style_layers: dict[Scale, Annotated[dict[Layer, Positive], Field(min_length=1)]] = Field(min_length=1)
+    content_scale: Scale = 1
     colour_weight: float = Field(ge=0)
     smooth_weight: float = Field(ge=0)
     temporal: Temporal | None = None

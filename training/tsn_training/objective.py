@@ -23,7 +23,7 @@ class Target:
 
     Attributes:
         features: the perceptual net.
-        moments: of each style layer, for each of the config's `style_scales`.
+        moments: of each style layer, for each scale of the config's `style_layers`.
         colours: from a plate's colours to the painting's, see `palette`.
     """
 
@@ -72,8 +72,8 @@ def target_of(painting: Tensor, config: PaintingConfig, features: perceptual.Fea
         config=config,
         features=features,
         moments={
-            scale: _moments(features(F.avg_pool2d(painting, scale)), config.style_layers)
-            for scale in config.style_scales
+            scale: _moments(features(F.avg_pool2d(painting, scale)), layers)
+            for scale, layers in config.style_layers.items()
         },
         colours=palette(plates, colours([painting[0].cpu()])).to(painting.device),
     )
@@ -91,19 +91,20 @@ def _moments(maps: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, los
 
 def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
     """The losses between a painted picture and its plate, both (N, 3, H, W) in [0, 1], each a mean over samples."""
-    maps = target.features(painted)
+    config, content = target.config, perceptual.CONTENT_LAYER
+    maps = {}
+    for scale in {*config.style_layers, config.content_scale}:
+        layers = {*config.style_layers.get(scale, ())} | ({content} if scale == config.content_scale else set())
+        maps[scale] = target.features(F.avg_pool2d(painted, scale), last=max(layers))
     with torch.no_grad():
-        wanted = target.features(plate, last=perceptual.CONTENT_LAYER)[perceptual.CONTENT_LAYER]
-    layers = target.config.style_layers
+        wanted = target.features(F.avg_pool2d(plate, config.content_scale), last=content)[content]
     style = [
-        losses.style_loss(
-            _moments(maps if scale == 1 else target.features(F.avg_pool2d(painted, scale)), layers), wanted_here, layers
-        )
-        for scale, wanted_here in target.moments.items()
+        sum(layers.values()) * losses.style_loss(_moments(maps[scale], layers), target.moments[scale], layers)
+        for scale, layers in config.style_layers.items()
     ]
     return {
-        "content": losses.content_loss(maps[perceptual.CONTENT_LAYER], wanted),
-        "style": torch.stack(style).mean(),
+        "content": losses.content_loss(maps[config.content_scale][content], wanted),
+        "style": torch.stack(style).sum() / sum(sum(layers.values()) for layers in config.style_layers.values()),
         "colour": losses.colour_loss(painted, target.wanted_colours(plate)),
         "smooth": losses.total_variation(painted),
     }
