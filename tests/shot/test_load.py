@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,24 @@ def test_stating_an_alternative_lets_go_of_the_inherited_one(show: Path) -> None
     assert shot.matte == Matte(channel="mask.R")
     shot = load(show, sets=["style=kandinsky"], environ={})
     assert (shot.style.model, shot.style.blend) == ("kandinsky", None)
+
+
+PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.exr}")
+
+
+@pytest.mark.parametrize(("inherited", "stated"), [*permutations(PAINTERS, 2)])
+def test_every_painter_takes_the_place_of_every_other(
+    write: Write, tmp_path: Path, inherited: str, stated: str
+) -> None:
+    own = write(style=f"style: {stated}")
+    alone = load(own, environ={}).style
+    (tmp_path / "_show.yaml").write_text(f"version: 1\nstyle: {inherited}\n", encoding="utf-8")
+    assert load(own, environ={}).style == alone
+
+
+def test_colours_alone_let_go_of_nothing(show: Path) -> None:
+    message = str(refused(add(show, "style: {colours: plate}\n")))
+    assert "only paintings (adain) can be painted in the colours of the plate" in message
 
 
 def test_blends_merge_by_name(show: Path) -> None:

@@ -151,8 +151,8 @@ def _merge(base: Node, over: Node, path: tuple[str, ...] = ()) -> Node:
     stated = {key for key, node in over.value.items() if node.value is not None}
     merged = dict(base.value)
     for group in ALTERNATIVES.get(path, ()):
-        others = frozenset().union(*ALTERNATIVES[path]) - group
-        if stated & group:
+        others = {key for other in ALTERNATIVES[path] if other != group for key in other}
+        if group[0] in stated:
             merged = {key: node for key, node in merged.items() if key not in others}
     for key, node in over.value.items():
         merged[key] = _merge(merged[key], node, (*path, key)) if key in merged else node

@@ -235,7 +235,7 @@ class StyleSection(_Section):
     )
     blend: dict[ModelName, UnitCurve] | None = Field(
         default=None,
-        description="Several models and their weights, {great-wave: 0.7, kandinsky: 0.3}; proportions count.",
+        description="Several models and their weights, {great-wave: 0.7, tarascon: 0.3}; proportions count.",
     )
     frames: Text | None = Field(
         default=None,
@@ -360,7 +360,9 @@ class ShotFile(_Section):
     colour: ColourSection = Field(
         default=ColourSection(), description="How the plate's colours reach the style and back."
     )
-    style: StyleSection = Field(description="What paints: a model's name, or exactly one of model, blend and frames.")
+    style: StyleSection = Field(
+        description="What paints: a model's name, or exactly one of model, adain, blend and frames."
+    )
     flow: FlowSection = Field(default=FlowSection(), description="Where the motion between frames comes from.")
     temporal: TemporalSection = Field(default=TemporalSection(), description="How the paint is made stable.")
     matte: MatteSection | None = Field(default=None, description="Where the paint goes; by default everywhere.")
@@ -379,11 +381,12 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
 MERGED = frozenset(SECTIONS) | {("style", "blend")}
 """Mappings that a shot changes key by key; any other value (keyframes, lists) it replaces whole."""
 
-ALTERNATIVES: Mapping[tuple[str, ...], tuple[frozenset[str], ...]] = {
-    ("style",): (frozenset({"model"}), frozenset({"blend"}), frozenset({"frames"})),
-    ("matte",): (frozenset({"cryptomatte", "names"}), frozenset({"channel"})),
+ALTERNATIVES: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
+    ("style",): (("model",), ("adain", "colours"), ("blend",), ("frames",)),
+    ("matte",): (("cryptomatte", "names"), ("channel",)),
 }
-"""Keys that exclude each other: a shot that states one lets go of the others its show stated."""
+"""Keys that exclude each other, each with those that mean nothing without it: a shot that states one lets go of the
+others its show stated."""
 
 
 _NULL = {"type": "null"}
