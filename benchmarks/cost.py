@@ -194,7 +194,8 @@ def choose_style(home: Path) -> tuple[str, str]:
     from tsn.style.feedforward import StyleNet
 
     torch.manual_seed(1)
-    facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5", "recolours": "yes"}
+    facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5"}
+    facts |= {"recolours": "yes", "simplifies": "yes"}
     path = home / "untrained.safetensors"
     save_file(StyleNet(width=16, blocks=5, recolours=True).state_dict(), path, metadata=facts)
     return "an untrained net of width 16 (no style is bundled; it costs the same)", str(path)

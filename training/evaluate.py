@@ -28,12 +28,12 @@ from torch import Tensor
 from tsn.style import weights as shipped
 from tsn.style.adain import as_seen
 from tsn.style.adain_net import AdainNet, net_from
-from tsn.style.families import NETS
 from tsn.style.lockable import LockableNet
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig
 from tsn_training.config_adain import AdainConfig, load_any
+from tsn_training.lesson import built
 from tsn_training.objective import Target
 
 SIZE = 192
@@ -52,14 +52,16 @@ def judged(config: StyleConfig | AdainConfig, weights: Path | None, features: pe
     """A style; or the net for any painting, after each of those that it was never trained on."""
     if isinstance(config, StyleConfig):
         target = objective.target(config, features, photos.find(config.photos, config.held_back)[0])
-        untrained = NETS[config.family](width=config.width, blocks=config.blocks, recolours=config.recolours).eval()
+        untrained = built(config).eval()
         if untrained.palette is not None:
             untrained.palette.copy_(target.colours)
         name = str(weights) if weights else config.name
         yield Judged(config.name, target, untrained, shipped.load(shipped.resolve(name)))
         return
     trained = net_from(weights or shipped.resolve(config.name).path)
-    untrained = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen).eval()
+    untrained = AdainNet(
+        width=config.width, blocks=config.blocks, seen=config.seen, simplifies=config.simplifies
+    ).eval()
     untrained.plates.copy_(trained.plates)
     for path in photos.find(config.paintings, 0)[0]:
         if path.name.startswith(config.unseen):

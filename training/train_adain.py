@@ -109,7 +109,7 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
     Raises:
         InputError: those are weights of another net.
     """
-    net = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen)
+    net = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, simplifies=config.simplifies)
     for module in net.encoder.modules():
         if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -225,7 +225,7 @@ def painted_sheet(net: AdainNet, taken: list[Path], unseen: list[Path], device: 
 def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
     facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.seen)}
-    facts |= {"steps": str(step), "trunk": trunk}
+    facts |= {"steps": str(step), "trunk": trunk, "simplifies": "yes" if net.canvas.simplifies else "no"}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence}
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:

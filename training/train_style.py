@@ -30,13 +30,12 @@ from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
 from tsn.style import weights as shipped
-from tsn.style.families import NETS
 from tsn.style.lockable import LockableNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.adopt import adopt
 from tsn_training.config import StyleConfig, load_styles
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
-from tsn_training.lesson import GROUND_RATE, SPIKES, learning_rate, loss_of
+from tsn_training.lesson import GROUND_RATE, SPIKES, built, learning_rate, loss_of
 from tsn_training.motion import Pair
 from tsn_training.parallel import Place, require_even
 from tsn_training.step import take
@@ -50,6 +49,7 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
     facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
     facts |= {
         "recolours": "yes" if config.recolours else "no",
+        "simplifies": "yes" if config.simplifies else "no",
         "name": config.name,
         "title": config.title,
         "licence": config.licence,
@@ -64,7 +64,7 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
 
 def begun(config: StyleConfig, start_from: Path | None) -> LockableNet:
     """A net as it is before the first step."""
-    net = NETS[config.family](width=config.width, blocks=config.blocks, recolours=config.recolours)
+    net = built(config)
     if start_from:
         adopt(net, start_from)
     return net

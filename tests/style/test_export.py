@@ -23,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
 # All of them are in PyTorch 1.6, as its native_functions.yaml and the compiler's own (add, size, ...) say.
 OPERATORS = set(
     [
+        "abs",
         "add",
         "avg_pool2d",
         "cat",
@@ -53,6 +54,7 @@ OPERATORS = set(
         "slice",
         "squeeze",
         "sub",
+        "sum",
         "to",
         "unsqueeze",
         "upsample_bilinear2d",
@@ -63,10 +65,10 @@ OPERATORS = set(
 SIZES = [(24, 40), (37, 51), (8, 9)]
 
 
-@pytest.fixture(params=["no", "yes"], ids=["plain", "recolours"])
+@pytest.fixture(params=[{}, {"recolours": "yes"}, {"recolours": "yes", "simplifies": "yes"}], ids=" ".join)
 def engine(weights_file, request):
     """(the file, the engine's painter of it)."""
-    path = weights_file(recolours=request.param)
+    path = weights_file(**request.param)
     info = resolve(str(path))
     return str(path), FeedforwardPainter(load(info), name="tiny", weights=info.sha256)
 

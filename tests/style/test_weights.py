@@ -34,6 +34,7 @@ def test_what_is_shipped_loads():
 
     for info in weights.bundled():
         net = net_from(info.path).canvas if info.family == "adain" else weights.load(info)
+        assert net.simplifies == ("is shown shapes" in info.path.with_suffix(".md").read_text()), info.name
         assert net.radius > 0
         assert info.licence != "unknown"
 
@@ -81,6 +82,15 @@ def test_the_loaded_net_is_the_saved_one_in_float32(weights_file):
     assert all(value.dtype == torch.float32 for value in net.state_dict().values())
     assert all(torch.equal(value, saved[name].float()) for name, value in net.state_dict().items())
     assert not net.training
+
+
+def test_what_a_net_is_shown_is_part_of_its_file(weights_file):
+    shown = {
+        key: weights.load(weights.describe(weights_file(str(place), **({key: "yes"} if key else {}))))
+        for place, key in enumerate(("", "recolours", "simplifies"))
+    }
+    assert [net.simplifies for net in shown.values()] == [False, False, True]
+    assert [net.palette is not None for net in shown.values()] == [False, True, False]
 
 
 @pytest.mark.parametrize("keep", [0, 5, 200, -1])

@@ -76,6 +76,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
         "width": 2,
         "blocks": 1,
         "seen": 3,
+        "simplifies": True,
         "photos": str(folder / "photos"),
         "held_back": 1,
         "paintings": str(folder / "paintings"),
@@ -155,7 +156,7 @@ def test_a_whole_run_goes_through_both_lessons_and_leaves_weights_that_tsn_loads
     assert spoken["temporal"] == [False, False, False, False, False, True]
     path = training.out / "any.safetensors"
     net = net_from(path)
-    assert (net.width, net.blocks, net.seen) == (2, 1, 3)
+    assert (net.width, net.blocks, net.seen, net.canvas.simplifies) == (2, 1, 3, True)
     assert torch.isfinite(net.canvas_for([torch.rand(3, 16, 16)], [1.0])(torch.rand(1, 3, 16, 16))).all()
     with safe_open(path, framework="pt") as file:
         told = file.metadata()

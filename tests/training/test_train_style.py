@@ -56,9 +56,9 @@ def logged_steps(folder: Path) -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("family", ["feedforward", "mobile"])
-def test_a_smoke_run_leaves_weights_that_tsn_loads(training: SimpleNamespace, family: str) -> None:
-    training.write(family=family)
+@pytest.mark.parametrize(("family", "simplifies"), [("feedforward", True), ("mobile", False)])
+def test_a_smoke_run_leaves_weights_that_tsn_loads(training: SimpleNamespace, family: str, simplifies: bool) -> None:
+    training.write(family=family, simplifies=simplifies)
     result = training.run("--max-steps", "2")
 
     assert result.exit_code == 0, result.output
@@ -66,7 +66,7 @@ def test_a_smoke_run_leaves_weights_that_tsn_loads(training: SimpleNamespace, fa
     assert (info.name, info.family) == ("noise", family)
     assert (info.title, info.licence) == ("Noise, after nobody", "CC0-1.0")
     net = weights.load(info)
-    assert (net.width, net.blocks) == (2, 1)
+    assert (net.width, net.blocks, net.simplifies) == (2, 1, simplifies)
     assert torch.isfinite(net(torch.rand(1, 3, 16, 16))).all()
     with safe_open(info.path, framework="pt") as file:
         assert file.metadata()["steps"] == "2" and file.metadata()["trunk"] == "thin"

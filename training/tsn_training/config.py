@@ -43,6 +43,7 @@ class PaintingConfig(BaseModel):
         batch: samples in one step, over all processes and accumulated parts together: the same file trains the
             same net on one CPU and on eight GPUs.
         accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
+        simplifies: the net is shown the plate without texture; see `LockableNet`.
         copy_steps: the net first learns the plate in the painting's colours.
         style_weight: at the start and after 40% of the steps after copying.
         style_layers: weights of the layers at each scale. The picture is compared with the painting as it is (1) and at
@@ -59,6 +60,7 @@ class PaintingConfig(BaseModel):
     licence: str
     width: int = Field(ge=2)
     blocks: int = Field(ge=1)
+    simplifies: bool = False
     photos: Path
     held_back: int = Field(default=20, ge=0)
     seed: int
@@ -158,8 +160,8 @@ def load_styles(path: Path) -> tuple[StyleConfig, ...]:
 
 
 _SHARED = (
-    "family", "width", "blocks", "recolours", "photos", "held_back", "seed", "batch", "accumulate", "precision",
-    "learning_rate", "copy_steps", "stages", "save_every", "workers",
+    "family", "width", "blocks", "recolours", "simplifies", "photos", "held_back", "seed", "batch", "accumulate",
+    "precision", "learning_rate", "copy_steps", "stages", "save_every", "workers",
 )  # fmt: skip
 
 

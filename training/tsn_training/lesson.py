@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.style.families import NETS
+from tsn.style.lockable import LockableNet
 from tsn_training import losses, objective
+from tsn_training.config import StyleConfig
 from tsn_training.motion import Pair
 from tsn_training.objective import Target
 from tsn_training.step import decayed
@@ -18,6 +21,13 @@ SPIKES = 10.0
 GROUND_RATE = 50.0
 """Of the last bias, the colour where no channel speaks. Adam moves it by a learning rate a step, and the sum of a 9x9
 kernel by 81 of them: so kernels made darkness out of a grey ground, in red where the painting had some."""
+
+
+def built(config: StyleConfig) -> LockableNet:
+    """The net of a config, untrained."""
+    return NETS[config.family](
+        width=config.width, blocks=config.blocks, recolours=config.recolours, simplifies=config.simplifies
+    )
 
 
 def learning_rate(step: int, total: int, peak: float) -> float:

@@ -90,8 +90,8 @@ class Canvas(StyleNet):
         luma: (gain, offset) for the painted luma, where the plate keeps its colours; see `AdainPainter`.
     """
 
-    def __init__(self, *, width: int, blocks: int) -> None:
-        super().__init__(width=width, blocks=blocks, recolours=True)
+    def __init__(self, *, width: int, blocks: int, simplifies: bool) -> None:
+        super().__init__(width=width, blocks=blocks, recolours=True, simplifies=simplifies)
         self.luma: tuple[float, float] | None = None
 
     def paint(self, x: Tensor, record: Stats | None) -> Tensor:
@@ -111,6 +111,7 @@ class AdainNet(nn.Module):
         width: channels of the canvas at full size.
         blocks: residual blocks of the canvas.
         seen: channels of the encoder at full size, a multiple of three.
+        simplifies: see `LockableNet`.
 
     Attributes:
         usual: mean and deviation of the codes that were trained on, (2, `told`).
@@ -120,11 +121,11 @@ class AdainNet(nn.Module):
     usual: Tensor
     plates: Tensor
 
-    def __init__(self, *, width: int = 16, blocks: int = 5, seen: int = 24) -> None:
+    def __init__(self, *, width: int = 16, blocks: int = 5, seen: int = 24, simplifies: bool = False) -> None:
         super().__init__()
         self.width, self.blocks, self.seen = width, blocks, seen
         self.encoder = Encoder(width=seen)
-        self.canvas = Canvas(width=width, blocks=blocks)
+        self.canvas = Canvas(width=width, blocks=blocks, simplifies=simplifies)
         self.sizes = {name: tensor.numel() for name, tensor in self._own().items()}
         self.mind = nn.Sequential(
             nn.Linear(self.encoder.told, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, sum(self.sizes.values()) + 12)
@@ -203,6 +204,7 @@ def net_from(path: Path = BUNDLED) -> AdainNet:
             f" {facts.get('family')!r}, {', '.join(f'{key}={text!r}' for key, text in said.items())}.",
             hint=TRAINED_BY,
         )
-    net = AdainNet(**{key: int(text) for key, text in said.items()})
+    sizes = {key: int(text) for key, text in said.items()}
+    net = AdainNet(**sizes, simplifies=facts.get("simplifies") == "yes")
     weights.fill(net, path, said=", ".join(f"{key} {text}" for key, text in said.items()), hint=TRAINED_BY)
     return net

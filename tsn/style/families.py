@@ -10,7 +10,9 @@ from tsn.style.mobile import MobileNet
 
 
 class Build(Protocol):
-    def __call__(self, *, width: int, blocks: int, recolours: bool = False) -> LockableNet: ...
+    def __call__(
+        self, *, width: int, blocks: int, recolours: bool = False, simplifies: bool = False
+    ) -> LockableNet: ...
 
 
 NETS: dict[str, Build] = {"feedforward": StyleNet, "mobile": MobileNet}

@@ -25,16 +25,16 @@ class StyleNet(LockableNet):
         width: channels at full size; twice and four times that at 1/2 and 1/4. 16 is the slim net
             (425k parameters), 32 is Johnson's.
         blocks: residual blocks at 1/4 size.
-        recolours: see `LockableNet`.
+        recolours, simplifies: see `LockableNet`.
     """
 
     stride = 4
 
-    def __init__(self, *, width: int = 16, blocks: int = 5, recolours: bool = False) -> None:
+    def __init__(self, *, width: int = 16, blocks: int = 5, recolours: bool = False, simplifies: bool = False) -> None:
         super().__init__()
-        shown = self.begin_palette(recolours)
+        shown, before = self.begin(recolours=recolours, simplifies=simplifies)
         self.width, self.blocks = width, blocks
-        self.radius = 4 + 2 + 4 + 4 * 2 * blocks + 4 + 2 + 4 + 2 * self.stride + 4 + 2
+        self.radius = before + 4 + 2 + 4 + 4 * 2 * blocks + 4 + 2 + 4 + 2 * self.stride + 4 + 2
         w = width
         self.enter = ConvNorm(3, w, kernel=9)
         self.down = nn.ModuleList([ConvNorm(w + shown, 2 * w, kernel=3), ConvNorm(2 * w, 4 * w, kernel=3)])

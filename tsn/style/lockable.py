@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.style.palette import recoloured, unchanged
+from tsn.style.simplify import REACH, simplified
 
 EPS = 1e-5
 LEAST = 0.02
@@ -121,13 +122,14 @@ class LockableNet(nn.Module):
 
     A net that recolours paints on a ground: the plate in the painting's colours (`palette.py`), out of focus by eight
     pixels; the same colours are shown to it at half size. So which colour goes where need not be learnt, nor how
-    bright the plate was before it was normalised.
+    bright the plate was before it was normalised. A net that simplifies paints the plate's shapes (`simplify.py`).
 
     Attributes:
         stride: H and W must be multiples of it.
         radius: pixels that one output pixel sees to each side: what tiles must overlap by.
         width: channels at full size.
         blocks: residual blocks at 1/4 size.
+        simplifies: it is shown the plate without texture.
         palette: from a plate's colours to the painting's, where the net recolours; a buffer, kept with the weights.
     """
 
@@ -135,6 +137,7 @@ class LockableNet(nn.Module):
     radius: int
     width: int
     blocks: int
+    simplifies: bool
     palette: Tensor | None
 
     enter: ConvNorm
@@ -145,15 +148,18 @@ class LockableNet(nn.Module):
     up: nn.ModuleList
     leave: ConvNorm
 
-    def begin_palette(self, recolours: bool) -> int:
-        """Make room for a palette, or for none; the channels that it adds at half size."""
+    def begin(self, *, recolours: bool, simplifies: bool) -> tuple[int, int]:
+        """What comes before the convolutions; the channels that it adds at half size, and to the radius."""
+        self.simplifies = simplifies
         self.register_buffer("palette", unchanged() if recolours else None)
-        return 3 if recolours else 0
+        return 3 if recolours else 0, REACH if simplifies else 0
 
     def paint(self, x: Tensor, record: Stats | None) -> Tensor:
         """The hourglass, from and to [0, 1]."""
         to_half, to_quarter = self.down
         from_quarter, from_half = self.up
+        if self.simplifies:
+            x = simplified(x)
         half = F.avg_pool2d(self.enter(x - 0.5, record), 2)
         if self.palette is not None:
             colours = recoloured(F.avg_pool2d(x, 2), self.palette)

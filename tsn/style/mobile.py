@@ -31,16 +31,16 @@ class MobileNet(LockableNet):
     Args:
         width: channels at full size; three and eight times that at 1/2 and 1/4.
         blocks: inverted residuals at 1/4 size.
-        recolours: see `LockableNet`.
+        recolours, simplifies: see `LockableNet`.
     """
 
     stride = 4
 
-    def __init__(self, *, width: int = 8, blocks: int = 5, recolours: bool = False) -> None:
+    def __init__(self, *, width: int = 8, blocks: int = 5, recolours: bool = False, simplifies: bool = False) -> None:
         super().__init__()
-        shown = self.begin_palette(recolours)
+        shown, before = self.begin(recolours=recolours, simplifies=simplifies)
         self.width, self.blocks = width, blocks
-        self.radius = 28 + 4 * blocks
+        self.radius = before + 28 + 4 * blocks
         half, quarter = 3 * width, 8 * width
         self.enter = ConvNorm(3, width, kernel=3)
         self.down = nn.ModuleList([ConvNorm(width + shown, half, kernel=3), ConvNorm(half, quarter, kernel=3)])

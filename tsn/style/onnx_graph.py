@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tsn.errors import UsageError
 from tsn.style.lockable import EPS, LEAST, LockableNet
 from tsn.style.palette import SIZE
 from tsn.style.row import Fork, Part, Recolour, row_of
+from tsn.style.simplify import AWAY, EVEN, PLACES, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
 
 OPSETS = {False: 17, True: 20}
@@ -34,6 +36,9 @@ class _Graph:
         self.constants.append(self.numpy_helper.from_array(array, name))
         return name
 
+    def number(self, value: float) -> str:
+        return self.constant(np.array(value, dtype=np.float32))
+
     def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"v{len(self.nodes)}"
         self.nodes.append(self.helper.make_node(kind, inputs, [name], **attributes))
@@ -52,6 +57,8 @@ class _Graph:
     def row(self, x: str, parts: Sequence[Part]) -> str:
         for part in parts:
             match part:
+                case "simplify":
+                    x = self.simplified(x)
                 case "halve":
                     x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
                 case "enlarge":
@@ -69,6 +76,43 @@ class _Graph:
                     x = self.layer(x, part)
         return x
 
+    def simplified(self, plate: str) -> str:
+        """`simplify.simplified`; reductions over channels are convolutions, since newer opsets spell them otherwise."""
+        margin = REACH // ROUNDS
+        places = np.zeros((4, 1, 2 * AWAY + 1, 2 * AWAY + 1), dtype=np.float32)
+        for row, column in PLACES:
+            places[..., AWAY + row, AWAY + column] = 1
+        summed, moved = self.constant(np.ones((1, 3, 1, 1), dtype=np.float32)), self.constant(places)
+        none, one, even, texture = (self.number(v) for v in (0, 1, EVEN**2, TEXTURE))
+
+        def squares(x: str) -> str:
+            return self.add("Conv", self.add("Mul", x, x), summed)
+
+        def parted(x: str) -> tuple[str, str]:
+            cut = self.constant([3])
+            start, end, axis = self.constant([0]), self.constant([4]), self.constant([1])
+            return self.add("Slice", x, start, cut, axis), self.add("Slice", x, cut, end, axis)
+
+        shapes = plate
+        for _ in range(ROUNDS):
+            x = self.add("Pad", shapes, self.constant([0, 0, margin, margin] * 2), mode="edge")
+            x = self.add("Concat", x, squares(x), axis=1)
+            for _ in range(2):
+                x = self.add("AveragePool", x, kernel_shape=[3, 3])
+            mean, square = parted(x)
+            spread = self.add("Div", self.add("Max", self.add("Sub", square, squares(mean)), none), even)
+            weight = self.add("Div", one, self.add("Add", one, self.add("Mul", spread, spread)))
+            x = self.add("Concat", self.add("Mul", mean, weight), weight, axis=1)
+            shapes = self.add("Div", *parted(self.add("Conv", x, moved, group=4)))
+        rest = self.add("Sub", plate, shapes)
+        size = self.add("Abs", rest)
+        ends = [self.constant([place]) for place in range(4)]
+        channels = (self.add("Slice", size, *pair, self.constant([1])) for pair in pairwise(ends))
+        size = self.add("Max", *channels)
+        kept = self.add("Max", self.add("Sub", size, texture), none)
+        kept = self.add("Div", kept, self.add("Max", size, texture))
+        return self.add("Add", shapes, self.add("Mul", rest, kept))
+
     def blurred(self, x: str) -> str:
         x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
         times = self.constant(np.array([1, 1, 4, 4], dtype=np.float32))
@@ -81,20 +125,16 @@ class _Graph:
         return x
 
     def logit(self, x: str) -> str:
-        half, one, *ends = (self.constant(np.array(v, dtype=np.float32)) for v in (0.5, 1, LEAST, 1 - LEAST))
+        half, one, *ends = (self.number(v) for v in (0.5, 1, LEAST, 1 - LEAST))
         x = self.add("Clip", self.add("Add", x, half), *ends)
         return self.add("Log", self.add("Div", x, self.add("Sub", one, x)))
 
     def recoloured(self, x: str, table: Tensor) -> str:
         lattice = self.constant(table.detach().float().numpy().reshape(1, 3, SIZE, SIZE, SIZE))
-        grid = self.add(
-            "Mul", self.add("Transpose", x, perm=[0, 2, 3, 1]), self.constant(np.array(2, dtype=np.float32))
-        )
+        grid = self.add("Mul", self.add("Transpose", x, perm=[0, 2, 3, 1]), self.number(2))
         grid = self.add("Unsqueeze", grid, self.constant([1]))
         x = self.add("GridSample", lattice, grid, mode="linear", padding_mode="border", align_corners=1)
-        return self.add(
-            "Sub", self.add("Squeeze", x, self.constant([2])), self.constant(np.array(0.5, dtype=np.float32))
-        )
+        return self.add("Sub", self.add("Squeeze", x, self.constant([2])), self.number(0.5))
 
     def enlarged(self, x: str) -> str:
         x = self.add("Pad", x, self.constant([0, 0, 1, 1] * 2), mode="edge")
@@ -116,7 +156,7 @@ def write(net: LockableNet, info: StyleInfo, path: Path) -> None:
     size = graph.add("Slice", graph.add("Shape", "picture"), graph.constant([2]), graph.constant([4]))
     missing = graph.add("Mod", graph.add("Neg", size), graph.constant([net.stride]))
     x = graph.add("Pad", "picture", graph.add("Concat", graph.constant([0] * 6), missing, axis=0), mode="reflect")
-    x = graph.add("Sub", x, graph.constant(np.array(0.5, dtype=np.float32)))
+    x = graph.add("Sub", x, graph.number(0.5))
     x = graph.add("Sigmoid", graph.row(x, row_of(net)))
     x = graph.add("Slice", x, graph.constant([0, 0]), size, graph.constant([2, 3]))
     graph.nodes[-1].output[0] = "painted"

@@ -27,7 +27,7 @@ class Recolour:
     palette: Tensor
 
 
-Part: TypeAlias = Literal["halve", "enlarge", "blur", "logit"] | ConvNorm | Fork | Recolour
+Part: TypeAlias = Literal["simplify", "halve", "enlarge", "blur", "logit"] | ConvNorm | Fork | Recolour
 
 
 def row_of(net: Any) -> list[Part]:
@@ -36,8 +36,9 @@ def row_of(net: Any) -> list[Part]:
     from_quarter, from_half = net.up
     body = [Fork(list(block.children()), []) for block in net.body]
     below = Fork(["halve", to_quarter, *body, *net.narrow, "enlarge", from_quarter], [net.across])
+    shapes: list[Part] = ["simplify"] if net.simplifies else []
     entered, left = [net.enter, "halve"], [to_half, below, "enlarge", from_half, net.leave]
     if net.palette is None:
-        return entered + left
+        return shapes + entered + left
     colours: list[Part] = ["halve", Recolour(net.palette)]
-    return [Fork([Fork(entered, colours, added=False), *left], [*colours, "blur", "logit"])]
+    return [*shapes, Fork([Fork(entered, colours, added=False), *left], [*colours, "blur", "logit"])]

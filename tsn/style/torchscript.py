@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tsn.style.lockable import LEAST, LockableNet
 from tsn.style.palette import SIZE
 from tsn.style.row import Fork, Part, Recolour, row_of
+from tsn.style.simplify import AWAY, EVEN, PLACES, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
 
 
@@ -33,6 +34,39 @@ class _Layer(nn.Module):
         if self.scale is not None:
             x = torch.instance_norm(x, self.scale, self.shift, None, None, True, 0.1, 1e-5, False)
         return torch.relu(x) if self.relu else x
+
+
+class _Simplified(nn.Module):
+    """`simplify.simplified`, in float32 always: a half float has no digits for the spread of an even window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        places = torch.zeros(4, 1, 2 * AWAY + 1, 2 * AWAY + 1)
+        for y, x in PLACES:
+            places[..., AWAY + y, AWAY + x] = 1
+        self.register_buffer("places", places)
+        self.rounds: int = ROUNDS
+        self.margin: int = REACH // ROUNDS
+        self.even: float = EVEN**2
+        self.texture: float = TEXTURE
+
+    def forward(self, x: Tensor) -> Tensor:
+        plate = x.to(torch.float32)
+        shapes = plate
+        for _ in range(self.rounds):
+            y = torch.ops.aten.replication_pad2d(shapes, [self.margin, self.margin, self.margin, self.margin])
+            y = torch.cat([y, torch.sum(y * y, 1, True)], 1)
+            y = torch.ops.aten.avg_pool2d(torch.ops.aten.avg_pool2d(y, [3, 3], [1, 1]), [3, 3], [1, 1])
+            mean = y[:, :3]
+            spread = torch.clamp(y[:, 3:] - torch.sum(mean * mean, 1, True), min=0.0) / self.even
+            weight = 1.0 / (1.0 + spread * spread)
+            places, weighed = self.places.to(torch.float32), torch.cat([mean * weight, weight], 1)
+            total = torch.ops.aten.conv2d(weighed, places, None, [1, 1], [0, 0], [1, 1], 4)
+            shapes = total[:, :3] / total[:, 3:]
+        rest = plate - shapes
+        size = torch.max(torch.abs(rest), 1, True)[0]
+        kept = torch.clamp(size - self.texture, min=0.0) / torch.clamp(size, min=self.texture)
+        return (shapes + rest * kept).to(x.dtype)
 
 
 class _Forked(nn.Module):
@@ -99,6 +133,8 @@ def _flat(parts: Sequence[Part]) -> nn.Sequential:
 
 def _module(part: Part) -> nn.Module:
     match part:
+        case "simplify":
+            return _Simplified()
         case "halve":
             return _Halved()
         case "enlarge":
