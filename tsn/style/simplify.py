@@ -35,21 +35,24 @@ def simplified(plate: Tensor) -> Tensor:
         shapes = _round(shapes)
     rest = plate - shapes
     size = rest.abs().amax(1, keepdim=True)
-    return shapes + rest * ((size - TEXTURE).clamp(min=0) / size.clamp(min=TEXTURE))
+    kept = (size - TEXTURE).clamp_(min=0).div_(size.clamp_(min=TEXTURE))
+    return rest.mul_(kept).add_(shapes)
 
 
 def _round(x: Tensor) -> Tensor:
     height, width = x.shape[2:]
     margin = REACH // ROUNDS
     x = F.pad(x, (margin, margin, margin, margin), mode="replicate")
-    x = _blurred(_blurred(torch.cat([x, (x * x).sum(1, keepdim=True)], 1)))
+    x = _blurred(_blurred(torch.cat([x, _squared(x)], 1)))
     mean, square = x[:, :3], x[:, 3:]
-    spread = (square - (mean * mean).sum(1, keepdim=True)).clamp(min=0) / EVEN**2
-    weight = 1 / (1 + spread * spread)
-    weighed = torch.cat([mean * weight, weight], 1)
-    total = torch.zeros_like(weighed[..., :height, :width])
-    for y, x0 in PLACES:
-        total += weighed[..., AWAY + y : AWAY + y + height, AWAY + x0 : AWAY + x0 + width]
+    # In place from here on, as temporary pictures cost more than the arithmetic.
+    spread = square.sub_(_squared(mean)).clamp_(min=0).div_(EVEN**2)
+    weight = spread.mul_(spread).add_(1).reciprocal_()
+    mean.mul_(weight)
+    parts = [x[..., AWAY + y : AWAY + y + height, AWAY + x0 : AWAY + x0 + width] for y, x0 in PLACES]
+    total = parts[0] + parts[1]
+    for part in parts[2:]:
+        total += part
     return total[:, :3] / total[:, 3:]
 
 
@@ -60,3 +63,9 @@ def _blurred(x: Tensor) -> Tensor:
     boxes = lines[..., :-2, :] + lines[..., 1:-1, :]
     boxes += lines[..., 2:, :]
     return boxes.div_(9)
+
+
+def _squared(x: Tensor) -> Tensor:
+    """(N, 3, H, W) -> (N, 1, H, W), a third of what `sum` takes."""
+    each = x * x
+    return each[:, :1] + each[:, 1:2] + each[:, 2:]
