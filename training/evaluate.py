@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsn.errors import UsageError
 from tsn.style import weights as shipped
 from tsn.style.adain import as_seen
 from tsn.style.adain_net import AdainNet, net_from
@@ -75,6 +76,8 @@ def measure(config_file: Path, weights: Path | None, *, evaluations: int, few: i
     """Mean losses of each painter, by its name; on `few` photos the style again, and Gatys."""
     config = load_any(config_file)
     _, held_back = photos.find(config.photos, config.held_back)
+    if not held_back:
+        raise UsageError(f"{config_file} holds no photos back: there is nothing to measure on.", hint="Set held_back.")
     plates = [
         photos.crop(photos.load_image(path), SIZE, photos.generator(7, i))[None] for i, path in enumerate(held_back)
     ]
@@ -112,7 +115,7 @@ def curve(log: Path) -> list[str]:
     with log.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["style"] != "nan"]
     lines = ["| steps | content | style | colour | temporal |", "|---|---|---|---|---|"]
-    for part in np.array_split(np.arange(len(rows)), 10):
+    for part in np.array_split(np.arange(len(rows)), min(10, len(rows))) if rows else ():
         means = [
             np.nanmean(values) if np.isfinite(values := [float(rows[i][name]) for i in part]).any() else np.nan
             for name in ("content", "style", "colour", "temporal")

@@ -107,6 +107,9 @@ def train(
     optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
     state: dict[str, records.Stateful] = {"net": nets, "optimizer": optimizer, "scaler": scaler}
+    state["subject"] = records.Subject(
+        *(f"{s.name} ({s.painting.name}, {s.painting_box}, seed {s.seed})" for s in styles)
+    )
     first = records.resume(out, state) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")

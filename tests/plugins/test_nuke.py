@@ -192,6 +192,26 @@ def test_a_preview_paints_the_frame_that_is_shown(node, tmp_path):
     assert node.node("TSNMix")["which"]._expression == "parent.tsn_strength * ((frame >= 1002 && frame <= 1002))"
 
 
+@pytest.mark.parametrize(
+    ("channels", "told"),
+    [(("backward.u", "backward.v"), True), (("forward.u", "forward.v"), True), (("forward.u",), False)],
+)
+def test_one_direction_of_motion_is_enough(nuke, node, tmp_path, channels, told):
+    nuke.selected.extra_channels = channels
+    node["tsn_shot_file"].execute()
+    shot = yaml.safe_load((tmp_path / "tsn/stylize/stylize.yaml").read_text())
+    assert ("flow" in shot) == told
+
+
+def test_a_style_of_an_onnx_net_with_several(nuke, node, tmp_path):
+    (tmp_path / "net.onnx").touch()
+    node["tsn_source"].setValue("File")
+    node["tsn_file"].setValue(f"{tmp_path}/net.onnx:19")
+    node["tsn_shot_file"].execute()
+    shot = yaml.safe_load((tmp_path / "tsn/stylize/stylize.yaml").read_text())
+    assert shot["style"]["model"].endswith("net.onnx:19")
+
+
 def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path, monkeypatch):
     nuke.selected.extra_channels = ("forward.u", "forward.v", "backward.u", "backward.v")
     node["tsn_matte_layer"].setValue("crypto_object")

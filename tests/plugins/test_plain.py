@@ -124,6 +124,9 @@ def test_frames_on_disk(tmp_path):
     for name in ("a.0001.exr", "a.0002.exr", "a.10000.exr", ".a.0003.exr", "a.0004.exr.tmp", "ab.0005.exr", "a.x.exr"):
         (tmp_path / name).touch()
     assert frames.on_disk(tmp_path, "a") == {1, 2, 10000}
+    for frame in (-1, -12, -1003):
+        (tmp_path / f"b.{frame:04d}.exr").touch()
+    assert frames.on_disk(tmp_path, "b") == {-1, -12, -1003}
     assert frames.on_disk(tmp_path / "none", "a") == set()
 
 

@@ -40,6 +40,8 @@ def test_styles_that_come_along_can_train_together(path: Path) -> None:
         ({"learning_rate": 0}, "learning_rate: Input should be greater than 0"),
         ({"style_layers": {1: {"5_1": 1.0}}}, "style_layers.1.5_1"),
         ({"batch": 1.5}, "batch: Input should be a valid integer"),
+        ({"painting_box": [300, 300, 100, 400]}, "painting_box must be left, top, right, bottom"),
+        ({"painting_box": [-4, 0, 100, 100]}, "painting_box must be left, top, right, bottom"),
         ({"copy_steps": 6}, r"copy_steps \(6\) must be fewer than"),
         ({"stages": []}, "stages: Tuple should have at least 1 item"),
         ({"stages": [{"crop": 33, "steps": 1}]}, "stages.0.crop: Input should be a multiple of 4"),

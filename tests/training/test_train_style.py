@@ -140,6 +140,25 @@ def test_resume_never_starts_again(training: SimpleNamespace) -> None:
     assert logged_steps(training.out) == [1, 2]
 
 
+@pytest.mark.parametrize("change", [{"name": "other"}, {"painting_box": [0, 0, 60, 60]}, {"seed": 6}], ids=str)
+def test_another_subject_is_not_gone_on_from(training: SimpleNamespace, change: dict[str, object]) -> None:
+    training.run("--max-steps", "2")
+    training.write(**change)
+    result = training.run()
+
+    assert result.exit_code == 3, result.output
+    assert "it learnt noise (painting.png, None, seed 5), not" in result.output
+    assert "--resume never" in result.output
+    assert logged_steps(training.out) == [1, 2]
+
+
+def test_a_box_beyond_the_painting_is_told(training: SimpleNamespace) -> None:
+    training.write(painting_box=[0, 0, 5000, 60])
+    result = training.run()
+    assert result.exit_code == 3
+    assert "painting_box (0, 0, 5000, 60) reaches beyond" in result.output
+
+
 def test_a_finished_training_ends_at_once_in_the_same_weights(training: SimpleNamespace) -> None:
     training.run()
     before = load_file(training.out / "noise.safetensors")

@@ -116,6 +116,14 @@ class StyleConfig(PaintingConfig):
     painting_height: int = Field(ge=64)
     teacher: Path | None = None
 
+    @model_validator(mode="after")
+    def _box_holds_something(self) -> Self:
+        if self.painting_box:
+            left, top, right, bottom = self.painting_box
+            if not (0 <= left < right and 0 <= top < bottom):
+                raise ValueError(f"painting_box must be left, top, right, bottom in pixels, found {self.painting_box}")
+        return self
+
 
 def load_config(path: Path, kind: type[Config]) -> Config:
     """Read and check a training's YAML file.

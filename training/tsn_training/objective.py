@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.errors import InputError
 from tsn.style.palette import colours, palette, recoloured
 from tsn_training import losses, perceptual, photos
 from tsn_training.config import PaintingConfig, StyleConfig
@@ -52,10 +53,18 @@ def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]
     """Look at the painting of a config, and at some of the photos to find its colours' places.
 
     The painting is taken at the size that gives its strokes the size they shall have on a plate.
+
+    Raises:
+        InputError: it is no picture, or smaller than its `painting_box`.
     """
     painting = photos.load_image(config.painting).float()[None] / 255
     if config.painting_box:
         left, top, right, bottom = config.painting_box
+        if right > painting.shape[3] or bottom > painting.shape[2]:
+            raise InputError(
+                f"{config.painting}: painting_box {config.painting_box} reaches beyond its"
+                f" {painting.shape[3]}x{painting.shape[2]} pixels."
+            )
         painting = painting[..., top:bottom, left:right]
     width = round(painting.shape[3] * config.painting_height / painting.shape[2])
     painting = F.interpolate(painting, size=(config.painting_height, width), mode="bicubic", antialias=True)

@@ -27,6 +27,24 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
+class Subject:
+    """What a training learns, kept in its checkpoint: one of something else is not gone on from.
+
+    Args:
+        facts: whatever tells it from another, such as a style's name and its painting.
+    """
+
+    def __init__(self, *facts: str) -> None:
+        self.facts = list(facts)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"facts": self.facts}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        if state["facts"] != self.facts:
+            raise ValueError(f"it learnt {', '.join(state['facts'])}, not {', '.join(self.facts)}")
+
+
 def save(folder: Path, step: int, parts: dict[str, Stateful]) -> None:
     """Write the checkpoint; a kill or a full disk leaves the one before. Raises OutputError."""
     buffer = io.BytesIO()  # torch's own writer hides why it failed

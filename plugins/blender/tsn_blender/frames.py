@@ -27,8 +27,11 @@ def named(frames: Iterable[int]) -> str:
 
 
 def on_disk(folder: Path, name: str) -> set[int]:
-    """The frames `name.####.exr` that a folder holds; temporary files begin with a dot and don't count."""
-    numbered = re.compile(re.escape(name) + r"\.(-?\d{4,})\.exr")
+    """The frames `name.####.exr` that a folder holds; temporary files begin with a dot and don't count.
+
+    A sign is one of the four places, as `%04d` writes it.
+    """
+    numbered = re.compile(re.escape(name) + r"\.(-\d{3,}|\d{4,})\.exr")
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError:

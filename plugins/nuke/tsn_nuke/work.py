@@ -7,6 +7,7 @@ Nuke's own progress bar, and hands the result over in the main thread. Without a
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from . import command, frames, shotfile
 from .group import KNOBS, executable
 
 PAUSE = 0.2
+MOTION = ("forward.u", "forward.v"), ("backward.u", "backward.v")
+"""Channels of one direction of motion each; tsn needs no more than one."""
 _running: dict[str, command.Child] = {}
 
 
@@ -129,7 +132,8 @@ def _style(node: Any) -> str:
     """The style as tsn calls it. Raises Failed where its file is not there."""
     source = _value(node, "source")
     style = str(_value(node, "style")) if source == "Shipped" else node[KNOBS + "file"].evaluate() or ""
-    if source != "Shipped" and not os.path.isfile(style):
+    file = re.sub(r":\d+\Z", "", style)  # net.onnx:19 is one style of several
+    if source != "Shipped" and not os.path.isfile(file):
         raise command.Failed(f"There is no {source.lower()} at {style or 'an empty path'}.")
     return style
 
@@ -149,7 +153,7 @@ def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> P
         painting=source == "Painting",
         colours=str(_value(node, "colours")),
         window=0 if preview else int(_value(node, "window")),
-        vectors=("motion", "nuke") if {"forward.u", "forward.v"} <= set(channels) else None,
+        vectors=("motion", "nuke") if any(set(one) <= set(channels) for one in MOTION) else None,
         matte=(layer, names) if layer else None,
         invert=bool(_value(node, "matte_invert")),
     )
