@@ -235,6 +235,7 @@ def test_after_a_render(version: str, shot: Path, case: str) -> None:
         "open_while_painting",
         "shot_file",
         "looks",
+        "settings",
         "check",
         "draws",
         "registers_twice",

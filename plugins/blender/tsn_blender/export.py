@@ -48,14 +48,18 @@ def frame(node, scene, number, path):
         raise Failed(f"Blender could not write {path}.", "Choose another folder on the node.")
 
 
-def layers(path):
-    """What the first exported frame holds: (layer to paint, vectors or None, Cryptomatte or None)."""
+def layers(path, shown):
+    """What the first exported frame holds: (layer to paint, vectors or None, Cryptomatte or None).
+
+    Vectors and Cryptomatte are those of the Render Layers node `shown`; what no render makes has none.
+    """
     names = exr.channels(Path(path))
     picture = next((n for n in names if n.lower().endswith("composite.combined.r")), None)
     if picture is None:
         raise Failed(f"{path} has no composite: Blender wrote {', '.join(names[:4])}.")
-    vectors = next((n for n in names if n.lower().endswith(".vector.x")), None)
-    matte = next((n for n in names if ".cryptoobject00." in n.lower()), None)
+    own = [n for n in names if n.lower().startswith(f"{shown.layer.lower()}.")] if shown else []
+    vectors = next((n for n in own if n.lower().endswith(".vector.x")), None)
+    matte = next((n for n in own if ".cryptoobject00." in n.lower()), None)
     return (
         picture.rpartition(".")[0],
         vectors.rpartition(".")[0] if vectors else None,
@@ -88,7 +92,7 @@ def _upstream_as_output(node):
     if final is None:
         made = compat.new_final(owner)
         final = made.inputs[0]
-    linked = [link.from_socket for link in final.links]
+    linked = [(link.from_socket, link.is_muted) for link in final.links]
     busy = [one for one in owner.nodes if one.bl_idname == "CompositorNodeOutputFile" and not one.mute]
     try:
         for one in busy:
@@ -103,8 +107,8 @@ def _upstream_as_output(node):
         else:
             for link in list(final.links):
                 owner.links.remove(link)
-            for socket in linked:
-                owner.links.new(socket, final)
+            for socket, muted in linked:
+                owner.links.new(socket, final).is_muted = muted
 
 
 @contextlib.contextmanager
@@ -114,6 +118,7 @@ def _settings(scene, path):
     before = {name: getattr(render, name) for name in kept}
     forms = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave")
     form = {name: getattr(image, name) for name in forms if hasattr(image, name)}
+    space = image.linear_colorspace_settings.name
     try:
         render.filepath = str(path)
         render.use_compositing, render.use_sequencer = True, False
@@ -127,6 +132,8 @@ def _settings(scene, path):
         for name, value in form.items():
             with contextlib.suppress(TypeError):
                 setattr(image, name, value)
+        with contextlib.suppress(TypeError):  # a change of format sets it anew; no name is none that can be set
+            image.linear_colorspace_settings.name = space
 
 
 @contextlib.contextmanager

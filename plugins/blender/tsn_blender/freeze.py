@@ -13,7 +13,7 @@ from . import compat, job, node, state, tree
 from .command import Failed
 
 GROUP = "CompositorNodeGroup"
-KEPT = ("parent", "location", "width", "label", "mute", "hide", "select", "use_custom_color", "color")
+KEPT = ("parent", "location", "width", "label", "mute", "hide", "show_options", "select", "use_custom_color", "color")
 """In this order: a location is relative to the frame around the node, and setting that moves it."""
 
 
@@ -30,11 +30,12 @@ def swap(owner, old, kind):
         for before, after in zip(old.inputs, new.inputs, strict=True):
             after.default_value, after.hide = before.default_value, before.hide
             for link in list(before.links):
-                owner.links.new(link.from_socket, after)
+                owner.links.new(link.from_socket, after).is_muted = link.is_muted
         for before, after in zip(old.outputs, new.outputs, strict=True):
             after.hide = before.hide
             for link in list(before.links):
-                owner.links.new(after, link.to_socket)
+                muted = link.is_muted  # the new link takes the place of this one
+                owner.links.new(after, link.to_socket).is_muted = muted
         active, name = owner.nodes.active == old, old.name
         owner.nodes.remove(old)
         new.name = name

@@ -166,11 +166,11 @@ def write_shot(node, scene, home, wanted, *, window=None):
         style = os.path.relpath(style, home)  # the project may be elsewhere on the farm
     exported = sorted(frames.on_disk(home / "plate", name) & set(wanted))
     layer, vectors, crypto = "Composite.Combined", None, None
+    shown = tree.render_layers(node, scene)
     if exported:
-        layer, vectors, crypto = export.layers(home / "plate" / f"{name}.{exported[0]:04d}.exr")
+        layer, vectors, crypto = export.layers(home / "plate" / f"{name}.{exported[0]:04d}.exr", shown)
     matte = None
     if settings.matte_object:
-        shown = tree.render_layers(node, scene)
         crypto = crypto or f"{shown.layer if shown else 'ViewLayer'}.CryptoObject"
         matte = (crypto, [settings.matte_object])
     shot = shotfile.Shot(

@@ -222,11 +222,13 @@ def case_looks():
     frame = node.id_data.nodes.new("NodeFrame")
     frame.location = (100, 200)
     node.parent, node.location, node.width, node.label = frame, (30, 40), 333, "paint"
-    node.inputs["Strength"].hide, node["ticket"] = True, 7
+    node.inputs["Strength"].hide, node["ticket"], node.show_options = True, 7, False
+    node.inputs["Image"].links[0].is_muted = node.outputs["Image"].links[0].is_muted = True
     node.id_data.nodes.active = node
     for _ in range(2):
         bpy.ops.wm.save_mainfile()
         node = only(scene)
         assert (tuple(node.location), node.parent.name, node.width, node.label) == ((30, 40), "Frame", 333, "paint")
-        assert node.inputs["Strength"].hide and node["ticket"] == 7
+        assert node.inputs["Strength"].hide and node["ticket"] == 7 and not node.show_options
+        assert node.inputs["Image"].links[0].is_muted and node.outputs["Image"].links[0].is_muted
         assert node.id_data.nodes.active == node

@@ -83,6 +83,25 @@ def case_matte():
     picture("input", 1)
 
 
+def case_settings():
+    """What an export sets is put back; vectors and matte are those of the view layer that is painted."""
+    scene, node = set_up()
+    other = scene.view_layers.new("A first one")
+    other.use_pass_vector = other.use_pass_cryptomatte_object = True
+    image = scene.render.image_settings
+    image.file_format, image.color_management = "OPEN_EXR", "OVERRIDE"
+    image.linear_colorspace_settings.name = "ACEScg"
+    node.outputs["Image"].links[0].is_muted = True
+    settings = node.node_tree.tsn
+    settings.matte_object, settings.scene_range, settings.frame_start, settings.frame_end = "cube", False, 1, 1
+    assert bpy.ops.tsn.render() == {"FINISHED"}
+    assert (image.file_format, image.linear_colorspace_settings.name) == ("OPEN_EXR", "ACEScg")
+    assert only(scene).outputs["Image"].links[0].is_muted
+    (written,) = FOLDER.glob("tsn/**/sh010.yaml")
+    shot = written.read_text()
+    assert "ViewLayer.Vector" in shot and "ViewLayer.CryptoObject" in shot and "A first one" not in shot, shot
+
+
 def case_painting():
     """A painting, in its own colours and in the plate's."""
     scene, node = set_up()
