@@ -242,6 +242,20 @@ def test_the_shows_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert torch.allclose(style[..., 0], srgb_encode(torch.full((3, 1), 0.25)), atol=1e-4)
     assert torch.equal(way.from_style(style, residue), plate)
     assert resolve_space("arri_logc4") == "ARRI LogC4", "names of the built-in config go on working"
+    assert codec("arri_logc4").fingerprint == "ARRI LogC4"
+
+
+def test_another_config_is_another_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for name, base in (("a", 2), ("b", 10), ("a_again", 2)):
+        config = deepcopy(ocio.Config.CreateFromBuiltinConfig("cg-config-v1.0.0_aces-v1.3_ocio-v2.1"))
+        transform = ocio.LogTransform(base=base, direction=ocio.TRANSFORM_DIR_INVERSE)
+        config.addColorSpace(ocio.ColorSpace(name="show_log", toReference=transform))
+        (tmp_path / f"{name}.ocio").write_text(config.serialize())
+        monkeypatch.setenv("OCIO", str(tmp_path / f"{name}.ocio"))
+        found.append(codec("show_log").fingerprint)
+    assert found[0] != found[1]
+    assert found[0] == found[2], "where it lies is no matter"
 
     monkeypatch.setenv("OCIO", str(tmp_path / "missing.ocio"))
     with pytest.raises(InputError, match=r"missing\.ocio.*OCIO"):

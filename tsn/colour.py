@@ -11,6 +11,7 @@ torch, the others by OCIO's own CPU processor. Display-referred plates (white is
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -335,6 +336,8 @@ class Codec:
     """A plate's way to style space and back; make one with `codec`. Holds no frame, so one serves a whole shot."""
 
     space: str
+    fingerprint: str
+    """Changes whenever the space could mean other colours."""
     _transform: _Transform
     _tone: _Tone
 
@@ -391,4 +394,14 @@ def codec(space: str, *, header: Mapping[str, Any] | None = None, highlights: st
         raise UsageError(f"colour.highlights is {highlights!r}, expected {' or '.join(_TONES)}.")
     name = resolve_space(space, header)
     transform = _transform(name)
-    return Codec(space=name, _transform=transform, _tone=_DIRECT if transform.display else _TONES[highlights])
+    tone = _DIRECT if transform.display else _TONES[highlights]
+    return Codec(space=name, fingerprint=_fingerprint(name), _transform=transform, _tone=tone)
+
+
+def _fingerprint(name: str) -> str:
+    """A space by its full name and, where it is out of $OCIO, by what that config says: another one may mean other
+    colours by the same name. Tables in files of their own aren't looked into."""
+    config, _ = _find(name)
+    if config is None or config is _configs()[-1]:
+        return name
+    return f"{name} {hashlib.sha256(config.serialize().encode()).hexdigest()[:16]}"

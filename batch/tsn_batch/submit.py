@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.errors import Cancelled, DeviceError, InputError, UsageError, kind_of
+from tsn.shot.cascade import SEQUENCE, SHOW
 from tsn.shot.plan import Plan
 from tsn_batch import opencue, openjd, slurm
 from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, unfinished
@@ -217,12 +218,14 @@ def _log(job: Job, step: str) -> str:
 
 
 def plans_for(shots: Sequence[Path], out: Path | None, plan: Callable[[Path], Plan]) -> dict[Path, Plan]:
-    """A plan for each shot by job folder, all of them before any is submitted.
+    """A plan for each shot by job folder, all of them before any is submitted. What `shots/*.yaml` finds of shows and
+    sequences is left out.
 
     Raises:
         UsageError: two shots would share a folder.
         InputError: no shots.
     """
+    shots = [shot for shot in shots if shot.name not in (SHOW, SEQUENCE)]
     if not shots:
         raise InputError("No shots were named.")
     made: dict[Path, Plan] = {}

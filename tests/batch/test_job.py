@@ -233,3 +233,10 @@ def test_command_of_the_hosts(monkeypatch) -> None:
 def test_options_are_usage(tsn, shot) -> None:
     with pytest.raises(UsageError):
         submit.plans_for([Path("a/sh.yaml"), Path("b/sh.yaml")], Path("jobs"), lambda shot: None)  # type: ignore[arg-type,return-value]
+
+
+def test_a_show_among_the_shots_is_left_out() -> None:
+    shots = [Path("a/_show.yaml"), Path("a/_sequence.yaml"), Path("a/sh.yaml")]
+    assert list(submit.plans_for(shots, Path("jobs"), lambda shot: shot).values()) == [Path("a/sh.yaml")]  # type: ignore[arg-type,return-value]
+    with pytest.raises(InputError):
+        submit.plans_for(shots[:2], Path("jobs"), lambda shot: shot)  # type: ignore[arg-type,return-value]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import OpenEXR
 import pytest
@@ -127,16 +128,20 @@ def test_a_long_gap_reads_what_it_is_made_of(shot: Callable[..., Path]) -> None:
     assert data["chunks"][2]["survey"] == data["survey"]
 
 
-def test_tiles_halve_where_memory_runs_out(shot: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("style", "room"), [("{model: tiny.safetensors}", 300), ("{adain: a.png}", 340)])
+def test_tiles_halve_where_memory_runs_out(
+    shot: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, style: str, room: int
+) -> None:
     """A card is simulated that has no room for wide tiles. What follows is the renderer's own."""
 
     def small_card(net: object, image: torch.Tensor, plan: list[Tile]) -> torch.Tensor:
-        if max(tile.read[1].stop - tile.read[1].start for tile in plan) > 300:
+        if max(tile.read[1].stop - tile.read[1].start for tile in plan) > room:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
         return paint_tiled(net, image, plan)  # type: ignore[arg-type]
 
     rng = np.random.default_rng(0)
-    file = shot(frames=[1001], temporal="{window: 0}")
+    file = shot(frames=[1001], temporal="{window: 0}", style=style)
+    cv2.imwrite(str(file.parent / "a.png"), rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
     path = file.parent / "plate/sh.1001.exr"
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     OpenEXR.File(header, {c: rng.uniform(0, 1, (32, 640)).astype(np.float16) for c in "RGB"}).write(str(path))

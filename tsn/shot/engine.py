@@ -175,7 +175,7 @@ def make_engine(
         painter=painter,
         flow=flow,
         flow_reason=reason,
-        fingerprint=(painter.fingerprint, flow.fingerprint, codec.space, _kind(chosen, plan.pins)),
+        fingerprint=(painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)),
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)

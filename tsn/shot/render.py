@@ -150,7 +150,8 @@ class Renderer:
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
         tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
-        if tile < SMALLEST_TILE or all(".onnx" in name.lower() for name in names):
+        untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
+        if tile < SMALLEST_TILE or untiled:
             raise _explained(error) from error
         self._engine, self._tile = None, tile
         error.__traceback__ = None  # its frames hold the tensors that there is no room for
