@@ -16,7 +16,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ import PyOpenColorIO as ocio
 import torch
 from torch import Tensor
 
+from tsn.elementwise import steadily
 from tsn.errors import InputError, UsageError, near_miss
 
 LUMA = (0.2126, 0.7152, 0.0722)
@@ -216,7 +217,12 @@ def _transform(space: str) -> _Transform:
     """The kind of a space is measured, not read from its `encoding`, which many shows' configs leave empty."""
     config, name = _find(space)
     if config is None:
-        return _Transform(forward=_cineon_to_linear, inverse=_linear_to_cineon, linear=False, display=False)
+        return _Transform(
+            forward=partial(steadily, _cineon_to_linear),
+            inverse=partial(steadily, _linear_to_cineon),
+            linear=False,
+            display=False,
+        )
     forward, inverse = _processors(config, name, WORKING)
     probe = torch.cat([torch.eye(3), 0.25 * torch.eye(3), torch.full((1, 3), -2.0), torch.zeros(1, 3)]).T[:, None]
     found = forward(probe)[:, 0].double()
@@ -350,8 +356,8 @@ class Codec:
         plate = torch.where(nonfinite(rgb), 0.0, rgb).contiguous()
         working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_HUGE, _HUGE)
         gain = self._tone.gain(working)
-        style = self._tone.encode((working / gain).clamp(0, self._tone.top)).clamp(0, 1)
-        unpainted = self._tone.decode(style) * gain
+        style = steadily(self._tone.encode, (working / gain).clamp(0, self._tone.top)).clamp(0, 1)
+        unpainted = steadily(self._tone.decode, style) * gain
         return style, Residue(plate=plate, working=working, unpainted=unpainted, gain=gain)
 
     def from_style(self, style: Tensor, residue: Residue) -> Tensor:
@@ -361,7 +367,7 @@ class Codec:
         the paint when it is darker than the plate was: else the negatives of a bright saturated light would show
         through dark paint, and a log curve would make a black firefly of them.
         """
-        painted = self._tone.decode(style.clamp(0, 1)) * residue.gain
+        painted = steadily(self._tone.decode, style.clamp(0, 1)) * residue.gain
         before, after = residue.unpainted.amax(0, keepdim=True), painted.amax(0, keepdim=True)
         left = residue.working - residue.unpainted
         darker = torch.where(after < before, after / before.clamp(min=1e-30), 1.0)

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsn.elementwise import steadily
 from tsn.flow.blocks import conv, ready, twice
 from tsn.flow.visibility import inside, sample
 
@@ -132,4 +133,5 @@ def seen(pictures: Sequence[Tensor], flows: Sequence[Tensor]) -> tuple[Tensor, T
     telling = net(known.device)
     # One after the other: at 4K a direction takes a gigabyte.
     first, second = (telling.told(cue[None])[0, :, :height, :width] for cue in known)
-    return (first - SURE).sigmoid() * inside(flows[0]), (second - SURE).sigmoid() * inside(flows[1])
+    first, second = (steadily(torch.sigmoid, logits - SURE) for logits in (first, second))
+    return first * inside(flows[0]), second * inside(flows[1])

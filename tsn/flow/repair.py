@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsn.elementwise import steadily
 from tsn.flow.blocks import conv, ready, twice
 from tsn.flow.visibility import sample
 from tsn.flow.weights import sha256
@@ -91,7 +92,7 @@ class Repair(nn.Module):
         midway = flow + added
         unlike = (sample(there, midway) - pictures).abs().mean(1, keepdim=True)
         fine = self.fine(torch.cat([first, twice(self.rise(x)), known, unlike], 1))
-        done = flow + torch.sigmoid(fine[:, 2:]) * 2 * added + fine[:, :2]
+        done = flow + steadily(torch.sigmoid, fine[:, 2:]) * 2 * added + fine[:, :2]
         return done.view_as(flows), midway.view_as(flows)
 
     def _looked(self, pictures: Tensor, quarter: Tensor, flow: Tensor, known: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsn.elementwise import steadily
 from tsn.style.palette import recoloured, unchanged
 from tsn.style.simplify import REACH, simplified
 
@@ -174,8 +175,8 @@ class LockableNet(nn.Module):
         x = self.leave(x)
         if self.palette is not None:
             ground = out_of_focus(colours).clamp(LEAST, 1 - LEAST)
-            x = x + torch.log(ground / (1 - ground))
-        return torch.sigmoid(x)
+            x = x + steadily(torch.log, ground / (1 - ground))
+        return steadily(torch.sigmoid, x)
 
     def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
         if x.shape[-2] % self.stride or x.shape[-1] % self.stride:

@@ -10,11 +10,13 @@ They vary slowly, so they live at a quarter of the size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from tsn.elementwise import steadily
 from tsn.temporal import texture
 from tsn.temporal.filters import blur, enlarge, highest, lowest, luma, reduce
 from tsn.temporal.window import REDUCTION
@@ -83,8 +85,12 @@ def restore(mean: Tensor, target: Tensor, edges: Tensor, amount: float, wanted: 
         return mean
     split, tone = bands(mean)
     ratio = (target + _FLOOR) / (_energies([luma(band) for band in split]) + _FLOOR)
-    shares = torch.tensor(BAND_SHARES, device=mean.device).view(-1, 1, 1)
-    gains = enlarge(ratio.sqrt().clamp(1, MAX_GAIN) ** (amount * shares), mean)
+    least = ratio.sqrt().clamp(1, MAX_GAIN)
+    raised = [
+        steadily(partial(torch.pow, exponent=amount * share), part)
+        for part, share in zip(least, BAND_SHARES, strict=True)
+    ]
+    gains = enlarge(torch.stack(raised), mean)
     grain, strokes = split[0] * gains[0], split[1] * gains[1]
     for band, gain in zip(split[2:], gains[2:], strict=True):
         strokes.addcmul_(band, gain)
