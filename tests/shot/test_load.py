@@ -294,6 +294,13 @@ def test_stating_an_alternative_lets_go_of_the_inherited_one(show: Path) -> None
     assert (shot.style.model, shot.style.blend) == ("kandinsky", None)
 
 
+def test_a_link_to_the_plates_folder_is_no_path_of_its_own(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "plate").mkdir()
+    (tmp_path / "styled").symlink_to("plate")
+    message = str(refused(write(plate="plate: plate/p.####.exr", output="output: styled/p.####.exr")))
+    assert "output: expected a path of its own, found that of plate" in message
+
+
 PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.exr}")
 
 

@@ -174,7 +174,12 @@ def _pattern(tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], faults
 
 
 def _refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
-    same = {loc: re.sub("#+", "#", path) for loc, path in paths.items() if path is not None}
+    def place(path: str) -> str:
+        """Where its frames lie, whatever links lead there and however many places the number has."""
+        folder, name = os.path.split(path)
+        return re.sub("#+", "#", os.path.join(os.path.realpath(folder), name))
+
+    same = {loc: place(path) for loc, path in paths.items() if path is not None}
     output = same.pop(("output",), None)
     for loc, path in same.items():
         if path == output:
