@@ -20,4 +20,5 @@ def steadily(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """function(x) for a function of each element by itself: nothing is left over, whoever takes which part."""
     flat = x.reshape(-1)
     missing = -len(flat) % (WHOLE * torch.get_num_threads())
-    return function(F.pad(flat, (0, missing)))[: len(flat)].view(x.shape)
+    whole = F.pad(flat, (0, missing)) if missing else flat  # padding by nothing would still copy
+    return function(whole)[: len(flat)].view(x.shape)

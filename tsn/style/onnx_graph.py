@@ -13,8 +13,8 @@ from torch import Tensor
 from tsn.errors import UsageError
 from tsn.style.lockable import EPS, LEAST, LockableNet
 from tsn.style.palette import SIZE
-from tsn.style.row import Fork, Part, Recolour, row_of
-from tsn.style.simplify import AWAY, EVEN, PLACES, REACH, ROUNDS, TEXTURE
+from tsn.style.row import Fork, Part, Recolour, places, row_of
+from tsn.style.simplify import EVEN, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
 
 OPSETS = {False: 17, True: 20}
@@ -79,10 +79,7 @@ class _Graph:
     def simplified(self, plate: str) -> str:
         """`simplify.simplified`; reductions over channels are convolutions, since newer opsets spell them otherwise."""
         margin = REACH // ROUNDS
-        places = np.zeros((4, 1, 2 * AWAY + 1, 2 * AWAY + 1), dtype=np.float32)
-        for row, column in PLACES:
-            places[..., AWAY + row, AWAY + column] = 1
-        summed, moved = self.constant(np.ones((1, 3, 1, 1), dtype=np.float32)), self.constant(places)
+        summed, moved = self.constant(np.ones((1, 3, 1, 1), dtype=np.float32)), self.constant(places().numpy())
         none, one, even, texture = (self.number(v) for v in (0, 1, EVEN**2, TEXTURE))
 
         def squares(x: str) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import torch
 from torch import Tensor
 
 from tsn.style.lockable import ConvNorm
+from tsn.style.simplify import AWAY, PLACES
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,15 @@ class Recolour:
 
 
 Part: TypeAlias = Literal["simplify", "halve", "enlarge", "blur", "logit"] | ConvNorm | Fork | Recolour
+
+
+def places() -> Tensor:
+    """Where the windows of `simplify.simplified` lie, as a kernel for each of four channels, (4, 1, 7, 7): exported
+    nets move them by a convolution."""
+    kernel = torch.zeros(4, 1, 2 * AWAY + 1, 2 * AWAY + 1)
+    for y, x in PLACES:
+        kernel[..., AWAY + y, AWAY + x] = 1
+    return kernel
 
 
 def row_of(net: Any) -> list[Part]:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from tsn.style.lockable import LEAST, LockableNet
 from tsn.style.palette import SIZE
-from tsn.style.row import Fork, Part, Recolour, row_of
-from tsn.style.simplify import AWAY, EVEN, PLACES, REACH, ROUNDS, TEXTURE
+from tsn.style.row import Fork, Part, Recolour, places, row_of
+from tsn.style.simplify import EVEN, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
 
 
@@ -41,10 +41,7 @@ class _Simplified(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        places = torch.zeros(4, 1, 2 * AWAY + 1, 2 * AWAY + 1)
-        for y, x in PLACES:
-            places[..., AWAY + y, AWAY + x] = 1
-        self.register_buffer("places", places)
+        self.register_buffer("places", places())
         self.rounds: int = ROUNDS
         self.margin: int = REACH // ROUNDS
         self.even: float = EVEN**2
@@ -60,8 +57,8 @@ class _Simplified(nn.Module):
             mean = y[:, :3]
             spread = torch.clamp(y[:, 3:] - torch.sum(mean * mean, 1, True), min=0.0) / self.even
             weight = 1.0 / (1.0 + spread * spread)
-            places, weighed = self.places.to(torch.float32), torch.cat([mean * weight, weight], 1)
-            total = torch.ops.aten.conv2d(weighed, places, None, [1, 1], [0, 0], [1, 1], 4)
+            kernel, weighed = self.places.to(torch.float32), torch.cat([mean * weight, weight], 1)
+            total = torch.ops.aten.conv2d(weighed, kernel, None, [1, 1], [0, 0], [1, 1], 4)
             shapes = total[:, :3] / total[:, 3:]
         rest = plate - shapes
         size = torch.max(torch.abs(rest), 1, True)[0]
