@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 
 from tsn.errors import InputError, UsageError
 from tsn.flow.base import RenderedVectors
-from tsn.flow.vectors import CONVENTIONS, VectorSource, decode, invert
+from tsn.flow.vectors import CONVENTIONS, VectorSource, invert
+from tsn.flow.vectors import decode as decode_frame
 from tsn.flow.visibility import warp
 
 H, W = 4, 6
+
+
+def decode(channels: dict[str, np.ndarray], layer: str, convention: str) -> RenderedVectors:
+    return decode_frame(channels, layer, convention, frame=(W, H))
 
 
 def plane(value: float, dtype: type = np.float16) -> np.ndarray:
@@ -76,6 +81,12 @@ def test_normalised_counts_in_frames_from_the_one_before(endings: str) -> None:
     vectors = decode(channels, "Velocity", "normalised")
     assert at(vectors.to_previous) == (-0.5 * W, 0.25 * H)
     assert vectors.to_next is None
+
+
+def test_normalised_by_the_whole_frame_where_the_channels_cover_a_part_of_it() -> None:
+    channels = {f"Velocity.{e}": plane(v, np.float32) for e, v in zip("XY", (0.5, 0.25), strict=True)}
+    found = decode_frame(channels, "Velocity", "normalised", frame=(100, 40))
+    assert at(found.to_previous) == (-50, 10)
 
 
 def test_endings_of_any_case() -> None:

@@ -23,6 +23,26 @@ def test_read(tmp_path: Path, plate: SimpleNamespace) -> None:
     assert sorted(frame.channels) == ["A", "B", "G", "R"] and np.array_equal(frame.channels["B"], plate.half(2))
 
 
+def test_a_part_with_a_data_window_of_its_own_lies_where_it_belongs(tmp_path: Path, plate: SimpleNamespace) -> None:
+    """Crop windows of AOVs are smaller than the beauty's, or stick out of it; nothing of them may shift."""
+    beauty = {name: plate.half(seed) for seed, name in enumerate("RGB")}
+    window = (DATA.x + 10, DATA.y - 2), (DATA.x + 19, DATA.y + 12)  # two lines above the beauty's first
+    small = np.arange(15 * 10, dtype=np.float32).reshape(15, 10)
+    parts = [
+        OpenEXR.Part(plate.header(), beauty, "beauty"),
+        OpenEXR.Part(plate.header() | {"dataWindow": window}, {"M": small, "id": small.astype(np.uint32)}, "aov"),
+    ]
+    OpenEXR.File(parts).write(str(tmp_path / "a.exr"))
+    channels = read_frame(tmp_path / "a.exr", 1).channels
+    for name, outside in (("M", np.nan), ("id", 0)):
+        placed = channels[name]
+        assert placed.shape == (DATA.height, DATA.width)
+        assert np.array_equal(placed[:13, 10:20], small[2:])
+        around = np.ones(placed.shape, bool)
+        around[:13, 10:20] = False
+        assert np.array_equal(placed[around], np.full(around.sum(), outside, placed.dtype), equal_nan=name == "M")
+
+
 def test_repainting_a_multipart_file_changes_nothing_but_rgb(tmp_path: Path, plate: SimpleNamespace) -> None:
     source = plate.multipart(tmp_path / "a.exr")
     frame = read_frame(source, 1)

@@ -17,6 +17,8 @@ from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.visibility import warp
 
 Channels = Mapping[str, np.ndarray]
+Size = tuple[int, int]
+"""Width and height."""
 Directions = tuple[Tensor | None, Tensor | None]
 """Flow to the frame before and to the frame after, each (2, H, W) in our contract, None where not in the layer."""
 
@@ -24,7 +26,7 @@ HALF_BACKGROUND, FLOAT_BACKGROUND = 6e4, 1e10
 """Blender's depth of the world: 1e10, which a half channel clamps to 65504."""
 
 
-def blender(channels: Channels, layer: str) -> Directions:
+def blender(channels: Channels, layer: str, frame: Size) -> Directions:
     """Blender's Vector pass: pixels, y up; X, Y to the frame before; Z, W from the frame after.
 
     The point at p was at (x + X, y - Y) and will be at (x - Z, y + W), in image coordinates with y down.
@@ -37,7 +39,7 @@ def blender(channels: Channels, layer: str) -> Directions:
     return to_previous, to_next
 
 
-def nuke(channels: Channels, layer: str) -> Directions:
+def nuke(channels: Channels, layer: str, frame: Size) -> Directions:
     """Nuke's motion layers: pixels, y up; `forward` leads to the frame after, `backward` to the frame before.
 
     The point at p is at (x + u, y - v) of that frame. Nuke writes the channels without a layer of their own
@@ -52,28 +54,27 @@ def nuke(channels: Channels, layer: str) -> Directions:
     return to_previous, to_next
 
 
-def normalised(channels: Channels, layer: str) -> Directions:
+def normalised(channels: Channels, layer: str, frame: Size) -> Directions:
     """Unity's motion vectors: fractions of the width and height, y up, from the frame before to this one.
 
     The point at p was at (x - u width, y + v height), in image coordinates with y down. The channels are named
-    X, Y or U, V or R, G. The frame is the window that the channels cover. There is no direction to the frame after.
+    X, Y or U, V or R, G. There is no direction to the frame after.
     """
     for first, second in (("x", "y"), ("u", "v"), ("r", "g")):
         unit = _flow(channels, layer, first, second, scale=(-1, 1))
         if unit is not None:
-            _, height, width = unit.shape
-            return unit * torch.tensor([width, height], dtype=torch.float32).view(2, 1, 1), None
+            return unit * torch.tensor(frame, dtype=torch.float32).view(2, 1, 1), None
     raise _missing(channels, layer, "X, Y or U, V or R, G")
 
 
-CONVENTIONS: dict[str, Callable[[Channels, str], Directions]] = {
+CONVENTIONS: dict[str, Callable[[Channels, str, Size], Directions]] = {
     "blender": blender,
     "nuke": nuke,
     "normalised": normalised,
 }
 
 
-def decode(channels: Channels, layer: str, convention: str) -> RenderedVectors:
+def decode(channels: Channels, layer: str, convention: str, *, frame: Size) -> RenderedVectors:
     """Motion vectors of one frame in our contract.
 
     Not valid are pixels with a vector that is not finite, and the background, where renderers write zero whatever
@@ -84,6 +85,7 @@ def decode(channels: Channels, layer: str, convention: str) -> RenderedVectors:
         channels: every channel of the frame by full name, each (H, W).
         layer: name of the layer as in the file, `ViewLayer.Vector`. The endings (`.X`) may be of any case.
         convention: a key of `CONVENTIONS`.
+        frame: width and height of the display window, whatever part of it the channels cover.
 
     Raises:
         UsageError: an unknown convention.
@@ -94,7 +96,7 @@ def decode(channels: Channels, layer: str, convention: str) -> RenderedVectors:
             f"flow.vectors.convention: {convention!r} is not known, expected one of {', '.join(CONVENTIONS)}",
             hint=near_miss(convention, CONVENTIONS),
         )
-    to_previous, to_next = CONVENTIONS[convention](channels, layer)
+    to_previous, to_next = CONVENTIONS[convention](channels, layer, frame)
     known = torch.cat([flow for flow in (to_previous, to_next) if flow is not None])
     finite = torch.isfinite(known).all(0, keepdim=True)
     background = _world(channels, layer, like=known)

@@ -23,7 +23,7 @@ from tsn.errors import InputError
 from tsn.io import exr_container as container
 from tsn.io.exr_container import Attribute, Chunk, Container, Damaged, Incomplete, Part
 from tsn.io.exr_layers import choose, full_names
-from tsn.io.frame import Frame, Probe
+from tsn.io.frame import Box, Frame, Probe, place
 
 # what a part needs to be decoded on its own; every other attribute is kept away from the decoder
 CODING = frozenset(
@@ -67,11 +67,14 @@ class Painted:
 class Channels(Mapping[str, np.ndarray]):
     """Every flat channel by full name, decoded part by part when first asked for.
 
-    In a multi-part file a channel answers to "part.channel" too, even where its name alone is unique.
+    In a multi-part file a channel answers to "part.channel" too, even where its name alone is unique. Each part has a
+    data window of its own; all channels are given on the one `window`, NaN (whole numbers: 0) where a part has no
+    pixels.
     """
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, window: Box) -> None:
         self._file = file
+        self._window = window
         self._names = full_names(file.anatomy.parts)
         self._aliases = dict(self._names)
         if len(file.anatomy.parts) > 1:
@@ -80,7 +83,11 @@ class Channels(Mapping[str, np.ndarray]):
 
     def __getitem__(self, key: str) -> np.ndarray:
         index, name = self._aliases[key]
-        return self._file.pixels(index)[name]
+        pixels = self._file.pixels(index)[name]
+        own = self._file.anatomy.parts[index].window("dataWindow")
+        if own == self._window:
+            return pixels
+        return place(pixels, own, self._window, fill=np.nan if pixels.dtype.kind == "f" else 0)
 
     def __contains__(self, key: object) -> bool:
         return key in self._aliases
@@ -123,7 +130,7 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
         alpha=pixels[names[3]] if len(names) > 3 else None,
         data_window=part.window("dataWindow"),
         display_window=part.window("displayWindow"),
-        channels=Channels(file),
+        channels=Channels(file, part.window("dataWindow")),
         header=_header(anatomy.parts, index),
         handle=Painted(file=file, part=index, names=names),
     )

@@ -62,7 +62,8 @@ class Frame:
         rgb: (H, W, 3) on the data window. EXR: float16 or float32 as stored (float32 where R, G and B differ).
             DPX: float32, code / (2^bits - 1).
         alpha: (H, W) as stored, or None. The writer writes this one too.
-        channels: every flat channel of every part by full name ("ViewLayer.Vector.X"), decoded when asked for.
+        channels: every flat channel of every part by full name ("ViewLayer.Vector.X"), decoded when asked for; (H, W)
+            on the data window, NaN (whole numbers: 0) where its own part has no pixels.
         header: attributes of the part that holds the RGB; Cryptomatte manifests of other parts too.
         handle: what the writer needs; nobody else's business.
     """
@@ -78,8 +79,8 @@ class Frame:
     handle: object
 
 
-def place(array: np.ndarray, data_window: Box, canvas: Box) -> np.ndarray:
-    """Lay pixels that fill `data_window` on a canvas: zeros where they don't reach, cropped where they stick out.
+def place(array: np.ndarray, data_window: Box, canvas: Box, *, fill: float = 0) -> np.ndarray:
+    """Lay pixels that fill `data_window` on a canvas: `fill` where they don't reach, cropped where they stick out.
 
     Args:
         array: (H, W) or (H, W, C), H and W those of `data_window`.
@@ -91,7 +92,7 @@ def place(array: np.ndarray, data_window: Box, canvas: Box) -> np.ndarray:
 
     if array.shape[:2] != (data_window.height, data_window.width):
         raise ValueError(f"pixels are {array.shape[:2]}, their window {(data_window.height, data_window.width)}")
-    result = np.zeros((canvas.height, canvas.width, *array.shape[2:]), array.dtype)
+    result = np.full((canvas.height, canvas.width, *array.shape[2:]), fill, array.dtype)
     x, y = max(data_window.x, canvas.x), max(data_window.y, canvas.y)
     right, bottom = min(data_window.right, canvas.right), min(data_window.bottom, canvas.bottom)
     if x < right and y < bottom:

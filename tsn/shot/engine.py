@@ -110,7 +110,8 @@ class Engine:
         wanted = self.shot.flow.vectors
         if wanted is None or self.shot.flow.method not in ("auto", "vectors") or self.shot.temporal.window == 0:
             return None
-        found = vectors.decode(frame.channels, wanted.layer, wanted.convention)
+        size = frame.display_window.width, frame.display_window.height
+        found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size)
 
         def on_canvas(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else self._on_canvas(tensor.permute(1, 2, 0).numpy(), frame)
