@@ -195,7 +195,7 @@ def test_changed_light_and_grain_hide_nothing(pictures, change: dict[str, float]
 def test_a_renderers_vectors_are_not_doubted(pictures) -> None:
     square = Bleeding()
     square.name = "vectors"
-    still = RenderedVectors(to_previous=None, to_next=None, valid=torch.ones(1, H, W))
+    still = RenderedVectors(to_previous=torch.zeros(2, H, W), to_next=torch.zeros(2, H, W), valid=torch.ones(1, H, W))
     views = [replace(view, vectors=still) for view in pictures(square)]
     forward, backward = square.pair(*views)
     assert torch.equal(measure(square, *views).seen_backward, visibility(backward, forward))

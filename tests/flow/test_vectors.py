@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.errors import InputError, UsageError
-from tsn.flow.base import RenderedVectors
+from tsn.flow import occlusion
+from tsn.flow.base import RenderedVectors, measure
 from tsn.flow.vectors import CONVENTIONS, VectorSource, invert
 from tsn.flow.vectors import decode as decode_frame
 from tsn.flow.visibility import warp
@@ -160,7 +161,7 @@ def test_true_motion_everywhere_asks_nobody(moving, constant) -> None:
     fallback = constant()
     size = moving()[0].image.shape[1:]
     a, b = moving(vectors=(rendered(1, 7, size), rendered(7, -1, size)))
-    forward, backward = VectorSource(fallback).pair(a, b)
+    forward, backward = VectorSource(fallback, fallback).pair(a, b)
     assert forward.eq(1).all() and backward.eq(-1).all()
     assert fallback.calls == 0
 
@@ -168,18 +169,32 @@ def test_true_motion_everywhere_asks_nobody(moving, constant) -> None:
 def test_background_comes_from_the_fallback(moving, constant) -> None:
     size = moving()[0].image.shape[1:]
     a, b = moving(vectors=(rendered(1, 7, size, slice(0, 3)), rendered(7, -1, size, slice(5, 6))))
-    forward, backward = VectorSource(constant(9, -9)).pair(a, b)
+    forward, backward = VectorSource(constant(9, -9), constant()).pair(a, b)
     assert forward[:, :3].eq(9).all() and forward[:, 3:].eq(1).all()
     assert backward[:, 5].eq(-9).all() and backward[:, 6:].eq(-1).all()
 
 
-def test_a_gap_in_frame_numbers_and_frames_without_vectors_use_the_fallback(moving, constant) -> None:
+def test_pairs_that_the_renderer_says_nothing_of_are_estimated(moving, constant) -> None:
     size = moving()[0].image.shape[1:]
     both = (rendered(1, 7, size), rendered(7, -1, size))
-    for views in (moving(step=2, vectors=both), moving(vectors=(both[0], None))):
-        fallback = constant(9, -9)
-        forward, backward = VectorSource(fallback).pair(*views)
-        assert forward.eq(9).all() and backward.eq(-9).all() and fallback.calls == 1
+    away = (rendered(None, 7, size), rendered(7, None, size))  # each tells the other direction only
+    for views in (moving(step=2, vectors=both), moving(vectors=(both[0], None)), moving(vectors=away)):
+        fills, estimates = constant(1, -1), constant(9, -9)
+        forward, backward = VectorSource(fills, estimates).pair(*views)
+        assert forward.eq(9).all() and backward.eq(-9).all() and (fills.calls, estimates.calls) == (0, 1)
+
+
+def test_what_a_stepped_range_hides_is_told_by_the_net(moving, constant, monkeypatch) -> None:
+    size = moving()[0].image.shape[1:]
+    both = (rendered(1, 7, size), rendered(7, -1, size))
+    asked = []
+    monkeypatch.setattr(
+        occlusion, "seen", lambda pictures, flows: asked.append(1) or (flows[0][:1] * 0, flows[1][:1] * 0)
+    )
+    source = VectorSource(constant(1, -1), constant(1, -1))
+    assert measure(source, *moving(vectors=both)).seen_forward.any() and not asked
+    motion = measure(source, *moving(step=2, vectors=both))
+    assert asked and not motion.seen_forward.any() and not motion.seen_backward.any()
 
 
 def test_a_missing_direction_is_the_other_one_inverted(moving, constant) -> None:
@@ -189,20 +204,15 @@ def test_a_missing_direction_is_the_other_one_inverted(moving, constant) -> None
             rendered(3 if present == "forward" else None, None, size),
             rendered(None, -3 if present == "backward" else None, size),
         )
-        forward, backward = VectorSource(constant(2.5, -2)).pair(*moving(vectors=vectors))
+        forward, backward = VectorSource(constant(2.5, -2), constant()).pair(*moving(vectors=vectors))
         assert (forward - 3).abs().max() < 1e-4 and (backward + 3).abs().max() < 1e-4
 
 
-def test_neither_direction_is_the_fallback(moving, constant) -> None:
-    size = moving()[0].image.shape[1:]
-    forward, _ = VectorSource(constant(9, -9)).pair(*moving(vectors=(rendered(None, 7, size), rendered(7, None, size))))
-    assert forward.eq(9).all()
-
-
-def test_fingerprint_follows_the_fallback(constant) -> None:
+def test_fingerprint_follows_both_others(constant) -> None:
     other = constant()
     other.fingerprint = "constant-2"
-    assert VectorSource(constant()).fingerprint != VectorSource(other).fingerprint
+    same = VectorSource(constant(), constant()).fingerprint
+    assert same not in (VectorSource(other, constant()).fingerprint, VectorSource(constant(), other).fingerprint)
 
 
 def test_invert_of_a_smooth_field_and_where_it_folds(texture) -> None:

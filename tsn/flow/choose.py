@@ -30,8 +30,9 @@ def choose(
     """The flow source for a shot, and why it is that one.
 
     `auto` is the renderer's vectors, else RAFT if its weights are here, else DIS, both directions fused. Where the
-    vectors leave gaps (background), RAFT fills them if its weights are here, else plain DIS: what is left to it
-    is mostly a smooth sky, and it costs a fifteenth.
+    vectors leave gaps in a picture (background), RAFT fills them if its weights are here, else plain DIS: what is left
+    to it is mostly a smooth sky, and it costs a fifteenth. Frames that the vectors don't join at all (a stepped range)
+    get what a shot without vectors would.
 
     Args:
         method: a name in `METHODS`.
@@ -65,23 +66,22 @@ def choose(
         raft = RaftSource(_weights(weights), device=device, scale=scale)
         return kept(raft), f"{raft.name} estimates the motion, as the shot file asks."
 
-    estimator, estimator_why = _estimator(device, scale, weights, fills_in=has_vectors)
+    estimator: FlowSource
+    if weights is None and installed() is None:
+        estimator, fills = FusedSource(scale=scale), kept(DisSource(scale=scale))
+        why = f"DIS estimates the motion, since there are no RAFT weights in {folder()}."
+    else:
+        path = _weights(weights)
+        estimator = RaftSource(path, device=device, scale=scale)
+        fills = kept(estimator)
+        why = f"{estimator.name} estimates the motion, with the weights {path}."
     if not has_vectors:
-        return kept(estimator), f"{estimator_why} The plate has no motion vectors."
+        return kept(estimator), f"{why} The plate has no motion vectors."
     asked = "as the shot file asks" if method == "vectors" else "since the plate has them"
     return (
-        VectorSource(kept(estimator)),
-        f"The renderer's motion vectors are used, {asked}; {estimator.name} fills in where they are missing.",
+        VectorSource(fills, kept(estimator)),
+        f"The renderer's motion vectors are used, {asked}; {fills.name} fills in where they are missing.",
     )
-
-
-def _estimator(device: torch.device, scale: float, weights: Path | None, *, fills_in: bool) -> tuple[FlowSource, str]:
-    if weights is None and installed() is None:
-        source = DisSource(scale=scale) if fills_in else FusedSource(scale=scale)
-        return source, f"DIS estimates the motion, since there are no RAFT weights in {folder()}."
-    path = _weights(weights)
-    raft = RaftSource(path, device=device, scale=scale)
-    return raft, f"{raft.name} estimates the motion, with the weights {path}."
 
 
 def _weights(weights: Path | None) -> Path:

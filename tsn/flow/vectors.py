@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError, UsageError, near_miss
-from tsn.flow.base import FlowSource, RenderedVectors, View
+from tsn.flow.base import FlowSource, RenderedVectors, View, told
 from tsn.flow.visibility import warp
 
 Channels = Mapping[str, np.ndarray]
@@ -111,38 +111,39 @@ def decode(channels: Channels, layer: str, convention: str, *, frame: Size) -> R
 
 
 class VectorSource:
-    """Rendered vectors, with another source wherever the renderer has nothing to say.
+    """Rendered vectors, with other sources wherever the renderer has nothing to say.
 
-    `fallback` is asked for the background, for a direction that the layer lacks, for frames without vectors, and
-    for frames that are not neighbours in number: a renderer's vectors span one frame, so they say nothing of the
-    gap in a stepped range (1001-1050x2). It is not run at all where the vectors cover the whole picture.
+    Args:
+        fills: asked for the background, and for where to begin with a direction that the layer lacks. It is not run
+            at all where the vectors cover the whole picture.
+        estimates: asked for pairs of which the renderer says nothing at all, see `base.told`.
     """
 
     name = "vectors"
 
-    def __init__(self, fallback: FlowSource) -> None:
-        self.fallback = fallback
-        self.fingerprint = f"vectors-1 over {fallback.fingerprint}"
+    def __init__(self, fills: FlowSource, estimates: FlowSource) -> None:
+        self.fills, self.estimates = fills, estimates
+        self.fingerprint = f"vectors-2 over {fills.fingerprint}, else {estimates.fingerprint}"
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
         """Flow a->b and b->a, each (2, H, W), pixels."""
-        if a.vectors is None or b.vectors is None or b.number - a.number != 1:
-            return self.fallback.pair(a, b)
+        if not told(a, b):
+            return self.estimates.pair(a, b)
+        assert a.vectors is not None and b.vectors is not None
         forward, backward = a.vectors.to_next, b.vectors.to_previous
         covered = bool(a.vectors.valid.all()) and bool(b.vectors.valid.all())
         if forward is not None and backward is not None and covered:
             return forward, backward
 
-        guess_forward, guess_backward = self.fallback.pair(a, b)
+        guess_forward, guess_backward = self.fills.pair(a, b)
         if forward is not None:
             forward = torch.where(a.vectors.valid > 0, forward, guess_forward)
         if backward is not None:
             backward = torch.where(b.vectors.valid > 0, backward, guess_backward)
         if forward is None:
-            forward = guess_forward if backward is None else invert(backward, start=guess_forward)
-        if backward is None:
-            backward = guess_backward if forward is None else invert(forward, start=guess_backward)
-        return forward, backward
+            assert backward is not None  # `told`: one way at least
+            return invert(backward, start=guess_forward), backward
+        return forward, invert(forward, start=guess_backward) if backward is None else backward
 
 
 def invert(flow: Tensor, *, start: Tensor) -> Tensor:
