@@ -55,6 +55,7 @@ PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 
 HOST = """\
 set -e
+ulimit -c 0  # slurmstepd crashes where it can't launch, and would leave its core in the shot's folder
 hostname "$1"
 mount -t tmpfs tmpfs /tmp
 mkdir -p "$2/spool-$1"
