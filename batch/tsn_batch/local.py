@@ -16,6 +16,7 @@ from tsn.shot.plan import Plan
 from tsn_batch import pool, progress
 from tsn_batch.memory import keep_freed_pages
 from tsn_batch.progress import Tally
+from tsn_batch.runs import new_run
 from tsn_batch.slots import slots
 
 
@@ -56,7 +57,7 @@ def render(
                 show(event)
 
             if len(places) > 1:
-                pool.Pool(plan, places, folder=logs(plan), force=force, report=report).run(indices)
+                pool.Pool(plan, places, folder=new_run(logs(plan)), force=force, report=report).run(indices)
             else:
                 from tsn.shot.render import render as render_plan
 
@@ -81,7 +82,7 @@ def render(
 
 
 def logs(plan: Plan) -> Path:
-    """Where the workers of a shot keep their logs: in the cache, as the frames' folder belongs to the frames."""
+    """Where the renders of a shot keep their logs: in the cache, as the frames' folder belongs to the frames."""
     shot = plan.shot.file
     return cache_folder() / "logs" / f"{shot.stem}-{hashlib.sha256(str(shot).encode()).hexdigest()[:8]}"
 

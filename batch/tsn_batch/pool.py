@@ -19,11 +19,11 @@ from typing import Any, NoReturn
 
 from tsn import frames as ranges
 from tsn.errors import DeviceError, OutputError, TsnError, UsageError, kind_of
-from tsn.io.sequence import cannot_write
 from tsn.shot import plan as plans
 from tsn.shot.event import Event, Report
 from tsn.shot.plan import Plan
 from tsn_batch.child import Child, Message
+from tsn_batch.runs import HANDOVER
 from tsn_batch.slots import Shares, Slot
 from tsn_batch.worker import Job
 
@@ -37,7 +37,7 @@ class Pool:
     """Renders chunks of a plan on several workers.
 
     Args:
-        folder: for the plan and a log a chunk; made, and emptied of older logs.
+        folder: for the plan and a log a chunk, of this render alone (`tsn_batch.runs`).
         report: told of progress, on the thread that calls `run`.
     """
 
@@ -45,7 +45,7 @@ class Pool:
         self.plan, self.folder, self.force, self._report = plan, folder, force, report
         self._inbox: queue.Queue[tuple[Child, Message | None]] = queue.Queue()
         self._workers = [Child(slot, place, self._inbox) for place, slot in enumerate(slots)]
-        self._handover = folder / "handover"
+        self._handover = folder / HANDOVER
         self._deaths: Counter[int] = Counter()
         self._failed: dict[int, TsnError] = {}
         self._frames: set[int] = set()
@@ -58,19 +58,12 @@ class Pool:
             TsnError: of the kind of the first fault; all other chunks are finished, unless none could be.
         """
         started = time.monotonic()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for log in self.folder.glob("chunk-*.log"):
-                log.unlink()
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
         plans.save(self.plan, self.folder / "plan.json")
         self._total = len({number for index in chunks for number in self.plan.chunks[index].frames})
         self._report(Event(kind="start", total=self._total))
         workers = self._workers[: len(chunks)]
         self._queue = Shares(chunks, len(workers))
         self._shared, ahead = self._exchanged()
-        shutil.rmtree(self._handover, ignore_errors=True)  # a killed render left it behind
         try:
             for worker, first in zip(workers, ahead, strict=True):
                 self._start(worker, first)

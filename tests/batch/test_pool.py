@@ -72,13 +72,23 @@ def test_two_workers_make_what_one_makes(installed, shot, tmp_path) -> None:
     assert lines[-4].split() == ["worker", "frames", "s", "a", "frame"]
     assert lines[-3].startswith("cpu 1 ") and lines[-2].startswith("cpu 2 ")
     assert lines[-1].startswith("Rendered 7 frames in ")
-    (logs,) = (tmp_path / "cache/logs").iterdir()
+    ((logs,),) = (tuple(of_shot.iterdir()) for of_shot in (tmp_path / "cache/logs").iterdir())
     assert sorted(path.name for path in logs.iterdir()) == [*(f"chunk-000{i}.log" for i in range(4)), "plan.json"]
 
     again = installed("render", file, "--workers", "2", "--device", "cpu", "--json")
     events = [json.loads(line) for line in again.stdout.splitlines()]
     assert (events[0]["kind"], events[-1]["kind"], events[-1]["done"]) == ("start", "done", 7)
     assert {event["status"] for event in events if event["kind"] == "frame"} == {"skipped"}
+
+
+def test_two_renders_of_a_shot_at_once_keep_to_their_own_plans(shot, tmp_path) -> None:
+    file = shot()
+    folders = [tmp_path / "one", tmp_path / "other"]
+    processes = [start(file, "--chunk-size", "1", "--set", f"output={folder}/sh.####.exr") for folder in folders]
+    for process in processes:
+        told, complaints = process.communicate(timeout=300)
+        assert (process.returncode, complaints) == (0, ""), told
+    assert [sorted(written(folder)) for folder in folders] == [[f"sh.{n}.exr" for n in (1001, 1002, 1003)]] * 2
 
 
 def test_a_killed_worker_gives_its_chunk_back(shot, tmp_path) -> None:

@@ -99,21 +99,23 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(f"Can't write {path}: {reason}", hint=hint)
 
 
-def _host() -> str:
+def host() -> str:
+    """This host, as it stands in the names of what its processes leave behind."""
     return re.sub(r"\W", "-", socket.gethostname())[:24]
 
 
 def sweep(folder: Path) -> None:
     """Remove what writers on this host left half-written in `folder` when they were killed."""
-    mine = re.compile(rf"\.tsn-{re.escape(_host())}-(\d+)-\d+-.+")
+    mine = re.compile(rf"\.tsn-{re.escape(host())}-(\d+)-\d+-.+")
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if (match := mine.fullmatch(entry.name)) and not _alive(int(match[1])):
+            if (match := mine.fullmatch(entry.name)) and not alive(int(match[1])):
                 with suppress(OSError):
                     os.unlink(entry.path)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this host is still there."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -134,7 +136,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the block, the fsync or the replacement met an OSError.
     """
-    temporary = path.with_name(f".tsn-{_host()}-{os.getpid()}-{threading.get_ident()}-{path.name}")
+    temporary = path.with_name(f".tsn-{host()}-{os.getpid()}-{threading.get_ident()}-{path.name}")
     try:
         yield temporary
         handle = os.open(temporary, os.O_RDWR)

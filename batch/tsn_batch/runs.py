@@ -1,0 +1,44 @@
+"""A folder for each render of a shot with several workers: its plan, its logs, and paint on its way between workers.
+
+Two renders of one shot at the same time must not take each other's plan; and who looks for the fault of the night
+must still find its logs after the renders of the morning.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from tsn.io.sequence import alive, cannot_write, host
+
+HANDOVER = "handover"
+KEPT = 5
+"""Ended renders of a shot whose logs stay."""
+
+
+def new_run(folder: Path) -> Path:
+    """Make a folder for a render that this process begins, under `folder`, and clear up behind ended ones.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    run = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{host()}-{os.getpid()}"
+    try:
+        run.mkdir(parents=True)
+    except OSError as error:
+        raise cannot_write(run, error) from error
+    _clear(folder)
+    return run
+
+
+def _clear(folder: Path) -> None:
+    """Keep the last few ended renders of this host. Whether those of another one have ended, nobody here can tell."""
+    mine = re.compile(rf"\d{{8}}-\d{{6}}-\d{{6}}-{re.escape(host())}-(\d+)")
+    ended = [run for run in sorted(folder.iterdir()) if (name := mine.fullmatch(run.name)) and not alive(int(name[1]))]
+    for run in ended[:-KEPT]:
+        shutil.rmtree(run, ignore_errors=True)
+    for run in ended[-KEPT:]:  # paint that a killed render left behind is large
+        shutil.rmtree(run / HANDOVER, ignore_errors=True)

@@ -1,0 +1,50 @@
+"""What renders leave in the cache: a folder each, and not for ever."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tsn.errors import OutputError
+from tsn.io.sequence import host
+from tsn_batch.runs import KEPT, new_run
+
+NOBODY = 2**22 + 1
+"""Higher than any process id."""
+
+
+def left(folder: Path, day: int, *, on: str, process: int) -> Path:
+    """What a render left behind: a log, and paint on its way."""
+    run = folder / f"202601{day:02}-120000-000000-{on}-{process}"
+    (run / "handover").mkdir(parents=True)
+    (run / "chunk-0000.log").touch()
+    return run
+
+
+def test_each_has_its_own(tmp_path) -> None:
+    first, second = new_run(tmp_path / "sh"), new_run(tmp_path / "sh")
+    assert first != second and first.is_dir() and second.is_dir()
+    assert first.name.endswith(f"-{host()}-{os.getpid()}") and sorted((first, second)) == [first, second]
+
+
+def test_the_last_ended_ones_stay_without_their_paint(tmp_path) -> None:
+    ended = [left(tmp_path, day, on=host(), process=NOBODY) for day in range(1, KEPT + 4)]
+    run = new_run(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [*ended[3:], run]
+    assert not any((old / "handover").exists() for old in ended)
+    assert all((old / "chunk-0000.log").exists() for old in ended[3:])
+
+
+def test_what_may_still_run_stays(tmp_path) -> None:
+    running = [left(tmp_path, day, on=host(), process=os.getppid()) for day in range(1, KEPT + 4)]
+    elsewhere = [left(tmp_path, day, on=f"not-{host()}", process=NOBODY) for day in range(1, KEPT + 4)]
+    new_run(tmp_path)
+    assert all((run / "handover").exists() for run in (*running, *elsewhere))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path) -> None:
+    (tmp_path / "sh").touch()
+    with pytest.raises(OutputError, match=f"Can't write {tmp_path}/sh/"):
+        new_run(tmp_path / "sh")
