@@ -12,6 +12,7 @@ from tsn.io.sequence import Sequence
 from tsn.shot.inspect import stamp
 from tsn.shot.output import require_writable
 from tsn.shot.plan import Plan, survey_frames
+from tsn.style.marks import marks
 from tsn_batch.progress import count
 
 Finding = tuple[str, str]
@@ -87,6 +88,7 @@ def require_chunk(plan: Plan, index: int) -> None:
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
     window = {number for source in sources for number in plan.near(source)}
     _require_unchanged(plan, {*window, *gaps, *survey_frames(plan.plate.present)}, f"chunk {index}")
+    _require_as_painted(plan, window, f"chunk {index}")
 
 
 def require_survey(plan: Plan) -> None:
@@ -113,6 +115,20 @@ def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
         raise InputError(
             f"{plan.shot.plate}: {what} depends on frames that changed after the plan was made:"
             f" {ranges.compact(changed)} (another size, date or presence)",
+            hint=AGAIN,
+        )
+
+
+def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
+    """A frame that was never painted is told where it is missed: strength may be 0 there."""
+    if plan.shot.style.frames is None:
+        return
+    found = marks(plan.shot.style.frames, needed)
+    planned = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
+    if changed := sorted({number for number, _ in found.items() ^ planned.items()}):
+        raise InputError(
+            f"{plan.shot.style.frames}: {what} depends on painted frames that changed after the plan was made:"
+            f" {ranges.compact(changed)}",
             hint=AGAIN,
         )
 

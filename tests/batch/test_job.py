@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from lxml import etree
@@ -191,6 +192,25 @@ def test_several_shots_in_one_command(tsn, shot, tmp_path) -> None:
     assert refused.exit_code == 2 and "Two of the shots write" in refused.stderr
     broken = tsn("submit", other, tmp_path / "none.yaml", "--farm", "openjd", "--out", tmp_path / "more")
     assert broken.exit_code == 2 and not (tmp_path / "more").exists(), "all or nothing"
+
+
+def test_frames_that_are_painted_again_are_submitted_again(tsn, shot, tmp_path) -> None:
+    from tsn.io import write_png
+
+    for number in (1001, 1002, 1003):
+        write_png(tmp_path / f"painted.{number}.png", np.full((24, 40, 3), 0.5, np.float32))
+    file, job = shot(style="{frames: painted.####.png}"), Job(tmp_path / "farm/sh")
+    send = ("submit", file, "--farm", "openjd", "--device", "cpu")
+    assert tsn(*send).exit_code == 0
+    assert tsn("survey", job.plan_file, "--device", "cpu").exit_code == 0
+    assert tsn("chunk", job.plan_file, 0, "--device", "cpu").exit_code == 0
+    assert tsn(*send).stdout == "sh: all 3 frames are finished, nothing to submit.\n"
+
+    write_png(tmp_path / "painted.1002.png", np.full((24, 40, 3), 0.25, np.float32))
+    refused = tsn("chunk", job.plan_file, 0, "--device", "cpu")
+    assert refused.exit_code == 3 and "painted frames that changed after the plan was made: 1002" in refused.stderr
+    assert "A bundle with 1 of 1 chunks" in tsn(*send).stdout
+    assert job.plan().pins is None, "what was pinned belongs to the old paint"
 
 
 def test_status_names_what_failed(tsn, job) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -35,9 +36,17 @@ def test_the_canvas_holds_every_data_window(found) -> None:
     assert found(frames=range(1001, 1004), windows=windows).canvas == Box(-6, -8, 76, 49)
 
 
-def test_painted_frames_are_painted_on_the_display_window(found) -> None:
+def test_painted_frames_are_painted_on_the_display_window(found, tmp_path) -> None:
+    (tmp_path / "painted.1001.png").touch()
     plate = found(frames=[1001], windows={1001: ((-6, 3), (90, 40))}, style="{frames: painted.####.png}")
     assert plate.canvas == Box(0, 0, 64, 48)
+
+
+def test_painted_frames_of_the_shot_are_marked(found, tmp_path) -> None:
+    for number in (1002, 1003, 1009):
+        (tmp_path / f"painted.{number}.png").write_text(str(number))
+    plate = found(frames=range(1001, 1004), style="{frames: painted.####.png}")
+    assert plate.painted == {n: hashlib.sha256(str(n).encode()).hexdigest() for n in (1002, 1003)}
 
 
 @pytest.mark.parametrize("missing", ["hold", "black", "skip"])

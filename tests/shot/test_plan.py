@@ -39,7 +39,8 @@ def a_shot(window: int = 2, cuts: tuple[int, ...] | str = (), missing: Missing =
 
 def a_plate(frames: range | tuple[int, ...], missing: tuple[int, ...] = ()) -> Plate:
     stamps = {number: f"1000:{number}" for number in frames if number not in missing}
-    return Plate(frames=tuple(frames), missing=missing, canvas=CANVAS, stamps=stamps)
+    painted = {number: f"{number:064x}" for number in frames if number % 2}
+    return Plate(frames=tuple(frames), missing=missing, canvas=CANVAS, stamps=stamps, painted=painted)
 
 
 @st.composite

@@ -7,7 +7,7 @@ truncated, differently sized or differently layered frame is refused here by nam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from math import gcd
@@ -18,6 +18,7 @@ from tsn import io
 from tsn.errors import InputError, UsageError
 from tsn.io.frame import Box, Probe
 from tsn.shot.model import Shot
+from tsn.style.marks import marks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,14 @@ class Plate:
         missing: the gaps.
         canvas: the pixels that are painted; data windows may move inside it from frame to frame.
         stamps: frame -> size and date of its file, to notice a plate that was rendered again.
+        painted: frame -> content of what another tool painted of it (`style.frames`, see `tsn.style.marks`).
     """
 
     frames: tuple[int, ...]
     missing: tuple[int, ...]
     canvas: Box
     stamps: dict[int, str]
+    painted: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def present(self) -> tuple[int, ...]:
@@ -47,7 +50,7 @@ def inspect(shot: Shot) -> Plate:
 
     Raises:
         UsageError: `frames:` is no frame range, or the output's suffix is another format's.
-        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame.
+        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame; no painted frames.
     """
     sequence = io.Sequence.parse(shot.plate, base=Path())
     on_disk = sequence.on_disk()
@@ -77,11 +80,11 @@ def inspect(shot: Shot) -> Plate:
     canvas = first.data_window
     for probe in probes.values():
         canvas = canvas.union(probe.data_window)
+    painted: dict[int, str] = {}
     if shot.style.frames:  # another tool painted what a person sees: the display window
-        canvas = first.display_window
-    return Plate(
-        frames=wanted, missing=missing, canvas=canvas, stamps={number: stamp(path) for number, path in paths.items()}
-    )
+        canvas, painted = first.display_window, marks(shot.style.frames, present)
+    stamps = {number: stamp(path) for number, path in paths.items()}
+    return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
 
 
 def require_in_shot(plate: Plate, wanted: Sequence[int]) -> None:

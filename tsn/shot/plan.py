@@ -25,7 +25,7 @@ from tsn.shot.inspect import Plate, require_in_shot
 from tsn.shot.model import Shot, from_json, to_json
 from tsn.temporal import METHOD
 
-FORMAT = 2
+FORMAT = 3
 SURVEY_FRAMES = 5
 
 
@@ -191,6 +191,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
             for c in plan.chunks
         ],
         "stamps": {str(number): stamp for number, stamp in plate.stamps.items()},
+        "painted": {str(number): mark for number, mark in plate.painted.items()},
     }
 
 
@@ -205,6 +206,7 @@ def from_dict(data: dict[str, Any]) -> Plan:
             missing=tuple(data["missing"]),
             canvas=Box(**data["canvas"]),
             stamps={int(number): stamp for number, stamp in data["stamps"].items()},
+            painted={int(number): mark for number, mark in data["painted"].items()},
         ),
         chunks=tuple(
             Chunk(index=c["index"], frames=tuple(c["frames"]), reads=tuple(c["reads"])) for c in data["chunks"]

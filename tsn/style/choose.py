@@ -22,6 +22,7 @@ def painter(
     colours: Literal["painting", "plate"] = "painting",
     blend: Mapping[str, Weight] | None = None,
     frames: str | None = None,
+    marks: Mapping[int, str] | None = None,
     scale: float = 1.0,
     tile: int = 0,
     device: torch.device | str = "cpu",
@@ -35,6 +36,7 @@ def painter(
         colours: with `adain`, those of the paintings, or kept from the plate.
         blend: models and their weights, constant or over frames.
         frames: pattern of a sequence that is painted already; it has the plate's size, so `scale` must be 1.
+        marks: which of `frames` there are, by content (`tsn.style.marks`), as a plan has them; None = those on disk.
         scale: paint at this multiple of the plate's size.
         tile: longest side of a tile in pixels at the painted size, 0 = auto; ONNX nets are never tiled.
         base: folder that relative files start from.
@@ -55,13 +57,15 @@ def painter(
     if tile < 0:
         raise UsageError(f"style.tile must be 0 (auto) or a size in pixels, got {tile}.")
     if frames is not None:
+        from tsn.style import marks as painted
         from tsn.style.painted import PaintedFrames
 
         if scale != 1:
             raise UsageError(
                 f"style.scale is {scale}, but painted frames cannot be painted at another size.", hint="Remove scale."
             )
-        return PaintedFrames(str(base / frames))
+        pattern = str(base / frames)
+        return PaintedFrames(pattern, painted.marks(pattern) if marks is None else marks)
     if adain is not None:
         return scaled(_after(adain, colours=colours, tile=tile, device=device, base=base), scale)
     if model is not None:

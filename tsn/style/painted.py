@@ -6,7 +6,7 @@ diffusion model or a person, tsn then makes it stable on the plate.
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,22 +17,7 @@ from tsn.errors import InputError
 from tsn.io import read_image
 from tsn.io.sequence import Sequence
 from tsn.style.base import digest
-
-HASHED_END = 64 * 1024
-
-
-def content_mark(path: Path) -> str:
-    """Size, first and last 64 KiB of a file, hashed.
-
-    Not all of it: a worker that paints 16 frames would read the whole sequence to know what it works on.
-    A repainted picture changes everywhere, and compressed ones change in size. Not its date: synced copies
-    on other hosts have others.
-    """
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        head = file.read(HASHED_END)
-        file.seek(max(0, size - HASHED_END))
-        return hashlib.sha256(size.to_bytes(8, "little") + head + file.read()).hexdigest()
+from tsn.style.marks import mark
 
 
 class PaintedFrames:
@@ -40,34 +25,31 @@ class PaintedFrames:
 
     Args:
         pattern: absolute pattern of the sequence.
-
-    Raises:
-        InputError: no frame of the pattern is on disk.
+        marks: the frames there are, by content (`tsn.style.marks`).
     """
 
-    def __init__(self, pattern: str) -> None:
-        self.sequence = Sequence.parse(pattern, base=Path())
-        self.numbers = self.sequence.on_disk()
-        if not self.numbers:
-            raise InputError(
-                f"No painted frames found: {pattern}",
-                hint="style.frames is relative to the shot file; check the folder.",
-            )
-        self.name = self.sequence.path(self.numbers[0]).name
-        marks = (text for n in self.numbers for text in (str(n), content_mark(self.sequence.path(n))))
-        self.fingerprint = digest("painted-1", *marks)
+    def __init__(self, pattern: str, marks: Mapping[int, str]) -> None:
+        self.sequence, self.marks = Sequence.parse(pattern, base=Path()), marks
+        self.name = Path(pattern).name
+        self.fingerprint = digest("painted-2", *(text for n in sorted(marks) for text in (str(n), marks[n])))
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """The painted frame, (3, H, W); `image` says which size and device to expect.
 
         Raises:
-            InputError: the frame is missing, damaged, or not of the plate's size.
+            InputError: the frame is missing, damaged, not of the plate's size, or not the one of its mark.
         """
         path = self.sequence.path(number)
-        if number not in self.numbers:
+        if number not in self.marks:
             raise InputError(
                 f"Painted frame {number} is missing: {path}",
-                hint=f"On disk are {ranges.compact(self.numbers)}; paint the frame, or set `frames:` of the shot.",
+                hint=f"There are {ranges.compact(sorted(self.marks)) or 'none of the shot'};"
+                " paint the frame, or set `frames:` of the shot.",
+            )
+        if mark(path) != self.marks[number]:  # its result would carry the hash of the old one
+            raise InputError(
+                f"{path}: frame {number} was painted again after the plan was made.",
+                hint="Plan, render or submit the shot again; frames that are still right will be skipped.",
             )
         painted = torch.from_numpy(read_image(path)).permute(2, 0, 1).contiguous()
         if painted.shape != image.shape:
