@@ -134,16 +134,27 @@ def test_provenance_goes_into_the_user_data(tmp_path: Path, text: str, start: in
     assert read_attributes(twice) == {"tsn:plan": "2"}
 
 
-def test_user_data_of_another_program_stays(tmp_path: Path) -> None:
-    source = write(tmp_path / "a.dpx", every_code(10, 3), 10)
+@pytest.mark.parametrize("size", [100, 6144])
+def test_user_data_of_another_program_stays_beside_ours(tmp_path: Path, size: int) -> None:
+    codes = every_code(10, 3)
+    source = write(tmp_path / "a.dpx", codes, 10)
     data = bytearray(source.read_bytes())
-    struct.pack_into(">I", data, 32, 100)
-    data[2048:2053] = b"scan!"
+    struct.pack_into(">I", data, 32, size)
+    data[2048 : 2048 + size] = b"scan!" * (size // 5) + b"!" * (size % 5)
     source.write_bytes(data)
-    frame = read_frame(source, 1)
-    write_frame(frame, frame.rgb, tmp_path / "b.dpx", attributes={"tsn:plan": "1"})
-    assert read_attributes(tmp_path / "b.dpx") == {}
-    assert (tmp_path / "b.dpx").read_bytes()[2048:] == bytes(data)[2048:]
+    path = source
+    for text in ("1", "2" * 3000, "3"):  # and painted again, it has one mark, the last
+        frame = read_frame(path, 1)
+        assert path == source or read_attributes(path) != {}
+        path = tmp_path / f"{text[0]}.dpx"
+        write_frame(frame, frame.rgb, path, attributes={"tsn:plan": text})
+        assert read_attributes(path) == {"tsn:plan": text} and complete(path)
+        after = path.read_bytes()
+        assert struct.unpack_from(">I", after, 32) == (size,), "what it says of its own data stays true"
+        assert after[2048:8192] == data[2048:8192] and after.endswith(data[8192:])
+        assert after.count(b"tsn:plan") == 1
+        assert np.array_equal(read(path, 10), codes), "as another program reads it"
+    assert read_attributes(source) == {}
 
 
 def test_every_truncation_is_seen(tmp_path: Path) -> None:

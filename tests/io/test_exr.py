@@ -180,6 +180,24 @@ def test_the_layer_is_chosen(tmp_path: Path, plate: SimpleNamespace) -> None:
         read_frame(none, 1)
 
 
+@pytest.mark.parametrize("order", [("key", "fill"), ("fill", "key")])
+def test_each_part_keeps_its_own_attributes(tmp_path: Path, plate: SimpleNamespace, order: tuple[str, str]) -> None:
+    """Two passes over one file paint a part each."""
+    path = tmp_path / "a.exr"
+    parts = {
+        name: OpenEXR.Part(plate.header(), {c: plate.half(at) for at, c in enumerate("RGB")}, name)
+        for name in ("key", "fill")
+    }
+    OpenEXR.File(list(parts.values())).write(str(path))
+    for layer in order:
+        frame = read_frame(path, 1, layer=layer)
+        path = tmp_path / f"{layer}.exr"
+        write_frame(frame, frame.rgb, path, attributes={"tsn:plan": layer})
+    assert [read_attributes(path, layer=layer)["tsn:plan"] for layer in order] == list(order)
+    with pytest.raises(InputError, match="no layer"):
+        read_attributes(path, layer="rim")
+
+
 def test_parts_named_like_blenders_layers(tmp_path: Path, plate: SimpleNamespace) -> None:
     parts = [
         OpenEXR.Part(plate.header(), {name: plate.half(at) for at, name in enumerate("RGBA")}, "ViewLayer.Combined"),

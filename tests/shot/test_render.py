@@ -352,6 +352,19 @@ def test_dpx(shot: Shot, tmp_path: Path) -> None:
     assert status(rendered(file)[1], "skipped") == [1001, 1002, 1003], "finished frames are known by their user data"
 
 
+def test_a_second_pass_over_another_part_is_known_when_finished(shot: Shot, plate, tmp_path: Path) -> None:
+    file = shot(frames=[], layer="key", temporal="{window: 0, cuts: []}")
+    for number in (1001, 1002):
+        rgb = {name: plate.pixels(number)[name] for name in "RGB"}
+        kind = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
+        made = [OpenEXR.Part(dict(kind), dict(rgb), name) for name in ("key", "fill")]
+        OpenEXR.File(made).write(str(tmp_path / f"plate/sh.{number}.exr"))
+    rendered(file, to="once")
+    second = (f"plate={tmp_path}/styled/once.####.exr", "layer=fill")
+    for kind in ("rendered", "skipped"):
+        assert status(rendered(file, *second, to="twice")[1], kind) == [1001, 1002]
+
+
 @pytest.fixture
 def painted(tmp_path: Path) -> Callable[..., dict[int, np.ndarray]]:
     """painted(numbers): PNGs as another tool paints them, grain that does not move with the picture."""

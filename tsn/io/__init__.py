@@ -64,7 +64,7 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
         rgb: shaped like `frame.rgb`, any float dtype. EXR: converted to the stored dtype, finite values stay
             finite, NaN and infinity pass. DPX: clipped to [0, 1] and rounded to codes.
         attributes: where it came from ("tsn:version", ...). EXR: string attributes of the painted part.
-            DPX: user data; dropped where the plate has another program's user data.
+            DPX: user data, beside another program's where the plate has some.
 
     Raises:
         UsageError: the output has the suffix of another format.
@@ -128,20 +128,24 @@ def complete(path: Path) -> bool:
     return True
 
 
-def read_attributes(path: Path) -> dict[str, str]:
+def read_attributes(path: Path, *, layer: str | None = None) -> dict[str, str]:
     """String attributes of a frame's header, without reading pixels: EXR all of them, DPX those tsn wrote.
 
+    Args:
+        layer: EXR: the layer that was painted, whose part counts before the others; None as in `read_frame`.
+
     Raises:
-        InputError: missing, damaged, or neither EXR nor DPX.
+        InputError: missing, damaged, neither EXR nor DPX, or without that layer.
     """
     kind = _kind(path)
     if kind == "exr":
         from tsn.io import exr
 
-        return exr.read_attributes(path)
+        return exr.read_attributes(path, layer)
     if kind == "dpx":
         from tsn.io import dpx
 
+        _refuse_layer(path, layer)
         return dpx.read_attributes(path)
     raise InputError(f"{path} is neither EXR nor DPX")
 

@@ -22,7 +22,8 @@ from tsn.io.frame import Box, Frame, Probe
 
 HEADER = 2048
 UNDEFINED = 0xFFFFFFFF
-USER = b"tsn"  # who wrote the user data; the field is 32 bytes
+MARK = b"tsn".ljust(32, b"\0")
+"""Begins what tsn keeps of user data, as the standard asks: who wrote it, in 32 bytes. No JSON holds a zero byte."""
 # names as OpenImageIO gives them in "dpx:Transfer"
 TRANSFERS = (
     *("User defined", "Printing density", "Linear", "Logarithmic", "Unspecified video", "SMPTE 274M", "ITU-R 709-4"),
@@ -92,7 +93,8 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
 
     Args:
         rgb: (H, W, 3), clipped to [0, 1].
-        attributes: go into the user data, as JSON under the user "tsn", unless another program's data is there.
+        attributes: go into the user data, as JSON under the user "tsn". Where another program's data is there, it
+            stays what the header points to, and ours lies between it and the picture.
         name: what the header's file name field says.
     """
     handle = frame.handle
@@ -105,10 +107,12 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
     picture[:, : packed.shape[1]] = packed  # what pads the lines stays
 
     head, user = bytearray(data[:HEADER]), data[HEADER : layout.start]
-    if attributes and _user_data(data, layout) is not None:
-        block = USER.ljust(32, b"\0") + json.dumps(dict(attributes), sort_keys=True).encode()
-        user = block.ljust(max(len(user), -(-len(block) // 1024) * 1024), b"\0")
-        struct.pack_into(f"{layout.order}I", head, 32, len(block))
+    if attributes:
+        theirs = _of_others(data, layout)
+        block = MARK + json.dumps(dict(attributes), sort_keys=True).encode()
+        user = theirs + block.ljust(max(len(user) - len(theirs), -(-len(block) // 1024) * 1024), b"\0")
+        if not theirs:
+            struct.pack_into(f"{layout.order}I", head, 32, len(block))
     start = HEADER + len(user)
     head[36:136] = name.encode("utf-8", "surrogateescape")[:99].ljust(100, b"\0")
     for offset, value in ((4, start), (808, start), (16, start + len(body))):
@@ -137,7 +141,11 @@ def probe(path: Path) -> Probe:
 def read_attributes(path: Path) -> dict[str, str]:
     """What `write` was given as attributes; {} where there are none."""
     data, layout = _load(path, whole=False)
-    return _user_data(data, layout) or {}
+    _, mark, block = data[HEADER : layout.start].rpartition(MARK)
+    try:
+        return {str(key): str(value) for key, value in json.loads(block.split(b"\0")[0]).items()} if mark else {}
+    except (ValueError, AttributeError):
+        return {}
 
 
 def codes(data: bytes, layout: Layout) -> np.ndarray:
@@ -220,18 +228,13 @@ def _cut_short(path: Path, how: str) -> InputError:
     return InputError(f"{path} was cut short: {how}", hint="Render or copy this frame again.")
 
 
-def _user_data(data: bytes, layout: Layout) -> dict[str, str] | None:
-    """What tsn left in the user data, {} where that is free, None where it belongs to another program."""
+def _of_others(data: bytes, layout: Layout) -> bytes:
+    """What another program keeps between header and picture; empty where that is free, or ours alone."""
     (size,) = struct.unpack_from(f"{layout.order}I", data, 32)
-    if size in (0, UNDEFINED):
-        return {}
-    block = data[HEADER : min(HEADER + size, layout.start)]
-    if block[:32].rstrip(b"\0") != USER:
-        return None
-    try:
-        return {str(key): str(value) for key, value in json.loads(block[32:]).items()}
-    except (ValueError, AttributeError):
-        return {}
+    before, mark, _ = data[HEADER : layout.start].rpartition(MARK)
+    if mark:
+        return before
+    return b"" if size in (0, UNDEFINED) else data[HEADER : layout.start]
 
 
 def _header(data: bytes, layout: Layout) -> dict[str, object]:

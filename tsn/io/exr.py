@@ -179,12 +179,7 @@ def probe(path: Path, layer: str | None = None) -> Probe:
             pixels go unseen.
     """
     anatomy = _anatomy(path, whole=True)
-    try:
-        part = anatomy.parts[choose(path, anatomy.parts, layer)[0]]
-    except InputError:
-        if layer is not None:
-            raise
-        part = next((part for part in anatomy.parts if part.oddity is None), anatomy.parts[0])
+    part = _painted(path, anatomy.parts, layer)
     return Probe(
         data_window=part.window("dataWindow"),
         display_window=part.window("displayWindow"),
@@ -194,15 +189,16 @@ def probe(path: Path, layer: str | None = None) -> Probe:
     )
 
 
-def read_attributes(path: Path) -> dict[str, str]:
-    """The string attributes of all parts, the first part's where two have the same name.
+def read_attributes(path: Path, layer: str | None = None) -> dict[str, str]:
+    """The string attributes of all parts; where two have the same name, those of the part that `read` would paint.
 
     Raises:
-        InputError: missing, or its header or chunk tables are not complete.
+        InputError: missing, without the layer named, or its header or chunk tables are not complete.
     """
+    parts = _anatomy(path, whole=False).parts
     return {
         item.name: item.value.decode("utf-8", "surrogateescape")
-        for part in reversed(_anatomy(path, whole=False).parts)
+        for part in (*reversed(parts), _painted(path, parts, layer))  # of two passes each left its own in its part
         for item in part.attributes
         if item.type == "string"
     }
@@ -216,6 +212,16 @@ def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     clamped = np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
     with np.errstate(invalid="ignore"):  # a signalling NaN may pass
         return np.ascontiguousarray(clamped.astype(dtype))
+
+
+def _painted(path: Path, parts: Sequence[Part], layer: str | None) -> Part:
+    """The part that `read` would paint; the first flat one where no layer is named and none can be chosen."""
+    try:
+        return parts[choose(path, parts, layer)[0]]
+    except InputError:
+        if layer is not None:
+            raise
+        return next((part for part in parts if part.oddity is None), parts[0])
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:

@@ -19,6 +19,7 @@ def finished(plan: Plan, number: int, fingerprint: Sequence[str], outputs: io.Se
     try:
         path = outputs.path(number)
         io.probe(path)
-        return io.read_attributes(path).get("tsn:frameSha256") == plan.digest(number, *fingerprint)
+        told = io.read_attributes(path, layer=plan.shot.layer)
+        return told.get("tsn:frameSha256") == plan.digest(number, *fingerprint)
     except InputError:
         return False
