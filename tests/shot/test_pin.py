@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tsn import io
-from tsn.errors import InputError
+from tsn.errors import InputError, OutputError
 from tsn.shot import plan as plans
 from tsn.shot.event import Event
 from tsn.shot.finished import finished
@@ -26,6 +26,7 @@ from tsn.shot.plan import Plan
 from tsn.shot.render import render
 from tsn.shot.weights import require_weights, weights_of
 from tsn.style import locked
+from tsn.style.base import Survey
 from tsn.style.tiles import Tile, paint_tiled
 
 SCENES = {n: 1 if n < 1005 else 2 for n in range(1001, 1009)}
@@ -59,6 +60,36 @@ def test_pins_change_no_bit_and_save_the_survey(shot: Callable[..., Path], tmp_p
     assert not any("Surveying" in event.text for event in events)
     outputs = io.Sequence.parse(made.shot.output, base=Path())
     assert all(finished(again, number, pinned.pins.fingerprint, outputs) for number in made.wanted)
+
+
+def test_a_damaged_survey_in_the_cache_is_taken_again(shot: Callable[..., Path], tmp_path: Path) -> None:
+    made = planned(shot(frames=range(1001, 1004)))
+    render(made, device="cpu")
+    whole = bits(tmp_path / "styled")
+    (kept,) = (tmp_path / "cache/survey").iterdir()
+    content, fingerprint = kept.read_bytes(), Survey.load(kept).fingerprint
+    kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # a sign or an exponent; the file's form is right
+    events: list[Event] = []
+    render(made, device="cpu", force=True, report=events.append)
+    assert any(f"The cached survey {kept} is damaged; taking it again." in event.text for event in events)
+    assert bits(tmp_path / "styled") == whole and Survey.load(kept).fingerprint == fingerprint
+
+
+@pytest.mark.parametrize("stopped", ["the folder", "the file"])
+def test_a_survey_that_cannot_be_cached_stops_nothing(
+    shot: Callable[..., Path], tmp_path: Path, stopped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = planned(shot(frames=range(1001, 1004)))
+    if stopped == "the folder":
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache/survey").touch()
+    else:
+        full = OutputError("Can't write: the disk is full")
+        monkeypatch.setattr(Survey, "save", lambda self, path: (_ for _ in ()).throw(full))
+    events: list[Event] = []
+    render(made, device="cpu", report=events.append)
+    assert len(bits(tmp_path / "styled")) == 3
+    assert any("The survey can't be cached in" in event.text for event in events)
 
 
 def test_pinned_cuts_are_taken_at_their_word(shot: Callable[..., Path], tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 from hypothesis import given
@@ -86,6 +88,22 @@ def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_fi
         Survey.load(path)
     with pytest.raises(InputError, match="is not a survey"):
         Survey.load(weights_file())
+
+
+def test_any_flipped_bit_is_noticed(tmp_path):
+    path = tmp_path / "survey.safetensors"
+    Survey(of="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
+    content = path.read_bytes()
+    believed = []
+    for place in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << bit
+            path.write_bytes(flipped)
+            with contextlib.suppress(InputError):
+                found = Survey.load(path)
+                believed.append((found.of, found.tensors["00.mean"].tolist()))
+    assert set(map(str, believed)) <= {str(("a painter", [1.0, 1.0]))}, "nothing but what was written"
 
 
 def test_a_survey_needs_a_frame():

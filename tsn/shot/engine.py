@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.errors import DeviceError, InputError
+from tsn.errors import DeviceError, InputError, OutputError
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
@@ -245,6 +245,6 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         survey.save(path)
-    except OSError as error:
-        note(f"The survey can't be cached in {path.parent} ({error.strerror}); going on without.")
+    except (OSError, OutputError) as error:
+        note(f"The survey can't be cached in {path.parent} ({error}); going on without.")
     return survey

@@ -92,24 +92,34 @@ class Survey:
 
         from tsn.io.sequence import atomic
 
-        content = save({k: v.contiguous() for k, v in self.tensors.items()}, metadata={"of": self.of})
+        metadata = {"of": self.of, "sha256": self.fingerprint}
+        content = save({k: v.contiguous() for k, v in self.tensors.items()}, metadata=metadata)
         with atomic(path) as temporary:
             temporary.write_bytes(content)
 
     @staticmethod
     def load(path: Path) -> Survey:
-        """Read what `save` wrote. Raises InputError where it is missing or damaged."""
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: it is missing or damaged; safetensors has no checksum of its own, and a flipped bit would give
+                another picture on one host of many.
+        """
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(path, framework="pt") as file:
-                of = (file.metadata() or {}).get("of")
+                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except (OSError, SafetensorError) as error:
             raise InputError(f"Cannot read the survey {path}: {error}.", hint="Plan the shot again.") from error
-        if of is None:
+        if "of" not in metadata:
             raise InputError(f"{path} is not a survey: it does not say of which painter.", hint="Plan the shot again.")
-        return Survey(of=of, tensors=tensors)
+        survey = Survey(of=metadata["of"], tensors=tensors)
+        right_form = all(tensor.dtype == torch.float32 for tensor in tensors.values())
+        if not right_form or survey.fingerprint != metadata.get("sha256"):
+            raise InputError(f"{path} is damaged: its content is not what was written.", hint="Plan the shot again.")
+        return survey
 
 
 def require_survey_of(painter: Painter, survey: Survey) -> None:
