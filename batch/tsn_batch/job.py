@@ -74,6 +74,18 @@ class Job:
         except (OSError, ValueError, TypeError):
             return None
 
+    def forget(self, chunks: Sequence[int]) -> None:
+        """Remove the records of steps that are about to be done again: how they went before is no state of theirs.
+
+        Raises:
+            OutputError: one can't be removed.
+        """
+        for step in (SURVEY, FINISH, *map(str, chunks)):
+            try:
+                self.record_file(step).unlink(missing_ok=True)
+            except OSError as error:
+                raise cannot_write(self.record_file(step), error) from error
+
     def facts(self) -> dict[str, Any]:
         """What the farm calls its parts. Raises InputError where nothing was submitted from here."""
         try:

@@ -28,8 +28,10 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
         OutputError: the file can't be written.
     """
     path = job.folder / "job.xml"
+    text = as_xml(job, plan, chunks, options)
+    job.forget(chunks)
     with atomic(path) as temporary:
-        temporary.write_text(as_xml(job, plan, chunks, options) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
     job.save_facts({"farm": "opencue"})
     return f"{path} describes {len(chunks)} of {len(plan.chunks)} chunks for Cuebot's `launchSpec`"
 

@@ -18,6 +18,7 @@ import yaml
 from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import atomic
 from tsn.shot.plan import Plan, survey_frames
+from tsn.shot.weights import file_of
 from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.options import Options
 
@@ -32,6 +33,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     values: list[dict[str, Any]] = [{"name": "JobFolder", "value": str(job.folder)}]
     if options.priority is not None:
         values.append({"name": "deadline:priority", "value": options.priority})
+    job.forget(chunks)
     _write(job.folder / "template.yaml", template(plan, frames.compact(chunks).replace("x", ":"), options))
     _write(job.folder / "parameter_values.yaml", {"parameterValues": values})
     _write(job.folder / "asset_references.yaml", {"assetReferences": _assets(job, plan)})
@@ -111,8 +113,13 @@ def _assets(job: Job, plan: Plan) -> dict[str, Any]:
     plates = Files.parse(plan.shot.plate, base=Path())
     reads = {number for chunk in plan.chunks for number in chunk.reads} | set(survey_frames(plan.plate.present))
     files = [str(plates.path(number)) for number in plan.plate.present if number in reads]
-    models = list(plan.shot.style.blend or ([plan.shot.style.model] if plan.shot.style.model else []))
+    style = plan.shot.style
+    models = map(file_of, style.blend or ([style.model] if style.model else []))
     files += [name for name in models if Path(name).is_absolute() and Path(name).is_file()]
+    files += style.adain or ()
+    if style.frames is not None:
+        painted = Files.parse(style.frames, base=Path())
+        files += [str(painted.path(number)) for number in plan.plate.painted if number in reads]
     files += [str(plan.shot.flow.weights)] if plan.shot.flow.weights else []
     return {
         "inputs": {"filenames": [str(job.plan_file), *files], "directories": []},

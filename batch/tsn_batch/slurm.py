@@ -60,8 +60,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             f"{job.folder} is still in Slurm's queue.",
             hint=f"tsn status {job.folder}, or tsn cancel {job.folder} first.",
         )
-    for step in (SURVEY, FINISH, *map(str, chunks)):
-        job.record_file(step).unlink(missing_ok=True)
+    job.forget(chunks)
     script = job.folder / "task.sh"
     text = SCRIPT.format(
         version=__version__,

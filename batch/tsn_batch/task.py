@@ -58,6 +58,8 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
     with suppress(TsnError):  # of no farm, or Slurm doesn't answer: the next one that ends will try again
         if job.facts()["farm"] == "slurm":
             slurm.release(slurm.states(job))
+    if code and openjd:  # in place of the child's own, which meets faults before it can say so, or is killed
+        print(f"openjd_fail: {named(step)}: {' '.join(record.message.split())}", flush=True)
     if code == 130:
         raise Cancelled(f"Cancelled. Log: {log}")
     if code:
@@ -94,7 +96,7 @@ def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool) -> int
         with _forwarding(child):
             for line in child.stdout:
                 out.write(line)
-                if not (line.startswith(b"openjd_fail") and attempt <= len(PAUSES_S)):  # it may still go well
+                if not line.startswith(b"openjd_fail"):  # it may still go well
                     os.write(1, line)
         child.stdout.close()
         return _wait(child)

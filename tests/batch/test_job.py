@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ import pytest
 import yaml
 from lxml import etree
 
-from tsn.errors import InputError, UsageError
+from tsn.errors import InputError, TsnError, UsageError
 from tsn.shot import plan as plans
+from tsn.shot.curves import Curve
+from tsn.shot.model import Style
 from tsn_batch import opencue, openjd, slurm, submit
 from tsn_batch.job import Job, Record, by_host, missing, prepare, save_record, unfinished
 from tsn_batch.options import Options
@@ -80,6 +83,20 @@ def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd
     assert "Attempt 2 of chunk 1 ended with exit code 3." in capfd.readouterr().out
 
 
+@pytest.mark.parametrize(("chunk", "tries", "why"), [("9", 1, "The plan has no chunk 9"), ("1", 3, "1005")])
+def test_open_job_description_is_told_why_once(job, monkeypatch, capfd, chunk: str, tries: int, why: str) -> None:
+    """At the end, since the next try may go well, and also where the child fails before it could say so."""
+    from tsn_batch import task
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    (job.folder.parents[1] / "plate/sh.1005.exr").unlink()
+    with pytest.raises(TsnError):
+        task.run(job, chunk, device="cpu", openjd=True)
+    (told,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("openjd_fail")]
+    assert told.startswith(f"openjd_fail: chunk {chunk}: ") and why in told
+    assert job.log(chunk).read_text().count("attempt") == tries
+
+
 def test_a_chunk_that_isnt_there_is_not_tried_again(installed, job) -> None:
     run = installed("task", job.folder, "9", "--device", "cpu")
     assert run.returncode == 2 and job.log("9").read_text().count("attempt") == 1
@@ -138,6 +155,51 @@ def test_openjd_bundle(job, tmp_path) -> None:
         command = [openjd_command, "check", job.folder / "template.yaml"]
         checked = subprocess.run(command, capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("paint", "files"),
+    [
+        (Style(model="/s/wave.onnx:19"), ["s/wave.onnx"]),
+        (Style(blend={"/s/wave.onnx:2": Curve.constant(1), "great-wave": Curve.constant(1)}), ["s/wave.onnx"]),
+        (Style(adain={"/s/one.png": 1.0, "/s/two.jpg": 2.0}), ["s/one.png", "s/two.jpg"]),
+        (Style(frames="/s/painted.####.png"), ["s/painted.1001.png", "s/painted.1002.png"]),
+    ],
+)
+def test_assets_hold_all_that_the_style_reads(job, tmp_path, paint: Style, files: list[str]) -> None:
+    """Under `tmp_path` where the test says `/s`."""
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/wave.onnx").touch()
+
+    def here(name: str) -> str:
+        return name.replace("/s/", f"{tmp_path}/s/")
+
+    plan = job.plan()
+    moved = replace(
+        paint,
+        model=paint.model and here(paint.model),
+        frames=paint.frames and here(paint.frames),
+        blend=paint.blend and {here(name): curve for name, curve in paint.blend.items()},
+        adain=paint.adain and {here(name): weight for name, weight in paint.adain.items()},
+    )
+    painted = {1001: "a", 1002: "b"} if paint.frames else {}
+    made = replace(plan, shot=replace(plan.shot, style=moved), plate=replace(plan.plate, painted=painted))
+    openjd.submit(job, made, [0], CPU)
+    assets = yaml.safe_load((job.folder / "asset_references.yaml").read_text())["assetReferences"]
+    named = {name for name in assets["inputs"]["filenames"] if name.startswith(f"{tmp_path}/s/")}
+    assert named == {str(tmp_path / name) for name in files}
+
+
+@pytest.mark.parametrize("farm", [openjd, opencue])
+def test_steps_that_are_submitted_again_are_not_done(job, farm) -> None:
+    plan = job.plan()
+    for step in ("survey", "0", "1", "2", "finish"):
+        save_record(job.record_file(step), Record(code=3 if step == "1" else 0, host="n1"))
+    farm.submit(job, plan, [1, 2], CPU)
+    kept = {step for step in ("survey", "0", "1", "2", "finish") if job.record(step) is not None}
+    assert kept == {"0"}
+    assert submit.status(job, {}).splitlines()[0] == "sh: 1 of 3 chunks, 3 of 7 frames done"
+    assert "failed" not in submit.status(job, {})
 
 
 @pytest.mark.parametrize("options", [CPU, GPU])

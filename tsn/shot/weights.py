@@ -28,7 +28,7 @@ def weights_of(shot: Shot) -> dict[str, str]:
 
     style = shot.style
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
-    found = {name: resolve(_file(name)).sha256 for name in names}
+    found = {name: resolve(file_of(name)).sha256 for name in names}
     for painting in style.adain or ():
         try:
             found[painting] = hashlib.sha256(Path(painting).read_bytes()).hexdigest()
@@ -61,6 +61,6 @@ def _difference(planned: Mapping[str, str], here: Mapping[str, str]) -> str:
     return f"{name}: expected {planned.get(name, 'nothing')[:16]}, found {here.get(name, 'nothing')[:16]}"
 
 
-def _file(model: str) -> str:
+def file_of(model: str) -> str:
     """The file of `styles.onnx:19`."""
     return re.sub(r"(\.onnx):\d+$", r"\1", model, flags=re.IGNORECASE)
