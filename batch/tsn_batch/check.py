@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tsn
 from tsn import frames as ranges
@@ -14,6 +15,9 @@ from tsn.shot.output import require_writable
 from tsn.shot.plan import Plan, survey_frames
 from tsn.style.marks import marks
 from tsn_batch.progress import count
+
+if TYPE_CHECKING:
+    from tsn.shot.engine import Engine
 
 Finding = tuple[str, str]
 """What it is about, and what was found."""
@@ -63,6 +67,8 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
     cover = engine.matte_of(engine.read(io.Sequence.parse(plan.shot.plate, base=Path()).path(first), first))
     if cover is not None:
         yield "matte", f"covers {100 * float(cover.mean()):.1f} % of frame {first}"
+    if plan.shot.style.frames is not None:
+        yield "painted", _painted(plan, engine)
 
 
 def require_plan(plan: Plan) -> None:
@@ -131,6 +137,25 @@ def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
             f" {ranges.compact(changed)}",
             hint=AGAIN,
         )
+
+
+def _painted(plan: Plan, engine: Engine) -> str:
+    """What was found of the painted frames. Raises InputError where one that is needed can't be used."""
+    import torch
+
+    shot, plate = plan.shot, plan.plate
+    mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
+    sources = {source for number in mixed if (source := plan.source_of(number)) is not None}
+    needed = sorted({number for source in sources for number in plan.near(source)})
+    if lost := [number for number in needed if number not in plate.painted]:
+        raise InputError(
+            f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {ranges.compact(lost)}",
+            hint="Paint them, or correct `frames:` or `style.frames`.",
+        )
+    blank = torch.zeros(1).expand(3, plate.canvas.height, plate.canvas.width)
+    for number in needed:
+        engine.painter.paint(blank, number)
+    return f"{count(len(needed))} of {plate.canvas.width}x{plate.canvas.height}"
 
 
 def _style(plan: Plan) -> str:

@@ -84,7 +84,7 @@ def render(
 @SETS
 @MISSING
 def check(shot: Path, device: str, sets: tuple[str, ...], missing: str | None) -> None:
-    """Look for faults without rendering: every plate frame, colour space, layers, matte, weights, output."""
+    """Look for faults without rendering: every frame, colour space, layers, matte, weights, output."""
     from tsn_batch import check as checks
 
     plan = planned(load(shot, sets, missing))

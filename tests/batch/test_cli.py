@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import pytest
 
 from tsn import __version__, io
@@ -411,6 +412,55 @@ def test_check_names_the_damaged_frame(tsn, shot, tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     result = tsn("check", file)
     assert result.exit_code == 3 and "sh.1002.exr" in result.stderr
+
+
+@pytest.fixture
+def painted(shot, tmp_path):
+    """A shot of three frames, each painted elsewhere at the size of its display window, larger than what it holds."""
+    file = shot(style="{frames: painted.####.png}")
+    for number in range(1001, 1004):
+        path = tmp_path / f"plate/sh.{number}.exr"
+        pixels = np.zeros((12, 20), np.float16)
+        window = {"displayWindow": ((0, 0), (39, 23)), "dataWindow": ((4, 4), (23, 15))}
+        kind = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(kind | window, {name: pixels for name in "RGB"}).write(str(path))
+        io.write_png(tmp_path / f"painted.{number}.png", np.full((24, 40, 3), 0.5, np.float32))
+    return file
+
+
+def test_check_looks_at_every_painted_frame(tsn, painted):
+    result = tsn("check", painted, "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    assert "painted   3 frames of 40x24\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        (None, "painted.####.png: 1 of 3 painted frames are missing: 1003\n"),
+        ((12, 20), "painted.1003.png: frame 1003 is 20 x 12, the plate is 40 x 24.\n"),
+        ((), "painted.1003.png is damaged"),
+    ],
+)
+def test_check_names_a_painted_frame_that_cannot_be_used(tsn, painted, tmp_path, size, told):
+    path = tmp_path / "painted.1003.png"
+    if size is None:
+        path.unlink()
+    elif size == ():
+        path.write_bytes(path.read_bytes()[:-40])
+    else:
+        io.write_png(path, np.full((*size, 3), 0.5, np.float32))
+    result = tsn("check", painted, "--device", "cpu")
+    assert result.exit_code == 3 and told in result.stderr
+    assert "No fault" not in result.stdout
+    if size is not None and size:
+        assert "display window" in result.stderr
+
+
+def test_check_asks_for_no_paint_that_does_not_show(tsn, painted, tmp_path):
+    (tmp_path / "painted.1003.png").unlink()
+    unpainted = ("--set", "style.strength={1001: 1, 1002: 0}", "--set", "temporal.window=0")
+    assert "painted   1 frame of 40x24\n" in tsn("check", painted, "--device", "cpu", *unpainted).stdout
 
 
 def test_chunks_make_the_shot_and_qc_shows_it(tsn, shot, tmp_path):

@@ -56,6 +56,6 @@ class PaintedFrames:
             (height, width), (h, w) = image.shape[-2:], painted.shape[-2:]
             raise InputError(
                 f"{path}: frame {number} is {w} x {h}, the plate is {width} x {height}.",
-                hint="Painted frames must have the size of the plate's data window.",
+                hint="Painted frames must have the size of the plate's display window, whatever its data window.",
             )
         return painted.to(image.device)
