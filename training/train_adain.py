@@ -149,7 +149,7 @@ def train(
         "net": net, "components": components, "optimizer": optimizer, "scaler": scaler
     }  # fmt: skip
     state["subject"] = records.Subject(f"{config.name} (seed {config.seed})")
-    first = records.resume(out, state) if resume else 0
+    first = records.resume(out, state, here) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
 

@@ -63,7 +63,7 @@ def train(config: FlowConfig, out: Path, here: Place, *, resume: bool, max_steps
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
     state: dict[str, records.Stateful] = {"net": net, "optimizer": optimizer, "scaler": scaler}
-    first = records.resume(out, state) if resume else 0
+    first = records.resume(out, state, here) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
     shared = here.share(net)

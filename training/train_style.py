@@ -110,7 +110,7 @@ def train(
     state["subject"] = records.Subject(
         *(f"{s.name} ({s.painting.name}, {s.painting_box}, seed {s.seed})" for s in styles)
     )
-    first = records.resume(out, state) if resume else 0
+    first = records.resume(out, state, here) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
 

@@ -69,6 +69,24 @@ def test_two_processes_train_what_one_trains(
     assert "6/6" in ended[1][0][1] and "6/6" not in ended[1][1][1]  # only the first process speaks
 
 
+def test_a_host_that_does_not_see_the_checkpoint_goes_on_from_it(
+    training: SimpleNamespace, ranks: Callable[[int], list[dict[str, str]]], tmp_path: Path
+) -> None:
+    """Two processes with a folder each, as on hosts that share none: only the first one's holds a checkpoint."""
+    outs = [tmp_path / name / "run" for name in ("whole", "one", "other")]
+    groups = [[training.job(out=outs[0], variables=told) for told in ranks(2)]]
+    for limit in (["--max-steps", "4"], []):
+        groups.append(
+            [training.job(*limit, out=out, variables=told) for told, out in zip(ranks(2), outs[1:], strict=True)]
+        )
+    ended = training.processes(groups)
+
+    assert [[code for code, _ in group] for group in ended] == [[0, 0]] * 3, ended
+    assert "going on from step 4" in ended[2][0][1] and not (outs[2] / "checkpoint.pt").exists()
+    whole, resumed = (torch.load(out / "checkpoint.pt")["net"] for out in outs[:2])
+    assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
+
+
 def test_the_weights_move_by_far_more_than_that_tolerance(training: SimpleNamespace) -> None:
     training.run("--max-steps", "1")
     early = torch.load(training.out / "checkpoint.pt")["net"]

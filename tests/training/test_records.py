@@ -15,7 +15,10 @@ import torch
 from torch import nn
 
 from tsn.errors import InputError, OutputError
+from tsn_training.parallel import Place
 from tsn_training.records import CHECKPOINT, Log, Stateful, resume, save
+
+ALONE = Place(rank=0, world=1, device=torch.device("cpu"))
 
 
 def parts(width: int = 8, seed: int = 0) -> dict[str, Stateful]:
@@ -52,7 +55,7 @@ def test_without_a_checkpoint_it_starts_at_the_beginning(tmp_path: Path) -> None
     found = parts()
     before = [value.clone() for value in numbers(found)]
 
-    assert resume(tmp_path, found) == 0
+    assert resume(tmp_path, found, ALONE) == 0
     assert all(torch.equal(a, b) for a, b in zip(numbers(found), before, strict=True))
 
 
@@ -60,7 +63,7 @@ def test_a_checkpoint_brings_everything_back(tmp_path: Path) -> None:
     saved, other = parts(seed=1), parts(seed=2)
     save(tmp_path, 42, saved)
 
-    assert resume(tmp_path, other) == 42
+    assert resume(tmp_path, other, ALONE) == 42
     assert all(torch.equal(a, b) for a, b in zip(numbers(other), numbers(saved), strict=True))
     assert os.listdir(tmp_path) == [CHECKPOINT]
 
@@ -72,7 +75,7 @@ def test_a_damaged_checkpoint_is_an_input_error(tmp_path: Path, keep: float) -> 
     (tmp_path / CHECKPOINT).write_bytes(data[: int(keep if keep >= 1 else keep * len(data))])
 
     with pytest.raises(InputError, match=f"Cannot go on from {tmp_path / CHECKPOINT}") as caught:
-        resume(tmp_path, parts())
+        resume(tmp_path, parts(), ALONE)
     assert "--resume never" in str(caught.value.hint)
 
 
@@ -80,7 +83,7 @@ def test_the_checkpoint_of_another_net_is_an_input_error(tmp_path: Path) -> None
     save(tmp_path, 1, parts(width=8))
 
     with pytest.raises(InputError, match=r"Cannot go on from .*size mismatch"):
-        resume(tmp_path, parts(width=9))
+        resume(tmp_path, parts(width=9), ALONE)
 
 
 def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
@@ -91,7 +94,7 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     torch.save({"net": Evil(), "step": 1}, tmp_path / CHECKPOINT)
 
     with pytest.raises(InputError, match="Cannot go on"):
-        resume(tmp_path, parts())
+        resume(tmp_path, parts(), ALONE)
     assert not (tmp_path / "owned").exists()
 
 
@@ -117,7 +120,7 @@ def test_a_full_disk_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(OutputError, match="the disk is full"):
         save(tmp_path, 2, parts())
-    assert resume(tmp_path, parts()) == 1
+    assert resume(tmp_path, parts(), ALONE) == 1
 
 
 # --- log -----------------------------------------------------------------------------------------------------------

@@ -37,6 +37,14 @@ class Place:
         if self.world > 1:
             dist.barrier()
 
+    def of_first(self, value: bytes | None) -> bytes | None:
+        """What the first process gave, in all of them."""
+        if self.world == 1:
+            return value
+        told = [value]
+        dist.broadcast_object_list(told, src=0)
+        return told[0]
+
     def share(self, net: nn.Module, *, in_turn: bool = False) -> nn.Module:
         """The net with its gradients averaged over all processes (DDP), or as it is where there is one.
 

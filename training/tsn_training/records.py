@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tsn.errors import InputError
 from tsn.io.sequence import atomic, cannot_write
+from tsn_training.parallel import Place
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -53,17 +54,20 @@ def save(folder: Path, step: int, parts: dict[str, Stateful]) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def resume(folder: Path, parts: dict[str, Stateful]) -> int:
-    """Load the checkpoint in `folder`, if there is one; the step it was written after, or 0.
+def resume(folder: Path, parts: dict[str, Stateful], here: Place) -> int:
+    """Load the checkpoint in the first process's `folder`, if there is one; the step it was written after, or 0.
+
+    Only the first process writes one, and another host need not see its folder: it would start from the beginning.
 
     Raises:
         InputError: it is damaged, or of another net.
     """
     path = folder / CHECKPOINT
-    if not path.exists():
+    content = here.of_first(path.read_bytes() if here.first and path.exists() else None)
+    if content is None:
         return 0
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         for name, part in parts.items():
             part.load_state_dict(state[name])
         return int(state["step"])
