@@ -301,6 +301,28 @@ def test_a_link_to_the_plates_folder_is_no_path_of_its_own(write: Write, tmp_pat
     assert "output: expected a path of its own, found that of plate" in message
 
 
+@pytest.mark.parametrize(
+    ("style", "column", "name", "other"),
+    [
+        ("{blend: {k.onnx: .5, ./k.onnx: {1: 1}}}", 29, "./k.onnx", "k.onnx"),
+        ("{blend: {a: 1, x/../k.onnx:2: .5, k.onnx:2: .5}}", 42, "k.onnx:2", "x/../k.onnx:2"),
+        ("{adain: {a.png: .5, ./a.png: 1}}", 28, "./a.png", "a.png"),
+        ("{adain: [a.png, b.png, a.png]}", 31, "a.png", "a.png"),
+    ],
+)
+def test_one_file_has_one_weight(write: Write, style: str, column: int, name: str, other: str) -> None:
+    error = refused(write(style=f"style: {style}"))
+    assert f":4:{column}: style." in str(error)
+    assert f"{name!r} is the same file as {other!r}" in str(error)
+    assert error.hint == "Name it once, with the weight that it shall have in all."
+
+
+def test_styles_of_one_file_and_what_a_shot_took_out_are_not_the_same(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "_show.yaml").write_text("version: 1\nstyle: {blend: {k.onnx: 1}}\n", encoding="utf-8")
+    blend = load(write(style="style: {blend: {k.onnx: null, ./k.onnx: .5, k.onnx:1: .5}}"), environ={}).style.blend
+    assert blend == {f"{tmp_path}/k.onnx": Curve.constant(0.5), f"{tmp_path}/k.onnx:1": Curve.constant(0.5)}
+
+
 PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.exr}")
 
 

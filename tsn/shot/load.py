@@ -58,6 +58,7 @@ def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
     tokens = _tokens(tree, Path(file))
     paths: Paths = {loc: _pattern(tree, loc, tokens, faults) for loc in (("plate",), ("output",), ("style", "frames"))}
     _refuse_overwriting(tree, paths, faults)
+    _refuse_twice(tree, faults)
     if faults or parsed is None:
         raise refusal(faults, Path(file))
     return Resolved(shot=_build(parsed, tree, paths, Path(file)), tree=tree, tokens=tokens)
@@ -187,16 +188,41 @@ def _refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
             faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin))
 
 
+def _refuse_twice(tree: Node, faults: list[Fault]) -> None:
+    """A file has one weight. Of two, one was perhaps forgotten in the show, so they are not added silently."""
+    for key, path in (("adain", _painting_path), ("blend", model_path)):
+        node, rest = find(tree, ("style", key))
+        first: dict[str, str] = {}
+        for name, place in () if rest else _named(node):
+            file = path(name, place)
+            if file in first:
+                message = f"style.{key}: {name!r} is the same file as {first[file]!r}, which has its weight already"
+                hint = "Name it once, with the weight that it shall have in all."
+                faults.append(Fault(message=message, origin=place.key, hint=hint))
+            first.setdefault(file, name)
+
+
+def _named(node: Node) -> Iterator[tuple[str, Node]]:
+    """What a list or a mapping to weights names, and the nodes that know where."""
+    if isinstance(node.value, dict):
+        yield from ((name, item) for name, item in node.value.items() if item.value is not None)
+    elif isinstance(node.value, list):
+        yield from ((item.value, item) for item in node.value if isinstance(item.value, str))
+
+
 def model_path(name: str, node: Node) -> str:
     """A bundled name as it is, a file's path absolute."""
     return os.path.abspath(node.key.folder / name) if MODEL_FILE.search(name) else name
 
 
+def _painting_path(name: str, node: Node) -> str:
+    return os.path.abspath(node.key.folder / Path(name).expanduser())
+
+
 def _paintings(weights: Mapping[str, float], node: Node) -> Iterator[tuple[str, float]]:
     """Paintings by their absolute paths, each relative to the file that names it."""
     for name, weight in weights.items():
-        folder = node.value[name].key.folder if isinstance(node.value, dict) else node.origin.folder
-        yield os.path.abspath(folder / Path(name).expanduser()), weight
+        yield _painting_path(name, node.value[name] if isinstance(node.value, dict) else node), weight
 
 
 def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
