@@ -439,6 +439,29 @@ def test_paths_stated_outside_files_are_relative_to_where_you_stand(
     assert shot.plate == f"{tmp_path}/deep/plate/sh010.####.exr"
 
 
+def test_a_tilde_is_the_home_folder_in_every_path(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", f"{tmp_path}/home")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/base.yaml").write_text("missing: hold\n", encoding="utf-8")
+    plain = {"plate": "plate: ~/p.%04d.exr", "output": "output: '{show}/o.####.exr'"}
+    lines = ("extends: ~/base.yaml", "tokens: {show: ~/out}", "flow: {weights: ~/w.pth}")
+
+    def style(text: str) -> Style:
+        return load(write(*lines, **plain, style=f"style: {text}"), environ={}).style
+
+    shot = load(write(*lines, **plain), environ={})
+    assert (shot.plate, shot.output) == (f"{tmp_path}/home/p.####.exr", f"{tmp_path}/home/out/o.####.exr")
+    assert (shot.flow.weights, shot.missing) == (tmp_path / "home/w.pth", "hold")
+    assert style("~/net.onnx:19").model == f"{tmp_path}/home/net.onnx:19"
+    assert style("{frames: ~/f.####.png}").frames == f"{tmp_path}/home/f.####.png"
+    assert style("{adain: ~/a.png}").adain == {f"{tmp_path}/home/a.png": 1.0}
+    blend = {f"{tmp_path}/home/a.safetensors": Curve.constant(1), f"{tmp_path}/~nobody9/b.onnx:2": Curve.constant(0.5)}
+    assert style("{blend: {~/a.safetensors: 1, ~nobody9/b.onnx:2: .5}}").blend == blend
+    assert load(write(), environ={}, sets=["output=~/o.####.exr"]).output == f"{tmp_path}/home/o.####.exr"
+
+
 # --- path tokens -------------------------------------------------------------------------------------
 
 

@@ -252,6 +252,8 @@ def test_paintings_that_cannot_be_are_named(tmp_path: Path) -> None:
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
     with pytest.raises(InputError, match=r"does not exist: .*none\.png"):
         read_paintings({"none.png": 1.0}, base=tmp_path)
+    with pytest.raises(InputError, match=r"does not exist: .*~nobody9/none\.png"):
+        read_paintings({"~nobody9/none.png": 1.0}, base=tmp_path)
     with pytest.raises(InputError, match=r"torn\.png"):
         read_paintings({"torn.png": 1.0}, base=tmp_path)
     with pytest.raises(UsageError, match=r"torn\.png must be above 0, got 0"):

@@ -61,6 +61,8 @@ def test_a_missing_file_is_an_input_error_with_the_near_one(tmp_path, weights_fi
         weights.resolve("mina.safetensors", base=tmp_path)
     assert caught.value.exit_code == 3
     assert caught.value.hint == "Perhaps you meant 'mine.safetensors'?"
+    with pytest.raises(InputError, match=r"does not exist: .*~nobody9/mine"):
+        weights.resolve("~nobody9/mine.safetensors", base=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mosaic.pth", "models/mosaic.PT", "mosaic.ckpt"])

@@ -12,7 +12,8 @@ A value comes from the first of these that states it:
 6. the defaults of `tsn.shot.model`.
 
 Sections are merged key by key; lists and keyframes are replaced whole; null goes back to the default. A
-path is relative to the file that states it, or to the working directory where no file does.
+path is relative to the file that states it, or to the working directory where no file does; `~` is the
+home folder.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _parent(file: Path, extends: Node | None, *, explicit: bool) -> Path | None:
         if not isinstance(extends.value, str) or not extends.value:
             fault = Fault(message=f"extends: expected a path, found {described(extends)}", origin=extends.origin)
             raise refusal([fault], file)
-        parent = Path(os.path.normpath(extends.origin.folder / extends.value))
+        parent = Path(extends.origin.path(extends.value))
         if not parent.is_file():
             hint = near_miss(parent.name, [path.name for path in parent.parent.glob("*.yaml")])
             raise refusal([Fault(message=f"extends: no file {parent}", origin=extends.origin, hint=hint)], file)

@@ -40,6 +40,10 @@ class Origin:
         """What relative paths stated here are relative to."""
         return Path(os.path.abspath(self.file)).parent if self.file else Path.cwd()
 
+    def path(self, text: str) -> str:
+        """A path stated here, absolute; `~` and `~user` are home folders, as in a shell."""
+        return os.path.abspath(os.path.join(self.folder, os.path.expanduser(text)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Node:

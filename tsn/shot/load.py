@@ -166,9 +166,9 @@ def _pattern(tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], faults
     if len(faults) > before:
         return None
     try:
-        pattern = FrameSequence.parse(text, base=node.origin.folder).pattern
-        # Once more as the plan will read it: the folders above may hold a # too.
-        return FrameSequence.parse(pattern, base=Path()).pattern
+        FrameSequence.parse(text, base=Path())  # As it is written, for the message.
+        # And as the plan will read it: the folders above may hold a # too.
+        return FrameSequence.parse(node.origin.path(text), base=Path()).pattern
     except UsageError as error:
         faults.append(Fault(message=f"{dotted}: {error}", origin=node.origin, hint=error.hint))
         return None
@@ -212,11 +212,11 @@ def _named(node: Node) -> Iterator[tuple[str, Node]]:
 
 def model_path(name: str, node: Node) -> str:
     """A bundled name as it is, a file's path absolute."""
-    return os.path.abspath(node.key.folder / name) if MODEL_FILE.search(name) else name
+    return node.key.path(name) if MODEL_FILE.search(name) else name
 
 
 def _painting_path(name: str, node: Node) -> str:
-    return os.path.abspath(node.key.folder / Path(name).expanduser())
+    return node.key.path(name)
 
 
 def _paintings(weights: Mapping[str, float], node: Node) -> Iterator[tuple[str, float]]:
@@ -236,7 +236,7 @@ def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
         adain = dict(sorted(_paintings(style.adain, find(tree, ("style", "adain"))[0])))
     weights = None
     if flow.weights is not None:
-        weights = Path(os.path.abspath(find(tree, ("flow", "weights"))[0].origin.folder / flow.weights))
+        weights = Path(find(tree, ("flow", "weights"))[0].origin.path(flow.weights))
     return Shot(
         file=Path(os.path.abspath(file)),
         version=parsed.version,

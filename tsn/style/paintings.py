@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tupl
         raise UsageError("style.adain: expected a painting, as in {adain: painting.png}.")
     found = []
     for name, weight in weights.items():
-        path = base / Path(name).expanduser()
+        path = base / os.path.expanduser(name)
         if not 0 < weight < float("inf"):
             raise UsageError(f"style.adain: the weight of {name} must be above 0, got {weight}.")
         if not path.is_file():

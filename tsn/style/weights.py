@@ -8,6 +8,7 @@ The metadata in the file says which net it is for: `family`, `width`, `blocks`, 
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
         UsageError: a name that no bundled style has.
         InputError: a file that is missing, damaged, or of another kind.
     """
-    path = base / Path(model).expanduser()
+    path = base / os.path.expanduser(model)
     kind = path.suffix.lower()
     if kind not in FILES | PICKLES and "/" not in model and "\\" not in model:
         styles = {info.name: info for info in bundled()}
