@@ -10,9 +10,14 @@ from tsn.io.sequence import cannot_write
 
 
 def cache_folder() -> Path:
-    """$TSN_CACHE, else `tsn` in the user's cache folder: flow, surveys and logs, safe to delete at any time."""
-    given = os.environ.get("TSN_CACHE")
-    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tsn"
+    """$TSN_CACHE, else `tsn` in the user's cache folder: flow, surveys and logs, safe to delete at any time.
+
+    An $XDG_CACHE_HOME that is empty or relative counts as unset, as its specification says.
+    """
+    if given := os.environ.get("TSN_CACHE"):
+        return Path(given)
+    user = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (user if user.is_absolute() else Path.home() / ".cache") / "tsn"
 
 
 def require_writable(folder: Path) -> None:
