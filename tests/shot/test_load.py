@@ -395,6 +395,34 @@ def test_set_over_environment_over_file(show: Path) -> None:
     assert load(show, environ={}, sets=["temporal.window=null"]).temporal.window == 8
 
 
+def test_one_keyframe_can_be_set_and_leaves_the_others(show: Path) -> None:
+    shot = load(show, environ={}, sets=["style.strength.5=0.5", "style.strength.interp=hold"])
+    assert shot.style.strength == Curve(keys=((1, 0.0), (5, 0.5)), interp="hold")
+    shot = load(show, environ={"TSN_STYLE__STRENGTH__9": "1"}, sets=["temporal.detail=null", "temporal.detail.3=2"])
+    assert shot.style.strength.keys == ((1, 0.0), (5, 1.0), (9, 1.0))
+    assert shot.temporal.detail == Curve.constant(2)
+    shot = load(add(show, "style: {blend: {a: 1, b: {1: 0, 9: 1}}}\n"), environ={}, sets=["style.blend.b.1=1"])
+    assert shot.style.blend == {"a": Curve.constant(1), "b": Curve(keys=((1, 1.0), (9, 1.0)))}
+    unstated = load(show, environ={}, sets=["style.strength=null", "style.strength.1=0", "style.strength.3=1"])
+    assert unstated.style.strength.keys == ((1, 0.0), (3, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("temporal.detail.1", "temporal.detail is .5 at {show}:6, so it has no keys of which one could be set"),
+        ("matte.names.0", "matte.names is a list at {show}:7, so it has no keys of which one could be set"),
+        ("style.strength.x", "style.strength: expected a frame number or interp, found 'x'"),
+        ("style.strength.01", "style.strength: frame 1 has two keys"),
+        ("style.strength.1.5", "style.strength.1 is 0 at {show}:5, so it has no keys of which one could be set"),
+        ("style.strength.3.5", "style.strength: expected a number, found {{'5': 1}}"),
+    ],
+)
+def test_a_key_that_cannot_be_set_is_named(show: Path, key: str, message: str) -> None:
+    error = refused(show, sets=[f"{key}=1"])
+    assert str(error).startswith(f"--set {key}=1: {message.format(show=show.parents[2] / '_show.yaml')}")
+
+
 def test_settings_of_tsn_itself_are_not_the_shots(write: Write) -> None:
     names = ("TSN_CACHE", "TSN_WEIGHTS", "TSN_DEVICE", "TSN_LOG_LEVEL", "TSN_VERSION", "TSN_RENDER_FRAMES", "WINDOW")
     assert load(write(), environ=dict.fromkeys(names, "{")) == load(write(), environ={})

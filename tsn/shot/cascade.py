@@ -11,7 +11,8 @@ A value comes from the first of these that states it:
 5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
 6. the defaults of `tsn.shot.model`.
 
-Sections are merged key by key; lists and keyframes are replaced whole; null goes back to the default. A
+Sections are merged key by key; lists and keyframes are replaced whole, unless a single key of them is set
+(`--set style.strength.1001=0` leaves the others); null goes back to the default. A
 path is relative to the file that states it, or to the working directory where no file does; `~` is the
 home folder.
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 from tsn.errors import ShotError, UsageError, near_miss
@@ -40,7 +41,7 @@ def statements(file: Path, *, sets: Sequence[str], environ: Mapping[str, str], f
     """
     levels = _cascade(file, faults)
     overrides = [*_environment(environ, faults), *(_set(text, faults) for text in sets)]
-    return reduce(_merge, [_long_form(level) for level in (*levels, *overrides)])
+    return reduce(partial(_merge, faults=faults), [_long_form(level) for level in (*levels, *overrides)])
 
 
 def _cascade(file: Path, faults: list[Fault]) -> list[Node]:
@@ -134,7 +135,7 @@ def _set(text: str, faults: list[Fault]) -> Node:
 def _nested(path: list[str], text: str, origin: Origin, faults: list[Fault]) -> Node:
     node = parse(text, lambda mark: origin, faults) or Node(value=None, origin=origin, key=origin)
     for key in reversed(path):
-        node = Node(value={key: node}, origin=origin, key=origin)
+        node = Node(value={key: node}, origin=origin, key=origin, partial=True)
     return node
 
 
@@ -146,8 +147,14 @@ def _long_form(level: Node) -> Node:
     return replace(level, value=level.value | {"style": replace(style, value={"model": style})})
 
 
-def _merge(base: Node, over: Node, path: tuple[str, ...] = ()) -> Node:
-    if path not in MERGED or not isinstance(base.value, dict) or not isinstance(over.value, dict):
+def _merge(base: Node, over: Node, path: tuple[str, ...] = (), *, faults: list[Fault]) -> Node:
+    if over.partial and base.value is not None and not isinstance(base.value, dict):
+        dotted = ".".join(path)
+        message = f"{dotted} is {described(base)} at {base.origin}, so it has no keys of which one could be set"
+        faults.append(Fault(message=message, origin=over.origin, hint=f"Set it whole: {dotted}={{KEY: VALUE, ...}}."))
+        return base
+    both = isinstance(base.value, dict) and isinstance(over.value, dict)
+    if not both or (path not in MERGED and not over.partial):
         return over
     stated = {key for key, node in over.value.items() if node.value is not None}
     merged = dict(base.value)
@@ -156,6 +163,7 @@ def _merge(base: Node, over: Node, path: tuple[str, ...] = ()) -> Node:
         if group[0] in stated:
             merged = {key: node for key, node in merged.items() if key not in others}
     for key, node in over.value.items():
-        merged[key] = _merge(merged[key], node, (*path, key)) if key in merged else node
+        merged[key] = _merge(merged[key], node, (*path, key), faults=faults) if key in merged else node
     # What is missing in a section is missing in the file, not in the variable that set another key of it.
-    return replace(over if over.origin.kind == "file" else base, value=merged)
+    section = path in MERGED and over.origin.kind != "file"
+    return replace(base if section else over, value=merged)

@@ -47,12 +47,16 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A stated value: a scalar, a list or a mapping of nodes, with its place and its key's place."""
+    """A stated value: a scalar, a list or a mapping of nodes, with its place and its key's place.
+
+    `partial` is a mapping that a dotted key made (`--set style.strength.1001=0`): it says nothing of other keys.
+    """
 
     value: Any
     origin: Origin
     key: Origin
     text: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
