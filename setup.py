@@ -39,7 +39,7 @@ setup(
     extras_require={
         "onnx": ["onnx", "onnxruntime"],
         "farm": ["openjd-cli>=0.8", "opencue-pyoutline"],
-        "train": ["h5py", "pillow", "tensorboard"],
+        "train": ["h5py", "onnxruntime", "pillow", "tensorboard"],
         "dev": [
             *("pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML"),
             *("onnx", "onnxruntime", "tensorboard", "h5py", "pillow"),

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsn.errors import UsageError
+from tsn.errors import InputError, UsageError
+from tsn.io.sequence import atomic
 from tsn.style import weights as shipped
 from tsn.style.adain import as_seen
 from tsn.style.adain_net import AdainNet, net_from
@@ -38,6 +39,8 @@ from tsn_training.lesson import built
 from tsn_training.objective import Target
 
 SIZE = 192
+CURVES = ("content", "style", "colour", "temporal")
+"""Columns of a training's log.csv."""
 
 
 class Judged(NamedTuple):
@@ -113,12 +116,17 @@ def mean(paint: Callable[[Tensor], Tensor], plates: Sequence[Tensor], target: Ta
 def curve(log: Path) -> list[str]:
     """Rows of a table: the losses in a training's log.csv, each the mean over a tenth of its steps."""
     with log.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["style"] != "nan"]
-    lines = ["| steps | content | style | colour | temporal |", "|---|---|---|---|---|"]
+        reader = csv.DictReader(file)
+        if missing := set(CURVES) - set(reader.fieldnames or ()):
+            raise InputError(
+                f"{log}: expected the log of a net that paints, found no column {', '.join(sorted(missing))}."
+            )
+        rows = [row for row in reader if row["style"] != "nan"]
+    lines = [f"| steps | {' | '.join(CURVES)} |", "|---|" + "---|" * len(CURVES)]
     for part in np.array_split(np.arange(len(rows)), min(10, len(rows))) if rows else ():
         means = [
             np.nanmean(values) if np.isfinite(values := [float(rows[i][name]) for i in part]).any() else np.nan
-            for name in ("content", "style", "colour", "temporal")
+            for name in CURVES
         ]
         span = f"{rows[part[0]]['step']}-{rows[part[-1]]['step']}"
         lines.append(f"| {span} | " + " | ".join("" if np.isnan(m) else f"{m:.4f}" for m in means) + " |")
@@ -129,11 +137,17 @@ def curve(log: Path) -> list[str]:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), help="Default: the bundled style of that name.")
 @click.option(
-    "--evaluations", default=100, show_default=True, help="Of the loss, in Gatys' optimisation; 0 leaves it out."
+    "--evaluations",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Of the loss, in Gatys' optimisation; 0 leaves it out.",
 )
 @click.option("--few", default=4, show_default=True, type=click.IntRange(min=1), help="Photos for Gatys.")
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Write the table here too.")
-@click.option("--log", type=click.Path(exists=True, path_type=Path), help="A training's log.csv.")
+@click.option(
+    "--log", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Print the curve of this log.csv too."
+)
 @click.pass_context
 def main(
     ctx: click.Context,
@@ -153,7 +167,8 @@ def main(
         for name, row in table.items():
             click.echo(f"| {name} | " + " | ".join(f"{row[c]:.4f}" for c in columns) + " |")
         if target:
-            target.write_text(json.dumps(table, indent=1) + "\n")
+            with atomic(target) as temporary:
+                temporary.write_text(json.dumps(table, indent=1) + "\n")
 
     ctx.exit(outcome(run, Settings()))
 

@@ -66,11 +66,16 @@ def plates(folder: Path) -> list[Tensor]:
 
 
 def training_of(name: str, data: Path) -> StyleConfig:
-    """How a bundled style was trained; for the net that trained on no one painting, as if on the unseen one."""
+    """How a bundled style was trained; for the net that trained on no one painting, as if on the unseen one.
+
+    Args:
+        data: where its pictures are, whatever folder its config names.
+    """
     config = load_config(CONFIGS / f"{'great-wave' if name == 'adain' else name}.yaml", StyleConfig)
-    if name != "adain":
-        return config
-    return config.model_copy(update={"painting": data / "paintings" / UNSEEN, "painting_box": None})
+    update = {"photos": data / "photos", "painting": data / "paintings" / config.painting.name}
+    if name == "adain":
+        update |= {"painting": data / "paintings" / UNSEEN, "painting_box": None}
+    return config.model_copy(update=update)
 
 
 def in_order() -> list[shipped.StyleInfo]:
@@ -168,9 +173,23 @@ def jpeg(page: Image.Image) -> bytes:
 
 @click.command(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/gallery.jpg"), show_default=True)
-@click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
-@click.option("--evaluations", default=60, show_default=True, help="Of Gatys' optimisation; 0 leaves it out.")
-@click.option("--unseen", type=click.Path(path_type=Path), help="Write the net for any painting's own sheet here.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Where gather_images.py put the pictures: photos/ and paintings/.",
+)
+@click.option(
+    "--evaluations",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    help="Of Gatys' optimisation; 0 leaves it out.",
+)
+@click.option(
+    "--unseen", type=click.Path(path_type=Path), help="Write the net for any painting's own sheet here, and no gallery."
+)
 @click.pass_context
 def main(ctx: click.Context, out: Path, data: Path, evaluations: int, unseen: Path | None) -> None:
     def run() -> None:

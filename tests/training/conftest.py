@@ -29,6 +29,7 @@ from tsn.style import palette
 TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
 try:
+    import evaluate  # noqa: F401
     import gallery  # noqa: F401
     import gather_images  # noqa: F401
     import train_style

@@ -11,6 +11,7 @@ from PIL import Image
 
 import gallery
 from tsn.style.weights import bundled
+from tsn_training.config import StyleConfig, load_config
 
 
 def test_every_shipped_style_has_a_training_and_its_place() -> None:
@@ -21,6 +22,15 @@ def test_every_shipped_style_has_a_training_and_its_place() -> None:
         slim = name.removesuffix("-mobile")
         assert gallery.training_of(name, Path("data")).painting == gallery.training_of(slim, Path("data")).painting
         assert name == slim or names.index(name) == names.index(slim) + 1
+
+
+@pytest.mark.parametrize("name", ["great-wave", "gong-xian", "adain"])
+def test_all_pictures_are_those_of_the_folder_that_is_named(name: str) -> None:
+    here, elsewhere = (gallery.training_of(name, folder) for folder in (Path("data"), Path("/mnt/pictures")))
+    assert elsewhere.photos == Path("/mnt/pictures/photos")
+    assert elsewhere.painting == Path("/mnt/pictures/paintings") / here.painting.name
+    if name != "adain":  # whose Gatys is of a painting that no training saw
+        assert here == load_config(gallery.CONFIGS / f"{name}.yaml", StyleConfig), "or what was optimised is lost"
 
 
 def test_the_sheet_is_as_good_as_its_limit_allows(monkeypatch: pytest.MonkeyPatch) -> None:
