@@ -42,6 +42,8 @@ def test_styles_that_come_along_can_train_together(path: Path) -> None:
         ({"batch": 1.5}, "batch: Input should be a valid integer"),
         ({"painting_box": [300, 300, 100, 400]}, "painting_box must be left, top, right, bottom"),
         ({"painting_box": [-4, 0, 100, 100]}, "painting_box must be left, top, right, bottom"),
+        ({"painting_box": [0, 0, 24, 64]}, "painting_box must be at least 32 px wide at painting_height 64, found 24"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"copy_steps": 6}, r"copy_steps \(6\) must be fewer than"),
         ({"stages": []}, "stages: Tuple should have at least 1 item"),
         ({"stages": [{"crop": 33, "steps": 1}]}, "stages.0.crop: Input should be a multiple of 4"),

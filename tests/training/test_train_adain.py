@@ -6,6 +6,7 @@ import csv
 import functools
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -349,6 +350,37 @@ def test_a_config_that_cannot_be_is_told_with_every_fault(training: SimpleNamesp
         load_config(training.file, AdainConfig)
     with pytest.raises(InputError, match="Cannot read"):
         load_config(training.file.with_name("none.yaml"), AdainConfig)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"see": {"crop": 32, "steps": 2, "learning_rate": 1e-3}}, "see.crop: .* greater than or equal to 36"),
+        ({"seen": 66}, "seen: .* less than or equal to 63"),
+        ({"seed": -1}, "seed: .* greater than or equal to 0"),
+        ({"seed": 2**63}, f"seed: .* less than {2**63}"),
+    ],
+)
+def test_what_would_end_in_a_traceback_is_named(
+    training: SimpleNamespace, change: dict[str, Any], message: str
+) -> None:
+    training.write(**change)
+    with pytest.raises(UsageError, match=rf"any\.yaml: {message}"):
+        load_config(training.file, AdainConfig)
+
+
+def test_the_smallest_crop_to_see_is_learnt_from(training: SimpleNamespace) -> None:
+    training.write(see={"crop": 36, "steps": 2, "learning_rate": 1e-3})
+    result = training.run("--max-steps", "2")
+    assert result.exit_code == 0, result.output
+    assert all(math.isfinite(float(row[f"seen{level}"])) for row in rows_of(training.out) for level in (1, 2, 3))
+
+
+def test_more_to_see_than_the_perceptual_net_shows_is_named(training: SimpleNamespace) -> None:
+    training.write(seen=9)
+    result = training.run()
+    assert result.exit_code == 2
+    assert re.search(r"seen: expected at most [3-8], found 9: .*\n  Set seen to [36], or less", result.output)
 
 
 def test_the_recipe_that_is_shipped_can_be_read() -> None:

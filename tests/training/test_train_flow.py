@@ -98,6 +98,13 @@ def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
     assert row["step"] == "2" and float(row["error"]) == pytest.approx(float(row["before"]), rel=0.2)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_no_generator_takes_is_named(config, tmp_path, seed: int) -> None:
+    done = run(config(seed=seed), "--out", tmp_path / "run")
+    assert done.exit_code == 2
+    assert "flow.yaml: seed: Input should be" in done.output
+
+
 def test_the_net_that_tells_what_is_hidden_is_trained_alike(config, tmp_path) -> None:
     done = run(config(net="occlusion"), "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output

@@ -10,15 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from tsn.errors import UsageError
 from tsn.style.adain import LINES
 from tsn.style.adain_net import Encoder
 from tsn_training import objective, perceptual, photos
-from tsn_training.config_adain import AdainConfig
+from tsn_training.config_adain import RIM, AdainConfig
 from tsn_training.objective import Target
 
 LAYERS = {1: "1_1", 2: "2_1", 3: "3_1"}  # of VGG, by our level
-RIM = 16
-"""Pixels at the border that the encoder is not taught: VGG pads with zeros there, and sees a frame."""
 STYLES = 400
 
 
@@ -77,12 +76,26 @@ class Components(nn.Module):
     """Principal components of VGG's features: the axes of the space that our encoder speaks in.
 
     They are kept in the checkpoint. Found again on another machine, an axis may point the other way.
+
+    Args:
+        width: how many at level 1, the config's `seen`; twice that at level 2, four times at level 3.
+
+    Raises:
+        UsageError: more than the perceptual net has channels.
     """
 
     def __init__(self, features: perceptual.Features, width: int) -> None:
         super().__init__()
-        for level, layer in LAYERS.items():
-            source = features.convs[layer].out_channels
+        channels = {level: features.convs[layer].out_channels for level, layer in LAYERS.items()}
+        most = min(count >> (level - 1) for level, count in channels.items())
+        if width > most:
+            layers, counts = ", ".join(LAYERS.values()), ", ".join(map(str, channels.values()))
+            raise UsageError(
+                f"seen: expected at most {most}, found {width}: in the perceptual net's layers {layers} only {counts}"
+                " channels are of use on these pictures.",
+                hint=f"Set seen to {most // 3 * 3}, or less.",
+            )
+        for level, source in channels.items():
             self.register_buffer(f"axes{level}", torch.zeros(width * 2 ** (level - 1), source))
             self.register_buffer(f"mean{level}", torch.zeros(source))
 

@@ -13,6 +13,10 @@ from tsn.errors import InputError, UsageError
 Config = TypeVar("Config", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Scale = Annotated[int, Field(ge=1, le=4)]
+LEAST_WIDTH = 32
+"""Of a painting: at a quarter of the size, VGG's deepest layer for style sees a pixel of it."""
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""NumPy's generators take no negative one, torch's none beyond this."""
 Layer = Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1"]
 
 
@@ -63,7 +67,7 @@ class PaintingConfig(BaseModel):
     simplifies: bool = False
     photos: Path
     held_back: int = Field(default=20, ge=0)
-    seed: int
+    seed: Seed
     batch: int = Field(default=2, ge=1)
     accumulate: int = Field(default=1, ge=1)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -122,6 +126,12 @@ class StyleConfig(PaintingConfig):
             left, top, right, bottom = self.painting_box
             if not (0 <= left < right and 0 <= top < bottom):
                 raise ValueError(f"painting_box must be left, top, right, bottom in pixels, found {self.painting_box}")
+            width = round((right - left) * self.painting_height / (bottom - top))
+            if width < LEAST_WIDTH:
+                raise ValueError(
+                    f"painting_box must be at least {LEAST_WIDTH} px wide at painting_height {self.painting_height},"
+                    f" found {width} px"
+                )
         return self
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tsn_training.config import Seed
+
 
 class FlowConfig(BaseModel):
     """A training of a net beside `dis`.
@@ -25,7 +27,7 @@ class FlowConfig(BaseModel):
     pictures: Path
     examples: int = Field(ge=1)
     held_back: int = Field(ge=1)
-    seed: int
+    seed: Seed
     width: int = Field(ge=8, multiple_of=2)
     batch: int = Field(ge=1)
     accumulate: int = Field(default=1, ge=1)
