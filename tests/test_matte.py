@@ -15,6 +15,7 @@ from tsn.matte import (
     cryptomatte,
     cryptomatte_id,
     murmur3,
+    nothing,
     premultiply,
     unpremultiply,
 )
@@ -37,6 +38,16 @@ def test_alpha_round_trip_is_exact_in_half(seed: int) -> None:
     alpha = torch.rand(1, 4, 8, generator=random).half().float()
     alpha[:, 0] = 0
     assert torch.equal(premultiply(unpremultiply(rgb, alpha), alpha).half(), rgb.half())
+
+
+def test_an_alpha_too_small_to_divide_by_covers_nothing() -> None:
+    rgb = torch.tensor([3.0, 1e-41, 0.5, 2.0**-24]).expand(3, 1, 4)
+    alpha = torch.tensor([[[1e-40, 1e-40, 1e-30, 2.0**-24]]])
+    straight = unpremultiply(rgb, alpha)
+    assert torch.equal(straight[0, 0], torch.tensor([3.0, 1e-41, 0.5, 1.0]))
+    assert torch.equal(premultiply(straight, alpha), rgb)
+    assert nothing(rgb, alpha).flatten().tolist() == [False, True, False, False]
+    assert torch.equal(composite(rgb, premultiply(straight * 0.3, alpha), 0.0), rgb)
 
 
 def test_composite_ends_are_exact() -> None:

@@ -25,18 +25,28 @@ _RANK = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)\.(?P<channel>[RGBArgba])")
 # --- alpha ---------------------------------------------------------------------------------------------------------
 
 
+LEAST = 2.0**-24
+"""The least that a half float holds. Float plates have less in the tails of blurs, which covers nothing; what shines
+there would be divided by it to infinity."""
+
+
 def _covered(alpha: Tensor) -> Tensor:
-    return (alpha > 0) & torch.isfinite(alpha)
+    return (alpha >= LEAST) & torch.isfinite(alpha)
+
+
+def nothing(rgb: Tensor, alpha: Tensor) -> Tensor:
+    """Where there is neither an element nor a glow without coverage: (1, H, W) of premultiplied (3, H, W)."""
+    return (alpha.abs() < LEAST) & (rgb.abs() < LEAST).all(0, keepdim=True)
 
 
 def unpremultiply(rgb: Tensor, alpha: Tensor) -> Tensor:
-    """Divide (3, H, W) by alpha (1, H, W) where it is above 0; elsewhere emission without coverage stays as it is."""
+    """Divide (3, H, W) by alpha (1, H, W) where it covers; elsewhere emission without coverage stays as it is."""
     covered = _covered(alpha)
     return torch.where(covered, rgb / torch.where(covered, alpha, 1.0), rgb)
 
 
 def premultiply(rgb: Tensor, alpha: Tensor) -> Tensor:
-    """The way back from `unpremultiply`: multiply where alpha is above 0, leave the rest."""
+    """The way back from `unpremultiply`: multiply where alpha covers, leave the rest."""
     return torch.where(_covered(alpha), rgb * alpha, rgb)
 
 

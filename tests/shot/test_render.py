@@ -241,6 +241,26 @@ def test_no_paint_where_alpha_is_0(shot: Shot) -> None:
     assert not rgb(paths[1001])[:, :4].any()
 
 
+def test_an_alpha_too_small_to_divide_by_is_as_none(shot: Shot, plate) -> None:
+    """A glow over the tail of a blurred alpha is painted as one without alpha is; the tail itself is nothing."""
+    tiny = {name: plate.pixels(1001)[name].astype(np.float32) for name in "RGBA"}
+    glow, tail = np.s_[10:20, 30:40], np.s_[30:40, 30:40]
+    for name in "RGB":
+        tiny[name][glow], tiny[name][tail] = 0.6, 2e-41
+    tiny["A"][glow] = tiny["A"][tail] = 1e-40
+    none = tiny | {"A": np.where(tiny["A"] == tiny["A"][10, 30], np.float32(0), tiny["A"])}
+    file = shot(frames=[1001, 1002], channels={1001: tiny, 1002: none}, temporal="{window: 0, cuts: []}")
+
+    unpainted = channels(rendered(file, "style.strength=0", to="plain")[0][1001])
+    assert all(np.array_equal(unpainted[name], tiny[name].view("u4")) for name in "RGBA")
+
+    paths, _ = rendered(file)
+    ours, theirs = channels(paths[1001]), channels(paths[1002])
+    assert all(np.array_equal(ours[name], theirs[name]) for name in "RGB")
+    assert all(np.array_equal(ours[name][tail], tiny[name][tail].view("u4")) for name in "RGB")
+    assert rgb(paths[1001])[glow].min() > 0.05 and np.abs(rgb(paths[1001])[glow] - 0.6).mean() > 0.05
+
+
 def test_highlights_survive_painting(shot: Shot, plate) -> None:
     paths, _ = rendered(shot())
     for number, path in paths.items():

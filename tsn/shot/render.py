@@ -257,12 +257,12 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, str
 def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:
     """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
     plate = engine.codec.from_style(painted, prepared.residue)
-    nothing = colour.nonfinite(prepared.source)
+    left = colour.nonfinite(prepared.source)
     if prepared.alpha is not None:
         plate = matte.premultiply(plate, prepared.alpha)
         # Paint where an element isn't would add its light to whatever is comped below; glows without alpha are painted.
-        nothing |= (prepared.alpha == 0) & (prepared.source == 0).all(0, keepdim=True)
-    amount = torch.where(nothing, 0.0, amount)
+        left |= matte.nothing(prepared.source, prepared.alpha)
+    amount = torch.where(left, 0.0, amount)
     return matte.composite(prepared.source, plate, amount)
 
 
