@@ -86,6 +86,25 @@ def test_twelve_bits_filled(tmp_path: Path) -> None:
     assert (tmp_path / "b.dpx").read_bytes()[2048:] == bytes(data)[2048:]
 
 
+@pytest.mark.parametrize("endian", ["big", "little"])
+@pytest.mark.parametrize(("bits", "channels"), [(8, 3), (10, 3), (10, 4), (12, 3), (16, 4)])
+def test_bits_between_the_samples_stay(tmp_path: Path, bits: int, channels: int, endian: str) -> None:
+    path = write(tmp_path / "a.dpx", np.zeros((5, 7, channels), np.uint16), 16 if bits == 12 else bits, endian)
+    data = bytearray(path.read_bytes())
+    data[803] = bits
+    start = dpx.read(path, 1).handle.layout.start
+    data[start:] = np.random.default_rng(bits).integers(0, 256, len(data) - start, np.uint8).tobytes()
+    path.write_bytes(data)
+    frame = read_frame(path, 1)
+    write_frame(frame, frame.rgb, tmp_path / "b.dpx", attributes={})
+    assert (tmp_path / "b.dpx").read_bytes()[start:] == data[start:]
+
+    write_frame(frame, 1 - frame.rgb, tmp_path / "c.dpx", attributes={})
+    write_frame(read_frame(tmp_path / "c.dpx", 1), frame.rgb, tmp_path / "d.dpx", attributes={})
+    assert np.abs(read_frame(tmp_path / "c.dpx", 1).rgb - (1 - frame.rgb)).max() < 1e-6
+    assert (tmp_path / "d.dpx").read_bytes()[start:] == data[start:]
+
+
 def test_out_of_range_is_clipped(tmp_path: Path) -> None:
     frame = read_frame(write(tmp_path / "a.dpx", every_code(10, 3), 10), 1)
     rgb = np.zeros_like(frame.rgb)

@@ -104,7 +104,9 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
     body = bytearray(data[layout.start :])
     picture = np.frombuffer(body, np.uint8, layout.line * layout.height).reshape(layout.height, layout.line)
     packed = _pack(np.rint(np.clip(np.nan_to_num(np.float64(values)), 0, 1) * layout.white).astype(np.uint16), layout)
-    picture[:, : packed.shape[1]] = packed  # what pads the lines stays
+    # What pads the words and the lines stays: it means nothing, but the plate shall survive bit for bit.
+    picture[:, : packed.shape[1]] &= ~_pack(np.full(values.shape, layout.white, np.uint16)[:1], layout)
+    picture[:, : packed.shape[1]] |= packed
 
     head, user = bytearray(data[:HEADER]), data[HEADER : layout.start]
     if attributes:
@@ -163,8 +165,8 @@ def codes(data: bytes, layout: Layout) -> np.ndarray:
 
 
 def _pack(values: np.ndarray, layout: Layout) -> np.ndarray:
-    """Code values -> uint8 (H, bytes a line without padding)."""
-    lines = values.reshape(layout.height, -1)
+    """Code values of some lines -> uint8 (lines, bytes a line without padding)."""
+    lines = values.reshape(len(values), -1)
     if layout.bits == 8:
         return lines.astype(np.uint8)
     if layout.bits == 10:
