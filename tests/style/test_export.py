@@ -166,10 +166,12 @@ def test_onnx_paints_as_the_engine_does_at_any_size(engine, tmp_path, picture, s
     assert np.abs(found - expected.numpy()).max() < TOLERANCE
 
 
-def test_onnx_is_a_style_of_tsn_again(engine, tmp_path, picture):
+@pytest.mark.parametrize("size", [*SIZES, (36, 44), (5, 6)])
+def test_onnx_is_a_style_of_tsn_again(engine, tmp_path, picture, size):
+    """Padded as the engine pads: the net normalises over all that it is shown."""
     path = tmp_path / "tiny.onnx"
     export("onnx", engine[0], path)
-    image = picture(24, 40)
+    image = picture(*size)
     painted = OnnxPainter(path, sha256="x").paint(image, 0)
     assert (painted - engine[1].paint(image, 0)).abs().max() < TOLERANCE
 

@@ -20,7 +20,7 @@ NCHW, NHWC = (1, 3, "h", "w"), (1, "h", "w", 3)
 def net(tmp_path):
     """net(shape, ...): a file that paints (white - picture) * gain; a chosen style is the gain, n / count or n / 10."""
 
-    def make(shape=NCHW, *, white=1.0, declared=None, styles=None, index_type=None, out=None):
+    def make(shape=NCHW, *, white=1.0, declared=None, styles=None, index_type=None, out=None, stride=None):
         floats = TensorProto.FLOAT
         inputs = [helper.make_tensor_value_info("picture", floats, shape)]
         constants = [helper.make_tensor("white", floats, [], [white])]
@@ -43,8 +43,7 @@ def net(tmp_path):
         outputs = [helper.make_tensor_value_info("painted", floats, out or shape)]
         graph = helper.make_graph(nodes, "net", inputs, outputs, constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        if declared:
-            helper.set_model_props(model, {"range": declared})
+        helper.set_model_props(model, {k: v for k, v in (("range", declared), ("stride", stride)) if v is not None})
         path = tmp_path / "net.onnx"
         onnx.save(model, path)
         return path
@@ -83,6 +82,13 @@ def test_a_net_in_0_255_that_does_not_say_so_is_refused_with_what_to_do(net, pic
 def test_an_unknown_range_is_refused(net):
     with pytest.raises(InputError, match="must be one of 0-1, 0-255, found '-1-1'"):
         OnnxPainter(net(declared="-1-1"), sha256="x")
+
+
+@pytest.mark.parametrize("stride", ["0", "-4", "four", "4.0", "", "10000"])
+def test_a_stride_that_is_none_is_refused(net, stride):
+    with pytest.raises(InputError, match=r"net\.onnx: the metadata `stride` must be a whole number") as caught:
+        OnnxPainter(net(stride=stride), sha256="x")
+    assert repr(stride) in str(caught.value)
 
 
 @pytest.mark.parametrize("styles", [[26], [1, 26]])

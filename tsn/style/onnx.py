@@ -7,6 +7,8 @@ What is read from the file:
 - its range: 0..1, unless the file's metadata (`metadata_props`) says `range` = `0-255`. It is not guessed
   from what the net returns, as a guess could differ between frames; a net that plainly works in 0..255
   is refused with the lines that declare it;
+- its stride: free sizes are padded to multiples of 8, or of what the metadata gives as `stride`, as `tsn export`
+  does: what it wrote is then shown the very picture that the engine shows the net;
 - the style, for nets with several: one more input that takes a weight per style (N floats: a one-hot
   vector is fed) or the number of a style (an integer). `model.onnx:19` picks style 19.
 
@@ -29,9 +31,9 @@ from tsn.style.base import digest
 from tsn.style.scale import resize
 from tsn.style.tiles import pad
 
-METHOD = "onnx-1"
+METHOD = "onnx-2"
 STRIDE = 8
-"""Free sizes are padded to multiples of this; style nets halve the picture two or three times."""
+"""Free sizes are padded to multiples of this where a file says none; style nets halve two or three times."""
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 RANGES = {"0-1": 1.0, "0-255": 255.0}
@@ -73,7 +75,9 @@ class OnnxPainter:
         self._fixed = tuple(size if isinstance(size, int) and size > 0 else None for size in (height, width))
         others = [i for i in self._session.get_inputs() if i.name != self._image.name]
         self._style = _style_input(others, index, path)
-        declared = self._session.get_modelmeta().custom_metadata_map.get("range")
+        said = self._session.get_modelmeta().custom_metadata_map
+        self._stride = _stride(said.get("stride", str(STRIDE)), path)
+        declared = said.get("range")
         if declared is not None and declared not in RANGES:
             raise InputError(f"{path}: the metadata `range` must be one of {', '.join(RANGES)}, found {declared!r}.")
         self._declared = declared is not None
@@ -86,7 +90,7 @@ class OnnxPainter:
         picture = resize(image, self._fixed[0] or height, self._fixed[1] or width)
         free = self._fixed == (None, None)
         if free:
-            picture = pad(picture, STRIDE)
+            picture = pad(picture, self._stride)
         given = (picture * self._white)[None]
         if not self._channels_first:
             given = given.permute(0, 2, 3, 1)
@@ -138,6 +142,12 @@ def _session(path: Path, device: torch.device) -> tuple[Any, str]:
     except Exception as error:  # onnxruntime has no exception base of its own
         raise InputError(f"{path} is damaged, or no ONNX net: {error}", hint="Export or download it again.") from error
     return session, session.get_providers()[0]
+
+
+def _stride(text: str, path: Path) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise InputError(f"{path}: the metadata `stride` must be a whole number from 1 to 9999, found {text!r}.")
+    return int(text)
 
 
 def _image_input(session: Any, path: Path) -> Any:

@@ -165,7 +165,8 @@ def write(net: LockableNet, info: StyleInfo, path: Path) -> None:
     model = helper.make_model(
         made, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSIONS[opset], producer_name="tsn"
     )
-    facts = {"range": "0-1", "name": info.name, "title": info.title, "licence": info.licence, "sha256": info.sha256}
+    facts = {"range": "0-1", "stride": str(net.stride)}
+    facts |= {"name": info.name, "title": info.title, "licence": info.licence, "sha256": info.sha256}
     helper.set_model_props(model, facts)
     onnx.checker.check_model(model)
     onnx.save(model, path)
