@@ -1,0 +1,134 @@
+"""Plate space <-> style space: scene-linear, log or display-referred plates to what a network was trained on, and back.
+
+    plate --to_working--> linear Rec.709 --tone--> style space        (a tone map that the residue undoes)
+    plate' = plate + from_working(working + painted - unpainted) - from_working(working)
+
+The way back adds the *change* that the paint made to the plate's own values, so a pixel that was not painted keeps
+its bits in every space, and what a tone map or a log curve can't hold (negatives, out of gamut, above a curve's top)
+is kept beside the paint. The plate becomes linear Rec.709 through OpenColorIO: linear spaces by one 3x3 matrix in
+torch, the others by OCIO's own CPU processor. Display-referred plates (white is 1.0) are style space already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tsn.colour.names import BUILTIN_CONFIG, CINEON, fingerprint, resolve_space, spaces
+from tsn.colour.tone import DIRECT, TONES, Tone, srgb_decode, srgb_encode
+from tsn.colour.transform import Transform, transform_of
+from tsn.elementwise import steadily
+from tsn.errors import UsageError
+
+__all__ = [
+    "BUILTIN_CONFIG",
+    "CINEON",
+    "LUMA",
+    "Codec",
+    "Residue",
+    "codec",
+    "nonfinite",
+    "resolve_space",
+    "spaces",
+    "srgb_decode",
+    "srgb_encode",
+]
+
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Rec. 709 weights of red, green and blue; on style space, which is display-like, as video takes them."""
+
+# Far above any plate, far below float32's end: products with gains and matrices stay finite.
+_HUGE = 1e30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residue:
+    """What style space can't hold of one frame; all float32 on the frame's device.
+
+    Attributes:
+        plate: the plate's values (3, H, W), 0 where any channel was NaN or infinite.
+        working: the same in the working space.
+        unpainted: the working values that the frame's own style values stand for.
+        gain: the tone map's gain (1, H, W).
+    """
+
+    plate: Tensor
+    working: Tensor
+    unpainted: Tensor
+    gain: Tensor
+
+
+def nonfinite(rgb: Tensor) -> Tensor:
+    """Bool (1, H, W), true where any channel of (3, H, W) is NaN or infinite."""
+    return ~torch.isfinite(rgb).all(0, keepdim=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec:
+    """A plate's way to style space and back; make one with `codec`. Holds no frame, so one serves a whole shot."""
+
+    space: str
+    fingerprint: str
+    """Changes whenever the space could mean other colours."""
+    _transform: Transform
+    _tone: Tone
+
+    def to_style(self, rgb: Tensor) -> tuple[Tensor, Residue]:
+        """Plate values, float32 (3, H, W), to style values in [0, 1] and what they leave behind.
+
+        Pixels with a NaN or an infinity are taken as 0 and come back as 0: the caller puts the plate's own back
+        (`nonfinite` tells where).
+        """
+        plate = torch.where(nonfinite(rgb), 0.0, rgb).contiguous()
+        working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_HUGE, _HUGE)
+        gain = self._tone.gain(working)
+        style = steadily(self._tone.encode, (working / gain).clamp(0, self._tone.top)).clamp(0, 1)
+        unpainted = steadily(self._tone.decode, style) * gain
+        return style, Residue(plate=plate, working=working, unpainted=unpainted, gain=gain)
+
+    def from_style(self, style: Tensor, residue: Residue) -> Tensor:
+        """Painted style values (3, H, W), clipped to [0, 1], to plate values; unpainted pixels keep their bits.
+
+        Where the plate has no negatives this is decode(style) * gain. What style space could not hold shrinks with
+        the paint when it is darker than the plate was: else the negatives of a bright saturated light would show
+        through dark paint, and a log curve would make a black firefly of them.
+        """
+        painted = steadily(self._tone.decode, style.clamp(0, 1)) * residue.gain
+        before, after = residue.unpainted.amax(0, keepdim=True), painted.amax(0, keepdim=True)
+        left = residue.working - residue.unpainted
+        darker = torch.where(after < before, after / before.clamp(min=1e-30), 1.0)
+        delta = (painted - residue.unpainted) + left * (darker - 1)
+        if self._transform.linear:
+            plate = residue.plate + self._transform.inverse(delta)
+        else:
+            inverse = self._transform.inverse
+            plate = residue.plate + (inverse(residue.working + delta) - inverse(residue.working))
+            # The toe of a log curve is steep: no code below scene black that was not in the plate.
+            black = inverse(torch.zeros_like(delta[:, :1, :1]))
+            plate = torch.maximum(plate, torch.minimum(residue.plate, black))
+        return torch.where((painted == residue.unpainted).all(0, keepdim=True), residue.plate, plate)
+
+
+def codec(space: str, *, header: Mapping[str, Any] | None = None, highlights: str = "keep") -> Codec:
+    """The codec of a plate.
+
+    Args:
+        space: see `resolve_space`.
+        header: the first frame's header, where `space` is `auto`.
+        highlights: `keep` (max-RGB ratio with a knee, highlights stay where they were) or `soft` (sRGB/log hybrid,
+            paint may move them). Of no effect on display-referred plates, whose codes go to the painter as they are.
+
+    Raises:
+        UsageError: no such space or tone map, or no way to linear Rec.709 and back.
+        InputError: $OCIO names a config that can't be read.
+    """
+    if highlights not in TONES:
+        raise UsageError(f"colour.highlights is {highlights!r}, expected {' or '.join(TONES)}.")
+    name = resolve_space(space, header)
+    transform = transform_of(name)
+    tone = DIRECT if transform.display else TONES[highlights]
+    return Codec(space=name, fingerprint=fingerprint(name), _transform=transform, _tone=tone)

@@ -1,0 +1,136 @@
+"""Colour spaces by name: those of the OCIO configs, Kodak's Cineon, and what a plate's header says of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import PyOpenColorIO as ocio
+
+from tsn.errors import InputError, UsageError, near_miss
+
+BUILTIN_CONFIG = "studio-config-v5.0.0_aces-v2.1_ocio-v2.6"
+"""Pinned by name: `ocio://default` moves between OCIO releases, and the same shot must give the same pixels."""
+
+WORKING = "lin_rec709"
+CINEON = "cineon"
+"""Kodak's Cineon log, which the built-in configs lack: code/1023 of printing density, black at 95, white at 685."""
+
+# CIE xy of R, G, B, white as EXR's `chromaticities` holds them. Sources: ITU-R BT.709, BT.2020, SMPTE ST 2065-1 (AP0),
+# S-2014-004 (AP1), SMPTE EG 432-1 (P3-D65), Adobe RGB (1998).
+_GAMUTS = {
+    "lin_rec709": (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
+    "ACES2065-1": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767),
+    "ACEScg": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),
+    "lin_rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
+    "lin_p3d65": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
+    "lin_adobergb": (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.3290),
+}
+_DPX_TRANSFERS = {"printing density": CINEON, "logarithmic": CINEON, "linear": WORKING}
+# What OpenImageIO calls a few spaces; every other name it uses is known to the config.
+_OIIO_NAMES = {"linear": WORKING, "srgb": "srgb_tx", "rec709": "camera_rec709", "kodaklog": CINEON}
+
+
+@lru_cache(maxsize=4)
+def _load_configs(environment: str | None) -> tuple[Any, ...]:
+    builtin = ocio.Config.CreateFromBuiltinConfig(BUILTIN_CONFIG)
+    if not environment:
+        return (builtin,)
+    try:
+        return (ocio.Config.CreateFromFile(environment), builtin)
+    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
+        raise InputError(
+            f"{environment}: the OCIO environment variable names a config that can't be read: {error}",
+            hint="Correct the variable, or unset OCIO to use the built-in ACES studio config.",
+        ) from error
+
+
+def configs() -> tuple[Any, ...]:
+    """The show's config ($OCIO) where there is one, then the pinned one, so that standard names work in every show."""
+    return _load_configs(os.environ.get("OCIO"))
+
+
+def find(name: str) -> tuple[Any, str]:
+    """The config that knows a space, role or alias (None for our own Cineon), and the space's full name."""
+    for config in configs():
+        if space := config.getColorSpace(name):
+            if space.isData():
+                raise UsageError(
+                    f"Colour space {name!r} is for data, not for pictures: nothing says what its values look like.",
+                    hint="Name the space the plate was rendered or graded in, such as lin_rec709, ACEScg or acescct.",
+                )
+            return config, space.getName()
+    if name.lower() == CINEON:
+        return None, CINEON
+    raise UsageError(
+        f"Colour space {name!r} is not in the OCIO config ({os.environ.get('OCIO') or BUILTIN_CONFIG}).",
+        hint=near_miss(name, [*spaces(), *(known.lower() for known in spaces())])
+        or "Common names: lin_rec709, ACEScg, acescct, srgb_tx, cineon, or auto.",
+    )
+
+
+def spaces() -> tuple[str, ...]:
+    """The names `codec` accepts besides `auto`, in any case: full names, `cineon`, then aliases."""
+    found = [
+        space
+        for config in configs()
+        for space in config.getColorSpaces(ocio.SEARCH_REFERENCE_SPACE_ALL, ocio.COLORSPACE_ALL)
+        if not space.isData()
+    ]
+    names = [space.getName() for space in found] + [CINEON]
+    return tuple(dict.fromkeys(names + [alias for space in found for alias in space.getAliases()]))
+
+
+def resolve_space(space: str, header: Mapping[str, Any] | None = None) -> str:
+    """The full name of a plate's colour space.
+
+    Args:
+        space: a name, alias or role of the OCIO config ($OCIO, else the built-in one), `cineon`, or `auto`.
+        header: the plate's header, for `auto`. In this order: `colorInteropID`; a DPX's transfer field (printing
+            density and logarithmic are Cineon, linear is lin_rec709, everything else Rec.709 video, because its
+            codes then look as on a monitor); `oiio:ColorSpace`; EXR's `chromaticities`. A header that says nothing
+            means lin_rec709, as EXR's own default is.
+
+    Raises:
+        UsageError: the space is unknown or for data, or the header says something that names no known space.
+    """
+    if space.lower() != "auto":
+        return find(space)[1]
+    header = header or {}
+    # A DPX that leaves its transfer field undefined may have no key for it; only DPX says its byte order.
+    is_dpx = "dpx:Transfer" in header or "oiio:Endian" in header
+    for key in ("colorInteropID", "dpx:Transfer", "oiio:ColorSpace"):
+        said = str(header.get(key) or "")
+        if key == "dpx:Transfer" and is_dpx:
+            return find(_DPX_TRANSFERS.get(said.lower(), "camera_rec709"))[1]
+        if said.lower() not in ("", "unknown"):
+            try:
+                return find(_OIIO_NAMES.get(said.lower(), said))[1]
+            except UsageError as error:
+                raise UsageError(f"The header's {key}: {error}", hint=f"Set colour.input. {error.hint}") from error
+    chromaticities = header.get("chromaticities")
+    return find(WORKING if chromaticities is None else _gamut(chromaticities))[1]
+
+
+def _gamut(chromaticities: Any) -> str:
+    found = np.asarray(chromaticities, dtype=np.float64).ravel()
+    for name, expected in _GAMUTS.items():
+        if found.shape == (8,) and np.abs(found - expected).max() < 1e-3:
+            return name
+    raise UsageError(
+        f"The header's chromaticities {np.round(found, 4).tolist()} are of none of {', '.join(_GAMUTS)}.",
+        hint="Set colour.input to the plate's space; `tsn check` lists the names.",
+    )
+
+
+def fingerprint(name: str) -> str:
+    """A space by its full name and, where it is out of $OCIO, by what that config says: another one may mean other
+    colours by the same name. Tables in files of their own aren't looked into."""
+    config, _ = find(name)
+    if config is None or config is configs()[-1]:
+        return name
+    return f"{name} {hashlib.sha256(config.serialize().encode()).hexdigest()[:16]}"

@@ -1,0 +1,78 @@
+"""Working space <-> style space: the tone maps, and the curves they are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def srgb_encode(linear: Tensor) -> Tensor:
+    """The sRGB curve (IEC 61966-2-1), for values from 0."""
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def srgb_decode(encoded: Tensor) -> Tensor:
+    """The sRGB curve's inverse, for values from 0."""
+    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tone:
+    """A tone map: gain (1, H, W) >= 1 from the working values, then a fixed curve on working/gain in [0, top]."""
+
+    top: float
+    gain: Callable[[Tensor], Tensor]
+    encode: Callable[[Tensor], Tensor]
+    decode: Callable[[Tensor], Tensor]
+
+
+_KNEE = 0.6
+
+
+def _keep_gain(working: Tensor) -> Tensor:
+    """Max-RGB ratio with a knee: m = max(R, G, B) above k = 0.6 becomes t = k + (1-k) u/(1+u), u = (m-k)/(1-k).
+
+    Measured best of the invertible tone maps: mid contrast 0.94 of sRGB's, and a stroke scales a highlight instead
+    of making a firefly. Highlights stay where they were in the plate, whatever is painted there.
+    """
+    brightest = working.amax(0, keepdim=True)
+    squeezed = 1 - (1 - _KNEE) / (1 + (brightest - _KNEE) / (1 - _KNEE))
+    return torch.where(brightest > _KNEE, brightest / squeezed.clamp(min=_KNEE), 1.0)
+
+
+# The hybrid's log part goes on from sRGB at the knee with sRGB's slope (C1): s + a ln(x/k). Nothing is left to choose:
+# it reaches 1 at _SOFT_TOP = 2.2, 3.6 stops above middle grey.
+_SOFT_KNEE = 0.18
+_SOFT_START = 1.055 * _SOFT_KNEE ** (1 / 2.4) - 0.055
+_SOFT_RATE = 1.055 / 2.4 * _SOFT_KNEE ** (1 / 2.4)
+_SOFT_TOP = _SOFT_KNEE * math.exp((1 - _SOFT_START) / _SOFT_RATE)
+
+
+def _soft_gain(working: Tensor) -> Tensor:
+    """sRGB/log hybrid: 1 up to the curve's top, then m/top, so brighter values keep hue and come back scaled.
+
+    Below the top the plate leaves no ratio behind: a painted stroke can move a highlight, by 1.6x for 0.1 of style.
+    """
+    return (working.amax(0, keepdim=True) / _SOFT_TOP).clamp(min=1.0)
+
+
+def _soft_encode(linear: Tensor) -> Tensor:
+    log = _SOFT_START + _SOFT_RATE * (linear.clamp(min=_SOFT_KNEE) / _SOFT_KNEE).log()
+    return torch.where(linear <= _SOFT_KNEE, srgb_encode(linear), log)
+
+
+def _soft_decode(encoded: Tensor) -> Tensor:
+    return torch.where(
+        encoded <= _SOFT_START, srgb_decode(encoded), _SOFT_KNEE * ((encoded - _SOFT_START) / _SOFT_RATE).exp()
+    )
+
+
+TONES = {
+    "keep": Tone(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode),
+    "soft": Tone(top=_SOFT_TOP, gain=_soft_gain, encode=_soft_encode, decode=_soft_decode),
+}
+DIRECT = Tone(top=1.0, gain=lambda working: torch.ones_like(working[:1]), encode=torch.clone, decode=torch.clone)

@@ -1,0 +1,105 @@
+"""Plate space <-> working space: linear Rec.709, or its codes where the plate is display-referred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import PyOpenColorIO as ocio
+import torch
+from torch import Tensor
+
+from tsn.colour.names import WORKING, configs, find
+from tsn.elementwise import steadily
+from tsn.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transform:
+    """Plate values to the space that the tone map starts from, and back; both take and give float32 (3, H, W)."""
+
+    forward: Callable[[Tensor], Tensor]
+    inverse: Callable[[Tensor], Tensor]
+    linear: bool
+    display: bool
+    """Ends in sRGB-encoded Rec.709 instead of linear Rec.709."""
+
+
+def _matrix(values: np.ndarray) -> Callable[[Tensor], Tensor]:
+    rows = values.tolist()
+
+    def apply(rgb: Tensor) -> Tensor:
+        # Written out, because a matmul may run in TF32 and needn't give the same bits at every image size.
+        return torch.stack([a * rgb[0] + b * rgb[1] + c * rgb[2] for a, b, c in rows])
+
+    return apply
+
+
+def _cpu(processor: Any) -> Callable[[Tensor], Tensor]:
+    # OCIO's default optimisation is lossy (1e-3).
+    cpu = processor.getOptimizedCPUProcessor(ocio.BIT_DEPTH_F32, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_LOSSLESS)
+
+    def apply(rgb: Tensor) -> Tensor:
+        pixels = np.ascontiguousarray(rgb.detach().cpu().permute(1, 2, 0).numpy().astype(np.float32))
+        cpu.applyRGB(pixels)
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(rgb.device)
+
+    return apply
+
+
+# Kodak, "Conversion of 10-bit Log Film Data to 8-bit Linear or Video Data": 0.002 density a code, film gamma 0.6.
+_CINEON_BLACK = 10 ** ((95 - 685) * 0.002 / 0.6)
+
+
+def _cineon_to_linear(code: Tensor) -> Tensor:
+    return (10 ** ((code * 1023 - 685) * (0.002 / 0.6)) - _CINEON_BLACK) / (1 - _CINEON_BLACK)
+
+
+def _linear_to_cineon(linear: Tensor) -> Tensor:
+    exposure = linear * (1 - _CINEON_BLACK) + _CINEON_BLACK
+    return (exposure.clamp(min=10 ** (-685 * 0.002 / 0.6)).log10() * (0.6 / 0.002) + 685) / 1023
+
+
+def _processors(config: Any, name: str, working: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    builtin = configs()[-1]
+    try:
+        if config is builtin:
+            return _cpu(config.getProcessor(name, working)), _cpu(config.getProcessor(working, name))
+        between = ocio.Config.GetProcessorFromConfigs
+        return _cpu(between(config, name, builtin, working)), _cpu(between(builtin, working, config, name))
+    except ocio.Exception as error:
+        raise UsageError(
+            f"Colour space {name!r} can't be converted to linear Rec.709 and back: {error}",
+            hint="The config must hold both directions of the space and the role aces_interchange.",
+        ) from error
+
+
+def transform_of(space: str) -> Transform:
+    """The kind of a space is measured, not read from its `encoding`, which many shows' configs leave empty."""
+    config, name = find(space)
+    if config is None:
+        return Transform(
+            forward=partial(steadily, _cineon_to_linear),
+            inverse=partial(steadily, _linear_to_cineon),
+            linear=False,
+            display=False,
+        )
+    forward, inverse = _processors(config, name, WORKING)
+    probe = torch.cat([torch.eye(3), 0.25 * torch.eye(3), torch.full((1, 3), -2.0), torch.zeros(1, 3)]).T[:, None]
+    found = forward(probe)[:, 0].double()
+    matrix = found[:, :3]
+    if torch.allclose(matrix @ probe[:, 0].double(), found, rtol=1e-4, atol=1e-5):
+        back = np.linalg.inv(matrix.numpy())
+        return Transform(forward=_matrix(matrix.numpy()), inverse=_matrix(back), linear=True, display=False)
+    white = forward(torch.ones(3, 1, 1))
+    if not torch.allclose(white, torch.ones(3, 1, 1), atol=0.02):
+        return Transform(forward=forward, inverse=inverse, linear=False, display=False)
+    if torch.allclose(matrix, torch.eye(3, dtype=torch.float64), atol=1e-3):
+        # Rec.709 primaries under some video gamma: its codes are what a picture from the web holds.
+        same = _matrix(np.eye(3))
+        return Transform(forward=same, inverse=same, linear=True, display=True)
+    forward, inverse = _processors(config, name, "srgb_tx")
+    return Transform(forward=forward, inverse=inverse, linear=False, display=True)
