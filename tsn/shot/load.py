@@ -20,7 +20,8 @@ from tsn.io.sequence import Sequence as FrameSequence
 from tsn.shot.cascade import statements
 from tsn.shot.document import Fault, Node, described, find, refusal
 from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
-from tsn.shot.schema import MERGED, MODEL_FILE, SECTIONS, ShotFile
+from tsn.shot.schema import MERGED, SECTIONS, ShotFile
+from tsn.shot.values import MODEL_FILE
 
 TOKENS = ("show", "seq", "shot", "version", "layer", "frame")
 Paths = Mapping[tuple[str, ...], str | None]

@@ -1,0 +1,54 @@
+"""The JSON Schema of the shot file for editors: `python -m tsn.shot.json_schema > shots/shot.schema.json`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tsn.shot.schema import SECTIONS, ShotFile
+
+_NULL = {"type": "null"}
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema for editors.
+
+    It differs from the models where inheritance makes a file less than a shot: only `version` is required,
+    and every other key may be null, which resets what was inherited.
+    """
+    schema = ShotFile.model_json_schema()
+    models = {model.__name__: model for model in SECTIONS.values()}
+    for name, section in [("ShotFile", schema), *schema["$defs"].items()]:
+        section.pop("required", None)
+        for key, field in section["properties"].items():
+            section["properties"][key] = _resettable(field, models[name].model_fields[key].description)
+    version, style = schema["properties"]["version"], schema["properties"]["style"]
+    version["anyOf"].remove(_NULL)
+    style["anyOf"].insert(0, {"type": "string"})
+    blend = schema["$defs"]["StyleSection"]["properties"]["blend"]["anyOf"][0]
+    blend["additionalProperties"]["anyOf"].append(_NULL)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "TemporalStyleNet shot",
+        "required": ["version"],
+    }
+
+
+def _resettable(field: dict[str, Any], description: str | None) -> dict[str, Any]:
+    """A field that may also be null, without what editors would show as noise."""
+    outer: dict[str, Any] = {"description": description}
+    if not isinstance(field.get("default"), dict | None):
+        outer["default"] = field["default"]
+    inner = {key: value for key, value in field.items() if key not in ("description", "default", "title")}
+    options = inner["anyOf"] if list(inner) == ["anyOf"] else [inner]
+    return {**outer, "anyOf": [*(option for option in options if option != _NULL), _NULL]}
+
+
+def json_schema_text() -> str:
+    """What shots/shot.schema.json must hold."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(json_schema_text(), end="")

@@ -1,0 +1,185 @@
+"""What the keys of a shot file may hold: their types for pydantic, and the words for what they may not.
+
+`tsn.shot.schema` says which keys there are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from tsn.errors import UsageError
+from tsn.shot.curves import Curve, Interp
+
+MODEL_FILE = re.compile(r"\.(safetensors|onnx(:[0-9]+)?)\Z", re.IGNORECASE)
+"""What ends the name of a model's file; :19 is one style of an ONNX net with several."""
+LAST_FRAME = 10**9
+"""Beyond any shot, and small enough for exact arithmetic on frame numbers."""
+
+
+def fault(message: str, *, at: str | None = None, hint: str | None = None) -> PydanticCustomError:
+    """An error that `load` shows as it is; `at` is a key below the value that was validated."""
+    # Pydantic formats messages by braces, which our own may hold.
+    return PydanticCustomError("tsn", "{message}", {"message": message, "at": at, "hint": hint})
+
+
+def _readable(text: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise fault(f"expected one line of text, found {text!r}")
+    return text
+
+
+def _model_name(text: str) -> str:
+    if ("." in text or "/" in text) and not MODEL_FILE.search(text):
+        raise fault(
+            f"expected the name of a bundled style, or a .safetensors or .onnx file, found {text!r}",
+            hint="`tsn styles` lists the bundled ones.",
+        )
+    return text
+
+
+def _range(value: Any) -> Any:
+    text = str(value) if type(value) is int else value
+    if isinstance(text, str):
+        from tsn import frames
+
+        try:
+            frames.parse(text)
+        except UsageError as error:
+            raise fault(str(error), hint=error.hint) from None
+    return text
+
+
+def _cuts(value: Any) -> Literal["auto"] | tuple[int, ...]:
+    if value == "auto":
+        return "auto"
+    if not isinstance(value, list) or not all(type(frame) is int for frame in value):
+        raise fault(f"expected auto, or a list of frame numbers such as [1017, 1043], found {value!r}")
+    return tuple(sorted(set(value)))
+
+
+def _paintings(value: Any) -> Any:
+    """One painting, a list of them, or their weights: always as weights."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return dict.fromkeys(value, 1.0)
+    if not isinstance(value, Mapping) or not value:
+        raise fault(
+            f"expected a painting, a list of them, or their weights {{a.png: 0.7, b.png: 0.3}}, found {value!r}"
+        )
+    return value
+
+
+def _curve(value: Any, *, low: float, high: float) -> Curve:
+    """A number, or {frame: number, ..., interp: linear|hold|smooth}."""
+    if not isinstance(value, Mapping):
+        return Curve.constant(_number(value, low=low, high=high, at=None))
+    interp = value.get("interp", "linear")
+    if interp not in get_args(Interp):
+        raise fault(f"expected 'linear', 'hold' or 'smooth', found {interp!r}", at="interp")
+    keys: dict[int, float] = {}
+    for key, item in value.items():
+        if key == "interp":
+            continue
+        if re.fullmatch(r"-?[0-9]+:[-+.0-9]+", key):
+            raise fault(f"{key!r} is no frame number", at=key, hint=f"Put a space after the colon: {_spaced(key)}")
+        if not re.fullmatch(r"-?[0-9]{1,10}", key) or abs(int(key)) > LAST_FRAME:
+            raise fault(f"expected a frame number or interp, found {key!r}", at=key)
+        if int(key) in keys:
+            raise fault(f"frame {int(key)} has two keys", at=key)
+        keys[int(key)] = _number(item, low=low, high=high, at=key)
+    if not keys:
+        raise fault("expected at least one keyframe, such as {1001: 0.5}")
+    if len(keys) == 1:
+        return Curve.constant(next(iter(keys.values())))
+    return Curve(keys=tuple(sorted(keys.items())), interp=interp)
+
+
+def _number(value: Any, *, low: float, high: float, at: str | None) -> float:
+    if type(value) not in (int, float):
+        hint = None
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+:[-+.0-9]+", value):
+            hint = f"Put a space after the colon: {_spaced(value)}"
+        kind = "nothing" if value is None else f"the text {value!r}" if isinstance(value, str) else repr(value)
+        expected = "a number" if at else "a number, or keyframes such as {1001: 0.2, 1040: 0.8}"
+        raise fault(f"expected {expected}, found {kind}", at=at, hint=hint)
+    if not math.isfinite(value) or not low <= value <= high:
+        raise fault(f"expected a number from {low:g} to {high:g}, found {value}", at=at)
+    return float(value)
+
+
+def _spaced(text: str) -> str:
+    return text.replace(":", ": ", 1)
+
+
+def _curve_schema(low: float, high: float) -> dict[str, Any]:
+    number = {"type": "number", "minimum": low, "maximum": high}
+    return {
+        "anyOf": [
+            number,
+            {
+                "type": "object",
+                "description": "Keyframes: frame number to value, held before the first and after the last.",
+                "properties": {
+                    "interp": {
+                        "enum": list(get_args(Interp)),
+                        "default": "linear",
+                        "description": "What happens between two keys.",
+                    }
+                },
+                "patternProperties": {"^-?[0-9]+$": number},
+                "additionalProperties": False,
+            },
+        ]
+    }
+
+
+# The JSON Schema shows the defaults of whole sections, so pydantic must know how to write a curve.
+_WRITTEN = PlainSerializer(Curve.written)
+Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_readable)]
+ModelName = Annotated[Text, AfterValidator(_model_name)]
+Range = Annotated[Text, BeforeValidator(_range), WithJsonSchema({"type": ["string", "integer"]})]
+Cuts = Annotated[
+    Literal["auto"] | tuple[int, ...],
+    PlainValidator(_cuts),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "array", "items": {"type": "integer"}}]}),
+]
+UnitCurve = Annotated[
+    Curve, PlainValidator(partial(_curve, low=0, high=1)), _WRITTEN, WithJsonSchema(_curve_schema(0, 1))
+]
+DetailCurve = Annotated[
+    Curve, PlainValidator(partial(_curve, low=0, high=2)), _WRITTEN, WithJsonSchema(_curve_schema(0, 2))
+]
+PositiveWeight = Annotated[float, Field(gt=0)]
+Paintings = Annotated[
+    dict[Text, PositiveWeight],
+    BeforeValidator(_paintings),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+                {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
+            ]
+        }
+    ),
+]
+Scale = Annotated[float, Field(gt=0, le=2)]
+Token = Annotated[Text, WithJsonSchema({"type": ["string", "number"]})]
+"""Numbers are taken as they are written: 010 stays 010."""
