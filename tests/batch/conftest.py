@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -15,6 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from tsn_batch import local
 from tsn_batch.cli import cli
 
 TSN = Path(sys.executable).with_name("tsn")
@@ -91,3 +93,11 @@ def tsn() -> Callable[..., Result]:
 def installed() -> Callable[..., subprocess.CompletedProcess[str]]:
     """installed(*words): the installed command in a process of its own."""
     return lambda *words: subprocess.run([TSN, *map(str, words)], capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a command asks the renderer for; nothing is rendered."""
+    calls: list[Any] = []
+    monkeypatch.setattr(local, "render", lambda plan, **options: calls.append((plan, options)))
+    return calls

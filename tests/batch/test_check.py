@@ -1,0 +1,101 @@
+"""What `tsn check` finds, and what it lets pass."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from tsn import io
+
+
+def test_check_tells_what_it_found(tsn, shot, plate, tmp_path):
+    file = shot("matte: {channel: mask.V}")
+    for number in range(1001, 1004):
+        half = np.zeros((24, 40), np.float32)
+        half[:, :10] = 1
+        plate(tmp_path / "plate" / f"sh.{number}.exr", number, **{"mask.V": half})
+    result = tsn("check", file, "--device", "cpu")
+    assert result.exit_code == 0
+    found = dict(re.split("  +", line, maxsplit=1) for line in result.stdout.splitlines() if "  " in line)
+    assert found["colour"] == "Linear Rec.709 (sRGB)"
+    assert found["matte"] == "covers 25.0 % of frame 1001"
+    assert found["device"] == "cpu"
+    assert result.stdout.endswith("No fault found.\n")
+    assert not (tmp_path / "styled").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--set", "colour.input=lin_rec710"], 2, "lin_rec710"),
+        (["--set", "layer=ViewLayer.Combined"], 3, "ViewLayer.Combined"),
+        (["--set", "matte={cryptomatte: CryptoObject, names: [monkey]}"], 3, "CryptoObject"),
+        (["--set", "style=nobody"], 2, "nobody"),
+        (["--set", "flow={method: raft}"], 3, "tsn fetch"),
+        (["--device", "gpu"], 4, "gpu"),
+    ],
+)
+def test_check_finds_what_would_stop_the_render(tsn, shot, words, code, told):
+    result = tsn("check", shot(), *words)
+    assert told in result.stderr + result.stdout
+    assert result.exit_code == code
+    assert "No fault" not in result.stdout
+
+
+def test_check_names_the_damaged_frame(tsn, shot, tmp_path):
+    file, path = shot(), tmp_path / "plate" / "sh.1002.exr"
+    path.write_bytes(path.read_bytes()[:-40])
+    result = tsn("check", file)
+    assert result.exit_code == 3 and "sh.1002.exr" in result.stderr
+
+
+@pytest.fixture
+def painted(shot, tmp_path):
+    """A shot of three frames, each painted elsewhere at the size of its display window, larger than what it holds."""
+    file = shot(style="{frames: painted.####.png}")
+    for number in range(1001, 1004):
+        path = tmp_path / f"plate/sh.{number}.exr"
+        pixels = np.zeros((12, 20), np.float16)
+        window = {"displayWindow": ((0, 0), (39, 23)), "dataWindow": ((4, 4), (23, 15))}
+        kind = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(kind | window, {name: pixels for name in "RGB"}).write(str(path))
+        io.write_png(tmp_path / f"painted.{number}.png", np.full((24, 40, 3), 0.5, np.float32))
+    return file
+
+
+def test_check_looks_at_every_painted_frame(tsn, painted):
+    result = tsn("check", painted, "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    assert "painted   3 frames of 40x24\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        (None, "painted.####.png: 1 of 3 painted frames are missing: 1003\n"),
+        ((12, 20), "painted.1003.png: frame 1003 is 20 x 12, the plate is 40 x 24.\n"),
+        ((), "painted.1003.png is damaged"),
+    ],
+)
+def test_check_names_a_painted_frame_that_cannot_be_used(tsn, painted, tmp_path, size, told):
+    path = tmp_path / "painted.1003.png"
+    if size is None:
+        path.unlink()
+    elif size == ():
+        path.write_bytes(path.read_bytes()[:-40])
+    else:
+        io.write_png(path, np.full((*size, 3), 0.5, np.float32))
+    result = tsn("check", painted, "--device", "cpu")
+    assert result.exit_code == 3 and told in result.stderr
+    assert "No fault" not in result.stdout
+    if size is not None and size:
+        assert "display window" in result.stderr
+
+
+def test_check_asks_for_no_paint_that_does_not_show(tsn, painted, tmp_path):
+    (tmp_path / "painted.1003.png").unlink()
+    unpainted = ("--set", "style.strength={1001: 1, 1002: 0}", "--set", "temporal.window=0")
+    assert "painted   1 frame of 40x24\n" in tsn("check", painted, "--device", "cpu", *unpainted).stdout
