@@ -11,6 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tsn.errors import UsageError
+from tsn.shot.load import load
+
 Window = tuple[tuple[int, int], tuple[int, int]]
 
 MINIMAL = {
@@ -33,6 +36,19 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def refused() -> Callable[..., UsageError]:
+    """refused(file, **arguments of load): the error with which a shot isn't loaded."""
+
+    def refused(path: Path, **arguments: object) -> UsageError:
+        with pytest.raises(UsageError) as caught:
+            load(path, **{"environ": {}, **arguments})  # type: ignore[arg-type]
+        assert caught.value.exit_code == 2
+        return caught.value
+
+    return refused
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 
 from tsn.shot.curves import Curve
 from tsn.shot.document import Origin, find
-from tsn.shot.load import Resolved, model_path, resolve
+from tsn.shot.load import Resolved, resolve
+from tsn.shot.paths import model_path
 from tsn.shot.schema import SECTIONS
 
 

@@ -1,0 +1,113 @@
+"""The paths of a shot file: tokens filled in, made absolute, and those refused that would do harm."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tsn.errors import UsageError, near_miss
+from tsn.io.sequence import Sequence as FrameSequence
+from tsn.shot.document import Fault, Node, find
+from tsn.shot.values import MODEL_FILE
+
+TOKENS = ("show", "seq", "shot", "version", "layer", "frame")
+Paths = Mapping[tuple[str, ...], str | None]
+
+
+def tokens_of(tree: Node, file: Path) -> dict[str, str]:
+    """What the tokens in its paths stand for."""
+    stated = tree.value.get("tokens")
+    layer = tree.value.get("layer")
+    tokens = {"shot": file.name.split(".")[0]}
+    if layer is not None and isinstance(layer.value, str):
+        tokens["layer"] = layer.value
+    if stated is not None and isinstance(stated.value, dict):
+        tokens |= {key: node.text for key, node in stated.value.items() if node.value is not None and node.text}
+    return tokens | {"frame": "####"}
+
+
+def pattern_of(tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], faults: list[Fault]) -> str | None:
+    """A path with its tokens filled in, absolute; None where there is none or it is at fault."""
+    node, rest = find(tree, loc)
+    if rest or not isinstance(node.value, str) or not node.value:
+        return None
+    dotted, before = ".".join(loc), len(faults)
+
+    def fill(match: re.Match[str]) -> str:
+        token = match[1]
+        if token not in TOKENS:
+            hint = near_miss(token, TOKENS) or f"Tokens: {' '.join('{' + name + '}' for name in TOKENS)}."
+            faults.append(Fault(message=f"{dotted}: unknown token {{{token}}}", origin=node.origin, hint=hint))
+        elif token not in tokens:
+            message = f"{dotted}: the token {{{token}}} has no value"
+            hint = f"Add tokens: {{{token}: ...}} to the shot or its show."
+            faults.append(Fault(message=message, origin=node.origin, hint=hint))
+        return tokens.get(token, "")
+
+    text = re.sub(r"\{([^{}]*)\}", fill, node.value)
+    if len(faults) == before and re.search(r"[{}]", text):
+        faults.append(Fault(message=f"{dotted}: a brace without its other half in {text!r}", origin=node.origin))
+    if len(faults) > before:
+        return None
+    try:
+        FrameSequence.parse(text, base=Path())  # As it is written, for the message.
+        # And as the plan will read it: the folders above may hold a # too.
+        return FrameSequence.parse(node.origin.path(text), base=Path()).pattern
+    except UsageError as error:
+        faults.append(Fault(message=f"{dotted}: {error}", origin=node.origin, hint=error.hint))
+        return None
+
+
+def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
+    """An output must not take the place of what it is made from."""
+
+    def place(path: str) -> str:
+        """Where its frames lie, whatever links lead there and however many places the number has."""
+        folder, name = os.path.split(path)
+        return re.sub("#+", "#", os.path.join(os.path.realpath(folder), name))
+
+    same = {loc: place(path) for loc, path in paths.items() if path is not None}
+    output = same.pop(("output",), None)
+    for loc, path in same.items():
+        if path == output:
+            message = f"output: expected a path of its own, found that of {'.'.join(loc)}, which it would overwrite"
+            faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin))
+
+
+def refuse_twice(tree: Node, faults: list[Fault]) -> None:
+    """A file has one weight. Of two, one was perhaps forgotten in the show, so they are not added silently."""
+    for key, path in (("adain", _painting_path), ("blend", model_path)):
+        node, rest = find(tree, ("style", key))
+        first: dict[str, str] = {}
+        for name, place in () if rest else _named(node):
+            file = path(name, place)
+            if file in first:
+                message = f"style.{key}: {name!r} is the same file as {first[file]!r}, which has its weight already"
+                hint = "Name it once, with the weight that it shall have in all."
+                faults.append(Fault(message=message, origin=place.key, hint=hint))
+            first.setdefault(file, name)
+
+
+def _named(node: Node) -> Iterator[tuple[str, Node]]:
+    """What a list or a mapping to weights names, and the nodes that know where."""
+    if isinstance(node.value, dict):
+        yield from ((name, item) for name, item in node.value.items() if item.value is not None)
+    elif isinstance(node.value, list):
+        yield from ((item.value, item) for item in node.value if isinstance(item.value, str))
+
+
+def model_path(name: str, node: Node) -> str:
+    """A bundled name as it is, a file's path absolute."""
+    return node.key.path(name) if MODEL_FILE.search(name) else name
+
+
+def _painting_path(name: str, node: Node) -> str:
+    return node.key.path(name)
+
+
+def painting_weights(weights: Mapping[str, float], node: Node) -> Iterator[tuple[str, float]]:
+    """Paintings by their absolute paths, each relative to the file that names it."""
+    for name, weight in weights.items():
+        yield _painting_path(name, node.value[name] if isinstance(node.value, dict) else node), weight
