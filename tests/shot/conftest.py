@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tsn import io
 from tsn.errors import UsageError
+from tsn.shot import plan as plans
+from tsn.shot.event import Event
+from tsn.shot.inspect import inspect
 from tsn.shot.load import load
+from tsn.shot.plan import Plan
 
 Window = tuple[tuple[int, int], tuple[int, int]]
 
@@ -172,3 +177,68 @@ def shot(tmp_path: Path, surroundings: None, tiny_style: Callable[..., Path]) ->
         return file
 
     return make
+
+
+# --- whole shots, rendered ---------------------------------------------------------------------------
+
+
+def plan_of(file: Path, *sets: str, size: int | None = None) -> Plan:
+    resolved = load(file, sets=sets, environ={})
+    return plans.plan(resolved, inspect(resolved), chunk_size=size)
+
+
+@pytest.fixture
+def planned() -> Callable[..., Plan]:
+    """planned(file, *sets, size=None): the plan of a shot."""
+    return plan_of
+
+
+@pytest.fixture
+def rendered() -> Callable[..., tuple[dict[int, Path], list[Event]]]:
+    """rendered(file, *sets, to="sh_styled", **options): render all of a shot; frame -> path, and what was reported."""
+    from tsn.shot.render import render
+
+    def make(file: Path, *sets: str, to: str = "sh_styled", **options: object) -> tuple[dict[int, Path], list[Event]]:
+        events: list[Event] = []
+        suffix = Path(load(file, environ={}).output).suffix
+        made = plan_of(file, *sets, f"output={file.parent}/styled/{to}.####{suffix}")
+        paths = render(made, device="cpu", report=events.append, **options)  # type: ignore[arg-type]
+        return {int(path.suffixes[-2][1:]): path for path in paths}, events
+
+    return make
+
+
+@pytest.fixture
+def channels() -> Callable[[Path], dict[str, np.ndarray]]:
+    """channels(path): every channel as bits, so that NaN equals itself and -0.0 differs from 0.0."""
+    import OpenEXR
+
+    def bits(path: Path) -> dict[str, np.ndarray]:
+        (part,) = OpenEXR.File(str(path), separate_channels=True).parts
+        return {name: c.pixels.view(f"u{c.pixels.dtype.itemsize}") for name, c in part.channels.items()}
+
+    return bits
+
+
+@pytest.fixture
+def rgb() -> Callable[[Path], np.ndarray]:
+    """rgb(path): float32 (H, W, 3)."""
+    return lambda path: io.read_frame(path, 0).rgb.astype(np.float32)
+
+
+@pytest.fixture
+def source() -> Callable[[Path], Path]:
+    """source(path): the plate frame of an output frame."""
+    return lambda path: path.parents[1] / "plate" / "".join(["sh", *path.suffixes[-2:]])
+
+
+@pytest.fixture
+def status() -> Callable[[Sequence[Event], str], list[int | None]]:
+    """status(events, kind): the frames that ended so."""
+    return lambda events, kind: [e.frame for e in events if e.kind == "frame" and e.status == kind]
+
+
+@pytest.fixture
+def notes() -> Callable[[Sequence[Event]], str]:
+    """notes(events): all remarks."""
+    return lambda events: "\n".join(event.text for event in events if event.kind == "note")
