@@ -38,9 +38,9 @@ def net() -> StyleNet:
     return tiny_net()
 
 
-def tiny_net(seed: int = 0, *, recolours: bool = False, simplifies: bool = False) -> StyleNet:
+def tiny_net(seed: int = 0, *, recolours: bool = False, simplifies: bool = False, seeded: bool = False) -> StyleNet:
     torch.manual_seed(seed)
-    net = StyleNet(width=4, blocks=1, recolours=recolours, simplifies=simplifies)
+    net = StyleNet(width=4, blocks=1, recolours=recolours, simplifies=simplifies, seeded=seeded)
     if net.palette is not None:
         net.palette.copy_(1 - net.palette)
     for name, value in net.named_parameters():
@@ -62,7 +62,7 @@ def weights_file(tmp_path: Path) -> Callable[..., Path]:
     """weights_file(name, seed=0, **metadata): a tiny net as train_style.py exports it."""
 
     def make(name: str = "tiny", seed: int = 0, folder: Path = tmp_path, **metadata: str) -> Path:
-        kind = {key: metadata.get(key) == "yes" for key in ("recolours", "simplifies")}
+        kind = {key: metadata.get(key) == "yes" for key in ("recolours", "simplifies", "seeded")}
         net = tiny_net(seed, **kind)
         facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": name, "title": f"The {name}"}
         facts |= {"licence": "CC0-1.0"} | metadata

@@ -23,17 +23,21 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
 # All of them are in PyTorch 1.6, as its native_functions.yaml and the compiler's own (add, size, ...) say.
 OPERATORS = set(
     [
+        "__getitem__",
         "abs",
         "add",
+        "append",
         "avg_pool2d",
         "cat",
         "clamp",
         "conv2d",
         "div",
+        "floordiv",
         "grid_sampler_3d",
         "gt",
         "instance_norm",
         "le",
+        "len",
         "lerp",
         "log",
         "lt",
@@ -52,6 +56,7 @@ OPERATORS = set(
         "sigmoid",
         "size",
         "slice",
+        "sqrt",
         "squeeze",
         "sub",
         "sum",
@@ -65,7 +70,16 @@ OPERATORS = set(
 SIZES = [(24, 40), (37, 51), (8, 9)]
 
 
-@pytest.fixture(params=[{}, {"recolours": "yes"}, {"recolours": "yes", "simplifies": "yes"}], ids=" ".join)
+@pytest.fixture(
+    params=[
+        {},
+        {"recolours": "yes"},
+        {"recolours": "yes", "simplifies": "yes"},
+        {"seeded": "yes"},
+        {"recolours": "yes", "simplifies": "yes", "seeded": "yes"},
+    ],
+    ids=" ".join,
+)
 def engine(weights_file, request):
     """(the file, the engine's painter of it)."""
     path = weights_file(**request.param)
@@ -99,7 +113,7 @@ def test_torchscript_paints_as_the_engine_does(engine, nuke, picture, size):
 
 def test_torchscript_keeps_highlights(engine, nuke, picture):
     plate = picture(32, 48)
-    plate[:, 8:16, 8:16] *= 200
+    plate[:, 8:16, 8:16] *= 250
     with torch.inference_mode():
         found = nuke(plate[None])[0]
     expected = in_plate(engine[1], plate)

@@ -11,17 +11,19 @@ from torch import Tensor, nn
 
 from tsn.style.families import NETS
 from tsn.style.lockable import ConvNorm, LockableNet, Stats, enlarged, out_of_focus
+from tsn.style.seeds import REACH as SEEDS_REACH
 from tsn.style.simplify import REACH
 from tsn.style.tiles import paint_tiled, tiles
 
 Picture = Callable[[int, int, int], Tensor]
-KINDS = ("", ", recolours", ", simplifies", ", recolours, simplifies")
+KINDS = ("", ", recolours", ", simplifies", ", recolours, simplifies", ", seeded", ", recolours, simplifies, seeded")
 families = pytest.mark.parametrize("family", [name + kind for name in sorted(NETS) for kind in KINDS])
 
 
 def fresh(family: str, *, width: int, blocks: int) -> LockableNet:
     name, *kind = family.split(", ")
-    return NETS[name](width=width, blocks=blocks, recolours="recolours" in kind, simplifies="simplifies" in kind)
+    shown = {key: key in kind for key in ("recolours", "simplifies", "seeded")}
+    return NETS[name](width=width, blocks=blocks, **shown)
 
 
 def small(family: str, *, width: int = 4, blocks: int = 1) -> LockableNet:
@@ -69,8 +71,9 @@ def test_radius_covers_what_a_pixel_reaches_and_hardly_more(family: str, blocks:
         rows, columns = torch.nonzero((logits[1] != logits[0]).any(1)[0], as_tuple=True)
         reached = max([reached, *((index - at).abs().max().item() for index in (rows, columns))])
     assert reached <= net.radius
-    if net.simplifies:  # its farthest pixels add less than float64 can tell
-        assert net.radius == fresh(family.replace(", simplifies", ""), width=2, blocks=blocks).radius + REACH
+    if net.simplifies or net.seeded:  # their farthest pixels add less than float64 can tell
+        plain = fresh(family.replace(", simplifies", "").replace(", seeded", ""), width=2, blocks=blocks)
+        assert net.radius == plain.radius + (SEEDS_REACH if net.seeded else REACH)
     else:
         assert net.radius <= reached + net.stride + 1
 

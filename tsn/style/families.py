@@ -11,7 +11,7 @@ from tsn.style.mobile import MobileNet
 
 class Build(Protocol):
     def __call__(
-        self, *, width: int, blocks: int, recolours: bool = False, simplifies: bool = False
+        self, *, width: int, blocks: int, recolours: bool = False, simplifies: bool = False, seeded: bool = False
     ) -> LockableNet: ...
 
 

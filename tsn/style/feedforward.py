@@ -25,14 +25,22 @@ class StyleNet(LockableNet):
         width: channels at full size; twice and four times that at 1/2 and 1/4. 16 is the slim net
             (425k parameters), 32 is Johnson's.
         blocks: residual blocks at 1/4 size.
-        recolours, simplifies: see `LockableNet`.
+        recolours, simplifies, seeded: see `LockableNet`.
     """
 
     stride = 4
 
-    def __init__(self, *, width: int = 16, blocks: int = 5, recolours: bool = False, simplifies: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        width: int = 16,
+        blocks: int = 5,
+        recolours: bool = False,
+        simplifies: bool = False,
+        seeded: bool = False,
+    ) -> None:
         super().__init__()
-        shown, before = self.begin(recolours=recolours, simplifies=simplifies)
+        shown, before = self.begin(recolours=recolours, simplifies=simplifies, seeded=seeded)
         self.width, self.blocks = width, blocks
         self.radius = before + 4 + 2 + 4 + 4 * 2 * blocks + 4 + 2 + 4 + 2 * self.stride + 4 + 2
         w = width

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from tsn.elementwise import steadily
 from tsn.style.palette import recoloured, unchanged
+from tsn.style.seeds import BANDS, seeds
+from tsn.style.seeds import REACH as SEEDS_REACH
 from tsn.style.simplify import REACH, simplified
 
 EPS = 1e-5
@@ -123,7 +125,8 @@ class LockableNet(nn.Module):
 
     A net that recolours paints on a ground: the plate in the painting's colours (`palette.py`), out of focus by eight
     pixels; the same colours are shown to it at half size. So which colour goes where need not be learnt, nor how
-    bright the plate was before it was normalised. A net that simplifies paints the plate's shapes (`simplify.py`).
+    bright the plate was before it was normalised. A net that simplifies paints the plate's shapes (`simplify.py`). A
+    seeded net is shown where strokes may begin (`seeds.py`), at half size as well.
 
     Attributes:
         stride: H and W must be multiples of it.
@@ -131,6 +134,7 @@ class LockableNet(nn.Module):
         width: channels at full size.
         blocks: residual blocks at 1/4 size.
         simplifies: it is shown the plate without texture.
+        seeded: it is shown where strokes may begin.
         palette: from a plate's colours to the painting's, where the net recolours; a buffer, kept with the weights.
     """
 
@@ -139,6 +143,7 @@ class LockableNet(nn.Module):
     width: int
     blocks: int
     simplifies: bool
+    seeded: bool
     palette: Tensor | None
 
     enter: ConvNorm
@@ -149,23 +154,25 @@ class LockableNet(nn.Module):
     up: nn.ModuleList
     leave: ConvNorm
 
-    def begin(self, *, recolours: bool, simplifies: bool) -> tuple[int, int]:
+    def begin(self, *, recolours: bool, simplifies: bool, seeded: bool) -> tuple[int, int]:
         """What comes before the convolutions; the channels that it adds at half size, and to the radius."""
-        self.simplifies = simplifies
+        self.simplifies, self.seeded = simplifies, seeded
         self.register_buffer("palette", unchanged() if recolours else None)
-        return 3 if recolours else 0, REACH if simplifies else 0
+        shown = (3 if recolours else 0) + (len(BANDS) if seeded else 0)
+        return shown, max(REACH if simplifies else 0, SEEDS_REACH if seeded else 0)
 
     def paint(self, x: Tensor, record: Stats | None) -> Tensor:
         """The hourglass, from and to [0, 1]."""
         to_half, to_quarter = self.down
         from_quarter, from_half = self.up
+        begun = [seeds(x)] if self.seeded else []
         if self.simplifies:
             x = simplified(x)
-        half = F.avg_pool2d(self.enter(x - 0.5, record), 2)
+        shown = [F.avg_pool2d(self.enter(x - 0.5, record), 2)]
         if self.palette is not None:
             colours = recoloured(F.avg_pool2d(x, 2), self.palette)
-            half = torch.cat([half, colours - 0.5], dim=1)
-        half = to_half(half, record)
+            shown.append(colours - 0.5)
+        half = to_half(torch.cat(shown + begun, dim=1), record)
         x = to_quarter(F.avg_pool2d(half, 2), record)
         for layer in (*self.body, *self.narrow):
             x = layer(x, record)

@@ -31,14 +31,22 @@ class MobileNet(LockableNet):
     Args:
         width: channels at full size; three and eight times that at 1/2 and 1/4.
         blocks: inverted residuals at 1/4 size.
-        recolours, simplifies: see `LockableNet`.
+        recolours, simplifies, seeded: see `LockableNet`.
     """
 
     stride = 4
 
-    def __init__(self, *, width: int = 8, blocks: int = 5, recolours: bool = False, simplifies: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        width: int = 8,
+        blocks: int = 5,
+        recolours: bool = False,
+        simplifies: bool = False,
+        seeded: bool = False,
+    ) -> None:
         super().__init__()
-        shown, before = self.begin(recolours=recolours, simplifies=simplifies)
+        shown, before = self.begin(recolours=recolours, simplifies=simplifies, seeded=seeded)
         self.width, self.blocks = width, blocks
         self.radius = before + 28 + 4 * blocks
         half, quarter = 3 * width, 8 * width

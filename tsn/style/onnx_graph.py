@@ -14,6 +14,7 @@ from tsn.errors import UsageError
 from tsn.style.lockable import EPS, LEAST, LockableNet
 from tsn.style.palette import SIZE
 from tsn.style.row import Fork, Part, Recolour, places, row_of
+from tsn.style.seeds import AROUND, BANDS, FLOOR, MARGIN
 from tsn.style.simplify import EVEN, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
 
@@ -59,6 +60,8 @@ class _Graph:
             match part:
                 case "simplify":
                     x = self.simplified(x)
+                case "seeds":
+                    x = self.seeds(x)
                 case "halve":
                     x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
                 case "enlarge":
@@ -109,6 +112,35 @@ class _Graph:
         kept = self.add("Max", self.add("Sub", size, texture), none)
         kept = self.add("Div", kept, self.add("Max", size, texture))
         return self.add("Add", shapes, self.add("Mul", rest, kept))
+
+    def seeds(self, plate: str) -> str:
+        """`seeds.seeds`."""
+
+        def mean(x: str, side: int) -> str:
+            return self.add("AveragePool", x, kernel_shape=[side, side])
+
+        def without(x: str, border: int) -> str:
+            if not border:
+                return x
+            ends = self.constant([border] * 2), self.constant([-border] * 2), self.constant([2, 3])
+            return self.add("Slice", x, *ends)
+
+        x = self.add("Conv", plate, self.constant(np.full((1, 3, 1, 1), 1 / 3, dtype=np.float32)))
+        x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+        x = self.add("Pad", x, self.constant([0, 0, MARGIN, MARGIN] * 2), mode="edge")
+        scale, border, found = mean(x, 3), MARGIN - 1, []
+        for sides in BANDS:
+            coarser = scale
+            for side in sides:
+                coarser = mean(coarser, side)
+            less = sum(side // 2 for side in sides)
+            border -= less
+            band = self.add("Sub", without(scale, less), coarser)
+            energy = without(mean(self.add("Mul", band, band), AROUND), border - AROUND // 2)
+            contrast = self.add("Sqrt", self.add("Add", energy, self.number(FLOOR**2)))
+            found.append(self.add("Div", without(band, border), self.add("Mul", contrast, self.number(2))))
+            scale = coarser
+        return self.add("Concat", *found, axis=1)
 
     def blurred(self, x: str) -> str:
         x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])

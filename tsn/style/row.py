@@ -29,7 +29,7 @@ class Recolour:
     palette: Tensor
 
 
-Part: TypeAlias = Literal["simplify", "halve", "enlarge", "blur", "logit"] | ConvNorm | Fork | Recolour
+Part: TypeAlias = Literal["simplify", "seeds", "halve", "enlarge", "blur", "logit"] | ConvNorm | Fork | Recolour
 
 
 def places() -> Tensor:
@@ -48,8 +48,12 @@ def row_of(net: Any) -> list[Part]:
     body = [Fork(list(block.children()), []) for block in net.body]
     below = Fork(["halve", to_quarter, *body, *net.narrow, "enlarge", from_quarter], [net.across])
     shapes: list[Part] = ["simplify"] if net.simplifies else []
-    entered, left = [net.enter, "halve"], [to_half, below, "enlarge", from_half, net.leave]
-    if net.palette is None:
-        return shapes + entered + left
-    colours: list[Part] = ["halve", Recolour(net.palette)]
-    return [*shapes, Fork([Fork(entered, colours, added=False), *left], [*colours, "blur", "logit"])]
+    colours: list[Part] = [*shapes, "halve", Recolour(net.palette)] if net.palette is not None else []
+    # Whoever runs it finds that the shapes are the same in each branch, and makes them once.
+    shown: list[Part] = [*shapes, net.enter, "halve"]
+    if colours:
+        shown = [Fork(shown, colours, added=False)]
+    if net.seeded:
+        shown = [Fork(shown, ["seeds"], added=False)]
+    painted: list[Part] = [*shown, to_half, below, "enlarge", from_half, net.leave]
+    return [Fork(painted, [*colours, "blur", "logit"])] if colours else painted

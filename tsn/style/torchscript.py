@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tsn.style.lockable import LEAST, LockableNet
 from tsn.style.palette import SIZE
 from tsn.style.row import Fork, Part, Recolour, places, row_of
+from tsn.style.seeds import AROUND, BANDS, FLOOR, MARGIN
 from tsn.style.simplify import EVEN, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
 
@@ -64,6 +65,38 @@ class _Simplified(nn.Module):
         size = torch.max(torch.abs(rest), 1, True)[0]
         kept = torch.clamp(size - self.texture, min=0.0) / torch.clamp(size, min=self.texture)
         return (shapes + rest * kept).to(x.dtype)
+
+
+class _Seeds(nn.Module):
+    """`seeds.seeds`, in float32 always: a half float rounds as much as there is to see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bands: list[list[int]] = [list(sides) for sides in BANDS]
+        self.margin: int = MARGIN
+        self.around: int = AROUND
+        self.floor: float = FLOOR**2
+
+    def forward(self, x: Tensor) -> Tensor:
+        luma = torch.ops.aten.avg_pool2d(torch.sum(x.to(torch.float32), 1, True) / 3.0, [2, 2], [2, 2])
+        scale = torch.ops.aten.replication_pad2d(luma, [self.margin, self.margin, self.margin, self.margin])
+        scale = torch.ops.aten.avg_pool2d(scale, [3, 3], [1, 1])
+        found: list[Tensor] = []
+        for sides in self.bands:
+            coarser = scale
+            for side in sides:
+                coarser = torch.ops.aten.avg_pool2d(coarser, [side, side], [1, 1])
+            band = self.middle(scale, coarser) - coarser
+            around = torch.ops.aten.avg_pool2d(band * band, [self.around, self.around], [1, 1])
+            contrast = torch.sqrt(self.middle(around, luma) + self.floor)
+            found.append(self.middle(band, luma) / contrast / 2.0)
+            scale = coarser
+        return torch.cat(found, 1).to(x.dtype)
+
+    def middle(self, x: Tensor, like: Tensor) -> Tensor:
+        height, width = like.size(2), like.size(3)
+        top, left = (x.size(2) - height) // 2, (x.size(3) - width) // 2
+        return x[:, :, top : top + height, left : left + width]
 
 
 class _Forked(nn.Module):
@@ -132,6 +165,8 @@ def _module(part: Part) -> nn.Module:
     match part:
         case "simplify":
             return _Simplified()
+        case "seeds":
+            return _Seeds()
         case "halve":
             return _Halved()
         case "enlarge":

@@ -1,7 +1,8 @@
 """The style weights that come with tsn, and those of the user: find, describe and load them.
 
 Safetensors only. A `.pth` file is a pickle, and loading one runs whatever code its author put into it.
-The metadata in the file says which net it is for: `family`, `width`, `blocks`, `recolours`, `simplifies`; and whose:
+The metadata in the file says which net it is for: `family`, `width`, `blocks`, `recolours`, `simplifies`,
+`seeded`; and whose:
 `name`, `title`, `licence`. training/train_style.py writes it.
 """
 
@@ -144,8 +145,8 @@ def load(info: StyleInfo) -> LockableNet:
             f" width={facts.get('width')!r}, blocks={facts.get('blocks')!r}.",
             hint=EXPORT,
         )
-    recolours, simplifies = (facts.get(key) == "yes" for key in ("recolours", "simplifies"))
-    net = NETS[family](width=width, blocks=blocks, recolours=recolours, simplifies=simplifies)
+    shown = {key: facts.get(key) == "yes" for key in ("recolours", "simplifies", "seeded")}
+    net = NETS[family](width=width, blocks=blocks, **shown)
     fill(net, info.path, said=f"width {net.width}, blocks {net.blocks}", hint=EXPORT)
     return net
 
