@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
@@ -34,6 +35,7 @@ from tsn.style.lockable import LockableNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.adopt import adopt
 from tsn_training.config import StyleConfig, load_styles
+from tsn_training.judge import BETAS, Judging
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
 from tsn_training.lesson import GROUND_RATE, SPIKES, built, learning_rate, loss_of
 from tsn_training.motion import Pair
@@ -41,6 +43,7 @@ from tsn_training.parallel import Place, require_even
 from tsn_training.step import take
 from tsn_training.together import Together
 
+MEAN = 0.99  # of a step's weights, how much stays of the mean of those before, where there is a judge
 LOG_EVERY = 19  # prime to any number of styles that take turns, so that each gets its rows
 
 
@@ -50,6 +53,7 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
     facts |= {
         "recolours": "yes" if config.recolours else "no",
         "simplifies": "yes" if config.simplifies else "no",
+        "seeded": "yes" if config.seeded else "no",
         "name": config.name,
         "title": config.title,
         "licence": config.licence,
@@ -104,17 +108,25 @@ def train(
     named = dict(nets.named_parameters())
     grounds = [named.pop(f"{place}.leave.conv.bias") for place in range(len(nets))]
     groups = [{"params": list(named.values())}, {"params": grounds, "times": GROUND_RATE}]
-    optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
+    optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=BETAS if config.judge else (0.9, 0.999))
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
     state: dict[str, records.Stateful] = {"net": nets, "optimizer": optimizer, "scaler": scaler}
     state["subject"] = records.Subject(
         *(f"{s.name} ({s.painting.name}, {s.painting_box}, seed {s.seed})" for s in styles)
     )
+    kept: Iterable[LockableNet] = nets
+    judging = mean = None
+    if config.judge:
+        judging = state["judge"] = Judging(config, objective.painting(config), here, out=out)
+        mean = state["mean"] = AveragedModel(nets, multi_avg_fn=get_ema_multi_avg_fn(MEAN))
+        kept = mean.module
     first = records.resume(out, state, here) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
 
     shared = here.share(nets, in_turn=len(styles) > 1)
+    if judging:
+        judging.begin(first)
     share = photos.Share(config, first=first, rank=here.rank, world=here.world)
     batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
     last = min(config.steps, max_steps or config.steps)
@@ -125,7 +137,8 @@ def train(
             def loss(batch: list[Tensor], step: int = step, turn: int = turn) -> tuple[Tensor, dict[str, Tensor]]:
                 pair = Pair(*(x.to(here.device) for x in batch))
                 net = partial(shared, style=turn)
-                lost, parts = loss_of(net, pair, step, target=targets[turn], teacher=teachers[turn])
+                judged = judging.of if judging else None
+                lost, parts = loss_of(net, pair, step, target=targets[turn], teacher=teachers[turn], judged=judged)
                 parts["spikes"] = losses.spikes(nets.inner)
                 return lost + SPIKES * parts["spikes"], parts
 
@@ -133,19 +146,22 @@ def train(
                 step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, here=here,
                 rate=learning_rate(step, config.steps, config.learning_rate), out=out,
             )  # fmt: skip
+            if judging and mean:
+                parts |= judging.learn(step)
+                mean.update_parameters(nets)
             done = step + 1
             if log and (done % LOG_EVERY == 0 or done == last):
                 log.losses(done, parts, columns=LOGGED, said=f"{done}/{config.steps} {styles[turn].name}")
             if log and (done % config.save_every == 0 or done == last):
                 records.save(out, done, state)
-                log.picture(done, painted_sheet(nets, show))
+                log.picture(done, painted_sheet(kept, show))
     if not here.first:
         return []
     done = max(first, last)
-    return [export(net, style, out, trunk=trunk, step=done) for net, style in zip(nets, styles, strict=True)]
+    return [export(net, style, out, trunk=trunk, step=done) for net, style in zip(kept, styles, strict=True)]
 
 
-LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "spikes")
+LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "spikes", "appeal", "judge")
 
 
 @torch.inference_mode()

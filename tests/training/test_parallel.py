@@ -36,15 +36,19 @@ def painted_by(state: dict[str, torch.Tensor]) -> torch.Tensor:
         return net(torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)))
 
 
+@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
 def test_two_processes_train_what_one_trains(
-    training: SimpleNamespace, ranks: Callable[[int], list[dict[str, str]]], tmp_path: Path
+    training: SimpleNamespace,
+    ranks: Callable[[int], list[dict[str, str]]],
+    tmp_path: Path,
+    judge: dict[str, float] | None,
 ) -> None:
     """... whole batches and parts of them, starting what torchrun starts."""
     groups = []
     for name, world, accumulate in (("one", 1, 1), ("two", 2, 1), ("parts", 2, 2)):
         (tmp_path / name).mkdir()
         path = tmp_path / f"{name}.yaml"
-        training.write(path, batch=4, accumulate=accumulate)
+        training.write(path, batch=4, accumulate=accumulate, judge=judge)
         note = NOTE_GRADIENTS.format(folder=str(tmp_path / name))
         out = tmp_path / name / "run"
         groups.append([training.job(path=path, out=out, extra=note, variables=told) for told in ranks(world)])
@@ -58,7 +62,11 @@ def test_two_processes_train_what_one_trains(
         for expected, mine, theirs in zip(alone, first, second, strict=True):
             assert torch.equal(mine, theirs)  # both processes step alike
             torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-6)
-        trained = torch.load(tmp_path / name / "run/checkpoint.pt")["net"]
+        checkpoint = torch.load(tmp_path / name / "run/checkpoint.pt")
+        trained = checkpoint["net"]
+        if judge:
+            for key, value in torch.load(tmp_path / "one/run/checkpoint.pt")["judge"]["net"].items():
+                torch.testing.assert_close(checkpoint["judge"]["net"][key], value, rtol=1e-3, atol=1e-4)
         for key, value in net.items():
             # What a residual, or the way across, adds all over is normalised away after it: that shift has no gradient
             # but rounding, of which Adam makes whole steps. It changes no picture.

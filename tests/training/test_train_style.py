@@ -112,8 +112,11 @@ Path.write_bytes = write_bytes
 """
 
 
-def test_a_run_killed_twice_ends_in_the_same_weights(training: SimpleNamespace, tmp_path: Path) -> None:
-    training.write(stages=[{"crop": 32, "steps": 6}, {"crop": 36, "steps": 3}], save_every=4)
+@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+def test_a_run_killed_twice_ends_in_the_same_weights(
+    training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
+) -> None:
+    training.write(stages=[{"crop": 32, "steps": 6}, {"crop": 36, "steps": 3}], save_every=4, judge=judge)
     whole = tmp_path / "runs/whole"
     killings = (KILL_AFTER_A_ROW, KILL_IN_A_CHECKPOINT, "")
     lives = [life for (life,) in training.processes([[training.job(extra=extra)] for extra in killings])]

@@ -38,6 +38,21 @@ class Temporal(BaseModel):
     after: float = Field(default=0.5, ge=0, le=1)
 
 
+class Judge(BaseModel):
+    """A net that tells the painting's strokes from ours; see `judge.py`.
+
+    Attributes:
+        weight: of its verdict, beside a content weight of 1.
+        width: its channels at half size.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(gt=0, allow_inf_nan=False)
+    width: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=6e-4, gt=0, allow_inf_nan=False)
+
+
 class PaintingConfig(BaseModel):
     """What every training of a net that paints must be told.
 
@@ -107,6 +122,9 @@ class StyleConfig(PaintingConfig):
 
     Attributes:
         recolours: the net is shown the plate in the painting's colours; see `LockableNet`.
+        seeded: the net is shown where strokes may begin; see `LockableNet`.
+        judge: none = the painting's statistics alone say what strokes are. With one, the weights that are kept are the
+            mean of the last hundred steps or so, since neither side comes to rest.
         painting_box: the part that is painting, without frame and mount: left, top, right, bottom, pixels.
         painting_height: that part is resized to it, so that its strokes have the size they shall have on a plate
             of 360 to 540 lines.
@@ -115,6 +133,8 @@ class StyleConfig(PaintingConfig):
 
     family: Literal["feedforward", "mobile"] = "feedforward"
     recolours: bool = False
+    seeded: bool = False
+    judge: Judge | None = None
     painting: Path
     painting_box: tuple[int, int, int, int] | None = None
     painting_height: int = Field(ge=64)
@@ -167,6 +187,11 @@ def load_styles(path: Path) -> tuple[StyleConfig, ...]:
         styles.append(checked(file, own | shared if isinstance(own, dict) else own, StyleConfig))
     if len({style.name for style in styles}) < len(styles):
         raise UsageError(f"{path}: two styles of one name.", hint="Each writes NAME.safetensors.")
+    if judged := [style.name for style in styles if style.judge]:
+        raise UsageError(
+            f"{path}: styles that train together have no judge, found one in {' and '.join(judged)}.",
+            hint=f"Give judge: null in {path.name}; each style gets its own when it is finished alone.",
+        )
     for key in _SHARED:
         found = {str(getattr(style, key)) for style in styles}
         if len(found) > 1:
@@ -178,8 +203,8 @@ def load_styles(path: Path) -> tuple[StyleConfig, ...]:
 
 
 _SHARED = (
-    "family", "width", "blocks", "recolours", "simplifies", "photos", "held_back", "seed", "batch", "accumulate",
-    "precision", "learning_rate", "copy_steps", "stages", "save_every", "workers",
+    "family", "width", "blocks", "recolours", "simplifies", "seeded", "photos", "held_back", "seed", "batch",
+    "accumulate", "precision", "learning_rate", "copy_steps", "stages", "save_every", "workers",
 )  # fmt: skip
 
 

@@ -25,9 +25,8 @@ kernel by 81 of them: so kernels made darkness out of a grey ground, in red wher
 
 def built(config: StyleConfig) -> LockableNet:
     """The net of a config, untrained."""
-    return NETS[config.family](
-        width=config.width, blocks=config.blocks, recolours=config.recolours, simplifies=config.simplifies
-    )
+    shown = {"recolours": config.recolours, "simplifies": config.simplifies, "seeded": config.seeded}
+    return NETS[config.family](width=config.width, blocks=config.blocks, **shown)
 
 
 def learning_rate(step: int, total: int, peak: float) -> float:
@@ -47,8 +46,13 @@ def loss_of(
     *,
     target: Target,
     teacher: torch.nn.Module | None,
+    judged: Callable[[Tensor], Tensor] | None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """What is to become small at this step, and its parts for the log."""
+    """What is to become small at this step, and its parts for the log.
+
+    Args:
+        judged: what a judge says of what is painted, where there is one.
+    """
     config = target.config
     if step < config.copy_steps:
         with torch.no_grad():
@@ -64,6 +68,10 @@ def loss_of(
     parts = objective.parts(now, pair.now, target)
     weight = style_weight(step - config.copy_steps, config.steps - config.copy_steps, *config.style_weight)
     loss = objective.total(parts, config, weight)
+    if judged is not None:
+        assert isinstance(config, StyleConfig) and config.judge is not None
+        parts["appeal"] = judged(now)
+        loss = loss + config.judge.weight * parts["appeal"]
     if steady:
         assert temporal is not None
         parts["temporal"] = losses.temporal_loss(now, painted[len(pair.now) :], pair.flow, pair.visible)

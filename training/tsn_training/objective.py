@@ -49,26 +49,32 @@ class Target:
         return recoloured(plate, self.colours)
 
 
-def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]) -> Target:
-    """Look at the painting of a config, and at some of the photos to find its colours' places.
-
-    The painting is taken at the size that gives its strokes the size they shall have on a plate.
+def painting(config: StyleConfig) -> Tensor:
+    """The painting of a config, (1, 3, H, W), at the size that gives its strokes the size they shall have on a plate.
 
     Raises:
         InputError: it is no picture, or smaller than its `painting_box`.
     """
-    painting = photos.load_image(config.painting).float()[None] / 255
+    picture = photos.load_image(config.painting).float()[None] / 255
     if config.painting_box:
         left, top, right, bottom = config.painting_box
-        if right > painting.shape[3] or bottom > painting.shape[2]:
+        if right > picture.shape[3] or bottom > picture.shape[2]:
             raise InputError(
                 f"{config.painting}: painting_box {config.painting_box} reaches beyond its"
-                f" {painting.shape[3]}x{painting.shape[2]} pixels."
+                f" {picture.shape[3]}x{picture.shape[2]} pixels."
             )
-        painting = painting[..., top:bottom, left:right]
-    width = round(painting.shape[3] * config.painting_height / painting.shape[2])
-    painting = F.interpolate(painting, size=(config.painting_height, width), mode="bicubic", antialias=True)
-    return target_of(painting.clamp(0, 1), config, features, plate_colours(paths, config.seed))
+        picture = picture[..., top:bottom, left:right]
+    width = round(picture.shape[3] * config.painting_height / picture.shape[2])
+    return F.interpolate(picture, size=(config.painting_height, width), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]) -> Target:
+    """Look at the painting of a config, and at some of the photos to find its colours' places.
+
+    Raises:
+        InputError: see `painting`.
+    """
+    return target_of(painting(config), config, features, plate_colours(paths, config.seed))
 
 
 def target_of(painting: Tensor, config: PaintingConfig, features: perceptual.Features, plates: Tensor) -> Target:
