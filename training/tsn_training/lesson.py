@@ -46,7 +46,7 @@ def loss_of(
     *,
     target: Target,
     teacher: torch.nn.Module | None,
-    judged: Callable[[Tensor], Tensor] | None,
+    judged: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What is to become small at this step, and its parts for the log.
 
