@@ -33,7 +33,7 @@ def python(version: str) -> str:
     return os.environ[PYTHONS[version]]
 
 
-def run(version: str, case: str, folder: Path) -> str:
+def run(version: str, case: str, folder: Path, **changes: str) -> str:
     """Run a case in a fresh Blender; what it printed, or a failed test that shows it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TSN_", "PYTHON", "OCIO"))}
     settings = {
@@ -46,7 +46,12 @@ def run(version: str, case: str, folder: Path) -> str:
     }
     command = [python(version), str(HERE / "addon"), case, str(folder)]
     done = subprocess.run(
-        command, env=kept | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
+        command,
+        env=kept | settings | changes,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
     )
     said = "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("Fra:", "Saved:", " Time:")))
     if done.returncode:
@@ -183,6 +188,44 @@ def test_a_painting_in_its_colours_and_in_the_plates(version: str, empty: Path) 
     hue = [one[cube].mean(0) / one[cube].mean() for one in (plate, theirs, own)]
     assert np.abs(theirs - plate)[cube].mean() > 0.02 and np.abs(own - plate)[cube].mean() > 0.005
     assert np.abs(hue[2] - hue[0]).max() < 0.5 * np.abs(hue[1] - hue[0]).max(), hue
+
+
+# A show's config: what is linear has other names than Blender's own, and float files are in another space than renders.
+SHOW_CONFIG = """ocio_profile_version: 2
+roles:
+  default: ACES - ACES2065-1
+  default_float: ACES - ACES2065-1
+  color_picking: Output - sRGB
+  scene_linear: ACES - ACEScg
+  aces_interchange: ACES - ACES2065-1
+  cie_xyz_d65_interchange: Utility - XYZ - D65
+displays:
+  ACES:
+    - !<View> {name: sRGB, colorspace: Output - sRGB}
+display_colorspaces:
+  - !<ColorSpace> {name: Utility - XYZ - D65, encoding: display-linear}
+colorspaces:
+  - !<ColorSpace> {name: ACES - ACES2065-1, encoding: scene-linear}
+  - !<ColorSpace>
+    name: ACES - ACEScg
+    encoding: scene-linear
+    to_scene_reference: !<MatrixTransform> {matrix: [0.695452, 0.140679, 0.163869, 0, 0.044795, 0.859671, 0.095534, 0,
+      -0.005526, 0.004025, 1.001501, 0, 0, 0, 0, 1]}
+  - !<ColorSpace>
+    name: Output - sRGB
+    to_scene_reference: !<ExponentTransform> {value: [2.2, 2.2, 2.2, 1]}
+"""
+
+
+def test_a_shows_colour_config_names_the_space_that_is_rendered_in(version: str, empty: Path) -> None:
+    (empty / "show.ocio").write_text(SHOW_CONFIG)
+    run(version, "colour_config", empty, OCIO=str(empty / "show.ocio"))
+    shot = yaml.safe_load((empty / "tsn/sh010/preview/sh010.yaml").read_text())
+    assert shot["colour"]["input"] == "ACES - ACEScg"
+    painted = rgba(empty / "tsn/sh010/preview/styled/sh010.0002.exr", "Composite.Combined")
+    np.testing.assert_array_equal(rendered(empty, "full", 2)[..., :3], painted[..., :3])
+    plate = rgba(empty / "tsn/sh010/preview/plate/sh010.0002.exr", "Composite.Combined")
+    np.testing.assert_allclose(plate[..., :3].max((0, 1)), (8, 6.4, 4), rtol=1e-3)  # the lamp, as it is lit
 
 
 def test_a_farm_without_the_addon_renders_the_saved_file(version: str, painted: Path, shot: Path) -> None:

@@ -1,6 +1,7 @@
 """Every branch between Blender's versions: 3.4 (legacy add-on), 4.2, 4.5 and 5.0."""
 
 import contextlib
+import os
 
 import bpy
 
@@ -8,8 +9,8 @@ V5 = bpy.app.version >= (5, 0, 0)
 
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a path's property that may begin with //, which 4.5 began to ask for."""
-COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020", "ACEScg": "ACEScg"}
-"""Blender 5's working spaces, as OpenColorIO's studio config calls them."""
+COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020"}
+"""What Blender's own config calls otherwise than OpenColorIO's studio config, which tsn falls back to."""
 
 
 def scene_tree(scene):
@@ -84,12 +85,23 @@ def new_mix(tree):
 
 
 def colour_space():
-    """The space Blender renders in: (its name here, its name for tsn)."""
-    if V5:
-        name = bpy.data.colorspace.working_space
-        return name, COLOUR_SPACES.get(name, name)
-    names = bpy.types.ColorManagedInputColorspaceSettings.bl_rna.properties["name"].enum_items.keys()
-    return next((name for name in ("Linear Rec.709", "Linear") if name in names), "Linear"), "lin_rec709"
+    """The space Blender renders in, the scene-linear role of its config: (its name here, its name for tsn).
+
+    With $OCIO the config is the show's: tsn reads the same one, and finds the space in it by the same name.
+    """
+    name = bpy.data.colorspace.working_space if V5 else _scene_linear()
+    if name == "Linear" and not os.environ.get("OCIO"):  # of Blender 3.4's own config
+        return name, "lin_rec709"
+    return name, COLOUR_SPACES.get(name, name)
+
+
+def _scene_linear():
+    """The role's space. Before Blender 5 nothing tells it, but a new node that converts spaces starts from it."""
+    tree = bpy.data.node_groups.new("TSN colour space", "CompositorNodeTree")
+    try:
+        return tree.nodes.new("CompositorNodeConvertColorSpace").from_color_space
+    finally:
+        bpy.data.node_groups.remove(tree)
 
 
 def set_multilayer(image_format):

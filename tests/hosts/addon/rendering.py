@@ -68,6 +68,18 @@ def case_preview():
     picture("input", 3)
 
 
+def case_colour_config():
+    """A show's own OCIO config."""
+    scene, node = set_up()
+    scene.frame_set(2)
+    assert bpy.ops.tsn.render(preview=True) == {"FINISHED"}
+    shown = node.node_tree.nodes["Result"].image.colorspace_settings.name
+    assert shown == "ACES - ACEScg", shown
+    picture("full", 2)
+    trees = [tree.name for tree in bpy.data.node_groups if tree.name.startswith("TSN colour")]
+    assert trees == [], trees
+
+
 def case_matte():
     """A matte by Cryptomatte object; the passes it needs are switched on for the export only."""
     scene, node = set_up()
