@@ -278,7 +278,6 @@ def test_after_a_render(version: str, shot: Path, case: str) -> None:
         "open_while_painting",
         "shot_file",
         "looks",
-        "settings",
         "check",
         "draws",
         "registers_twice",
@@ -286,6 +285,14 @@ def test_after_a_render(version: str, shot: Path, case: str) -> None:
 )
 def test_on_its_own(version: str, empty: Path, case: str) -> None:
     run(version, case, empty)
+
+
+def test_settings_of_the_artists_own_files_are_kept_out_of_the_plate_and_put_back(version: str, empty: Path) -> None:
+    run(version, "settings", empty)
+    plate = rgba(empty / "tsn/sh010/plate/sh010.0001.exr", "Composite.Combined")
+    lamp = plate[plate[..., 0] > 4]  # in the space that is rendered in, and with no stamp burnt in
+    np.testing.assert_allclose(lamp.max(0), (8, 6.4, 4, 1), rtol=1e-3)
+    assert (plate[-1, :, 3] == 0).all()
 
 
 def test_every_fault_is_one_sentence(version: str, empty: Path) -> None:

@@ -114,16 +114,19 @@ def _upstream_as_output(node):
 @contextlib.contextmanager
 def _settings(scene, path):
     render, image = scene.render, scene.render.image_settings
-    kept = ("filepath", "use_compositing", "use_sequencer", "use_file_extension", "use_overwrite")
+    kept = ("filepath", "use_compositing", "use_sequencer", "use_file_extension", "use_overwrite", "use_stamp")
     before = {name: getattr(render, name) for name in kept}
     forms = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave")
+    forms += ("color_management",)
     form = {name: getattr(image, name) for name in forms if hasattr(image, name)}
     space = image.linear_colorspace_settings.name
     try:
         render.filepath = str(path)
         render.use_compositing, render.use_sequencer = True, False
+        render.use_stamp = False  # it would be burnt into the plate, and painted
         render.use_file_extension = render.use_overwrite = True
         compat.set_multilayer(image)
+        image.color_management = "FOLLOW_SCENE"  # the artist's files may have another space, the plate may not
         yield
     finally:
         for name, value in before.items():

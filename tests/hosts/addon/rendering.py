@@ -103,11 +103,13 @@ def case_settings():
     image = scene.render.image_settings
     image.file_format, image.color_management = "OPEN_EXR", "OVERRIDE"
     image.linear_colorspace_settings.name = "ACEScg"
+    scene.render.use_stamp = True
     node.outputs["Image"].links[0].is_muted = True
     settings = node.node_tree.tsn
     settings.matte_object, settings.scene_range, settings.frame_start, settings.frame_end = "cube", False, 1, 1
     assert bpy.ops.tsn.render() == {"FINISHED"}
     assert (image.file_format, image.linear_colorspace_settings.name) == ("OPEN_EXR", "ACEScg")
+    assert image.color_management == "OVERRIDE" and scene.render.use_stamp
     assert only(scene).outputs["Image"].links[0].is_muted
     (written,) = FOLDER.glob("tsn/**/sh010.yaml")
     shot = written.read_text()
