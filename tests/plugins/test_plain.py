@@ -205,6 +205,20 @@ def test_a_missing_command_is_one_sentence(tmp_path):
         command.Child("/no/tsn", tmp_path / "a.yaml", device="cpu")
 
 
+@pytest.mark.parametrize("named", ["bin/tsn", "./bin/tsn", "~/bin/tsn"])
+def test_a_command_is_found_from_the_folder_the_host_was_started_in(tmp_path, monkeypatch, named):
+    """A child runs in the shot's folder, where a relative path would lead elsewhere."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "shot").mkdir()
+    script(tmp_path / "bin/tsn", "import os; print(os.getcwd())")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    child = command.Child(named, tmp_path / "shot/a.yaml", device="cpu")
+    wait_for(lambda: list(child.events()) or child.ended)
+    child.finish()
+    assert command.ask(named).strip() == str(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

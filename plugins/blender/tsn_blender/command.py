@@ -38,17 +38,22 @@ def not_found(command: str) -> Failed:
     return Failed(f"The command {command!r} can't be started.", "Set its path in the preferences, or in TSN_COMMAND.")
 
 
-def require(command: str) -> None:
-    """Raise Failed where there is no such command, before hours are spent on what it shall read."""
-    if shutil.which(command) is None:
+def found(command: str) -> str:
+    """Where the command is, whatever folder it will run in. Raises Failed where there is none.
+
+    A path that starts nowhere, as bin/tsn does, starts in the folder that the host was started in.
+    """
+    path = shutil.which(os.path.expanduser(command))
+    if path is None:
         raise not_found(command)
+    return os.path.abspath(path)
 
 
 def ask(command: str, *words: str, seconds: float = 120) -> str:
     """Run a short command and return what it printed. Raises Failed."""
     try:
         done = subprocess.run(
-            [command, *words],
+            [found(command), *words],
             env=environment(),
             capture_output=True,
             text=True,
@@ -80,7 +85,7 @@ class Child:
     """`tsn render SHOT --json`, running."""
 
     def __init__(self, command: str, shot: Path, *, device: str, sets: Sequence[str] = ()) -> None:
-        words = [command, "render", str(shot), "--json", "--device", device]
+        words = [found(command), "render", str(shot), "--json", "--device", device]
         words += [word for one in sets for word in ("--set", one)]
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (read at its end)
         try:

@@ -69,7 +69,7 @@ class Job:
     def _run(self):
         node, scene = self._node()
         export.require(node, scene)
-        command.require(prefs.get().command)
+        command.found(prefs.get().command)
         settings = node.node_tree.tsn
         _style(settings)
         wanted = [scene.frame_current] if self.preview else list(settings.frames(scene))

@@ -113,7 +113,7 @@ def _write_input(node: Any, wanted: list[int], *, preview: bool) -> Path:
     """Write the node's input as EXR and the shot file beside it, and return its path. Raises Failed, OSError."""
     if node.input(0) is None:
         raise command.Failed("Nothing is connected to the node's input.")
-    command.require(executable())
+    command.found(executable())
     _style(node)
     home = _home(node, preview=preview)
     (home / "plate").mkdir(parents=True, exist_ok=True)
