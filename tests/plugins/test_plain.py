@@ -253,6 +253,17 @@ def test_events_are_heard_while_it_runs(tmp_path):
     assert heard == ["start", "frame"]
 
 
+def test_a_line_that_cannot_be_read_ends_nothing(tmp_path):
+    """Letters of another encoding, and half a line of one that was killed."""
+    text = 'import sys; sys.stdout.buffer.write(b\'W\\xfcrfel\\n{"kind": "end"}\\n{"kind": "fra\')'
+    child = command.Child(script(tmp_path / "tsn", text), tmp_path / "a.yaml", device="cpu")
+    heard = []
+    wait_for(lambda: heard.extend(event["kind"] for event in child.events()) or child.ended)
+    child.finish()
+    assert heard == ["end"]
+    assert "fel" in command.ask(str(tmp_path / "tsn"))
+
+
 def test_a_child_that_will_not_end_is_killed_with_its_children(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "GRACE", 0.5)
     text = (

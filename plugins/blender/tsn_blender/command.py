@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ def ask(command: str, *words: str, seconds: float = 120) -> str:
             env=environment(),
             capture_output=True,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=seconds,
             stdin=subprocess.DEVNULL,
         )
@@ -81,12 +83,20 @@ def explained(stderr: str, code: int) -> str:
     return f"tsn ended with code {code}: {last}"
 
 
+def _event(line: str) -> Mapping[str, Any] | None:
+    """What a line reports; None for one that is no event, or half of one: tsn may be killed while it writes."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
+
+
 class Child:
     """`tsn render SHOT --json`, running."""
 
-    def __init__(self, command: str, shot: Path, *, device: str, sets: Sequence[str] = ()) -> None:
+    def __init__(self, command: str, shot: Path, *, device: str) -> None:
         words = [found(command), "render", str(shot), "--json", "--device", device]
-        words += [word for one in sets for word in ("--set", one)]
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (read at its end)
         try:
             self._process = subprocess.Popen(
@@ -98,6 +108,7 @@ class Child:
                 stderr=self._stderr,
                 text=True,
                 encoding="utf-8",
+                errors="replace",
                 start_new_session=os.name == "posix",
             )
         except OSError:
@@ -126,8 +137,8 @@ class Child:
                 return
             if line is None:
                 self._ended = True
-            elif line.startswith("{"):
-                yield json.loads(line)
+            elif (event := _event(line)) is not None:
+                yield event
 
     @property
     def ended(self) -> bool:
