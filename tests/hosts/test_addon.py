@@ -169,6 +169,15 @@ def test_a_preview_paints_one_frame(version: str, empty: Path) -> None:
     np.testing.assert_array_equal(rendered(empty, "full", 3), rendered(empty, "input", 3))
 
 
+def test_a_folder_may_be_called_anything_an_artist_calls_one(version: str, style: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Würfel {v2} & 50% Größe"
+    folder.mkdir()
+    shutil.copy(style, folder)
+    run(version, "preview", folder)
+    ours = rgba(folder / "tsn/sh010/preview/styled/sh010.0002.exr", "Composite.Combined")
+    np.testing.assert_array_equal(rendered(folder, "full", 2)[..., :3], ours[..., :3])
+
+
 def test_a_matte_keeps_paint_on_its_object(version: str, empty: Path) -> None:
     run(version, "matte", empty)
     change = np.abs(rendered(empty, "full", 1) - rendered(empty, "input", 1))[..., :3].max(-1)

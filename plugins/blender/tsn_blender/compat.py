@@ -114,6 +114,11 @@ def set_multilayer(image_format):
         image_format.use_exr_interleave = True
 
 
+def literal(path):
+    """A path to write to, letter by letter: from 4.5 on braces in one would be filled in."""
+    return path.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5, 0) else path
+
+
 def curves(owner):
     """The F-curves of a data-block's action."""
     data = owner.animation_data

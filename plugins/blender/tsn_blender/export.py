@@ -121,7 +121,7 @@ def _settings(scene, path):
     form = {name: getattr(image, name) for name in forms if hasattr(image, name)}
     space = image.linear_colorspace_settings.name
     try:
-        render.filepath = str(path)
+        render.filepath = compat.literal(str(path))
         render.use_compositing, render.use_sequencer = True, False
         render.use_stamp = False  # it would be burnt into the plate, and painted
         render.use_file_extension = render.use_overwrite = True

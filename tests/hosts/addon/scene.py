@@ -96,7 +96,9 @@ def picture(name, frame):
     if hasattr(form, "media_type"):
         form.media_type = "IMAGE"
     form.file_format, form.color_depth, form.color_mode = "OPEN_EXR", "32", "RGBA"
-    scene.render.filepath = str(FOLDER / f"{name}.{frame:04d}.exr")
+    path = str(FOLDER / f"{name}.{frame:04d}.exr")
+    braces = bpy.app.version >= (4, 5, 0)  # they stand for themselves only when they are doubled
+    scene.render.filepath = path.replace("{", "{{").replace("}", "}}") if braces else path
     bpy.ops.render.render(write_still=True)
 
 
