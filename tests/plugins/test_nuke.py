@@ -302,7 +302,7 @@ def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch
     assert told().startswith("Can't write /sys/tsn: ")
     node["tsn_folder"].setValue(str(tmp_path / "tsn"))
     node["tsn_file"].setValue("/none.safetensors")
-    assert told() == "There is no file at /none.safetensors."
+    assert told() == "There is no style at /none.safetensors."
     node["tsn_source"].setValue("Shipped")
     with monkeypatch.context() as without:
         without.setenv("TSN_COMMAND", "/no/tsn")

@@ -102,6 +102,20 @@ def test_no_name_breaks_out_of_its_line(tmp_path, name):
     assert written(tmp_path, matte=("CryptoObject", [name])).matte.names == (name,)
 
 
+def test_the_file_of_a_style(tmp_path, monkeypatch):
+    """A number behind an ONNX file is a style in it; no other colon is, on Windows neither."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.onnx", r"C:\x\net.onnx", "a.SAFETENSORS", "painting:12", "a.txt"):
+        Path(name).touch()
+    for name in ("net.onnx", "net.onnx:19", r"C:\x\net.onnx:19", r"C:\x\net.onnx", "a.SAFETENSORS"):
+        assert shotfile.style_fault(name, painting=False) is None, name
+    assert shotfile.style_fault("painting:12", painting=True) is None
+    assert shotfile.style_fault("net.onnx:x", painting=False) == "There is no style at net.onnx:x."
+    assert shotfile.style_fault("", painting=True) == "There is no painting at an empty path."
+    told = shotfile.style_fault("a.txt", painting=False)
+    assert told == "a.txt is no style: choose a .safetensors or .onnx file."
+
+
 def test_one_frame_is_a_range_too(tmp_path):
     assert written(tmp_path, last=1).frames == "1"
 

@@ -6,7 +6,6 @@ A job holds no Blender data between two steps: undo and loading a file move it. 
 """
 
 import os
-import re
 import time
 from pathlib import Path
 
@@ -151,9 +150,8 @@ def _export(node, scene, number, path):
 def _style(settings):
     """(style as tsn calls it, whether it is a painting). Raises Failed where its file is not there."""
     style, painting = settings.painter()
-    file = re.sub(r":\d+\Z", "", style)  # net.onnx:19 is one style of several
-    if settings.source != "STYLE" and not Path(file).is_file():
-        raise Failed(f"There is no {'painting' if painting else 'style'} at {style or 'an empty path'}.")
+    if settings.source != "STYLE" and (fault := shotfile.style_fault(style, painting=painting)):
+        raise Failed(fault)
     return style, painting
 
 

@@ -5,6 +5,7 @@ thing, and what is left of the node in a frozen file (see `freeze`).
 """
 
 import contextlib
+import os
 import uuid
 
 import bpy
@@ -89,7 +90,7 @@ class TSNSettings(bpy.types.PropertyGroup):
         if self.source == "STYLE":
             return self.style_name, False
         path = self.file if self.source == "FILE" else self.painting
-        return bpy.path.abspath(path), self.source == "PAINTING"
+        return os.path.abspath(bpy.path.abspath(path)) if path else "", self.source == "PAINTING"
 
     def key(self):
         """All that the paint depends on; not the range, nor where it is written."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,18 @@ def text(shot: Shot) -> str:
         invert = ", invert: true" if shot.invert else ""
         lines.append(f"matte: {{cryptomatte: {_quoted(layer)}, names: {_quoted(list(names))}{invert}}}")
     return "\n".join(lines) + "\n"
+
+
+def style_fault(style: str, *, painting: bool) -> str | None:
+    """Why a style's or painting's file can't be painted like, as a sentence; None where it can."""
+    kind = "painting" if painting else "style"
+    # net.onnx:19 is one style of several; a painting may be called anything.
+    file = style if painting else re.sub(r"(?<=\.onnx):\d+\Z", "", style, flags=re.IGNORECASE)
+    if not os.path.isfile(file):
+        return f"There is no {kind} at {style or 'an empty path'}."
+    if not painting and not file.lower().endswith((".safetensors", ".onnx")):
+        return f"{style} is no style: choose a .safetensors or .onnx file."
+    return None
 
 
 def write(shot: Shot, path: Path) -> None:

@@ -7,7 +7,6 @@ Nuke's own progress bar, and hands the result over in the main thread. Without a
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -132,9 +131,8 @@ def _style(node: Any) -> str:
     """The style as tsn calls it. Raises Failed where its file is not there."""
     source = _value(node, "source")
     style = str(_value(node, "style")) if source == "Shipped" else node[KNOBS + "file"].evaluate() or ""
-    file = re.sub(r":\d+\Z", "", style)  # net.onnx:19 is one style of several
-    if source != "Shipped" and not os.path.isfile(file):
-        raise command.Failed(f"There is no {source.lower()} at {style or 'an empty path'}.")
+    if source != "Shipped" and (fault := shotfile.style_fault(style, painting=source == "Painting")):
+        raise command.Failed(fault)
     return style
 
 

@@ -237,6 +237,10 @@ def case_faults():
     settings.file = "//none.safetensors"
     found.append(told())
     assert "There is no style at" in found[-1], found
+    (FOLDER / "picture.png").touch()
+    settings.file = "//picture.png"
+    assert "picture.png is no style: choose a .safetensors or .onnx file." in told()
+    settings.file = "//style.safetensors"
     assert not (FOLDER / "tsn").exists()  # both are said before anything is rendered
     (FOLDER / "damaged.safetensors").write_bytes(b"not weights")
     settings.file = "//damaged.safetensors"
