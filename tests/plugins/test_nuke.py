@@ -304,9 +304,19 @@ def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch
     node["tsn_file"].setValue("/none.safetensors")
     assert told() == "There is no style at /none.safetensors."
     node["tsn_source"].setValue("Shipped")
+    node["tsn_basename"].setValue("take {2}")
+    assert told() == "Files can't be called 'take {2}': '{' has a meaning of its own in paths. Change the node's name."
+    node["tsn_basename"].setValue("stylize")
+    node["tsn_folder"].setValue(str(tmp_path / "take #2"))
+    assert "'#' in " in told() and "would be taken for a frame's number" in status(node)
+    node["tsn_folder"].setValue(str(tmp_path / "tsn"))
     with monkeypatch.context() as without:
         without.setenv("TSN_COMMAND", "/no/tsn")
         assert "can't be started" in told()
+    (tmp_path / "tsn/stylize").mkdir(parents=True)
+    (tmp_path / "tsn/stylize/styled").touch()
+    assert told() == f"Can't write {tmp_path}/tsn/stylize/styled: File exists. Choose another folder on the node."
+    (tmp_path / "tsn/stylize/styled").unlink()
     assert not list((tmp_path / "tsn").rglob("*.exr"))  # all this is said before anything is rendered
 
     def broken(path, number, write):

@@ -102,6 +102,47 @@ def test_no_name_breaks_out_of_its_line(tmp_path, name):
     assert written(tmp_path, matte=("CryptoObject", [name])).matte.names == (name,)
 
 
+@pytest.mark.parametrize("letter", [chr(code) for code in (*range(32, 127), *map(ord, "äßЖ漢"))])
+def test_a_name_that_is_taken_is_read_back_as_it_is(tmp_path, letter):
+    name = f"a{letter}b"
+    if shotfile.name_fault(name) is None:
+        shot = written(tmp_path, plate=f"plate/{name}.####.exr", output=f"styled/{name}.####.exr")
+        assert shot.plate == str(tmp_path / f"plate/{name}.####.exr")
+    else:
+        assert letter in '/\\:*?"<>|#@%${}'
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "has no name"), ("a/b", "'/' has a meaning"), ("a\nb", "'\\n' has a meaning"), (".a", "begins or ends"),
+        ("a ", "begins or ends"), ("_show", "tsn would take _show.yaml"), ("_Sequence", "tsn would take"),
+    ],
+)  # fmt: skip
+def test_a_name_that_cannot_be_used_is_refused_by_name(name, told):
+    assert told in shotfile.name_fault(name)
+
+
+def test_a_folder_that_cannot_be_used_is_refused_by_name(tmp_path):
+    assert shotfile.folder_fault(str(tmp_path / "50% of {it} & more")) is None
+    assert "does not say where it begins" in shotfile.folder_fault("tsn")
+    for bad in ("v#1", "me@studio", "a%04d", "$F4"):
+        assert "would be taken for a frame's number" in shotfile.folder_fault(str(tmp_path / bad))
+
+
+def test_where_nothing_can_be_written_is_told_by_name(tmp_path):
+    shotfile.prepare(tmp_path / "a/b")
+    assert sorted(path.name for path in (tmp_path / "a/b").iterdir()) == ["plate", "styled"]
+    assert list((tmp_path / "a/b/styled").iterdir()) == []
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/styled").touch()
+    with pytest.raises(OSError, match="styled"):
+        shotfile.prepare(tmp_path / "c")
+    with pytest.raises(OSError) as refused:
+        shotfile.prepare(Path("/sys/tsn"))
+    assert refused.value.filename == "/sys/tsn"
+
+
 def test_the_file_of_a_style(tmp_path, monkeypatch):
     """A number behind an ONNX file is a style in it; no other colon is, on Windows neither."""
     monkeypatch.chdir(tmp_path)

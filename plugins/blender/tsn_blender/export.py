@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bpy
 
-from . import compat, exr, tree
+from . import compat, exr, shotfile, state, tree
 from .command import Failed
 
 PASSES = ("use_pass_z", "use_pass_vector", "use_pass_cryptomatte_object")
@@ -25,6 +25,14 @@ def require(node, scene):
     if not bpy.data.filepath:
         raise Failed("Save the file first: the frames go beside it.")
     settings = node.node_tree.tsn
+    home = state.folder(settings)
+    fault = shotfile.name_fault(settings.basename) or shotfile.folder_fault(str(home))
+    if fault:
+        raise Failed(fault)
+    for other in (one for each in bpy.data.scenes for one in tree.of_scene(each)):
+        theirs = other.node_tree.tsn
+        if theirs.uid != settings.uid and state.folder(theirs) == home:
+            raise Failed(f"The node {other.name!r} writes to {home} too.", "Give one of the two another name.")
     if settings.matte_object:
         if tree.render_layers(node, scene) is None:
             raise Failed("A matte by object needs a Render Layers node upstream.")

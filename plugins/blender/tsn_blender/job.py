@@ -74,10 +74,10 @@ class Job:
         wanted = [scene.frame_current] if self.preview else list(settings.frames(scene))
         home = state.folder(settings) / ("preview" if self.preview else "")
         name = settings.basename
+        shotfile.prepare(home)
         if not self.preview:
             state.begin(settings)
         digest = state.digest(node, scene)
-        (home / "plate").mkdir(parents=True, exist_ok=True)
         self.total = len(wanted)
         for number in wanted:
             node, scene = self._node()

@@ -12,6 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+NOT_IN_NAMES = '/\\:*?"<>|#@%${}'
+"""Mean something in a path: to the system, or as a frame's number, a token or a variable."""
+FRAME_NUMBER = re.compile(r"#|@|%(0\d+)?d|\$F")
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -64,6 +68,41 @@ def text(shot: Shot) -> str:
         invert = ", invert: true" if shot.invert else ""
         lines.append(f"matte: {{cryptomatte: {_quoted(layer)}, names: {_quoted(list(names))}{invert}}}")
     return "\n".join(lines) + "\n"
+
+
+def name_fault(name: str) -> str | None:
+    """Why the files of a node can't be called so, as a sentence; None where they can."""
+    if not name:
+        return "The node has no name to call its files by."
+    bad = next((letter for letter in name if letter in NOT_IN_NAMES or not letter.isprintable()), None)
+    if bad:
+        return f"Files can't be called {name!r}: {bad!r} has a meaning of its own in paths. Change the node's name."
+    if name[0] in ". " or name[-1] in ". ":
+        return f"Files can't be called {name!r}, which begins or ends with a dot or a space. Change the node's name."
+    if name.lower() in ("_show", "_sequence"):
+        return f"tsn would take {name}.yaml for what many shots share. Change the node's name."
+    return None
+
+
+def folder_fault(folder: str) -> str | None:
+    """Why a node can't have its files there, as a sentence; None where it can."""
+    if not os.path.isabs(folder):
+        return f"The folder {folder!r} does not say where it begins. Choose another folder on the node."
+    if number := FRAME_NUMBER.search(folder):
+        return f"{number[0]!r} in {folder} would be taken for a frame's number. Choose another folder on the node."
+    return None
+
+
+def prepare(home: Path) -> None:
+    """Make the folders of a shot, and try to write there before anything is rendered. Raises OSError."""
+    for folder in (home, home / "plate", home / "styled"):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".tsn-{os.getpid()}"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def style_fault(style: str, *, painting: bool) -> str | None:

@@ -104,7 +104,11 @@ def _home(node: Any, *, preview: bool) -> Path:
     folder = node[KNOBS + "folder"].evaluate()
     if not folder or not os.path.isabs(folder):
         raise command.Failed("Save the script first, or choose a folder on the node.")
-    home = Path(folder) / str(_value(node, "basename"))
+    name = str(_value(node, "basename"))
+    home = Path(folder) / name
+    fault = shotfile.name_fault(name) or shotfile.folder_fault(str(home))
+    if fault:
+        raise command.Failed(fault)
     return home / "preview" if preview else home
 
 
@@ -115,7 +119,7 @@ def _write_input(node: Any, wanted: list[int], *, preview: bool) -> Path:
     command.found(executable())
     _style(node)
     home = _home(node, preview=preview)
-    (home / "plate").mkdir(parents=True, exist_ok=True)
+    shotfile.prepare(home)
     write = node.node("TSNWrite")
     write["file"].setValue(f"{(home / 'plate').as_posix()}/{_value(node, 'basename')}.%04d.exr")
     # Half floats would destroy Cryptomatte's ids.

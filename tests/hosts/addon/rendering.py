@@ -241,7 +241,28 @@ def case_faults():
     settings.file = "//picture.png"
     assert "picture.png is no style: choose a .safetensors or .onnx file." in told()
     settings.file = "//style.safetensors"
-    assert not (FOLDER / "tsn").exists()  # both are said before anything is rendered
+    settings.basename = "take/2"
+    assert told() == "Files can't be called 'take/2': '/' has a meaning of its own in paths. Change the node's name."
+    settings.basename, settings.folder = "sh010", "//take #2"
+    assert "'#' in " in told()
+    settings.folder = "tsn"
+    assert "does not say where it begins" in told()
+    settings.folder = "//tsn"
+    tree = node.id_data
+    other = add_node(scene, tree)
+    assert refused(bpy.ops.tsn.render, uid=settings.uid) == (
+        f"The node '{other.name}' writes to {FOLDER / 'tsn/sh010'} too. Give one of the two another name."
+    )
+    tree.nodes.remove(other)
+    from tsn_blender import compat
+
+    tree.links.new(node.outputs["Image"], compat.final_input(tree))
+    assert not (FOLDER / "tsn").exists()  # all this is said before anything is rendered
+    (FOLDER / "tsn/sh010").mkdir(parents=True)
+    (FOLDER / "tsn/sh010/styled").touch()
+    assert told().startswith(f"Can't write {FOLDER / 'tsn/sh010/styled'}: ")
+    assert list((FOLDER / "tsn/sh010/plate").iterdir()) == []  # so is this
+    (FOLDER / "tsn/sh010/styled").unlink()
     (FOLDER / "damaged.safetensors").write_bytes(b"not weights")
     settings.file = "//damaged.safetensors"
     found.append(told())
@@ -272,8 +293,6 @@ def case_faults():
     bpy.ops.wm.read_homefile(use_empty=True)
     assert "no TSN Stylize node" in refused(bpy.ops.tsn.render)
     assert "no TSN Stylize node" in refused(bpy.ops.tsn.render_all)
-    from tsn_blender import compat
-
     add_node(bpy.context.scene, compat.new_scene_tree(bpy.context.scene))
     assert refused(bpy.ops.tsn.render) == "Save the file first: the frames go beside it."
     print("\n".join(found))
