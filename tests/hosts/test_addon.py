@@ -169,6 +169,17 @@ def test_a_preview_paints_one_frame(version: str, empty: Path) -> None:
     np.testing.assert_array_equal(rendered(empty, "full", 3), rendered(empty, "input", 3))
 
 
+def test_a_scene_that_renders_every_second_frame_is_painted_so(version: str, empty: Path) -> None:
+    run(version, "every_second", empty)
+    assert yaml.safe_load((empty / "tsn/sh010/sh010.yaml").read_text())["frames"] == "1-9x2"
+    names = [f"sh010.{number:04d}.exr" for number in (1, 3, 5, 7, 9)]
+    for folder in ("plate", "styled"):
+        assert sorted(path.name for path in (empty / "tsn/sh010" / folder).iterdir()) == names
+    np.testing.assert_array_equal(rendered(empty, "full", 2), rendered(empty, "input", 2))
+    np.testing.assert_array_equal(rendered(empty, "full", 7)[..., :3], styled(empty, 7)[..., :3])
+    assert np.abs(rendered(empty, "full", 7) - rendered(empty, "input", 7)).max() > 0.05
+
+
 def test_a_folder_may_be_called_anything_an_artist_calls_one(version: str, style: Path, tmp_path: Path) -> None:
     folder = tmp_path / "Würfel {v2} & 50% Größe"
     folder.mkdir()

@@ -13,6 +13,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
+from tsn.frames import parse as parse_frames
 from tsn.shot.load import load as load_shot
 from tsn.style.weights import bundled
 
@@ -66,8 +67,7 @@ def test_every_shipped_style_has_a_thumbnail():
 SHOT = {
     "plate": "plate/a.####.exr",
     "output": "styled/a.####.exr",
-    "first": 1,
-    "last": 3,
+    "frames": "1-3",
     "colour": "lin_rec709",
     "style": "tarascon",
     "painting": False,
@@ -158,7 +158,7 @@ def test_the_file_of_a_style(tmp_path, monkeypatch):
 
 
 def test_one_frame_is_a_range_too(tmp_path):
-    assert written(tmp_path, last=1).frames == "1"
+    assert written(tmp_path, frames="1").frames == "1"
 
 
 @pytest.mark.parametrize("colours", ["painting", "plate"])
@@ -173,6 +173,19 @@ def test_a_painting_is_asked_for_as_adain(tmp_path, colours):
 def test_runs_and_their_names():
     assert frames.runs([3, 1, 2, 7, 9, 8, 20]) == [(1, 3), (7, 9), (20, 20)]
     assert frames.named([3, 1, 2, 20]) == "1-3, 20"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ([1, 3, 5, 7], "1-7x2"), ([-5, -1, 3], "-5-3x4"), ([1, 2, 3, 5, 7], "1-3, 5, 7"), ([1, 3], "1, 3"), ([4], "4"),
+        ([1, 2], "1-2"), ([1, 5, 6, 7, 20, 30, 40, 41], "1, 5-7, 20-40x10, 41"), ([], ""),
+    ],
+)  # fmt: skip
+def test_a_stepped_range_is_named_as_tsn_reads_it(numbers, told):
+    assert frames.named(numbers) == told
+    if numbers:
+        assert list(parse_frames(told)) == numbers
 
 
 def test_frames_on_disk(tmp_path):

@@ -83,12 +83,12 @@ def _last(error):
 
 @contextlib.contextmanager
 def _frame_shown(scene, number):
-    before = scene.frame_current
+    before, between = scene.frame_current, scene.frame_subframe
     scene.frame_set(number)
     try:
         yield
     finally:
-        scene.frame_set(before)
+        scene.frame_set(before, subframe=between)
 
 
 @contextlib.contextmanager

@@ -21,9 +21,26 @@ def runs(frames: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
+def stepped(frames: Iterable[int]) -> list[tuple[int, int, int]]:
+    """Ascending (first, last, step) of evenly spaced frames: at least three with a gap between them, or neighbours."""
+    left = sorted(set(frames))
+    found: list[tuple[int, int, int]] = []
+    while left:
+        step = left[1] - left[0] if len(left) > 1 else 1
+        length = 1
+        while length < len(left) and left[length] - left[length - 1] == step:
+            length += 1
+        if length == 2 and step > 1:
+            length = 1
+        found.append((left[0], left[length - 1], step if length > 1 else 1))
+        left = left[length:]
+    return found
+
+
 def named(frames: Iterable[int]) -> str:
-    """Such as 1001-1020, 1024."""
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs(frames))
+    """Such as 1001-1020, 1024, or 1001-1049x2 for every second one; tsn reads it as a range."""
+    spans = stepped(frames)
+    return ", ".join(str(a) if a == b else f"{a}-{b}" + (f"x{step}" if step > 1 else "") for a, b, step in spans)
 
 
 def on_disk(folder: Path, name: str) -> set[int]:

@@ -58,7 +58,9 @@ class TSNSettings(bpy.types.PropertyGroup):
         ],
         **STILL,
     )
-    scene_range: BoolProperty(name="Scene range", default=True, description="Paint the scene's frames", **STILL)
+    scene_range: BoolProperty(
+        name="Scene range", default=True, description="Paint the frames that the scene renders", **STILL
+    )
     frame_start: IntProperty(name="Start", default=1, **STILL)
     frame_end: IntProperty(name="End", default=250, **STILL)
     window: IntProperty(
@@ -82,7 +84,7 @@ class TSNSettings(bpy.types.PropertyGroup):
     def frames(self, scene):
         """The frames to paint, ascending."""
         if self.scene_range:
-            return range(scene.frame_start, scene.frame_end + 1)
+            return range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
         return range(self.frame_start, self.frame_end + 1)
 
     def painter(self):

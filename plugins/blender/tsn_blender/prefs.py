@@ -65,7 +65,7 @@ def _device(chosen, folder, style):
     finally:
         bpy.data.images.remove(image)
     shot = shotfile.Shot(
-        plate="check.####.exr", output="out/check.####.exr", first=1, last=1, colour="lin_rec709", style=style,
+        plate="check.####.exr", output="out/check.####.exr", frames="1", colour="lin_rec709", style=style,
         painting=False, window=0,
     )  # fmt: skip
     shotfile.write(shot, folder / "check.yaml")

@@ -102,7 +102,11 @@ def _image(node, path):
 
 def expression(frames):
     """True on these frames; simple enough for Blender's own evaluator, so it runs where scripts may not."""
-    return " or ".join(f"(frame >= {first} and frame <= {last})" for first, last in ranges.runs(frames))
+    spans = []
+    for first, last, step in ranges.stepped(frames):
+        every = f" and fmod(frame - {first}, {step}) == 0" if step > 1 else ""
+        spans.append(f"(frame >= {first} and frame <= {last}{every})")
+    return " or ".join(spans)
 
 
 def _drive(tree, text):

@@ -23,6 +23,7 @@ class Shot:
 
     Attributes:
         plate: pattern of the exported frames, relative to the shot file; `output` too.
+        frames: the range, as `frames.named` writes it.
         layer: the layer to paint, where the plate has several.
         style: a bundled name, a .safetensors or .onnx file, or a painting (`painting` says which of the two).
         colours: `painting` or `plate`: whose colours a painting is painted in.
@@ -32,8 +33,7 @@ class Shot:
 
     plate: str
     output: str
-    first: int
-    last: int
+    frames: str
     colour: str
     style: str
     painting: bool
@@ -53,7 +53,7 @@ def text(shot: Shot) -> str:
         "version: 1",
         f"plate: {_quoted(shot.plate)}",
         *([f"layer: {_quoted(shot.layer)}"] if shot.layer else []),
-        f"frames: {_quoted(str(shot.first) if shot.first == shot.last else f'{shot.first}-{shot.last}')}",
+        f"frames: {_quoted(shot.frames)}",
         f"output: {_quoted(shot.output)}",
         f"colour: {{input: {_quoted(shot.colour)}}}",
         f"style: {_mapping(painted)}",

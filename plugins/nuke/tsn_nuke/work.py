@@ -148,8 +148,7 @@ def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> P
     shot = shotfile.Shot(
         plate=f"plate/{name}.####.exr",
         output=f"styled/{name}.####.exr",
-        first=wanted[0],
-        last=wanted[-1],
+        frames=frames.named(wanted),
         colour=str(_value(node, "colour")),
         style=_style(node),
         painting=source == "Painting",

@@ -80,6 +80,23 @@ def case_colour_config():
     assert trees == [], trees
 
 
+def case_every_second():
+    """The scene renders every second frame: those are painted, and nothing is lost between them."""
+    scene, node = set_up(1, 9)
+    scene.frame_step = 2
+    scene.frame_set(2, subframe=0.25)
+    assert bpy.ops.tsn.render() == {"FINISHED"}
+    assert scene.frame_current_final == 2.25, scene.frame_current_final
+    assert status(scene) == "5 of 5 frames", status(scene)
+    driver = node.node_tree.animation_data.drivers[0].driver
+    assert driver.is_simple_expression and driver.expression.startswith("(frame >= 1 and frame <= 9 and "), driver
+    for frame in (2, 7):
+        picture("full", frame)
+    only(scene).mute = True
+    for frame in (2, 7):
+        picture("input", frame)
+
+
 def case_matte():
     """A matte by Cryptomatte object; the passes it needs are switched on for the export only."""
     scene, node = set_up()
