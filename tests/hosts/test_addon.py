@@ -149,7 +149,7 @@ def test_the_plate_is_half_float_with_vectors_and_the_shot_file_stands_alone(pai
     assert 1 < width < 20  # the cube moves some pixels a frame
     assert np.abs(plate["ViewLayer.Vector.Z"]).max() > 1
     shot = yaml.safe_load((painted / "tsn/sh010/sh010.yaml").read_text())
-    assert shot["style"] == {"model": "../../style.safetensors"}
+    assert shot["style"] == {"model": "../../style.safetensors", "strength": 1}
     assert shot["flow"]["vectors"]["layer"] == "ViewLayer.Vector"
     moved = tmp_path / "elsewhere"
     shutil.copytree(painted, moved)

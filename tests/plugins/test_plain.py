@@ -95,6 +95,30 @@ def test_a_shot_file_says_what_the_node_asks(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
+SHOW = """version: 1
+layer: beauty
+frames: 1-100
+colour: {input: acescct, highlights: soft}
+style: {adain: other.png, colours: plate, strength: 0.3, scale: 0.5}
+flow: {method: vectors, vectors: {layer: ViewLayer.Vector, convention: nuke}}
+temporal: {window: 2, detail: 0.5}
+matte: {cryptomatte: CryptoAsset, names: [set], invert: true}
+"""
+
+
+def test_what_the_node_shows_is_no_show_files_to_change(tmp_path):
+    (tmp_path / "_show.yaml").write_text(SHOW)
+    shot = written(tmp_path)
+    assert (shot.layer, shot.frames, shot.colour.input, shot.temporal.window) == (None, "1-3", "lin_rec709", 4)
+    assert (shot.style.model, shot.style.adain, shot.style.colours) == ("tarascon", None, "painting")
+    assert shot.style.strength.at(1) == 1  # the compositor mixes it
+    assert (shot.flow.method, shot.flow.vectors, shot.matte) == ("auto", None, None)
+    shot = written(tmp_path, matte=("CryptoObject", ["cube"]), vectors=("ViewLayer.Vector", "blender"), invert=False)
+    assert (shot.matte.cryptomatte, shot.matte.names, shot.matte.invert) == ("CryptoObject", ("cube",), False)
+    assert shot.flow.vectors.convention == "blender"
+    assert (shot.style.scale, shot.temporal.detail.at(1), shot.colour.highlights) == (0.5, 0.5, "soft")  # no knobs
+
+
 @pytest.mark.parametrize(
     "name", ['a "quoted" name', "a: b", "# no comment", "{brace", "Würfel", "back\\slash", "-1", "yes"]
 )

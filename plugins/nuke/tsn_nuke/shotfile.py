@@ -46,27 +46,30 @@ class Shot:
 
 
 def text(shot: Shot) -> str:
-    """The YAML. Strings are written as JSON, which YAML reads, so no name can break out of its line."""
+    """The YAML. Strings are written as JSON, which YAML reads, so no name can break out of its line.
+
+    All that the node shows is stated, what it lacks as null: a _show.yaml above may say otherwise.
+    """
     painted = {"adain": shot.style, "colours": shot.colours} if shot.painting else {"model": shot.style}
+    vectors = matte = None
+    if shot.vectors:
+        vectors = {"layer": shot.vectors[0], "convention": shot.vectors[1]}
+    if shot.matte:
+        layer, names = shot.matte
+        matte = {"cryptomatte": layer, "names": list(names), "invert": shot.invert}
     lines = [
         "# Written by TSN Stylize. Strength is mixed in the compositor, so it can be keyed without painting again.",
         "version: 1",
-        f"plate: {_quoted(shot.plate)}",
-        *([f"layer: {_quoted(shot.layer)}"] if shot.layer else []),
-        f"frames: {_quoted(shot.frames)}",
-        f"output: {_quoted(shot.output)}",
-        f"colour: {{input: {_quoted(shot.colour)}}}",
-        f"style: {_mapping(painted)}",
-        f"temporal: {{window: {shot.window}}}",
+        f"plate: {_written(shot.plate)}",
+        f"layer: {_written(shot.layer)}",
+        f"frames: {_written(shot.frames)}",
+        f"output: {_written(shot.output)}",
+        f"colour: {_written({'input': shot.colour})}",
+        f"style: {_written({**painted, 'strength': 1})}",
+        f"flow: {_written({'method': 'auto', 'vectors': vectors})}",
+        f"temporal: {_written({'window': shot.window})}",
+        f"matte: {_written(matte)}",
     ]
-    if shot.vectors:
-        layer, convention = shot.vectors
-        vectors = f"{{layer: {_quoted(layer)}, convention: {convention}}}"
-        lines.append(f"flow: {{method: auto, vectors: {vectors}}}")
-    if shot.matte:
-        layer, names = shot.matte
-        invert = ", invert: true" if shot.invert else ""
-        lines.append(f"matte: {{cryptomatte: {_quoted(layer)}, names: {_quoted(list(names))}{invert}}}")
     return "\n".join(lines) + "\n"
 
 
@@ -128,9 +131,7 @@ def write(shot: Shot, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _quoted(value: object) -> str:
+def _written(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_written(one)}" for key, one in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _mapping(values: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{key}: {_quoted(value)}" for key, value in values.items()) + "}"
