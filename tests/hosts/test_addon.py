@@ -297,6 +297,7 @@ def test_after_a_render(version: str, shot: Path, case: str) -> None:
         "undo_while_painting",
         "open_while_painting",
         "shot_file",
+        "no_cryptomatte",
         "looks",
         "check",
         "draws",

@@ -289,6 +289,15 @@ def test_a_painting_and_whose_colours(node, tmp_path):
     assert shot["style"] == {"adain": str(painting), "colours": "plate", "strength": 1}
 
 
+def test_a_shot_file_says_what_its_plate_lacks(nuke, node, tmp_path):
+    node["tsn_shot_file"].execute()
+    written = f"Wrote {tmp_path}/tsn/stylize/stylize.yaml"
+    assert status(node) == f"{written}, whose plate lacks 1001-1003: press Render range"
+    node["tsn_render"].execute()
+    node["tsn_shot_file"].execute()
+    assert status(node) == written
+
+
 def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch):
     def told():
         sentence = refused(node["tsn_render"].execute)
@@ -326,6 +335,7 @@ def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch
     assert told() == "The input could not be rendered: Read1: no such file."
     node.setInput(0, None)
     assert told() == "Nothing is connected to the node's input."
+    assert refused(node["tsn_shot_file"].execute) == "Nothing is connected to the node's input."
     nuke.root()["name"].setValue("")
     node["tsn_folder"].setValue("[file dirname [value root.name]]/tsn")
     node.setInput(0, nuke.selected)

@@ -83,6 +83,8 @@ class Job:
             node, scene = self._node()
             with state.own_doing():
                 _export(node, scene, number, home / "plate" / f"{name}.{number:04d}.exr")
+            if not self.done:  # what the render lacks is told now, not after all frames
+                _layers(node, scene, home / "plate" / f"{name}.{number:04d}.exr")
             self.done += 1
             yield
         shot = write_shot(node, scene, home, wanted, window=0 if self.preview else None)
@@ -155,22 +157,26 @@ def _style(settings):
     return style, painting
 
 
+def _layers(node, scene, path):
+    """(layer to paint, vectors or None, matte or None) of an exported frame. Raises Failed where a matte is missing."""
+    shown, wanted = tree.render_layers(node, scene), node.node_tree.tsn.matte_object
+    layer, vectors, crypto = export.layers(path, shown)
+    if wanted and not crypto:
+        raise Failed(f"{scene.render.engine} renders no Cryptomatte for the matte.", "Render with Cycles or EEVEE.")
+    return layer, vectors, (crypto, [wanted]) if wanted else None
+
+
 def write_shot(node, scene, home, wanted, *, window=None):
     """Write the node's shot file beside its plate, and return its path. Raises Failed."""
     settings = node.node_tree.tsn
     name = settings.basename
+    missing = set(wanted) - frames.on_disk(home / "plate", name)
+    if missing:  # the first frame says which layers there are
+        raise Failed(f"{_frames(missing)} not exported yet to {home / 'plate'}.", "Press Render Range first.")
     style, painting = _style(settings)
     if settings.source != "STYLE" and Path(style).is_relative_to(bpy.path.abspath("//")):
         style = os.path.relpath(style, home)  # the project may be elsewhere on the farm
-    exported = sorted(frames.on_disk(home / "plate", name) & set(wanted))
-    layer, vectors, crypto = "Composite.Combined", None, None
-    shown = tree.render_layers(node, scene)
-    if exported:
-        layer, vectors, crypto = export.layers(home / "plate" / f"{name}.{exported[0]:04d}.exr", shown)
-    matte = None
-    if settings.matte_object:
-        crypto = crypto or f"{shown.layer if shown else 'ViewLayer'}.CryptoObject"
-        matte = (crypto, [settings.matte_object])
+    layer, vectors, matte = _layers(node, scene, home / "plate" / f"{name}.{min(wanted):04d}.exr")
     shot = shotfile.Shot(
         plate=f"plate/{name}.####.exr",
         output=f"styled/{name}.####.exr",

@@ -148,7 +148,7 @@ class TSN_OT_reload(Finding, bpy.types.Operator):
 
 
 class TSN_OT_shot_file(Finding, bpy.types.Operator):
-    """Write the shot file as the node is set now, and open it"""
+    """Write the shot file of the exported frames as the node is set now, and open it"""
 
     bl_idname = "tsn.shot_file"
     bl_label = "Open Shot File"

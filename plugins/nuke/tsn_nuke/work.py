@@ -54,8 +54,11 @@ def shot_file(node: Any) -> None:
     """Write the shot file as the node is set now."""
 
     def work() -> None:
-        path = _write_shot(node, _range(node), _home(node, preview=False), preview=False)
-        _tell(node, f"Wrote {path}")
+        wanted, home = _range(node), _home(node, preview=False)
+        path = _write_shot(node, wanted, home, preview=False)
+        missing = set(wanted) - frames.on_disk(home / "plate", str(_value(node, "basename")))
+        lacks = f", whose plate lacks {frames.named(missing)}: press Render range" if missing else ""
+        _tell(node, f"Wrote {path}{lacks}")
 
     _told(node, work)
 
@@ -114,8 +117,7 @@ def _home(node: Any, *, preview: bool) -> Path:
 
 def _write_input(node: Any, wanted: list[int], *, preview: bool) -> Path:
     """Write the node's input as EXR and the shot file beside it, and return its path. Raises Failed, OSError."""
-    if node.input(0) is None:
-        raise command.Failed("Nothing is connected to the node's input.")
+    _connected(node)
     command.found(executable())
     _style(node)
     home = _home(node, preview=preview)
@@ -131,6 +133,11 @@ def _write_input(node: Any, wanted: list[int], *, preview: bool) -> Path:
     return _write_shot(node, wanted, home, preview=preview)
 
 
+def _connected(node: Any) -> None:
+    if node.input(0) is None:
+        raise command.Failed("Nothing is connected to the node's input.")
+
+
 def _style(node: Any) -> str:
     """The style as tsn calls it. Raises Failed where its file is not there."""
     source = _value(node, "source")
@@ -141,8 +148,9 @@ def _style(node: Any) -> str:
 
 
 def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> Path:
+    _connected(node)
     name, source = str(_value(node, "basename")), _value(node, "source")
-    channels = node.input(0).channels() if node.input(0) is not None else []
+    channels = node.input(0).channels()
     layer = str(_value(node, "matte_layer"))
     names = [one.strip() for one in str(_value(node, "matte_names")).split(",") if one.strip()]
     shot = shotfile.Shot(

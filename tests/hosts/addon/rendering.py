@@ -196,9 +196,21 @@ def case_farm_renders():
 
 
 def case_shot_file():
-    set_up()
+    """It speaks of frames that are there, and of their layers: without them it would be a guess."""
+    _, node = set_up()
+    sentence = refused(bpy.ops.tsn.shot_file)
+    plate = FOLDER / "tsn/sh010/plate"
+    assert sentence == f"Frames 1-3 are not exported yet to {plate}. Press Render Range first."
+    assert node.node_tree.tsn.message == sentence
+    assert not (FOLDER / "tsn").exists()
+    assert bpy.ops.tsn.render() == {"FINISHED"}
+    (FOLDER / "tsn/sh010/sh010.yaml").unlink()
+    (plate / "sh010.0002.exr").rename(plate / "other")
+    assert "Frame 2 is not exported yet" in refused(bpy.ops.tsn.shot_file)
+    (plate / "other").rename(plate / "sh010.0002.exr")
     assert bpy.ops.tsn.shot_file() == {"FINISHED"}
-    assert (FOLDER / "tsn/sh010/sh010.yaml").is_file()
+    text = (FOLDER / "tsn/sh010/sh010.yaml").read_text()
+    assert '"ViewLayer.Vector"' in text and "matte: null" in text, text
 
 
 def case_cancel():
@@ -226,6 +238,34 @@ def case_cancel():
     done = len(list((FOLDER / "tsn/sh010/styled").glob("*.exr")))
     assert 2 <= done < 12, done
     assert status(scene).startswith(f"{done} of 12 frames"), status(scene)
+
+
+class Plain(bpy.types.RenderEngine):
+    """An engine that makes a picture and nothing more."""
+
+    bl_idname = "PLAIN"
+    bl_label = "Plain"
+    rendered = []  # noqa: RUF012 (the case looks at it)
+
+    def render(self, depsgraph):
+        scene = depsgraph.scene
+        self.rendered.append(scene.frame_current)
+        made = self.begin_result(0, 0, scene.render.resolution_x, scene.render.resolution_y)
+        self.end_result(made)
+
+
+def case_no_cryptomatte():
+    """A matte that the engine can't make is told after the first frame."""
+    scene, node = set_up(1, 3)
+    bpy.utils.register_class(Plain)
+    scene.render.engine = "PLAIN"
+    node.node_tree.tsn.matte_object = "cube"
+    sentence = refused(bpy.ops.tsn.render)
+    assert sentence == "PLAIN renders no Cryptomatte for the matte. Render with Cycles or EEVEE.", sentence
+    assert Plain.rendered == [1], Plain.rendered
+    node.node_tree.tsn.matte_object = ""
+    assert bpy.ops.tsn.render() == {"FINISHED"}
+    assert "vectors: null" in (FOLDER / "tsn/sh010/sh010.yaml").read_text()
 
 
 def alive(pid):
