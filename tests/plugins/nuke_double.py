@@ -204,7 +204,17 @@ class Node(_Main):
         return f"{self._parent.fullName()}.{self._name}" if isinstance(self._parent, Group) else self._name
 
     def setName(self, name: str) -> None:
+        """As Nuke does by default: a name that a neighbour has is counted up."""
+        stem = name.rstrip("0123456789")
+        number = int(name[len(stem) :] or 1)
+        taken = {one._name for one in (self._parent or _root)._children if one is not self}
+        while name in taken:
+            number += 1
+            name = f"{stem}{number}"
         self._name = name
+
+    def knobs(self) -> dict[str, Knob]:
+        return dict(self._knobs)
 
     def __getitem__(self, name: str) -> Knob:
         chosen = self._knobs.get("file_type")
@@ -247,7 +257,7 @@ class Group(Node):
         return next((one for one in self._children if one.name() == name), None)
 
 
-class _Root(Node):
+class _Root(Group):
     def firstFrame(self) -> int:
         return 1001
 
@@ -266,7 +276,7 @@ class _Nodes:
             if _context:
                 assert all(one in _context[-1]._children for one in node._inputs), "an input is in another group"
                 node._parent = _context[-1]
-                _context[-1]._children.append(node)
+            (node._parent or _root)._children.append(node)
             return node
 
         return make
@@ -295,6 +305,14 @@ def thisNode() -> Node:
 
 def root() -> _Root:
     return _root
+
+
+def allNodes(filter: str | None = None, group: Group | None = None, recurseGroups: bool = False) -> list[Node]:
+    found: list[Node] = []
+    for one in (group or _root)._children:
+        found += [one] if filter in (None, one.Class()) else []
+        found += allNodes(filter, one, True) if recurseGroups and isinstance(one, Group) else []
+    return found
 
 
 def frame() -> int:

@@ -58,6 +58,7 @@ def node(tsn_nuke, style):
     made["tsn_source"].setValue("File")
     made["tsn_file"].setValue(str(style))
     made["tsn_window"].setValue(1)
+    made["tsn_basename"].setValue("stylize")
     return made
 
 
@@ -184,6 +185,45 @@ def test_the_whole_way_with_the_real_tsn(nuke, node, tmp_path):
     node["tsn_reload"].execute()
     assert status(node) == "2 of 3 frames; 1002 missing, the input is shown there"
     assert mix["which"]._expression.endswith("((frame >= 1001 && frame <= 1001) || (frame >= 1003 && frame <= 1003))")
+
+
+def test_every_node_has_a_folder_of_its_own(nuke, tsn_nuke, node, style, tmp_path):
+    """Of two nodes of a script, of two alike in groups, and of two scripts beside each other."""
+
+    def another(**knobs):
+        made = tsn_nuke.create()
+        for name, value in ({"source": "File", "file": str(style), "window": 0, "last": 1001} | knobs).items():
+            made[f"tsn_{name}"].setValue(value)
+        return made
+
+    def painted(made):
+        made["tsn_render"].execute()
+        assert status(made) == "1 of 1 frame"
+        return Path(made.node("TSNRead")["file"].value())
+
+    first, second = another(), another()
+    assert (first.fullName(), second.fullName()) == ("TSN_Stylize2", "TSN_Stylize3")
+    group = nuke.nodes.Group(name="Shot1").begin()
+    nuke.selected = None
+    inside = another()
+    inside.setName("TSN_Stylize2")
+    group.end()
+    inside.setInput(0, first.input(0))
+    places = [painted(first), painted(second), painted(inside)]
+    nuke.root()["name"].setValue(str(tmp_path / "other.nk"))
+    places.append(painted(first))
+    assert places == [tmp_path / "tsn" / one for one in (
+        "comp/TSN_Stylize2/styled/TSN_Stylize2.%04d.exr",
+        "comp/TSN_Stylize3/styled/TSN_Stylize3.%04d.exr",
+        "comp/Shot1.TSN_Stylize2/styled/Shot1.TSN_Stylize2.%04d.exr",
+        "other/TSN_Stylize2/styled/TSN_Stylize2.%04d.exr",
+    )]  # fmt: skip
+    for made in (node, second):  # as after copying one that has a name
+        made["tsn_basename"].setValue("hero")
+    told = f"writes to {tmp_path}/tsn/hero too. Give one of the two another name."
+    assert refused(second["tsn_render"].execute) == f"The node TSN_Stylize1 {told}"
+    assert refused(node["tsn_reload"].execute) == f"The node TSN_Stylize3 {told}"
+    assert not (tmp_path / "tsn/hero").exists()
 
 
 def test_a_preview_paints_the_frame_that_is_shown(node, tmp_path):

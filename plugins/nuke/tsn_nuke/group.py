@@ -96,7 +96,7 @@ def _add_knobs(group: Any) -> None:
     group.addKnob(nuke.Boolean_Knob(KNOBS + "matte_invert", "matte: invert"))
     for name, label, text in (
         ("colour", "working space", working_space()),
-        ("basename", "name", "stylize"),
+        ("basename", "name (else the node's)", ""),
     ):
         text_knob(name, label, text)
     folder = nuke.File_Knob(KNOBS + "folder", "folder")

@@ -15,7 +15,7 @@ from typing import Any
 
 import nuke
 
-from . import command, frames, shotfile
+from . import command, frames, place, shotfile
 from .group import KNOBS, executable
 
 PAUSE = 0.2
@@ -47,16 +47,16 @@ def submit(node: Any) -> None:
 
 def reload(node: Any) -> None:
     """Show what is on disk of the node's range."""
-    _told(node, lambda: _show(node, _home(node, preview=False), set(_range(node))))
+    _told(node, lambda: _show(node, place.home(node, preview=False), set(_range(node))))
 
 
 def shot_file(node: Any) -> None:
     """Write the shot file as the node is set now."""
 
     def work() -> None:
-        wanted, home = _range(node), _home(node, preview=False)
+        wanted, home = _range(node), place.home(node, preview=False)
         path = _write_shot(node, wanted, home, preview=False)
-        missing = set(wanted) - frames.on_disk(home / "plate", str(_value(node, "basename")))
+        missing = set(wanted) - frames.on_disk(home / "plate", place.name(node))
         lacks = f", whose plate lacks {frames.named(missing)}: press Render range" if missing else ""
         _tell(node, f"Wrote {path}{lacks}")
 
@@ -103,27 +103,15 @@ def _range(node: Any) -> list[int]:
     return list(range(first, last + 1))
 
 
-def _home(node: Any, *, preview: bool) -> Path:
-    folder = node[KNOBS + "folder"].evaluate()
-    if not folder or not os.path.isabs(folder):
-        raise command.Failed("Save the script first, or choose a folder on the node.")
-    name = str(_value(node, "basename"))
-    home = Path(folder) / name
-    fault = shotfile.name_fault(name) or shotfile.folder_fault(str(home))
-    if fault:
-        raise command.Failed(fault)
-    return home / "preview" if preview else home
-
-
 def _write_input(node: Any, wanted: list[int], *, preview: bool) -> Path:
     """Write the node's input as EXR and the shot file beside it, and return its path. Raises Failed, OSError."""
     _connected(node)
     command.found(executable())
     _style(node)
-    home = _home(node, preview=preview)
+    home = place.home(node, preview=preview)
     shotfile.prepare(home)
     write = node.node("TSNWrite")
-    write["file"].setValue(f"{(home / 'plate').as_posix()}/{_value(node, 'basename')}.%04d.exr")
+    write["file"].setValue(f"{(home / 'plate').as_posix()}/{place.name(node)}.%04d.exr")
     # Half floats would destroy Cryptomatte's ids.
     write["datatype"].setValue("32 bit float" if _value(node, "matte_layer") else "16 bit half")
     try:
@@ -149,7 +137,7 @@ def _style(node: Any) -> str:
 
 def _write_shot(node: Any, wanted: list[int], home: Path, *, preview: bool) -> Path:
     _connected(node)
-    name, source = str(_value(node, "basename")), _value(node, "source")
+    name, source = place.name(node), _value(node, "source")
     channels = node.input(0).channels()
     layer = str(_value(node, "matte_layer"))
     names = [one.strip() for one in str(_value(node, "matte_names")).split(",") if one.strip()]
@@ -228,7 +216,7 @@ def _finish(node: Any, child: command.Child, home: Path, wanted: list[int]) -> N
 
 def _show(node: Any, home: Path, wanted: set[int]) -> None:
     """Read what is on disk; the input shows where nothing is. Raises Failed."""
-    name = str(_value(node, "basename"))
+    name = place.name(node)
     there = frames.on_disk(home / "styled", name) & wanted
     mix = node.node("TSNMix")
     if not there:
