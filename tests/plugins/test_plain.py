@@ -258,6 +258,12 @@ def test_channels_of_one_and_of_several_parts(tmp_path):
         exr.channels(tmp_path / "c.exr")
 
 
+def test_a_header_may_be_long(tmp_path):
+    """A Cryptomatte manifest names every object of the scene; some scenes have a hundred thousand."""
+    long = write(tmp_path / "a.exr", **{"cryptomatte/1234567/manifest": "a long manifest" * 100_000})
+    assert exr.channels(long) == exr.channels(write(tmp_path / "b.exr"))
+
+
 def test_same_pixels_whatever_the_header_says(tmp_path):
     first = write(tmp_path / "a.exr", RenderTime="00:00.12")
     assert exr.same_pixels(first, write(tmp_path / "b.exr", RenderTime="00:11:00.12 and more"))
