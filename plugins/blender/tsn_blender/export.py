@@ -40,6 +40,8 @@ def require(node, scene):
             raise Failed(f"The scene has no object {settings.matte_object!r} for the matte.")
     if tree.render_layers(node, scene) is not None and scene.camera is None:
         raise Failed("The scene has no camera.")
+    if scene.render.use_multiview:
+        raise Failed("The scene renders in stereo, a picture for each eye.", "Switch off Stereoscopy in its output.")
     if len(settings.frames(scene)) == 0:
         raise Failed(f"The frame range is empty: {settings.frame_start} to {settings.frame_end}.")
 

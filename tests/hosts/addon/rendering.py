@@ -342,6 +342,9 @@ def case_faults():
     scene.camera, camera = None, scene.camera
     assert told() == "The scene has no camera."
     scene.camera = camera
+    scene.render.use_multiview = True
+    assert told().startswith("The scene renders in stereo, a picture for each eye. Switch off")
+    scene.render.use_multiview = False
     group = bpy.data.node_groups.new("group", "CompositorNodeTree")
     inside = group.nodes.new("TSNStylizeNode").node_tree.tsn
     sentence = refused(bpy.ops.tsn.render, uid=inside.uid)
