@@ -284,7 +284,9 @@ def test_a_driver_survives_saving(version: str, painted: Path, shot: Path) -> No
 # --- behaviour -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ["again", "duplicate", "cut_and_paste", "toggled", "append", "undo", "autosave"])
+@pytest.mark.parametrize(
+    "case", ["again", "duplicate", "nodes_switched_off", "cut_and_paste", "toggled", "append", "undo", "autosave"]
+)
 def test_after_a_render(version: str, shot: Path, case: str) -> None:
     run(version, case, shot)
 
@@ -295,6 +297,7 @@ def test_after_a_render(version: str, shot: Path, case: str) -> None:
         "status",
         "cancel",
         "undo_while_painting",
+        "renamed_while_painting",
         "open_while_painting",
         "shot_file",
         "no_cryptomatte",

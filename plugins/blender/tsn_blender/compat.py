@@ -13,11 +13,14 @@ COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020
 """What Blender's own config calls otherwise than OpenColorIO's studio config, which tsn falls back to."""
 
 
+def own_tree(scene):
+    """The compositor's tree of a scene, used or not, or None."""
+    return scene.compositing_node_group if V5 else scene.node_tree
+
+
 def scene_tree(scene):
-    """The compositor's tree of a scene, or None."""
-    if V5:
-        return scene.compositing_node_group
-    return scene.node_tree if scene.use_nodes else None
+    """The compositor's tree that a scene uses, or None."""
+    return own_tree(scene) if V5 or scene.use_nodes else None
 
 
 def new_scene_tree(scene):

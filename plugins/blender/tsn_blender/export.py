@@ -18,8 +18,10 @@ PASSES = ("use_pass_z", "use_pass_vector", "use_pass_cryptomatte_object")
 
 def require(node, scene):
     """Raise Failed where the node can't be exported."""
-    if scene is None or compat.scene_tree(scene) != node.id_data:
+    if scene is None or compat.own_tree(scene) != node.id_data:
         raise Failed("A TSN node works in a scene's own node tree, not inside a group.")
+    if compat.scene_tree(scene) is None:
+        raise Failed("The scene does not use its nodes.", "Switch on Use Nodes in the compositor.")
     if tree.source(node) is None:
         raise Failed("Nothing is linked to the node's Image.")
     if not bpy.data.filepath:

@@ -121,10 +121,10 @@ class Job:
     def _node(self):
         self._stop_if_cancelled(0)
         owner, node = tree.find(self.uid)
-        scene = bpy.data.scenes.get(self.scene)
-        if node is None or scene is None:
+        if node is None:
             raise Failed("The node was removed while it was being rendered.")
-        return node, tree.scene_of(owner, scene)
+        # Of several scenes that share the tree the one it was started for, if that was not renamed or removed.
+        return node, tree.scene_of(owner, bpy.data.scenes.get(self.scene))
 
     def _stop_if_cancelled(self, painted):
         if self.cancelled:

@@ -14,7 +14,7 @@ UNSEEN |= {"inputs", "outputs", "internal_links", "dimensions", "rna_type", "typ
 
 def trees():
     """Every compositor tree of the file, scenes' own ones too; those of libraries can't be changed and are left out."""
-    found = [tree for scene in bpy.data.scenes if (tree := compat.scene_tree(scene)) is not None]
+    found = [tree for scene in bpy.data.scenes if (tree := compat.own_tree(scene)) is not None]
     found += [tree for tree in bpy.data.node_groups if tree.bl_idname == "CompositorNodeTree"]
     return list({tree.as_pointer(): tree for tree in found if tree.library is None}.values())
 
@@ -44,7 +44,7 @@ def of_scene(scene):
 def scene_of(tree, preferred=None):
     """The scene whose own tree it is, or None for a tree inside a group."""
     scenes = [*([preferred] if preferred else []), *bpy.data.scenes]
-    return next((scene for scene in scenes if compat.scene_tree(scene) == tree), None)
+    return next((scene for scene in scenes if compat.own_tree(scene) == tree), None)
 
 
 def source(node):

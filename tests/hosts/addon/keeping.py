@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import bpy
-from scene import FOLDER, clear_keys, curves, enable, only, picture, set_up, status
+from scene import FOLDER, clear_keys, curves, enable, only, picture, refused, set_up, status
 
 
 def case_status():
@@ -199,6 +199,29 @@ def case_duplicate():
     assert first.tsn.basename == "sh010" and first.tsn.shown == "RANGE" and first.nodes["Result"].image is not None
     assert status(scene) == "3 of 3 frames"
     assert only(other).node_tree.tsn.basename not in ("", "sh010")
+
+
+def case_nodes_switched_off():
+    """After `loop`: a tree that its scene does not use is saved without custom nodes too: a farm may switch it on."""
+    enable()
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))
+    scene = bpy.context.scene
+    node = only(scene)
+    scene.use_nodes = False
+    if bpy.app.version < (5, 0, 0):  # 5.0 knows no such switch
+        sentence = refused(bpy.ops.tsn.render, uid=node.node_tree.tsn.uid)
+        assert sentence == "The scene does not use its nodes. Switch on Use Nodes in the compositor."
+    bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "off.blend"))
+    from tsn_blender import compat, freeze
+
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "off.blend"))
+    (ours,) = [one for one in compat.own_tree(bpy.context.scene).nodes if one.bl_idname == "TSNStylizeNode"]
+    assert ours.node_tree.tsn.basename == "sh010"
+    bpy.app.handlers.load_post.remove(freeze._after_loading)
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "off.blend"))
+    bpy.app.handlers.load_post.append(freeze._after_loading)
+    kinds = [one.bl_idname for one in compat.own_tree(bpy.context.scene).nodes]
+    assert "CompositorNodeGroup" in kinds and "TSNStylizeNode" not in kinds, kinds
 
 
 def case_cut_and_paste():

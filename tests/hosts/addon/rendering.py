@@ -390,6 +390,17 @@ def case_undo_while_painting():
     )  # what was exported may be what was undone, so it may be out of date
 
 
+def case_renamed_while_painting():
+    """Somebody tidies up meanwhile: the scene has another name, and the node."""
+    scene, node = set_up(1, 3)
+    _, steps = painting(scene, node)
+    scene.name, node.name = "shot 010", "paint"
+    for _ in steps:
+        time.sleep(0.01)
+    assert status(scene).startswith("3 of 3 frames"), status(scene)
+    assert node.node_tree.tsn.shown == "RANGE"
+
+
 def case_open_while_painting():
     """Another file is opened: no child stays, nothing half-written, and nothing is told to a node that is not there."""
     scene, node = set_up(1, 12)
