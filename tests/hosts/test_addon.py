@@ -285,7 +285,18 @@ def test_a_driver_survives_saving(version: str, painted: Path, shot: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "case", ["again", "duplicate", "nodes_switched_off", "cut_and_paste", "toggled", "append", "undo", "autosave"]
+    "case",
+    [
+        "again",
+        "duplicate",
+        "nodes_switched_off",
+        "cut_and_paste",
+        "toggled",
+        "append",
+        "undo",
+        "undo_after_a_render",
+        "autosave",
+    ],
 )
 def test_after_a_render(version: str, shot: Path, case: str) -> None:
     run(version, case, shot)

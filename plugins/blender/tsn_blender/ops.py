@@ -46,7 +46,7 @@ class TSN_OT_render(Finding, bpy.types.Operator):
 
     bl_idname = "tsn.render"
     bl_label = "Render Range"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL", "UNDO"}  # a step of its own, or undoing what came after would hide the result too
 
     preview: BoolProperty(name="Preview this frame", options={"HIDDEN", "SKIP_SAVE"})
 
@@ -130,7 +130,7 @@ class TSN_OT_reload(Finding, bpy.types.Operator):
 
     bl_idname = "tsn.reload"
     bl_label = "Show Range"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL", "UNDO"}
 
     def execute(self, context):
         try:

@@ -160,6 +160,24 @@ def case_undo():
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "undone.blend"))
 
 
+def case_undo_after_a_render():
+    """After `loop`: what came after a render is undone, and the result stays; then the render itself."""
+    enable()
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))
+    scene = bpy.context.scene
+    scene.frame_set(2)
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.tsn.render("EXEC_DEFAULT", True, preview=True) == {"FINISHED"}
+    assert bpy.ops.tsn.reload("EXEC_DEFAULT", True) == {"FINISHED"}
+    only(bpy.context.scene).node_tree.tsn.window = 7
+    bpy.ops.ed.undo_push(message="window")
+    for shown, window in (("RANGE", 1), ("PREVIEW", 1), ("RANGE", 1)):
+        bpy.ops.ed.undo()
+        settings = only(bpy.context.scene).node_tree.tsn
+        assert (settings.shown, settings.window) == (shown, window), (settings.shown, settings.window, shown)
+    assert settings.shown_frame == 0
+
+
 def case_autosave():
     """After `loop`: autosave calls no handler, so its file holds the custom node; it opens with everything."""
     enable()
