@@ -91,8 +91,10 @@ class TSNSettings(bpy.types.PropertyGroup):
         """(style as tsn calls it, whether it is a painting)."""
         if self.source == "STYLE":
             return self.style_name, False
-        path = self.file if self.source == "FILE" else self.painting
-        return os.path.abspath(bpy.path.abspath(path)) if path else "", self.source == "PAINTING"
+        path = bpy.path.abspath(self.file if self.source == "FILE" else self.painting)
+        if path and not os.path.isabs(path):
+            path = os.path.abspath(path)
+        return path, self.source == "PAINTING"
 
     def key(self):
         """All that the paint depends on; not the range, nor where it is written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 import bpy
@@ -211,6 +212,16 @@ def case_shot_file():
     assert bpy.ops.tsn.shot_file() == {"FINISHED"}
     text = (FOLDER / "tsn/sh010/sh010.yaml").read_text()
     assert '"ViewLayer.Vector"' in text and "matte: null" in text, text
+    shutil.copy(FOLDER / "style.safetensors", FOLDER.parent / "shared.safetensors")
+    os.chdir(FOLDER.parent)
+    for file, told in (
+        ("//../shared.safetensors", "../../../shared.safetensors"),  # with the project it goes to the farm
+        (str(FOLDER / "style.safetensors"), "../../style.safetensors"),
+        ("shared.safetensors", str(FOLDER.parent / "shared.safetensors")),
+    ):
+        only(bpy.context.scene).node_tree.tsn.file = file
+        assert bpy.ops.tsn.shot_file() == {"FINISHED"}
+        assert f'"{told}"' in (FOLDER / "tsn/sh010/sh010.yaml").read_text(), told
 
 
 def case_cancel():
