@@ -373,6 +373,9 @@ def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch
 
     nuke.writer = broken
     assert told() == "The input could not be rendered: Read1: no such file."
+    with monkeypatch.context() as full:
+        full.setattr(nuke, "execute", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        assert told() == "Can't write: No space left on device. Choose another folder on the node."
     node.setInput(0, None)
     assert told() == "Nothing is connected to the node's input."
     assert refused(node["tsn_shot_file"].execute) == "Nothing is connected to the node's input."

@@ -167,6 +167,11 @@ def test_where_nothing_can_be_written_is_told_by_name(tmp_path):
     assert refused.value.filename == "/sys/tsn"
 
 
+def test_a_full_disk_names_no_file():
+    told = shotfile.unwritten(OSError(28, "No space left on device"))
+    assert told == "Can't write: No space left on device. Choose another folder on the node."
+
+
 def test_the_file_of_a_style(tmp_path, monkeypatch):
     """A number behind an ONNX file is a style in it; no other colon is, on Windows neither."""
     monkeypatch.chdir(tmp_path)

@@ -59,7 +59,7 @@ class Job:
         try:
             yield from self._run()
         except OSError as error:
-            raise _unwritten(error) from None
+            raise Failed(shotfile.unwritten(error)) from None
         finally:
             running.pop(self.uid, None)
             if self._child is not None:
@@ -132,11 +132,6 @@ class Job:
             raise Failed(f"Cancelled{kept}.")
 
 
-def _unwritten(error):
-    where = f" {error.filename}" if error.filename else ""  # a full disk names none
-    return Failed(f"Can't write{where}: {error.strerror}.", "Choose another folder on the node.")
-
-
 def _export(node, scene, number, path):
     """Export a frame; where its pixels are those that are there already, the file keeps its date, and tsn its work."""
     new = path.with_name(f".new.{path.name}")
@@ -195,7 +190,7 @@ def write_shot(node, scene, home, wanted, *, window=None):
     try:
         shotfile.write(shot, path)
     except OSError as error:
-        raise _unwritten(error) from None
+        raise Failed(shotfile.unwritten(error)) from None
     return path
 
 

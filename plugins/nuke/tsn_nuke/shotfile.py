@@ -108,6 +108,12 @@ def prepare(home: Path) -> None:
             raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
+def unwritten(error: OSError) -> str:
+    """What an artist is told where a file could not be written."""
+    where = f" {error.filename}" if error.filename else ""  # a full disk names none
+    return f"Can't write{where}: {error.strerror}. Choose another folder on the node."
+
+
 def style_fault(style: str, *, painting: bool) -> str | None:
     """Why a style's or painting's file can't be painted like, as a sentence; None where it can."""
     kind = "painting" if painting else "style"

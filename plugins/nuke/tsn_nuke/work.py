@@ -77,7 +77,7 @@ def _told(node: Any, work: Callable[[], None]) -> None:
     except command.Failed as failed:
         _fail(node, str(failed))
     except OSError as error:
-        _fail(node, f"Can't write {error.filename}: {error.strerror}. Choose another folder on the node.")
+        _fail(node, shotfile.unwritten(error))
 
 
 def _fail(node: Any, sentence: str) -> None:
