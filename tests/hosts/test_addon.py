@@ -248,6 +248,10 @@ def test_a_shows_colour_config_names_the_space_that_is_rendered_in(version: str,
     np.testing.assert_allclose(plate[..., :3].max((0, 1)), (8, 6.4, 4), rtol=1e-3)  # the lamp, as it is lit
 
 
+def test_a_colour_config_that_is_not_there_is_told_before_the_export(version: str, empty: Path) -> None:
+    run(version, "missing_colour_config", empty, OCIO="/none/show.ocio")
+
+
 def test_a_farm_without_the_addon_renders_the_saved_file(version: str, painted: Path, shot: Path) -> None:
     run(version, "farm_without_the_addon", shot)
     for frame in (1, 2, 3):

@@ -6,6 +6,7 @@ Everything is set for one frame and put back after it, so that nothing foreign i
 """
 
 import contextlib
+import os
 from pathlib import Path
 
 import bpy
@@ -26,6 +27,10 @@ def require(node, scene):
         raise Failed("Nothing is linked to the node's Image.")
     if not bpy.data.filepath:
         raise Failed("Save the file first: the frames go beside it.")
+    config = os.environ.get("OCIO", "")
+    if config and "://" not in config and not os.path.isfile(config):
+        # Blender takes its own config then, without a word.
+        raise Failed(f"$OCIO names {config}, which is not there.", "Correct or unset it, and start Blender again.")
     settings = node.node_tree.tsn
     home = state.folder(settings)
     fault = shotfile.name_fault(settings.basename) or shotfile.folder_fault(str(home))

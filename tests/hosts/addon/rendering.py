@@ -98,6 +98,14 @@ def case_every_second():
         picture("input", frame)
 
 
+def case_missing_colour_config():
+    """$OCIO names a config that is not there."""
+    set_up()
+    sentence = refused(bpy.ops.tsn.render)
+    assert sentence == "$OCIO names /none/show.ocio, which is not there. Correct or unset it, and start Blender again."
+    assert not (FOLDER / "tsn").exists()
+
+
 def case_matte():
     """A matte by Cryptomatte object; the passes it needs are switched on for the export only."""
     scene, node = set_up()
