@@ -11,14 +11,18 @@ import os
 import sys
 import traceback
 
+import faults
+import interrupting
 import keeping
 import package
 import rendering
 
+MODULES = (rendering, faults, interrupting, keeping, package)
+
 if __name__ == "__main__":
     case = f"case_{sys.argv[1]}"
     try:
-        next(getattr(module, case) for module in (rendering, keeping, package) if hasattr(module, case))()
+        next(getattr(module, case) for module in MODULES if hasattr(module, case))()
         print(f"{sys.argv[1]}: done", flush=True)
     except BaseException:
         traceback.print_exc()
