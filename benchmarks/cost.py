@@ -195,9 +195,9 @@ def choose_style(home: Path) -> tuple[str, str]:
 
     torch.manual_seed(1)
     facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5"}
-    facts |= {"recolours": "yes", "simplifies": "yes"}
+    facts |= {"recolours": "yes", "simplifies": "yes", "seeded": "yes"}
     path = home / "untrained.safetensors"
-    save_file(StyleNet(width=16, blocks=5, recolours=True).state_dict(), path, metadata=facts)
+    save_file(StyleNet(width=16, blocks=5, recolours=True, seeded=True).state_dict(), path, metadata=facts)
     return "an untrained net of width 16 (no style is bundled; it costs the same)", str(path)
 
 

