@@ -105,7 +105,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
     picture = np.frombuffer(body, np.uint8, layout.line * layout.height).reshape(layout.height, layout.line)
     packed = _pack(np.rint(np.clip(np.nan_to_num(np.float64(values)), 0, 1) * layout.white).astype(np.uint16), layout)
     # What pads the words and the lines stays: it means nothing, but the plate shall survive bit for bit.
-    picture[:, : packed.shape[1]] &= ~_pack(np.full(values.shape, layout.white, np.uint16)[:1], layout)
+    picture[:, : packed.shape[1]] &= ~_pack(np.full(values[:1].shape, layout.white, np.uint16), layout)
     picture[:, : packed.shape[1]] |= packed
 
     head, user = bytearray(data[:HEADER]), data[HEADER : layout.start]
