@@ -13,7 +13,8 @@ losses go to log.csv and to TensorBoard. At the end the weights go to OUT/NAME.s
 
 First the net learns to copy: the plate in the painting's colours, or what its teacher makes of it. What starts
 from noise under a style loss keeps no structure. Then come the painting's strokes, their weight rising; then,
-where asked for, steadiness. Styles that train together take the steps in turn, and share most of what they learn.
+where asked for, steadiness. Styles that train together take the steps in turn, and share most of what they learn. A
+style that is finished alone may have a judge, which learns to tell the painting's strokes from its own (`judge.py`).
 """
 
 from __future__ import annotations
