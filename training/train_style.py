@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
 from tsn.style import weights as shipped
-from tsn.style.lockable import LockableNet
+from tsn.style.lockable import SHOWN, LockableNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.adopt import adopt
 from tsn_training.config import StyleConfig, load_styles
@@ -51,15 +51,8 @@ LOG_EVERY = 19  # prime to any number of styles that take turns, so that each ge
 def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
     facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
-    facts |= {
-        "recolours": "yes" if config.recolours else "no",
-        "simplifies": "yes" if config.simplifies else "no",
-        "seeded": "yes" if config.seeded else "no",
-        "name": config.name,
-        "title": config.title,
-        "licence": config.licence,
-        "trunk": trunk,
-    }
+    facts |= {key: "yes" if getattr(config, key) else "no" for key in SHOWN}
+    facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:
         records.write_weights(temporary, net, facts)

@@ -16,6 +16,7 @@ from tsn.style.export import TOLERANCE, export
 from tsn.style.families import NETS
 from tsn.style.locked import FeedforwardPainter
 from tsn.style.onnx import OnnxPainter
+from tsn.style.row import Fork, row_of
 from tsn.style.weights import bundled, load, resolve
 
 # torch would rather see torch.export, which Nuke doesn't read.
@@ -109,6 +110,18 @@ def test_torchscript_paints_as_the_engine_does(engine, nuke, picture, size):
         found = nuke(plate[None])[0]
     assert (found - plate).abs().max() > 0.05
     assert (found - in_plate(engine[1], plate)).abs().max() < TOLERANCE
+
+
+def test_shapes_are_made_once(engine):
+    def parts(row):
+        for part in row:
+            yield part
+            if isinstance(part, Fork):
+                yield from parts([*part.one, *part.other])
+
+    net = engine[1].net
+    found = list(parts(row_of(net)))
+    assert (found.count("simplify"), found.count("seeds")) == (int(net.simplifies), int(net.seeded))
 
 
 def test_torchscript_keeps_highlights(engine, nuke, picture):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.style.families import NETS
-from tsn.style.lockable import LockableNet
+from tsn.style.lockable import SHOWN, LockableNet
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
 from tsn_training.motion import Pair
@@ -25,7 +25,7 @@ kernel by 81 of them: so kernels made darkness out of a grey ground, in red wher
 
 def built(config: StyleConfig) -> LockableNet:
     """The net of a config, untrained."""
-    shown = {"recolours": config.recolours, "simplifies": config.simplifies, "seeded": config.seeded}
+    shown = {key: getattr(config, key) for key in SHOWN}
     return NETS[config.family](width=config.width, blocks=config.blocks, **shown)
 
 

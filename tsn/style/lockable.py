@@ -28,6 +28,8 @@ from tsn.style.simplify import REACH, simplified
 EPS = 1e-5
 LEAST = 0.02
 """A ground is neither black nor white, or no paint would cover it."""
+SHOWN = ("recolours", "simplifies", "seeded")
+"""What a net may be shown beside the plate, see `LockableNet`; each is a yes or a no in the metadata of its weights."""
 Stats = list[tuple[Tensor, Tensor]]
 """Per norm layer (mean, variance), each float32 of shape (channels,)."""
 

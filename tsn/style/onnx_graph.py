@@ -13,7 +13,7 @@ from torch import Tensor
 from tsn.errors import UsageError
 from tsn.style.lockable import EPS, LEAST, LockableNet
 from tsn.style.palette import SIZE
-from tsn.style.row import Fork, Part, Recolour, places, row_of
+from tsn.style.row import Channels, Fork, Part, Recolour, places, row_of
 from tsn.style.seeds import AROUND, BANDS, FLOOR, MARGIN
 from tsn.style.simplify import EVEN, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
@@ -75,6 +75,8 @@ class _Graph:
                     x = self.add("Add", *rows) if added else self.add("Concat", *rows, axis=1)
                 case Recolour(table):
                     x = self.recoloured(x, table)
+                case Channels(first, end):
+                    x = self.add("Slice", x, *(self.constant([place]) for place in (first, end, 1)))
                 case _:
                     x = self.layer(x, part)
         return x

@@ -29,7 +29,16 @@ class Recolour:
     palette: Tensor
 
 
-Part: TypeAlias = Literal["simplify", "seeds", "halve", "enlarge", "blur", "logit"] | ConvNorm | Fork | Recolour
+@dataclass(frozen=True)
+class Channels:
+    """Some channels of the input, from `first` on and before `end`."""
+
+    first: int
+    end: int
+
+
+Name: TypeAlias = Literal["simplify", "seeds", "halve", "enlarge", "blur", "logit"]
+Part: TypeAlias = Name | ConvNorm | Fork | Recolour | Channels
 
 
 def places() -> Tensor:
@@ -47,13 +56,16 @@ def row_of(net: Any) -> list[Part]:
     from_quarter, from_half = net.up
     body = [Fork(list(block.children()), []) for block in net.body]
     below = Fork(["halve", to_quarter, *body, *net.narrow, "enlarge", from_quarter], [net.across])
-    shapes: list[Part] = ["simplify"] if net.simplifies else []
+    begun: list[Part] = ["simplify"] if net.simplifies else []
+    shapes: list[Part] = []
+    plate: list[Part] = []
+    if net.simplifies and net.seeded:  # seeds are of the plate, all else is of its shapes, which are made once
+        begun, shapes, plate = [Fork(begun, [], added=False)], [Channels(0, 3)], [Channels(3, 6)]
     colours: list[Part] = [*shapes, "halve", Recolour(net.palette)] if net.palette is not None else []
-    # Whoever runs it finds that the shapes are the same in each branch, and makes them once.
     shown: list[Part] = [*shapes, net.enter, "halve"]
     if colours:
         shown = [Fork(shown, colours, added=False)]
     if net.seeded:
-        shown = [Fork(shown, ["seeds"], added=False)]
+        shown = [Fork(shown, [*plate, "seeds"], added=False)]
     painted: list[Part] = [*shown, to_half, below, "enlarge", from_half, net.leave]
-    return [Fork(painted, [*colours, "blur", "logit"])] if colours else painted
+    return [*begun, Fork(painted, [*colours, "blur", "logit"])] if colours else [*begun, *painted]

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.style.boxes import box_mean
+
 BANDS = ((5, 3), (9, 5))
 """Sides of the boxes by which one scale becomes the next coarser one, pixels of half size; the first is a 3x3 mean."""
 AROUND = 17
@@ -30,14 +32,14 @@ REACH = 2 * MARGIN + 1
 def seeds(plate: Tensor) -> Tensor:
     """(N, 3, H, W) in [0, 1] -> (N, 2, H/2, W/2), about -1 to 1. No colour is added to move it by."""
     luma = F.avg_pool2d((plate[:, :1] + plate[:, 1:2] + plate[:, 2:]) / 3, 2)
-    scale = _mean(F.pad(luma, (MARGIN,) * 4, mode="replicate"), 3)
+    scale = box_mean(F.pad(luma, (MARGIN,) * 4, mode="replicate"), 3)
     found = []
     for sides in BANDS:
         coarser = scale
         for side in sides:
-            coarser = _mean(coarser, side)
+            coarser = box_mean(coarser, side)
         band = _middle(scale, coarser.shape[-2:]) - coarser
-        contrast = torch.sqrt(_mean(band * band, AROUND) + FLOOR**2)
+        contrast = torch.sqrt(box_mean(band * band, AROUND) + FLOOR**2)
         found.append(_middle(band, luma.shape[-2:]) / _middle(contrast, luma.shape[-2:]) / 2)
         scale = coarser
     return torch.cat(found, 1)
@@ -47,15 +49,3 @@ def _middle(x: Tensor, size: torch.Size) -> Tensor:
     """The middle of a picture, `size` (height, width) of it."""
     top, left = ((have - want) // 2 for have, want in zip(x.shape[-2:], size, strict=True))
     return x[..., top : top + size[0], left : left + size[1]]
-
-
-def _mean(x: Tensor, side: int) -> Tensor:
-    """Means of `side` x `side` pixels, without the border. By slices, several times faster than `avg_pool2d`."""
-    height, width = (length - side + 1 for length in x.shape[-2:])
-    lines = x[..., :width].clone()
-    for place in range(1, side):
-        lines += x[..., place : place + width]
-    boxes = lines[..., :height, :].clone()
-    for place in range(1, side):
-        boxes += lines[..., place : place + height, :]
-    return boxes.div_(side * side)

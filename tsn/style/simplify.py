@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.style.boxes import box_mean
+
 ROUNDS = 2
 PLACES = ((3, 0), (2, 2), (0, 3), (-2, 2), (-3, 0), (-2, -2), (0, -3), (2, -2))
 """Of the windows' middles, pixels from the pixel's own: (y, x). A window is 5x5, a box of boxes."""
@@ -43,7 +45,7 @@ def _round(x: Tensor) -> Tensor:
     height, width = x.shape[2:]
     margin = REACH // ROUNDS
     x = F.pad(x, (margin, margin, margin, margin), mode="replicate")
-    x = _blurred(_blurred(torch.cat([x, _squared(x)], 1)))
+    x = box_mean(box_mean(torch.cat([x, _squared(x)], 1), 3), 3)
     mean, square = x[:, :3], x[:, 3:]
     # In place from here on, as temporary pictures cost more than the arithmetic.
     spread = square.sub_(_squared(mean)).clamp_(min=0).div_(EVEN**2)
@@ -54,15 +56,6 @@ def _round(x: Tensor) -> Tensor:
     for part in parts[2:]:
         total += part
     return total[:, :3] / total[:, 3:]
-
-
-def _blurred(x: Tensor) -> Tensor:
-    """Means of 3x3 pixels, without the border: a tenth of what `avg_pool2d` takes for it."""
-    lines = x[..., :-2] + x[..., 1:-1]
-    lines += x[..., 2:]
-    boxes = lines[..., :-2, :] + lines[..., 1:-1, :]
-    boxes += lines[..., 2:, :]
-    return boxes.div_(9)
 
 
 def _squared(x: Tensor) -> Tensor:

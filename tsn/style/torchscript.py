@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tsn.style.lockable import LEAST, LockableNet
 from tsn.style.palette import SIZE
-from tsn.style.row import Fork, Part, Recolour, places, row_of
+from tsn.style.row import Channels, Fork, Part, Recolour, places, row_of
 from tsn.style.seeds import AROUND, BANDS, FLOOR, MARGIN
 from tsn.style.simplify import EVEN, REACH, ROUNDS, TEXTURE
 from tsn.style.weights import StyleInfo
@@ -110,6 +110,15 @@ class _Forked(nn.Module):
         return one + other if self.added else torch.cat([one, other], dim=1)
 
 
+class _Chosen(nn.Module):
+    def __init__(self, channels: Channels) -> None:
+        super().__init__()
+        self.first, self.end = channels.first, channels.end
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.first : self.end]
+
+
 class _Recoloured(nn.Module):
     """`palette.recoloured`, in float32 always: a half float is too coarse to look a colour up by."""
 
@@ -179,6 +188,8 @@ def _module(part: Part) -> nn.Module:
             return _Forked(part)
         case Recolour(table):
             return _Recoloured(table)
+        case Channels():
+            return _Chosen(part)
         case _:
             return _Layer(part)
 

@@ -131,6 +131,7 @@ def load(info: StyleInfo) -> LockableNet:
         InputError: the file is damaged, describes no net of ours, or its tensors do not fit the description.
     """
     from tsn.style.families import NETS
+    from tsn.style.lockable import SHOWN
 
     facts = metadata(info.path)
     family = facts.get("family", "none")
@@ -145,7 +146,7 @@ def load(info: StyleInfo) -> LockableNet:
             f" width={facts.get('width')!r}, blocks={facts.get('blocks')!r}.",
             hint=EXPORT,
         )
-    shown = {key: facts.get(key) == "yes" for key in ("recolours", "simplifies", "seeded")}
+    shown = {key: facts.get(key) == "yes" for key in SHOWN}
     net = NETS[family](width=width, blocks=blocks, **shown)
     fill(net, info.path, said=f"width {net.width}, blocks {net.blocks}", hint=EXPORT)
     return net
