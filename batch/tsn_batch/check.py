@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,9 +90,8 @@ def require_chunk(plan: Plan, index: int) -> None:
         raise UsageError(f"The plan has no chunk {index}, only 0 to {len(plan.chunks) - 1}.", hint="They count from 0.")
     require_plan(plan)
     chunk = plan.chunks[index]
-    sources = {source for number in chunk.frames if (source := plan.source_of(number)) is not None}
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
-    window = {number for source in sources for number in plan.near(source)}
+    window = _window(plan, chunk.frames)
     _require_unchanged(plan, {*window, *gaps, *survey_frames(plan.plate.present)}, f"chunk {index}")
     _require_as_painted(plan, window, f"chunk {index}")
 
@@ -125,6 +124,12 @@ def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
         )
 
 
+def _window(plan: Plan, frames: Iterable[int]) -> set[int]:
+    """The plate frames that some output frames are made of."""
+    sources = {source for number in frames if (source := plan.source_of(number)) is not None}
+    return {number for source in sources for number in plan.near(source)}
+
+
 def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
     """A frame that was never painted is told where it is missed: strength may be 0 there."""
     if plan.shot.style.frames is None:
@@ -145,8 +150,7 @@ def _painted(plan: Plan, engine: Engine) -> str:
 
     shot, plate = plan.shot, plan.plate
     mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
-    sources = {source for number in mixed if (source := plan.source_of(number)) is not None}
-    needed = sorted({number for source in sources for number in plan.near(source)})
+    needed = sorted(_window(plan, mixed))
     if lost := [number for number in needed if number not in plate.painted]:
         raise InputError(
             f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {ranges.compact(lost)}",
