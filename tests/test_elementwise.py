@@ -73,7 +73,7 @@ def test_what_is_hidden(size: tuple[int, int]) -> None:
     pictures, flows = (picture(*size), picture(*size).flip(0)), (picture(*size, 2) * 4, picture(*size, 2) * -4)
 
     def seen() -> Tensor:
-        return torch.cat(occlusion.seen(pictures, flows))
+        return torch.cat(occlusion.seen(pictures, flows, [torch.ones(1, *size, dtype=torch.bool)] * 2))
 
     alone = on(1, seen)
     assert all(torch.equal(on(n, seen), alone) for n in (2, 3, 4))

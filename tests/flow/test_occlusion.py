@@ -11,10 +11,11 @@ from torch import Tensor
 from tsn.errors import InputError
 from tsn.flow import occlusion
 from tsn.flow.base import RenderedVectors, View, measure
-from tsn.flow.occlusion import CUES, MULTIPLE, Occlusion, arrivals, cues
+from tsn.flow.occlusion import CUES, MULTIPLE, REACH, Occlusion, arrivals, cues
 from tsn.flow.visibility import visibility
 
 H, W = 96, 128
+EVERYWHERE = [torch.ones(1, H, W, dtype=torch.bool)] * 2
 WALL = slice(4, -4)
 """Away from the border, where little is known."""
 
@@ -126,7 +127,7 @@ def test_both_directions_are_treated_alike(net, pair) -> None:
 def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     pictures = [torch.rand(3, *size) for _ in range(2)]
     flows = [2 * torch.randn(2, *size) for _ in range(2)]
-    for told in occlusion.seen(pictures, flows):
+    for told in occlusion.seen(pictures, flows, [torch.rand(1, *size) < 0.5] * 2):
         assert told.shape == (1, *size) and ((told >= 0) & (told <= 1)).all()
 
 
@@ -134,20 +135,68 @@ def test_out_of_frame_is_not_seen() -> None:
     pictures = [torch.rand(3, H, W)] * 2
     there, back = torch.zeros(2, H, W), torch.zeros(2, H, W)
     there[0], back[0] = 7, -7
-    first, second = occlusion.seen(pictures, [there, back])
+    first, second = occlusion.seen(pictures, [there, back], EVERYWHERE)
     assert not first[..., W - 7 :].any() and not second[..., :7].any()
 
 
-def test_same_bits_at_any_number_of_threads(texture, threads) -> None:
+@pytest.mark.parametrize(
+    "area", [(slice(None), slice(None)), (slice(0, 130), slice(None)), (slice(200, 211), slice(300, 333))]
+)
+def test_same_bits_at_any_number_of_threads(texture, threads, area: tuple[slice, slice]) -> None:
+    asked = [torch.zeros(1, 360, 640, dtype=torch.bool) for _ in range(2)]
+    for places in asked:
+        places[:, *area] = True
     wide = texture(5, 360, 660)
     pictures = [wide[..., :640], wide[..., 20:]]
     flows = [4 * texture(seed, 360, 640)[:2] - 20 * sign for seed, sign in ((6, 1), (7, -1))]
     results = []
     for count in (1, 2, 4):
         threads(count)
-        results.append(occlusion.seen(pictures, flows))
+        results.append(occlusion.seen(pictures, flows, asked))
     for first, second in results[1:]:
         assert torch.equal(first, results[0][0]) and torch.equal(second, results[0][1])
+
+
+@pytest.mark.parametrize(
+    "top,left,height,width", [(0, 0, 130, 640), (150, 301, 1, 1), (200, 77, 90, 200), (359, 0, 1, 640)]
+)
+def test_asked_of_a_part_it_says_what_it_says_of_the_whole(
+    texture, top: int, left: int, height: int, width: int
+) -> None:
+    wide = texture(5, 360, 660)
+    pictures = [wide[..., :640], wide[..., 20:]]
+    flows = [4 * texture(seed, 360, 640)[:2] - 20 * sign for seed, sign in ((6, 1), (7, -1))]
+    everywhere, part = torch.ones(1, 360, 640, dtype=torch.bool), torch.zeros(1, 360, 640, dtype=torch.bool)
+    part[:, top : top + height, left : left + width] = True
+    whole = occlusion.seen(pictures, flows, [everywhere, everywhere])
+    first, second = occlusion.seen(pictures, flows, [part, torch.zeros_like(part)])
+    torch.testing.assert_close(first[part], whole[0][part], rtol=0, atol=1e-5)
+    assert ((second >= 0) & (second <= 1)).all()
+    _, second = occlusion.seen(pictures, flows, [torch.zeros_like(part), part])
+    torch.testing.assert_close(second[part], whole[1][part], rtol=0, atol=1e-5)
+
+
+def test_it_looks_no_farther_than_its_reach(net) -> None:
+    known = torch.randn(1, CUES, H, W, requires_grad=True)
+    net.told(known)[..., H // 2 : H // 2 + MULTIPLE, W // 2 : W // 2 + MULTIPLE].sum().backward()
+    rows, columns = (known.grad.abs().sum((0, 1, axis)).nonzero() for axis in (3, 2))
+    for at, length in ((rows, H), (columns, W)):
+        assert length // 2 - int(at[0]) <= REACH and int(at[-1]) + 1 - (length // 2 + MULTIPLE) <= REACH
+
+
+def test_what_nobody_asks_is_not_worked_out(pictures, monkeypatch) -> None:
+    square, looked = Square(), []
+    told = Occlusion.told
+    monkeypatch.setattr(Occlusion, "told", lambda self, known: looked.append(known.shape[2:]) or told(self, known))
+    valid = torch.ones(1, H, W)
+    valid[:, :8] = 0  # a strip of sky
+    still = RenderedVectors(to_previous=torch.zeros(2, H, W), to_next=torch.zeros(2, H, W), valid=valid)
+    square.name = "vectors"
+    first, second = (replace(view, vectors=still) for view in pictures(square))
+    measure(square, first, second)
+    assert looked == [(8 + REACH, W)] * 2
+    measure(square, replace(first, vectors=replace(still, valid=torch.ones(1, H, W))), second)
+    assert len(looked) == 3
 
 
 def test_damaged_weights_are_named(tmp_path, monkeypatch) -> None:

@@ -89,17 +89,17 @@ def measure(source: FlowSource, a: View, b: View) -> Motion:
     """Two-sided motion with occlusion masks: by going there and back where a renderer knows, else by a net."""
     forward, backward = source.pair(a, b)
     seen = visibility(forward, backward), visibility(backward, forward)
-    known = _known(source, a, b)
-    if not all(bool(place.all()) for place in known):
-        learnt = occlusion.seen((a.image, b.image), (forward, backward))
-        seen = torch.where(known[0], seen[0], learnt[0]), torch.where(known[1], seen[1], learnt[1])
+    asked = _estimated(source, a, b)
+    if any(bool(places.any()) for places in asked):
+        learnt = occlusion.seen((a.image, b.image), (forward, backward), asked)
+        seen = torch.where(asked[0], learnt[0], seen[0]), torch.where(asked[1], learnt[1], seen[1])
     return Motion(forward=forward, backward=backward, seen_forward=seen[0], seen_backward=seen[1])
 
 
-def _known(source: FlowSource, a: View, b: View) -> tuple[Tensor, Tensor]:
-    """Bool (1, H, W) for each: where a renderer told the motion."""
+def _estimated(source: FlowSource, a: View, b: View) -> tuple[Tensor, Tensor]:
+    """Bool (1, H, W) for each: where no renderer told the motion."""
     if source.name == "vectors" and told(a, b):
         assert a.vectors is not None and b.vectors is not None
-        return a.vectors.valid > 0, b.vectors.valid > 0
-    nowhere = torch.zeros_like(a.image[:1], dtype=torch.bool)
-    return nowhere, nowhere
+        return a.vectors.valid <= 0, b.vectors.valid <= 0
+    everywhere = torch.ones_like(a.image[:1], dtype=torch.bool)
+    return everywhere, everywhere

@@ -32,6 +32,8 @@ MULTIPLE = 8
 MEETING, STEP, ARRIVALS = 4.0, 4.0, 2
 """Pixels by which there and back miss each other, pixels of a step in the motion, and pixels that arrive at one place:
 more says nothing more."""
+REACH = 48
+"""Pixels, a multiple of `MULTIPLE`: farther than one answer sees to any side (42)."""
 CUES = 14
 SURE = 1.2
 """Logits by which a place must look more seen than hidden to count half. Less is stiller, and leaves more foreign paint
@@ -120,18 +122,34 @@ def net(device: torch.device) -> Occlusion:
 
 
 @torch.inference_mode()
-def seen(pictures: Sequence[Tensor], flows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """How surely each place of two frames is seen in the other, each (1, H, W) in [0, 1].
+def seen(pictures: Sequence[Tensor], flows: Sequence[Tensor], asked: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """How surely each place of two frames is seen in the other, each (1, H, W) in [0, 1], where that is asked.
+
+    A renderer's sky is a third of the picture, say: the net looks at the box around what is asked, and its `REACH`.
 
     Args:
         pictures: both frames in style space, (3, H, W) in [0, 1].
         flows: there and back, (2, H, W), pixels.
+        asked: of each frame, bool (1, H, W); elsewhere the answer may be anything in range.
     """
     height, width = pictures[0].shape[1:]
     padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
     known = cues(*(F.pad(torch.stack(list(pair)), padding, mode="replicate")[None] for pair in (pictures, flows)))
     telling = net(known.device)
+    answers = []
     # One after the other: at 4K a direction takes a gigabyte.
-    first, second = (telling.told(cue[None])[0, :, :height, :width] for cue in known)
-    first, second = (steadily(torch.sigmoid, logits - SURE) for logits in (first, second))
-    return first * inside(flows[0]), second * inside(flows[1])
+    for cue, flow, places in zip(known, flows, asked, strict=True):
+        logits = cue.new_zeros(1, *cue.shape[1:])
+        if places.any():
+            rows, columns = (_around(places[0].any(side), cue.shape[2 - side]) for side in (1, 0))
+            logits[:, rows, columns] = telling.told(cue[None, :, rows, columns])[0]
+        answers.append(steadily(torch.sigmoid, logits[:, :height, :width] - SURE) * inside(flow))
+    first, second = answers
+    return first, second
+
+
+def _around(asked: Tensor, length: int) -> slice:
+    """What must be looked at of a side for what is asked of it, bool (length); it begins and ends on `MULTIPLE`."""
+    at = asked.nonzero()
+    first, last = int(at[0]), int(at[-1])
+    return slice(max(0, first // MULTIPLE * MULTIPLE - REACH), min(length, (last // MULTIPLE + 1) * MULTIPLE + REACH))
