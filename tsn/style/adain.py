@@ -22,7 +22,7 @@ from tsn.style.paintings import Painting
 from tsn.style.scale import resize
 from tsn.style.survey import mosaic
 
-METHOD = "adain-2"
+METHOD = "adain-3"
 """Goes up when the same weights begin to paint another picture."""
 
 LINES = 440

