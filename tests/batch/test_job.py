@@ -275,6 +275,20 @@ def test_frames_that_are_painted_again_are_submitted_again(tsn, shot, tmp_path) 
     assert job.plan().pins is None, "what was pinned belongs to the old paint"
 
 
+def test_a_frame_painted_again_leaves_what_is_beyond_its_window(tsn, shot, tmp_path) -> None:
+    from tsn.io import write_png
+
+    for number in (1001, 1002, 1003):
+        write_png(tmp_path / f"painted.{number}.png", np.full((24, 40, 3), 0.5, np.float32))
+    file = shot(style="{frames: painted.####.png}", temporal="{window: 1}")
+    assert tsn("render", file, "--device", "cpu").exit_code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()}
+    write_png(tmp_path / "painted.1003.png", np.full((24, 40, 3), 0.25, np.float32))
+    assert tsn("render", file, "--device", "cpu").exit_code == 0
+    after = {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()}
+    assert sorted(name for name in before if after[name] != before[name]) == ["sh_styled.1002.exr", "sh_styled.1003.exr"]
+
+
 def test_status_names_what_failed(tsn, job) -> None:
     job.save_facts({"farm": "slurm", "survey": "1", "arrays": [{"id": "2", "offset": 0}], "finish": "3"})
     save_record(job.record_file("0"), Record(code=0, host="n1", rendered=3, painting=1.5))

@@ -212,6 +212,16 @@ def test_a_frame_rendered_again_touches_its_window_only(index: int, window: int)
         assert touched == {n for n in plate.frames if abs(n - number) <= window}
 
 
+@few
+@given(st.integers(0, 29), st.integers(0, 6))
+def test_a_frame_painted_again_elsewhere_touches_its_window_only(index: int, window: int) -> None:
+    plate = a_plate(range(1001, 1031))
+    number = plate.frames[index]
+    again = replace(plate, painted=plate.painted | {number: "another"})
+    touched = changed(plan(a_shot(window=window), plate), plan(a_shot(window=window), again))
+    assert touched == {n for n in plate.frames if abs(n - number) <= window}
+
+
 def test_a_cut_ends_what_a_frame_touches() -> None:
     plate = a_plate(range(1001, 1031))
     again = replace(plate, stamps=plate.stamps | {1011: "1000:now"})

@@ -58,10 +58,3 @@ def test_a_frame_that_changes_after_its_mark_is_refused(sequence, tmp_path):
     painter.paint(PLATE, 1001)
     with pytest.raises(InputError, match=r"p\.1002\.png: frame 1002 was painted again after the plan was made"):
         painter.paint(PLATE, 1002)
-
-
-def test_fingerprint_follows_content(sequence, tmp_path):
-    before = painted_as_found(sequence).fingerprint
-    assert painted_as_found(sequence).fingerprint == before
-    (tmp_path / "p.1001.png").write_bytes(b"another")
-    assert painted_as_found(sequence).fingerprint != before

@@ -123,7 +123,18 @@ class Plan:
         source = self.source_of(number)
         near = () if source is None else self.near(source)
         stamps = [(n, self.plate.stamps[n]) for n in (*near, *survey_frames(self.plate.present))]
-        parts = [self.tsn, METHOD, self.shot.digest, number, source, asdict(self.plate.canvas), stamps, *engine]
+        painted = [(n, self.plate.painted[n]) for n in near if n in self.plate.painted]
+        parts = [
+            self.tsn,
+            METHOD,
+            self.shot.digest,
+            number,
+            source,
+            asdict(self.plate.canvas),
+            stamps,
+            painted,
+            *engine,
+        ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

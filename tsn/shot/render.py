@@ -268,13 +268,14 @@ def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Ten
 
 def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
     """What goes into the header of a frame: enough to make it again, and nothing that differs between hosts."""
-    shot = to_json(plan.shot)
+    shot, source = to_json(plan.shot), plan.source_of(number)
+    style = engine.fingerprint[0] if source is None else plan.plate.painted.get(source, engine.fingerprint[0])
     return {
         "tsn:version": plan.tsn,
         "tsn:shot": json.dumps(shot, sort_keys=True),
         "tsn:shotSha256": plan.shot.digest,
         "tsn:style": engine.painter.name,
-        "tsn:styleSha256": engine.fingerprint[0],
+        "tsn:styleSha256": style,
         "tsn:flow": engine.flow.name,
         "tsn:device": engine.device.type,
         "tsn:frameSha256": plan.digest(number, *engine.fingerprint),
