@@ -37,6 +37,8 @@ DEFAULT = "great-wave"
 SKY = 6e4
 """Depth of the world: 1e10, or 65504 in half. `measure.py` takes anything under 1e9 for a surface with true vectors,
 so that it judges a half-float sky by zero vectors, although the sky moves with the camera."""
+NEAR = 5
+"""Pixels beside a highlight that the yardstick's Gaussian of 1 px, and the silhouette itself, carry it to."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "per frame": {"temporal": {"window": 0}},
     "vectors": {"flow": {"method": "vectors", "vectors": {"background": "estimate"}}},
@@ -147,14 +149,16 @@ def examine(plate: Plate, home: Path, yard: ModuleType, settings: dict[str, Any]
     click.echo(f"... {plate.name}: measuring", err=True)
     _, forward, backward, info = yard.load_blender_exr(plate.pattern, plate.frames)
     seen = surfaces(plate, yard)
-    rows = []
-    for mask, valid in (("as it is", info["valid"]), ("sky masked", seen)):
-        if mask == "sky masked" and valid is None:
-            continue
+    masks = {"as it is": info["valid"]}
+    if seen is not None:
+        dim = [~near_highlights(plate, frame) for frame in plate.frames]
+        masks |= {"sky masked": seen, "and highlights": [a & b for a, b in zip(seen, dim, strict=True)]}
+    rows, bases = [], []
+    for mask, valid in masks.items():
         judge = yard.Evaluator(forward, backward, shown["per frame"], valid=valid)
-        base = judge(shown["per frame"])
+        bases.append(judge(shown["per frame"]))
         rows += [
-            {"variant": name, "yardstick": mask, **over(judge(frames), base)}
+            {"variant": name, "yardstick": mask, **over(judge(frames), bases[-1])}
             for name, frames in shown.items()
             if name != "per frame"
         ]
@@ -163,7 +167,7 @@ def examine(plate: Plate, home: Path, yard: ModuleType, settings: dict[str, Any]
     return {
         "shot": plate.name,
         "frames": len(plate.frames),
-        "per_frame_stroke_short": base["stroke_short"],
+        "per_frame_stroke_short": bases[0]["stroke_short"],
         "sky": None if seen is None else float(1 - np.mean(seen)),
         "rows": rows,
         "cpu_seconds_a_frame": cpu,
@@ -181,6 +185,16 @@ def surfaces(plate: Plate, yard: ModuleType) -> list[np.ndarray] | None:
     depths = [depth_of(yard.read_exr_layers(plate.pattern % frame)) for frame in plate.frames]
     known = [depth < SKY for depth in depths if depth is not None]
     return known if len(known) == len(depths) else None
+
+
+def near_highlights(plate: Plate, frame: int) -> np.ndarray:
+    """Where the plate is brighter than 1, and around it, bool (H, W).
+
+    tsn keeps that light and a screen clips it: at its silhouettes the yardstick sees steps that no paint has.
+    """
+    rgb = io.read_frame(Path(plate.pattern % frame), frame).rgb
+    bright = (rgb.max(-1) > 1).astype(np.uint8)
+    return cv2.dilate(bright, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)).astype(bool)
 
 
 def write_shot(plate: Plate, home: Path, name: str, settings: dict[str, Any]) -> Path:
@@ -317,11 +331,11 @@ def report(result: dict[str, Any]) -> str:
     lines = [
         f"\n{result['shot']}: {result['frames']} frames{sky}; errors over the per-frame paint's"
         f" (its stroke_short {result['per_frame_stroke_short']:.6f})",
-        f"{'render':20}{'yardstick':12}" + "".join(name.rjust(14) for name in columns),
+        f"{'render':20}{'yardstick':16}" + "".join(name.rjust(14) for name in columns),
     ]
     for row in result["rows"]:
         figures = "".join(("-" if row[name] is None else f"{row[name]:.4f}").rjust(14) for name in columns)
-        lines.append(f"{row['variant']:20}{row['yardstick']:12}{figures}")
+        lines.append(f"{row['variant']:20}{row['yardstick']:16}{figures}")
     cpu = ", ".join(f"{name} {seconds:.2f}" for name, seconds in result["cpu_seconds_a_frame"].items())
     identical = "yes" if result["chunks_identical"] else f"NO (compare {slug(CHUNKED)} and {slug(CHUNKED)}.whole)"
     lines += [
