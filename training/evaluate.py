@@ -63,9 +63,8 @@ def judged(config: StyleConfig | AdainConfig, weights: Path | None, features: pe
         yield Judged(config.name, target, untrained, shipped.load(shipped.resolve(name)))
         return
     trained = net_from(weights or shipped.resolve(config.name).path)
-    untrained = AdainNet(
-        width=config.width, blocks=config.blocks, seen=config.seen, simplifies=config.simplifies
-    ).eval()
+    shown = {"simplifies": config.simplifies, "seeded": config.seeded}
+    untrained = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown).eval()
     untrained.plates.copy_(trained.plates)
     for path in photos.find(config.paintings, 0)[0]:
         if path.name.startswith(config.unseen):

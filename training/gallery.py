@@ -3,6 +3,7 @@
 
     python training/gallery.py --out docs/gallery.jpg
     python training/gallery.py --unseen docs/adain.jpg      # the net for any painting, after those that it never saw
+    python training/gallery.py --before OLD --out docs/strokes.jpg      # styles as they were in OLD, and now
 
 A row a style: its painting, then for each plate the net and Gatys with the losses of the file of its name. A
 mobile net stands under the slim one of the same painting, whose Gatys it shares; the net for any painting paints
@@ -27,6 +28,7 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
 import tsn
+from tsn.errors import InputError
 from tsn.style import weights as shipped
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
@@ -149,6 +151,16 @@ def after_unseen(squares: list[Tensor], data: Path) -> Iterator[Row]:
     yield "the same, in the plate's colours", [BLANK, *(kept.paint(plate, 1) for plate in squares)]
 
 
+def beside_before(squares: list[Tensor], folder: Path) -> Iterator[Row]:
+    """For a building and a landscape: the plate and the styles of a folder as they were; below, as they are now."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise InputError(f"{folder}: no NAME.safetensors of a bundled style.")
+    for plate in squares[1:3]:
+        yield "", [plate, *(tsn.painter(model=str(path)).paint(plate, 1) for path in files)]
+        yield "now", [BLANK, *(tsn.painter(model=path.stem).paint(plate, 1) for path in files)]
+
+
 def sheet(rows: list[Row]) -> Image.Image:
     """All cells, the rows named in their first."""
     columns = len(rows[0][1])
@@ -190,10 +202,19 @@ def jpeg(page: Image.Image) -> bytes:
 @click.option(
     "--unseen", type=click.Path(path_type=Path), help="Write the net for any painting's own sheet here, and no gallery."
 )
+@click.option(
+    "--before",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Only the bundled styles that this folder has other weights of, beside those.",
+)
 @click.pass_context
-def main(ctx: click.Context, out: Path, data: Path, evaluations: int, unseen: Path | None) -> None:
+def main(ctx: click.Context, out: Path, data: Path, evaluations: int, unseen: Path | None, before: Path | None) -> None:
     def run() -> None:
         squares = plates(data / "photos")
+        if before:
+            out.write_bytes(jpeg(sheet(list(beside_before(squares, before)))))
+            click.echo(out)
+            return
         if unseen:
             unseen.write_bytes(jpeg(sheet([("", [BLANK, *squares]), *after_unseen(squares, data)])))
             click.echo(unseen)

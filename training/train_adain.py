@@ -12,7 +12,8 @@ Two lessons, one after the other:
 see      The encoder learns to tell the principal components of VGG's features. Statistics of these are what a
          painting is told from; and VGG itself is not shipped.
 paint    As in `train_style.py`, but every step has a painting of its own, and what changes from painting to painting
-         is foretold from what the encoder sees of it. A style to start from has learnt to draw already.
+         is foretold from what the encoder sees of it. A style to start from has learnt to draw already. There may be
+         a judge of strokes, which is told the painting too (`judge.py`).
 
 One CPU, one GPU or many: the same file trains the same net, to rounding. Every `save_every` steps there is a
 checkpoint, from which the next start goes on (also after a kill -9), and a picture: photos painted after the
@@ -28,24 +29,24 @@ from pathlib import Path
 
 import click
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from tsn.errors import InputError
 from tsn.io.sequence import atomic
-from tsn.style.adain import as_seen
 from tsn.style.adain_net import AdainNet, net_from
 from tsn_training import losses, objective, perceptual, photos, records
-from tsn_training.adopt import adopt
-from tsn_training.any_painting import Components, Crops, Known, Styles, seeing_loss, usual
+from tsn_training.any_painting import Known, Styles, begun, divided, painted_sheet, usual
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
+from tsn_training.judge import BETAS
+from tsn_training.judging import MEAN, Judging, Told
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
 from tsn_training.lesson import GROUND_RATE, SPIKES, learning_rate, loss_of
 from tsn_training.motion import Pair
 from tsn_training.parallel import Place, require_even
+from tsn_training.seeing import Components, Crops, seeing_loss
 from tsn_training.step import decayed, take
 
 LOG_EVERY = 20
@@ -81,41 +82,20 @@ class Pupil(nn.Module):
         return functional_call(self.net.canvas, changed | {"palette": palette}, (pictures,))
 
 
-LOGGED = ("seen1", "seen2", "seen3", "copy", "content", "style", "colour", "smooth", "temporal", "spikes")
-
-
-def divided(config: AdainConfig) -> tuple[list[Path], list[Path], list[Path]]:
-    """Photos, paintings to train on, and paintings that are never trained on.
-
-    Raises:
-        InputError: too few, or nothing bears a name in `unseen`.
-    """
-    taken, _ = photos.find(config.photos, config.held_back)
-    every, _ = photos.find(config.paintings, 0)
-    unseen = [path for path in every if path.name.startswith(config.unseen)]
-    absent = [name for name in config.unseen if not any(path.name.startswith(name) for path in unseen)]
-    paintings = [path for path in every if path not in unseen]
-    if absent or not paintings:
-        raise InputError(
-            f"{config.paintings}: expected paintings named {', '.join(config.unseen)} to hold back and others to train"
-            f" on, found {', '.join(path.name for path in every)}."
-        )
-    return taken, paintings, unseen
-
-
-def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
-    """A net as it is before the first step: its canvas, perhaps, that of a style, whose colours it need not know.
-
-    Raises:
-        InputError: those are weights of another net.
-    """
-    net = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, simplifies=config.simplifies)
-    for module in net.encoder.modules():
-        if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    if start_from:
-        adopt(net.canvas, start_from)
-    return net
+LOGGED = (
+    "seen1",
+    "seen2",
+    "seen3",
+    "copy",
+    "content",
+    "style",
+    "colour",
+    "smooth",
+    "temporal",
+    "spikes",
+    "appeal",
+    "judge",
+)
 
 
 def train(
@@ -143,12 +123,17 @@ def train(
     groups = [
         {"params": rest}, {"params": [ground], "times": GROUND_RATE}, {"params": mind, "times": MIND_RATE}
     ]  # fmt: skip
-    optimizer = torch.optim.Adam(groups, lr=1.0)
+    optimizer = torch.optim.Adam(groups, lr=1.0, betas=BETAS if config.judge else (0.9, 0.999))
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
     state: dict[str, records.Stateful] = {
         "net": net, "components": components, "optimizer": optimizer, "scaler": scaler
     }  # fmt: skip
     state["subject"] = records.Subject(f"{config.name} (seed {config.seed})")
+    kept, judging, mean = net, None, None
+    if config.judge:
+        judging = state["judge"] = Judging(config, styles.crop, here, out=out, told=net.encoder.told)
+        mean = state["mean"] = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(MEAN))
+        kept = mean.module
     first = records.resume(out, state, here) if resume else 0
     if first and here.first:
         click.echo(f"going on from step {first}")
@@ -171,18 +156,28 @@ def train(
                     batches = iter(begin(crops, batch_sampler=photos.Share(plan, first=step, **ours)))
                 else:
                     batches = iter(begin(scenes, batch_sampler=photos.Share(config, first=within, **ours)))
-                if within == 0:
+                    if judging:
+                        judging.begin(within)
+                if within == 0 and see.steps:
                     net.usual.copy_(usual(styles, net.encoder, here.device))
 
+            told = None
+            if judging and not seeing:
+                told = Told(*(net.apart(known.of(styles.at(at))[0]) for at in (within, within - 1)))
+
             def loss(
-                batch: Tensor | list[Tensor], shared: nn.Module = shared, within: int = within
+                batch: Tensor | list[Tensor],
+                shared: nn.Module = shared,
+                within: int = within,
+                told: Told | None = told,
             ) -> tuple[Tensor, dict[str, Tensor]]:
                 if isinstance(batch, Tensor):
                     return seeing_loss(shared, batch.to(here.device), features, components)
                 code, target = known.of(styles.at(within))
                 pair = Pair(*(x.to(here.device) for x in batch))
                 paint = partial(shared, code=code, palette=target.colours)
-                lost, parts = loss_of(paint, pair, within, target=target, teacher=None)
+                judged = partial(judging.of, told=told) if judging else None
+                lost, parts = loss_of(paint, pair, within, target=target, teacher=None, judged=judged)
                 parts["spikes"] = losses.spikes(pupil.inner)
                 return lost + SPIKES * parts["spikes"], parts
 
@@ -195,38 +190,25 @@ def train(
                 step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, here=here,
                 rate=rate, out=out,
             )  # fmt: skip
+            if judging and mean and not seeing:
+                parts |= judging.learn(within, told)
+            if mean:
+                mean.update_parameters(net)
             done = step + 1
             if log and (done % LOG_EVERY == 0 or done == last):
                 log.losses(done, parts, columns=LOGGED, said=f"{done}/{total} {lesson}")
             if log and (done % config.save_every == 0 or done == last):
                 records.save(out, done, state)
                 if not seeing:
-                    log.picture(done, painted_sheet(net, taken, unseen, here.device))
-    return [export(net, config, out, trunk=trunk, step=max(first, last))] if here.first else []
-
-
-@torch.inference_mode()
-def painted_sheet(net: AdainNet, taken: list[Path], unseen: list[Path], device: torch.device) -> Tensor:
-    """A row of photos, and a row of them for each unseen painting, which stands before it: (3, H, W)."""
-    from torchvision.utils import make_grid
-
-    def square(path: Path) -> Tensor:
-        image = photos.load_image(path).float()[None] / 255
-        side = min(image.shape[2:])
-        return F.interpolate(image[:, :, :side, :side], size=(256, 256), mode="bicubic", antialias=True).clamp(0, 1)
-
-    show = torch.cat([square(path) for path in taken[:: max(1, len(taken) // 4)][:4]]).to(device)
-    rows = [torch.zeros_like(show[:1]), show]
-    for path in unseen:
-        canvas = net.canvas_for([as_seen(photos.load_image(path).float() / 255)], [1.0]).to(device)
-        rows += [square(path).to(device), canvas(show).float()]
-    return make_grid(torch.cat(rows), nrow=len(show) + 1).cpu()
+                    log.picture(done, painted_sheet(kept, taken, unseen, here.device))
+    return [export(kept, config, out, trunk=trunk, step=max(first, last))] if here.first else []
 
 
 def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
     facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.seen)}
-    facts |= {"steps": str(step), "trunk": trunk, "simplifies": "yes" if net.canvas.simplifies else "no"}
+    facts |= {"steps": str(step), "trunk": trunk}
+    facts |= {key: "yes" if getattr(net.canvas, key) else "no" for key in ("simplifies", "seeded")}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence}
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:

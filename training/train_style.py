@@ -36,7 +36,8 @@ from tsn.style.lockable import SHOWN, LockableNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.adopt import adopt
 from tsn_training.config import StyleConfig, load_styles
-from tsn_training.judge import BETAS, Judging
+from tsn_training.judge import BETAS, Crops
+from tsn_training.judging import MEAN, Judging
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
 from tsn_training.lesson import GROUND_RATE, SPIKES, built, learning_rate, loss_of
 from tsn_training.motion import Pair
@@ -44,7 +45,6 @@ from tsn_training.parallel import Place, require_even
 from tsn_training.step import take
 from tsn_training.together import Together
 
-MEAN = 0.99  # of a step's weights, how much stays of the mean of those before, where there is a judge
 LOG_EVERY = 19  # prime to any number of styles that take turns, so that each gets its rows
 
 
@@ -111,7 +111,11 @@ def train(
     kept: Iterable[LockableNet] = nets
     judging = mean = None
     if config.judge:
-        judging = state["judge"] = Judging(config, objective.painting(config), here, out=out)
+        crops = Crops(
+            objective.painting(config), largest=max(stage.crop for stage in config.stages), seed=config.seed,
+            source=config.painting,
+        )  # fmt: skip
+        judging = state["judge"] = Judging(config, crops, here, out=out)
         mean = state["mean"] = AveragedModel(nets, multi_avg_fn=get_ema_multi_avg_fn(MEAN))
         kept = mean.module
     first = records.resume(out, state, here) if resume else 0

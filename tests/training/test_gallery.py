@@ -10,7 +10,9 @@ import torch
 from PIL import Image
 
 import gallery
-from tsn.style.weights import bundled
+import tsn
+from tsn.errors import InputError
+from tsn.style.weights import bundled, resolve
 from tsn_training.config import StyleConfig, load_config
 
 
@@ -42,3 +44,16 @@ def test_the_sheet_is_as_good_as_its_limit_allows(monkeypatch: pytest.MonkeyPatc
     small = gallery.jpeg(page)
     assert len(small) < gallery.LIMIT < len(best)
     assert Image.open(io.BytesIO(small)).size == page.size
+
+
+def test_styles_beside_what_they_were(tmp_path: Path) -> None:
+    (tmp_path / "tarascon.safetensors").write_bytes(resolve("cypresses").path.read_bytes())  # it was another once
+    squares = [torch.rand(3, gallery.SIZE, gallery.SIZE) for _ in range(4)]
+    rows = list(gallery.beside_before(squares, tmp_path))
+    assert [len(cells) for _, cells in rows] == [2] * 4
+    for (_, before), (_, now), plate in zip(rows[::2], rows[1::2], squares[1:3], strict=True):
+        assert torch.equal(before[0], plate)
+        assert torch.equal(before[1], tsn.painter(model="cypresses").paint(plate, 1))
+        assert torch.equal(now[1], tsn.painter(model="tarascon").paint(plate, 1))
+    with pytest.raises(InputError, match=r"no NAME\.safetensors"):
+        list(gallery.beside_before(squares, tmp_path / "none"))

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from tsn.errors import InputError, UsageError
 from tsn.style import weights
 from tsn_training.config import StyleConfig, load_styles
-from tsn_training.judge import SIZES, Crops, Judge, Judging, appeal, doubt, finer
+from tsn_training.judge import SIZES, STRANGE, Crops, Judge, appeal, doubt, finer
+from tsn_training.judging import Judging
 from tsn_training.parallel import Place
 
 HERE = Place(rank=0, world=1, device=torch.device("cpu"))
@@ -58,6 +59,36 @@ def test_it_learns_to_tell_strokes_apart() -> None:
     assert its.mean() > ours.mean() + 0.5
 
 
+def test_it_learns_which_strokes_are_whose() -> None:
+    torch.manual_seed(0)
+    judge = Judge(4, told=2)
+    optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3)
+    codes = 4 * torch.eye(2)
+    for step in range(120):
+        meant = step % 2
+        its = stripes(step, across=bool(meant))
+        ours = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(step))
+        said = codes[[meant, meant, 1 - meant]].repeat_interleave(2, 0)
+        lost = doubt(judge(torch.cat([ours, its, its]), said), parts=3)
+        optimizer.zero_grad()
+        lost.backward()
+        optimizer.step()
+        judge.iterate()
+    for meant in (0, 1):
+        its = stripes(999, across=bool(meant))
+        right, wrong = (
+            torch.cat([one.flatten() for one in judge(its, codes[which].expand(2, -1))]).mean()
+            for which in (meant, 1 - meant)
+        )
+        assert right > wrong + 0.5
+
+
+def test_a_strange_painting_counts_as_a_share_of_what_is_refused() -> None:
+    one = [torch.tensor([-2.0, 2.0, 1.0]).view(3, 1, 1, 1)]
+    assert doubt(one, parts=3) == STRANGE * 2
+    assert doubt([torch.zeros(3, 1, 4, 4)], parts=3) == 2
+
+
 @pytest.fixture
 def crops() -> Crops:
     painting = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(1))
@@ -81,7 +112,7 @@ def test_what_a_painter_learns_teaches_the_judge_nothing(
     settings_of: Callable[..., StyleConfig], tmp_path: Path
 ) -> None:
     config = settings_of(judge={"weight": 1.0, "width": 2})
-    judging = Judging(config, torch.rand(1, 3, 64, 80), HERE, out=tmp_path)
+    judging = Judging(config, lambda number, size: torch.rand(3, size, size), HERE, out=tmp_path)
     judging.begin(0)
     before = {name: value.clone() for name, value in judging.net.named_parameters()}
     painted = torch.rand(4, 3, 32, 32, requires_grad=True)

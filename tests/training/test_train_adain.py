@@ -32,8 +32,8 @@ TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
 try:
     import train_adain
-    from tsn_training import any_painting, losses, objective, perceptual, photos
-    from tsn_training.config import load_config
+    from tsn_training import any_painting, losses, objective, perceptual, photos, seeing
+    from tsn_training.config import Judge, load_config
     from tsn_training.config_adain import AdainConfig
 finally:
     sys.path.remove(TRAINING)
@@ -141,6 +141,9 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+JUDGED = pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+
+
 # --- from end to end -----------------------------------------------------------------------------------------------
 
 
@@ -167,8 +170,39 @@ def test_a_whole_run_goes_through_both_lessons_and_leaves_weights_that_tsn_loads
         assert sheet.height > 2 * 256  # photos above, each after the one unseen painting below
 
 
-def test_a_run_that_was_killed_ends_in_the_same_weights(training: SimpleNamespace, tmp_path: Path) -> None:
-    training.write(save_every=3)  # in the middle of a lesson
+def test_a_judged_run_goes_on_from_a_net_that_can_see(training: SimpleNamespace, tmp_path: Path) -> None:
+    first = training.out / "any.safetensors"
+    assert training.run().exit_code == 0
+    start = tmp_path / "start.safetensors"
+    first.rename(start)
+    before, judged = net_from(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
+    see = {"crop": 48, "steps": 0, "learning_rate": 1e-3}
+    training.write(**judged, see=see, copy_steps=0)
+    result = training.run("--start-from", str(start), out=tmp_path / "runs/judged")
+
+    assert result.exit_code == 0, result.output
+    net, state = net_from(tmp_path / "runs/judged/any.safetensors"), torch.load(tmp_path / "runs/judged/checkpoint.pt")
+    assert net.canvas.seeded and net.canvas.simplifies
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, state["mean"][f"module.{name}"].half().float()), "the mean is kept"
+        if name.startswith("encoder") or name == "usual":
+            assert torch.equal(value, before.state_dict()[name]), "what it sees by stays"
+    assert any(not torch.equal(state["mean"][f"module.{name}"], value) for name, value in state["net"].items())
+    rows = rows_of(tmp_path / "runs/judged")
+    assert len(rows) == 4 and all(math.isfinite(float(row[name])) for row in rows for name in ("appeal", "judge"))
+
+    fresh = training.run(out=tmp_path / "runs/fresh")
+    assert fresh.exit_code == 3 and "see.steps: 0 is for a net that can see already" in fresh.output
+    training.write(**judged, see=see, copy_steps=0, width=3)
+    other = training.run("--start-from", str(start), out=tmp_path / "runs/other")
+    assert other.exit_code == 3 and "of another net than AdainNet, width 3, 1 blocks, seen 3" in other.output
+
+
+@JUDGED
+def test_a_run_that_was_killed_ends_in_the_same_weights(
+    training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
+) -> None:
+    training.write(save_every=3, judge=judge)  # in the middle of a lesson
     killed = """\
 def numbers(self, step, values, before=records.Log.numbers):
     before(self, step, values)
@@ -182,13 +216,24 @@ records.Log.numbers = numbers
     assert first[0] == -signal.SIGKILL, first
     assert second[0] == 0 and "going on from step 3" in second[1], second
     assert whole.exit_code == 0, whole.output
+    if judge:
+        for part in ("judge", "mean"):
+            ended, expected = (
+                torch.load(out / "checkpoint.pt")[part] for out in (training.out, tmp_path / "runs/whole")
+            )
+            net, whole_net = (state.get("net", state) for state in (ended, expected))
+            assert all(torch.equal(net[name], whole_net[name]) for name in whole_net)
     ended, expected = weights_in(training.out), weights_in(tmp_path / "runs/whole")
     assert all(torch.equal(ended[name], expected[name]) for name in expected)
     assert [int(row["step"]) for row in rows_of(training.out)] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(training: SimpleNamespace, tmp_path: Path) -> None:
+@JUDGED
+def test_two_processes_train_what_one_does(
+    training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
+) -> None:
+    training.write(judge=judge)
     alone = training.run(out=tmp_path / "runs/alone")
     code, output = training.start(before=("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
 
@@ -200,9 +245,13 @@ def test_two_processes_train_what_one_does(training: SimpleNamespace, tmp_path: 
         assert name == "canvas.palette" or not torch.equal(ours[name], fresh[name])
 
 
-def test_accumulated_parts_train_what_one_part_does(training: SimpleNamespace, tmp_path: Path) -> None:
+@JUDGED
+def test_accumulated_parts_train_what_one_part_does(
+    training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
+) -> None:
+    training.write(judge=judge)
     training.run(out=tmp_path / "runs/one")
-    training.write(accumulate=2)
+    training.write(accumulate=2, judge=judge)
     training.run(out=tmp_path / "runs/two")
 
     one, two = weights_in(tmp_path / "runs/one"), weights_in(tmp_path / "runs/two")
@@ -274,7 +323,7 @@ def test_unseen_paintings_and_photos_held_back_are_never_trained_on(training: Si
 
 
 def test_a_crop_is_a_pure_function_of_its_number(looked_at) -> None:
-    crops, again = any_painting.Crops(*looked_at), any_painting.Crops(*looked_at)
+    crops, again = seeing.Crops(*looked_at), seeing.Crops(*looked_at)
     for number in (3, 17, 0):
         assert torch.equal(crops[number], again[number])
     assert not torch.equal(crops[0], crops[1])
@@ -295,14 +344,30 @@ def test_a_style_is_a_pure_function_of_its_number_and_three_of_four_are_painting
     assert len({styles.at(step) for step in range(40)}) > 12
 
 
+def test_a_judge_sees_the_painting_that_is_painted_after_and_no_photo(
+    looked_at, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, paintings, config = looked_at
+    judged = config.model_copy(update={"judge": Judge(weight=1.0), "batch": 2})
+    styles = any_painting.Styles(taken, paintings, judged)
+    assert all(styles.at(step) % 4 for step in range(40)) and len({styles.at(step) for step in range(40)}) > 9
+    asked: list[int] = []
+    picture = styles.picture
+    monkeypatch.setattr(styles, "picture", lambda number: asked.append(number) or picture(number))
+    crops = [styles.crop(number, 40) for number in (6, 7, 6, 300)]
+    assert asked == [styles.at(3), styles.at(3), styles.at(3), styles.at(150)]
+    assert torch.equal(crops[0], crops[2]) and not torch.equal(crops[0], crops[1])
+    assert all(crop.shape == (3, 40, 40) and crop.min() >= 0 and crop.max() <= 1 for crop in crops)
+
+
 def test_components_are_orthogonal_axes_of_most_variance(looked_at) -> None:
-    features, crops = thin_features(), any_painting.Crops(*looked_at)
+    features, crops = thin_features(), seeing.Crops(*looked_at)
     pictures = torch.stack([crops[number] for number in range(8)])
-    components = any_painting.Components(features, 3)
+    components = seeing.Components(features, 3)
     components.find(features, pictures)
     maps = components(features(pictures))
     for level, count in ((1, 3), (2, 6), (3, 12)):
-        inner = any_painting._inner(maps[level], level)
+        inner = seeing._inner(maps[level], level)
         flat = inner.transpose(0, 1).flatten(1)
         spread = torch.cov(flat)
         assert spread.shape == (count, count)
@@ -323,7 +388,7 @@ def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
     taken, _, config = looked_at
     net.plates.copy_(objective.plate_colours(taken, config.seed))
     painting = torch.rand(3, 440, 440)
-    plates = torch.stack([any_painting.Crops(*looked_at)[number] for number in (1, 2)])
+    plates = torch.stack([seeing.Crops(*looked_at)[number] for number in (1, 2)])
     with torch.no_grad():
         target = objective.target_of(painting[None], config, thin_features(), net.plates)
         batch = train_adain.Pupil(net)(plates, code=net.encoder.code(painting[None]), palette=target.colours)

@@ -1,4 +1,4 @@
-"""What a net for any painting looks at, and what paintings say; the lesson `see` of `train_adain.py` with its loss."""
+"""What a net for any painting is trained on: paintings, what they say, and the net before its first step."""
 
 from __future__ import annotations
 
@@ -8,34 +8,18 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from tsn.errors import UsageError
-from tsn.style.adain import LINES
-from tsn.style.adain_net import Encoder
+from tsn.errors import InputError
+from tsn.style import weights
+from tsn.style.adain import LINES, as_seen
+from tsn.style.adain_net import AdainNet, Encoder, net_from
 from tsn_training import objective, perceptual, photos
-from tsn_training.config_adain import RIM, AdainConfig
+from tsn_training.adopt import SHOWN, adopt, adopted, widened
+from tsn_training.config_adain import AdainConfig
+from tsn_training.judge import SIZES
 from tsn_training.objective import Target
 
-LAYERS = {1: "1_1", 2: "2_1", 3: "3_1"}  # of VGG, by our level
 STYLES = 400
-
-
-class Crops(Dataset[Tensor]):
-    """Crop number n (3, S, S) of photos and paintings, half and half: what the encoder learns to see.
-
-    A pure function of the seed and n.
-    """
-
-    def __init__(self, taken: list[Path], paintings: list[Path], config: AdainConfig) -> None:
-        self.folders, self.config = (taken, paintings), config
-        self._image = lru_cache(maxsize=256)(photos.load_image)
-
-    def __getitem__(self, number: int) -> Tensor:
-        rng = photos.generator(self.config.seed, number, 1)
-        folder = self.folders[photos.uniform(0, 1, rng) < 0.5]
-        image = self._image(folder[int(photos.uniform(0, len(folder), rng))])
-        return photos.crop(image, self.config.see.crop, rng)
 
 
 class Styles:
@@ -69,61 +53,18 @@ class Styles:
 
     def at(self, step: int) -> int:
         """The number of the style that a step of painting is about, in every process."""
-        return int(photos.uniform(0, STYLES, photos.generator(self.config.seed, step, 3)))
+        number = int(photos.uniform(0, STYLES, photos.generator(self.config.seed, step, 3)))
+        return number + (self.config.judge is not None and number % 4 == 0)  # what a judge sees in photos is no stroke
 
-
-class Components(nn.Module):
-    """Principal components of VGG's features: the axes of the space that our encoder speaks in.
-
-    They are kept in the checkpoint. Found again on another machine, an axis may point the other way.
-
-    Args:
-        width: how many at level 1, the config's `seen`; twice that at level 2, four times at level 3.
-
-    Raises:
-        UsageError: more than the perceptual net has channels.
-    """
-
-    def __init__(self, features: perceptual.Features, width: int) -> None:
-        super().__init__()
-        channels = {level: features.convs[layer].out_channels for level, layer in LAYERS.items()}
-        most = min(count >> (level - 1) for level, count in channels.items())
-        if width > most:
-            layers, counts = ", ".join(LAYERS.values()), ", ".join(map(str, channels.values()))
-            raise UsageError(
-                f"seen: expected at most {most}, found {width}: in the perceptual net's layers {layers} only {counts}"
-                " channels are of use on these pictures.",
-                hint=f"Set seen to {most // 3 * 3}, or less.",
-            )
-        for level, source in channels.items():
-            self.register_buffer(f"axes{level}", torch.zeros(width * 2 ** (level - 1), source))
-            self.register_buffer(f"mean{level}", torch.zeros(source))
-
-    @torch.no_grad()
-    def find(self, features: perceptual.Features, pictures: Tensor) -> None:
-        """From VGG's features of pictures (N, 3, S, S). Scaled so that components vary by 1 in the mean."""
-        maps = features(pictures, last=LAYERS[3])
-        for level, layer in LAYERS.items():
-            flat = _inner(maps[layer], level).transpose(0, 1).flatten(1).double()
-            values, vectors = torch.linalg.eigh(torch.cov(flat, correction=0))
-            axes, count = self.get_buffer(f"axes{level}"), len(self.get_buffer(f"axes{level}"))
-            axes.copy_(vectors[:, -count:].flip(1).T / values[-count:].mean().sqrt())
-            self.get_buffer(f"mean{level}").copy_(flat.mean(1))
-
-    def forward(self, maps: dict[str, Tensor]) -> dict[int, Tensor]:
-        return {
-            level: torch.einsum(
-                "cv,nvhw->nchw",
-                self.get_buffer(f"axes{level}"),
-                maps[layer] - self.get_buffer(f"mean{level}")[:, None, None],
-            )
-            for level, layer in LAYERS.items()
-        }
-
-
-def _inner(maps: Tensor, level: int) -> Tensor:
-    rim = RIM >> (level - 1)
-    return maps[:, :, rim:-rim, rim:-rim]
+    def crop(self, number: int, size: int) -> Tensor:
+        """Crop number n (3, size, size) of the painting that sample number n is painted after, for a judge."""
+        picture = self.picture(self.at(number // self.config.batch))
+        rng = photos.generator(self.config.seed, number, 4)
+        cut = int(min(self.SIZE, size / photos.uniform(SIZES[0], SIZES[-1], rng)))
+        top, left = (int(photos.uniform(0, self.SIZE - cut + 1, rng)) for _ in range(2))
+        crop = picture[..., top : top + cut, left : left + cut]
+        crop = F.interpolate(crop, size=(size, size), mode="bicubic", antialias=True).clamp(0, 1)[0]
+        return crop.flip(-1) if photos.uniform(0, 1, rng) < 0.5 else crop
 
 
 class Known:
@@ -148,19 +89,65 @@ def usual(styles: Styles, encoder: Encoder, device: torch.device) -> Tensor:
     return torch.stack([codes.mean(0), codes.std(0).clamp(min=1e-2)])
 
 
-def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """|f - f*|^2 / |f*|^2, per sample."""
-    return (((found - wanted) ** 2).mean((1, 2, 3)) / (wanted**2).mean((1, 2, 3)).clamp(min=1e-3)).mean()
+def divided(config: AdainConfig) -> tuple[list[Path], list[Path], list[Path]]:
+    """Photos, paintings to train on, and paintings that are never trained on.
+
+    Raises:
+        InputError: too few, or nothing bears a name in `unseen`.
+    """
+    taken, _ = photos.find(config.photos, config.held_back)
+    every, _ = photos.find(config.paintings, 0)
+    unseen = [path for path in every if path.name.startswith(config.unseen)]
+    absent = [name for name in config.unseen if not any(path.name.startswith(name) for path in unseen)]
+    paintings = [path for path in every if path not in unseen]
+    if absent or not paintings:
+        raise InputError(
+            f"{config.paintings}: expected paintings named {', '.join(config.unseen)} to hold back and others to train"
+            f" on, found {', '.join(path.name for path in every)}."
+        )
+    return taken, paintings, unseen
 
 
-def seeing_loss(
-    pupil: nn.Module, pictures: Tensor, features: perceptual.Features, components: Components
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """How far the encoder is from VGG's components, and by level for the log."""
-    with torch.no_grad():
-        wanted = components(features(pictures, last=LAYERS[3]))
-    found = pupil(pictures)
-    parts = {
-        f"seen{level}": relative_error(_inner(found[level], level), _inner(wanted[level], level)) for level in wanted
-    }
-    return torch.stack(list(parts.values())).sum(), parts
+def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
+    """A net as it is before the first step: one for any painting that goes on; or new, its canvas, perhaps, that of a
+    style, whose colours it need not know.
+
+    Raises:
+        InputError: those are weights of another net, or of none that can see where nobody teaches it to.
+    """
+    shown = {"simplifies": config.simplifies, "seeded": config.seeded}
+    net = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown)
+    for module in net.encoder.modules():
+        if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    if start_from and weights.metadata(start_from).get("family") == "adain":
+        found = net_from(start_from)
+        state = found.state_dict()
+        state[f"canvas.{SHOWN}"] = widened(state[f"canvas.{SHOWN}"], found.canvas, net.canvas)
+        adopted(net, state, start_from, f"AdainNet, width {net.width}, {net.blocks} blocks, seen {net.seen}")
+    elif not config.see.steps:
+        raise InputError(
+            "see.steps: 0 is for a net that can see already, and this one can't.",
+            hint="Start from weights of family adain: --start-from tsn/style/weights/adain.safetensors",
+        )
+    elif start_from:
+        adopt(net.canvas, start_from)
+    return net
+
+
+@torch.inference_mode()
+def painted_sheet(net: AdainNet, taken: list[Path], unseen: list[Path], device: torch.device) -> Tensor:
+    """A row of photos, and a row of them for each unseen painting, which stands before it: (3, H, W)."""
+    from torchvision.utils import make_grid
+
+    def square(path: Path) -> Tensor:
+        image = photos.load_image(path).float()[None] / 255
+        side = min(image.shape[2:])
+        return F.interpolate(image[:, :, :side, :side], size=(256, 256), mode="bicubic", antialias=True).clamp(0, 1)
+
+    show = torch.cat([square(path) for path in taken[:: max(1, len(taken) // 4)][:4]]).to(device)
+    rows = [torch.zeros_like(show[:1]), show]
+    for path in unseen:
+        canvas = net.canvas_for([as_seen(photos.load_image(path).float() / 255)], [1.0]).to(device)
+        rows += [square(path).to(device), canvas(show).float()]
+    return make_grid(torch.cat(rows), nrow=len(show) + 1).cpu()

@@ -63,6 +63,9 @@ class PaintingConfig(BaseModel):
             same net on one CPU and on eight GPUs.
         accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
         simplifies: the net is shown the plate without texture; see `LockableNet`.
+        seeded: the net is shown where strokes may begin; see `LockableNet`.
+        judge: none = the painting's statistics alone say what strokes are. With one, the weights that are kept are the
+            mean of the last hundred steps or so, since neither side comes to rest.
         copy_steps: the net first learns the plate in the painting's colours.
         style_weight: at the start and after 40% of the steps after copying.
         style_layers: weights of the layers at each scale. The picture is compared with the painting as it is (1) and at
@@ -80,6 +83,8 @@ class PaintingConfig(BaseModel):
     width: int = Field(ge=2)
     blocks: int = Field(ge=1)
     simplifies: bool = False
+    seeded: bool = False
+    judge: Judge | None = None
     photos: Path
     held_back: int = Field(default=20, ge=0)
     seed: Seed
@@ -122,9 +127,6 @@ class StyleConfig(PaintingConfig):
 
     Attributes:
         recolours: the net is shown the plate in the painting's colours; see `LockableNet`.
-        seeded: the net is shown where strokes may begin; see `LockableNet`.
-        judge: none = the painting's statistics alone say what strokes are. With one, the weights that are kept are the
-            mean of the last hundred steps or so, since neither side comes to rest.
         painting_box: the part that is painting, without frame and mount: left, top, right, bottom, pixels.
         painting_height: that part is resized to it, so that its strokes have the size they shall have on a plate
             of 360 to 540 lines.
@@ -133,8 +135,6 @@ class StyleConfig(PaintingConfig):
 
     family: Literal["feedforward", "mobile"] = "feedforward"
     recolours: bool = False
-    seeded: bool = False
-    judge: Judge | None = None
     painting: Path
     painting_box: tuple[int, int, int, int] | None = None
     painting_height: int = Field(ge=64)

@@ -20,7 +20,7 @@ class Lesson(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     crop: int = Field(ge=LEAST_CROP, multiple_of=4)
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=0)
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
 
 
@@ -31,7 +31,7 @@ class AdainConfig(PaintingConfig):
         seen: channels of the encoder at full size, at most as many as VGG has there.
         paintings: a folder of paintings (WikiArt), searched as `photos` is. `unseen` names those that are never
             trained on, by the beginning of their file names: the net is judged by them.
-        see: the first lesson. All else is about the second, painting.
+        see: the first lesson. All else is about the second, painting. No steps = it goes on from a net that can see.
     """
 
     seen: int = Field(ge=3, le=63, multiple_of=3)

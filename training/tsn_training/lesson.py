@@ -69,7 +69,7 @@ def loss_of(
     weight = style_weight(step - config.copy_steps, config.steps - config.copy_steps, *config.style_weight)
     loss = objective.total(parts, config, weight)
     if judged is not None:
-        assert isinstance(config, StyleConfig) and config.judge is not None
+        assert config.judge is not None
         parts["appeal"] = judged(now)
         loss = loss + config.judge.weight * parts["appeal"]
     if steady:

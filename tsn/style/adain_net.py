@@ -90,8 +90,8 @@ class Canvas(StyleNet):
         luma: (gain, offset) for the painted luma, where the plate keeps its colours; see `AdainPainter`.
     """
 
-    def __init__(self, *, width: int, blocks: int, simplifies: bool) -> None:
-        super().__init__(width=width, blocks=blocks, recolours=True, simplifies=simplifies)
+    def __init__(self, *, width: int, blocks: int, simplifies: bool, seeded: bool) -> None:
+        super().__init__(width=width, blocks=blocks, recolours=True, simplifies=simplifies, seeded=seeded)
         self.luma: tuple[float, float] | None = None
 
     def paint(self, x: Tensor, record: Stats | None) -> Tensor:
@@ -111,7 +111,7 @@ class AdainNet(nn.Module):
         width: channels of the canvas at full size.
         blocks: residual blocks of the canvas.
         seen: channels of the encoder at full size, a multiple of three.
-        simplifies: see `LockableNet`.
+        simplifies, seeded: see `LockableNet`.
 
     Attributes:
         usual: mean and deviation of the codes that were trained on, (2, `told`).
@@ -121,11 +121,13 @@ class AdainNet(nn.Module):
     usual: Tensor
     plates: Tensor
 
-    def __init__(self, *, width: int = 16, blocks: int = 5, seen: int = 24, simplifies: bool = False) -> None:
+    def __init__(
+        self, *, width: int = 16, blocks: int = 5, seen: int = 24, simplifies: bool = False, seeded: bool = False
+    ) -> None:
         super().__init__()
         self.width, self.blocks, self.seen = width, blocks, seen
         self.encoder = Encoder(width=seen)
-        self.canvas = Canvas(width=width, blocks=blocks, simplifies=simplifies)
+        self.canvas = Canvas(width=width, blocks=blocks, simplifies=simplifies, seeded=seeded)
         self.sizes = {name: tensor.numel() for name, tensor in self._own().items()}
         self.mind = nn.Sequential(
             nn.Linear(self.encoder.told, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, sum(self.sizes.values()) + 12)
@@ -144,10 +146,14 @@ class AdainNet(nn.Module):
 
     def manner(self, code: Tensor) -> Tensor:
         """What a code (`Encoder.code`) changes of the canvas, in one vector. Blends of paintings are means of these."""
+        said: Tensor = self.mind(self.apart(code))
+        return said
+
+    def apart(self, code: Tensor) -> Tensor:
+        """How a code differs from the usual one, about 1 in each number."""
         mean, deviation = self.usual
         # What is far from all that was trained on, say a photo of a screen, must not shout.
-        said: Tensor = self.mind(((code - mean) / deviation).clamp(-4, 4))
-        return said
+        return ((code - mean) / deviation).clamp(-4, 4)
 
     def changed(self, manner: Tensor) -> dict[str, Tensor]:
         """The parameters of the canvas that a manner changes, by name.
@@ -206,6 +212,7 @@ def net_from(path: Path = BUNDLED) -> AdainNet:
             hint=TRAINED_BY,
         )
     sizes = {key: int(text) for key, text in said.items()}
-    net = AdainNet(**sizes, simplifies=facts.get("simplifies") == "yes")
+    simplifies, seeded = (facts.get(key) == "yes" for key in ("simplifies", "seeded"))
+    net = AdainNet(**sizes, simplifies=simplifies, seeded=seeded)
     weights.fill(net, path, said=", ".join(f"{key} {text}" for key, text in said.items()), hint=TRAINED_BY)
     return net
