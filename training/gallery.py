@@ -153,9 +153,10 @@ def after_unseen(squares: list[Tensor], data: Path) -> Iterator[Row]:
 
 def beside_before(squares: list[Tensor], folder: Path) -> Iterator[Row]:
     """For a building and a landscape: the plate and the styles of a folder as they were; below, as they are now."""
-    files = sorted(folder.glob("*.safetensors"))
+    names = [info.name for info in in_order() if info.family != "adain"]
+    files = [path for name in names if (path := folder / f"{name}.safetensors").exists()]
     if not files:
-        raise InputError(f"{folder}: no NAME.safetensors of a bundled style.")
+        raise InputError(f"{folder}: no NAME.safetensors of a bundled style for one painting.")
     for plate in squares[1:3]:
         yield "", [plate, *(tsn.painter(model=str(path)).paint(plate, 1) for path in files)]
         yield "now", [BLANK, *(tsn.painter(model=path.stem).paint(plate, 1) for path in files)]
@@ -210,6 +211,8 @@ def jpeg(page: Image.Image) -> bytes:
 @click.pass_context
 def main(ctx: click.Context, out: Path, data: Path, evaluations: int, unseen: Path | None, before: Path | None) -> None:
     def run() -> None:
+        if before and unseen:
+            raise click.UsageError("--before and --unseen each ask for a sheet of their own.")
         squares = plates(data / "photos")
         if before:
             out.write_bytes(jpeg(sheet(list(beside_before(squares, before)))))

@@ -37,7 +37,7 @@ from torch.utils.data import DataLoader
 from tsn.io.sequence import atomic
 from tsn.style.adain_net import AdainNet, net_from
 from tsn_training import losses, objective, perceptual, photos, records
-from tsn_training.any_painting import Known, Styles, begun, divided, painted_sheet, usual
+from tsn_training.any_painting import Known, Styles, begun, divided, painted_sheet, require_sight, usual
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
 from tsn_training.judge import BETAS
@@ -129,13 +129,14 @@ def train(
         "net": net, "components": components, "optimizer": optimizer, "scaler": scaler
     }  # fmt: skip
     state["subject"] = records.Subject(f"{config.name} (seed {config.seed})")
-    kept, judging, mean = net, None, None
+    judging = mean = None
     if config.judge:
         judging = state["judge"] = Judging(config, styles.crop, here, out=out, told=net.encoder.told)
         mean = state["mean"] = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(MEAN))
-        kept = mean.module
     first = records.resume(out, state, here) if resume else 0
-    if first and here.first:
+    if not first:
+        require_sight(config, start_from)
+    elif here.first:
         click.echo(f"going on from step {first}")
 
     pupil, known = Pupil(net), Known(styles, net.encoder, features, net.plates)
@@ -163,7 +164,7 @@ def train(
 
             told = None
             if judging and not seeing:
-                told = Told(*(net.apart(known.of(styles.at(at))[0]) for at in (within, within - 1)))
+                told = Told(*(net.apart(known.of(n)[0]) for n in (styles.at(within), styles.strange(within))))
 
             def loss(
                 batch: Tensor | list[Tensor],
@@ -192,7 +193,6 @@ def train(
             )  # fmt: skip
             if judging and mean and not seeing:
                 parts |= judging.learn(within, told)
-            if mean:
                 mean.update_parameters(net)
             done = step + 1
             if log and (done % LOG_EVERY == 0 or done == last):
@@ -200,7 +200,8 @@ def train(
             if log and (done % config.save_every == 0 or done == last):
                 records.save(out, done, state)
                 if not seeing:
-                    log.picture(done, painted_sheet(kept, taken, unseen, here.device))
+                    log.picture(done, painted_sheet(mean.module if mean else net, taken, unseen, here.device))
+    kept = mean.module if mean and mean.n_averaged else net  # a run may end before it begins to paint
     return [export(kept, config, out, trunk=trunk, step=max(first, last))] if here.first else []
 
 

@@ -286,7 +286,10 @@ def test_a_frame_painted_again_leaves_what_is_beyond_its_window(tsn, shot, tmp_p
     write_png(tmp_path / "painted.1003.png", np.full((24, 40, 3), 0.25, np.float32))
     assert tsn("render", file, "--device", "cpu").exit_code == 0
     after = {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()}
-    assert sorted(name for name in before if after[name] != before[name]) == ["sh_styled.1002.exr", "sh_styled.1003.exr"]
+    assert sorted(name for name in before if after[name] != before[name]) == [
+        "sh_styled.1002.exr",
+        "sh_styled.1003.exr",
+    ]
 
 
 def test_status_names_what_failed(tsn, job) -> None:

@@ -177,11 +177,12 @@ def test_asked_of_a_part_it_says_what_it_says_of_the_whole(
 
 
 def test_it_looks_no_farther_than_its_reach(net) -> None:
-    known = torch.randn(1, CUES, H, W, requires_grad=True)
-    net.told(known)[..., H // 2 : H // 2 + MULTIPLE, W // 2 : W // 2 + MULTIPLE].sum().backward()
-    rows, columns = (known.grad.abs().sum((0, 1, axis)).nonzero() for axis in (3, 2))
-    for at, length in ((rows, H), (columns, W)):
-        assert length // 2 - int(at[0]) <= REACH and int(at[-1]) + 1 - (length // 2 + MULTIPLE) <= REACH
+    side, at = 4 * REACH, 2 * REACH
+    known = torch.randn(1, CUES, side, side, requires_grad=True)
+    net.told(known)[..., at : at + MULTIPLE, at : at + MULTIPLE].sum().backward()
+    for axis in (3, 2):
+        seen = known.grad.abs().sum((0, 1, axis)).nonzero()
+        assert MULTIPLE < at - int(seen[0]) <= REACH and MULTIPLE < int(seen[-1]) + 1 - (at + MULTIPLE) <= REACH
 
 
 def test_what_nobody_asks_is_not_worked_out(pictures, monkeypatch) -> None:

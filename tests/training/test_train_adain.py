@@ -33,7 +33,7 @@ sys.path.insert(0, TRAINING)
 try:
     import train_adain
     from tsn_training import any_painting, losses, objective, perceptual, photos, seeing
-    from tsn_training.config import Judge, load_config
+    from tsn_training.config import Judge, Stage, load_config
     from tsn_training.config_adain import AdainConfig
 finally:
     sys.path.remove(TRAINING)
@@ -193,9 +193,13 @@ def test_a_judged_run_goes_on_from_a_net_that_can_see(training: SimpleNamespace,
 
     fresh = training.run(out=tmp_path / "runs/fresh")
     assert fresh.exit_code == 3 and "see.steps: 0 is for a net that can see already" in fresh.output
+    training.write(**judged, see=see, copy_steps=0, stages=[{"crop": 32, "steps": 5}])
+    assert training.run(out=tmp_path / "runs/judged").exit_code == 0, "what goes on needs no start"
     training.write(**judged, see=see, copy_steps=0, width=3)
     other = training.run("--start-from", str(start), out=tmp_path / "runs/other")
-    assert other.exit_code == 3 and "of another net than AdainNet, width 3, 1 blocks, seen 3" in other.output
+    assert (
+        other.exit_code == 3 and "of another net than AdainNet, width 3, 1 blocks, seen 3, seeded: True" in other.output
+    )
 
 
 @JUDGED
@@ -350,7 +354,10 @@ def test_a_judge_sees_the_painting_that_is_painted_after_and_no_photo(
     taken, paintings, config = looked_at
     judged = config.model_copy(update={"judge": Judge(weight=1.0), "batch": 2})
     styles = any_painting.Styles(taken, paintings, judged)
-    assert all(styles.at(step) % 4 for step in range(40)) and len({styles.at(step) for step in range(40)}) > 9
+    kinds = [styles.at(step) % 4 for step in range(600)]
+    assert kinds.count(0) == 0 and all(160 < kinds.count(kind) < 240 for kind in (1, 2, 3))
+    assert len({styles.at(step) for step in range(600)}) == STYLES * 3 // 4
+    assert all(styles._path(styles.strange(step)) != styles._path(styles.at(step)) for step in range(200))
     asked: list[int] = []
     picture = styles.picture
     monkeypatch.setattr(styles, "picture", lambda number: asked.append(number) or picture(number))
@@ -358,6 +365,8 @@ def test_a_judge_sees_the_painting_that_is_painted_after_and_no_photo(
     assert asked == [styles.at(3), styles.at(3), styles.at(3), styles.at(150)]
     assert torch.equal(crops[0], crops[2]) and not torch.equal(crops[0], crops[1])
     assert all(crop.shape == (3, 40, 40) and crop.min() >= 0 and crop.max() <= 1 for crop in crops)
+    with pytest.raises(UsageError, match="with a judge, crops have 244 px at most, found 248"):
+        any_painting.Styles(taken, paintings, judged.model_copy(update={"stages": (Stage(crop=248, steps=1),)}))
 
 
 def test_components_are_orthogonal_axes_of_most_variance(looked_at) -> None:

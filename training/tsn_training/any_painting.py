@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsn.errors import InputError
+from tsn.errors import InputError, UsageError
 from tsn.style import weights
 from tsn.style.adain import LINES, as_seen
 from tsn.style.adain_net import AdainNet, Encoder, net_from
@@ -33,15 +33,15 @@ class Styles:
 
     def __init__(self, taken: list[Path], paintings: list[Path], config: AdainConfig) -> None:
         self.taken, self.paintings, self.config = taken, paintings, config
+        most, largest = int(SIZES[0] * self.SIZE), max(stage.crop for stage in config.stages)
+        if config.judge and largest > most:
+            raise UsageError(f"stages: with a judge, crops have {most} px at most, found {largest}.")
         for path in paintings:
             photos.load_image(path)  # one that cannot be read ends a training before it began
 
     def picture(self, number: int) -> Tensor:
         """(1, 3, SIZE, SIZE) at the scale at which a painting is looked at."""
-        kind, cut = number % 4, number // 4
-        paths = self.paintings if kind else self.taken
-        # Three in a row are of three paintings: their numbers run on.
-        image = photos.load_image(paths[(3 * cut + kind if kind else cut) % len(paths)]).float()[None] / 255
+        image = photos.load_image(self._path(number)).float()[None] / 255
         height = max(LINES, self.SIZE)
         width = max(self.SIZE, round(image.shape[3] * height / image.shape[2]))
         image = F.interpolate(image, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
@@ -53,14 +53,30 @@ class Styles:
 
     def at(self, step: int) -> int:
         """The number of the style that a step of painting is about, in every process."""
-        number = int(photos.uniform(0, STYLES, photos.generator(self.config.seed, step, 3)))
-        return number + (self.config.judge is not None and number % 4 == 0)  # what a judge sees in photos is no stroke
+        rng = photos.generator(self.config.seed, step, 3)
+        if self.config.judge is None:
+            return int(photos.uniform(0, STYLES, rng))
+        cut, kind = divmod(int(photos.uniform(0, 3 * STYLES // 4, rng)), 3)
+        return 4 * cut + kind + 1  # a painting: what a judge would see in photos is no stroke
+
+    def strange(self, step: int) -> int:
+        """The number of a style after another painting than the step is about: of the last step before that has one."""
+        meant, before = self._path(self.at(step)), step - 1
+        while len(self.paintings) > 1 and self._path(self.at(before)) == meant:
+            before -= 1
+        return self.at(before)
+
+    def _path(self, number: int) -> Path:
+        kind, cut = number % 4, number // 4
+        paths = self.paintings if kind else self.taken
+        # Three in a row are of three paintings: their numbers run on.
+        return paths[(3 * cut + kind if kind else cut) % len(paths)]
 
     def crop(self, number: int, size: int) -> Tensor:
         """Crop number n (3, size, size) of the painting that sample number n is painted after, for a judge."""
         picture = self.picture(self.at(number // self.config.batch))
         rng = photos.generator(self.config.seed, number, 4)
-        cut = int(min(self.SIZE, size / photos.uniform(SIZES[0], SIZES[-1], rng)))
+        cut = int(size / photos.uniform(SIZES[0], SIZES[-1], rng))
         top, left = (int(photos.uniform(0, self.SIZE - cut + 1, rng)) for _ in range(2))
         crop = picture[..., top : top + cut, left : left + cut]
         crop = F.interpolate(crop, size=(size, size), mode="bicubic", antialias=True).clamp(0, 1)[0]
@@ -113,7 +129,7 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
     style, whose colours it need not know.
 
     Raises:
-        InputError: those are weights of another net, or of none that can see where nobody teaches it to.
+        InputError: those are weights of another net.
     """
     shown = {"simplifies": config.simplifies, "seeded": config.seeded}
     net = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown)
@@ -124,15 +140,20 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
         found = net_from(start_from)
         state = found.state_dict()
         state[f"canvas.{SHOWN}"] = widened(state[f"canvas.{SHOWN}"], found.canvas, net.canvas)
-        adopted(net, state, start_from, f"AdainNet, width {net.width}, {net.blocks} blocks, seen {net.seen}")
-    elif not config.see.steps:
+        said = f"AdainNet, width {net.width}, {net.blocks} blocks, seen {net.seen}, seeded: {config.seeded}"
+        adopted(net, state, start_from, said)
+    elif start_from:
+        adopt(net.canvas, start_from)
+    return net
+
+
+def require_sight(config: AdainConfig, start_from: Path | None) -> None:
+    """Raise InputError where a training begins with a net that can't see, and nobody teaches it to."""
+    if not config.see.steps and (start_from is None or weights.metadata(start_from).get("family") != "adain"):
         raise InputError(
             "see.steps: 0 is for a net that can see already, and this one can't.",
             hint="Start from weights of family adain: --start-from tsn/style/weights/adain.safetensors",
         )
-    elif start_from:
-        adopt(net.canvas, start_from)
-    return net
 
 
 @torch.inference_mode()

@@ -33,7 +33,7 @@ MEETING, STEP, ARRIVALS = 4.0, 4.0, 2
 """Pixels by which there and back miss each other, pixels of a step in the motion, and pixels that arrive at one place:
 more says nothing more."""
 REACH = 48
-"""Pixels, a multiple of `MULTIPLE`: farther than one answer sees to any side (42)."""
+"""Pixels, a multiple of `MULTIPLE`: farther than one answer sees to any side (43)."""
 CUES = 14
 SURE = 1.2
 """Logits by which a place must look more seen than hidden to count half. Less is stiller, and leaves more foreign paint

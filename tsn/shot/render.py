@@ -269,7 +269,8 @@ def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Ten
 def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
     """What goes into the header of a frame: enough to make it again, and nothing that differs between hosts."""
     shot, source = to_json(plan.shot), plan.source_of(number)
-    style = engine.fingerprint[0] if source is None else plan.plate.painted.get(source, engine.fingerprint[0])
+    assert source is not None, "frames without a source aren't written"
+    style = plan.plate.painted.get(source, engine.fingerprint[0])
     return {
         "tsn:version": plan.tsn,
         "tsn:shot": json.dumps(shot, sort_keys=True),

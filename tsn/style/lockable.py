@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.elementwise import steadily
-from tsn.style.cells import CellConv
+from tsn.style.cells import WORTH, CellConv
 from tsn.style.palette import recoloured, unchanged
 from tsn.style.seeds import BANDS, seeds
 from tsn.style.seeds import REACH as SEEDS_REACH
@@ -211,11 +211,12 @@ class LockableNet(nn.Module):
         ]
 
     def lock(self, stats: Stats) -> Self:
-        """A copy to render with: every norm folded into its convolution at the given statistics, the last on cells."""
+        """A copy to render with: every norm folded into its convolution at the given statistics."""
         locked = copy.deepcopy(self)
         for layer, (mean, variance) in zip(locked.norms(), stats, strict=True):
             layer.fold(mean, variance)
         last = locked.leave
         assert isinstance(last, ConvNorm) and last.conv.bias is not None, "a net is locked once"
-        locked.leave = CellConv(last.conv.weight.detach(), last.conv.bias.detach())
+        if last.conv.kernel_size[0] >= WORTH:
+            locked.leave = CellConv(last.conv.weight.detach(), last.conv.bias.detach())
         return locked.eval().to(memory_format=torch.channels_last)
