@@ -23,6 +23,8 @@ from typing import Any, TypeVar
 
 import click
 
+from tsn_batch.memory import keep_freed_pages
+
 WINDOW = 8
 SIZES = ((640, 360), (1920, 1080))
 QUICK_SIZES = ((320, 180), (640, 360))
@@ -282,6 +284,7 @@ def render(shot: Path) -> None:
     """A whole render, on the CPU."""
     import tsn
 
+    keep_freed_pages()  # as the command does
     tsn.render(shot, device="cpu", force=True)
 
 
@@ -301,6 +304,7 @@ def stages(home: Path) -> None:
     from tsn.temporal.openings import step
     from tsn.temporal.stabilise import painted, stabilise
 
+    keep_freed_pages()
     count = 2 * WINDOW + SAMPLES
     plan = tsn.plan(write_shot(home, "stages", frames=count))
     engine = make_engine(plan, device="cpu")
