@@ -189,7 +189,7 @@ def test_what_a_stepped_range_hides_is_told_by_the_net(moving, constant, monkeyp
     both = (rendered(1, 7, size), rendered(7, -1, size))
     asked = []
     monkeypatch.setattr(
-        occlusion, "seen", lambda pictures, flows: asked.append(1) or (flows[0][:1] * 0, flows[1][:1] * 0)
+        occlusion, "seen", lambda pictures, flows, places: asked.append(1) or (flows[0][:1] * 0, flows[1][:1] * 0)
     )
     source = VectorSource(constant(1, -1), constant(1, -1))
     assert measure(source, *moving(vectors=both)).seen_forward.any() and not asked
