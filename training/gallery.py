@@ -157,9 +157,10 @@ def beside_before(squares: list[Tensor], folder: Path) -> Iterator[Row]:
     files = [path for name in names if (path := folder / f"{name}.safetensors").exists()]
     if not files:
         raise InputError(f"{folder}: no NAME.safetensors of a bundled style for one painting.")
+    before, now = ([tsn.painter(model=name) for name in of] for of in (map(str, files), [path.stem for path in files]))
     for plate in squares[1:3]:
-        yield "", [plate, *(tsn.painter(model=str(path)).paint(plate, 1) for path in files)]
-        yield "now", [BLANK, *(tsn.painter(model=path.stem).paint(plate, 1) for path in files)]
+        yield "", [plate, *(painter.paint(plate, 1) for painter in before)]
+        yield "now", [BLANK, *(painter.paint(plate, 1) for painter in now)]
 
 
 def sheet(rows: list[Row]) -> Image.Image:

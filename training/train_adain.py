@@ -31,7 +31,6 @@ import click
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
@@ -41,7 +40,7 @@ from tsn_training.any_painting import Known, Styles, begun, divided, painted_she
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
 from tsn_training.judge import BETAS
-from tsn_training.judging import MEAN, Judging, Told
+from tsn_training.judging import Judging, Told, running_mean
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
 from tsn_training.lesson import GROUND_RATE, SPIKES, learning_rate, loss_of
 from tsn_training.motion import Pair
@@ -132,7 +131,7 @@ def train(
     judging = mean = None
     if config.judge:
         judging = state["judge"] = Judging(config, styles.crop, here, out=out, told=net.encoder.told)
-        mean = state["mean"] = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(MEAN))
+        mean = state["mean"] = running_mean(net)
     first = records.resume(out, state, here) if resume else 0
     if not first:
         require_sight(config, start_from)

@@ -27,7 +27,6 @@ from pathlib import Path
 import click
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
@@ -37,7 +36,7 @@ from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.adopt import adopt
 from tsn_training.config import StyleConfig, load_styles
 from tsn_training.judge import BETAS, Crops
-from tsn_training.judging import MEAN, Judging
+from tsn_training.judging import Judging, running_mean
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
 from tsn_training.lesson import GROUND_RATE, SPIKES, built, learning_rate, loss_of
 from tsn_training.motion import Pair
@@ -116,7 +115,7 @@ def train(
             source=config.painting,
         )  # fmt: skip
         judging = state["judge"] = Judging(config, crops, here, out=out)
-        mean = state["mean"] = AveragedModel(nets, multi_avg_fn=get_ema_multi_avg_fn(MEAN))
+        mean = state["mean"] = running_mean(nets)
         kept = mean.module
     first = records.resume(out, state, here) if resume else 0
     if first and here.first:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +91,7 @@ def require_chunk(plan: Plan, index: int) -> None:
     require_plan(plan)
     chunk = plan.chunks[index]
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
-    window = _window(plan, chunk.frames)
+    window = plan.made_of(chunk.frames)
     _require_unchanged(plan, {*window, *gaps, *survey_frames(plan.plate.present)}, f"chunk {index}")
     _require_as_painted(plan, window, f"chunk {index}")
 
@@ -124,12 +124,6 @@ def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
         )
 
 
-def _window(plan: Plan, frames: Iterable[int]) -> set[int]:
-    """The plate frames that some output frames are made of."""
-    sources = {source for number in frames if (source := plan.source_of(number)) is not None}
-    return {number for source in sources for number in plan.near(source)}
-
-
 def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
     """A frame that was never painted is told where it is missed: strength may be 0 there."""
     if plan.shot.style.frames is None:
@@ -150,7 +144,7 @@ def _painted(plan: Plan, engine: Engine) -> str:
 
     shot, plate = plan.shot, plan.plate
     mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
-    needed = sorted(_window(plan, mixed))
+    needed = sorted(plan.made_of(mixed))
     if lost := [number for number in needed if number not in plate.painted]:
         raise InputError(
             f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {ranges.compact(lost)}",

@@ -36,10 +36,11 @@ class Styles:
         most, largest = int(SIZES[0] * self.SIZE), max(stage.crop for stage in config.stages)
         if config.judge and largest > most:
             raise UsageError(f"stages: with a judge, crops have {most} px at most, found {largest}.")
+        self.picture = lru_cache(maxsize=2)(self._picture)  # a judge asks for it once a sample
         for path in paintings:
             photos.load_image(path)  # one that cannot be read ends a training before it began
 
-    def picture(self, number: int) -> Tensor:
+    def _picture(self, number: int) -> Tensor:
         """(1, 3, SIZE, SIZE) at the scale at which a painting is looked at."""
         image = photos.load_image(self._path(number)).float()[None] / 255
         height = max(LINES, self.SIZE)
@@ -136,7 +137,7 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
     for module in net.encoder.modules():
         if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    if start_from and weights.metadata(start_from).get("family") == "adain":
+    if start_from and _can_see(start_from):
         found = net_from(start_from)
         state = found.state_dict()
         state[f"canvas.{SHOWN}"] = widened(state[f"canvas.{SHOWN}"], found.canvas, net.canvas)
@@ -147,9 +148,13 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
     return net
 
 
+def _can_see(start_from: Path) -> bool:
+    return weights.metadata(start_from).get("family") == "adain"
+
+
 def require_sight(config: AdainConfig, start_from: Path | None) -> None:
     """Raise InputError where a training begins with a net that can't see, and nobody teaches it to."""
-    if not config.see.steps and (start_from is None or weights.metadata(start_from).get("family") != "adain"):
+    if not config.see.steps and not (start_from and _can_see(start_from)):
         raise InputError(
             "see.steps: 0 is for a net that can see already, and this one can't.",
             hint="Start from weights of family adain: --start-from tsn/style/weights/adain.safetensors",

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tsn_training import photos
 from tsn_training.config import PaintingConfig
@@ -18,6 +19,11 @@ from tsn_training.step import take
 
 MEAN = 0.99
 """Of a judged net's weights, how much stays of the mean of those before at each step: the mean is what is kept."""
+
+
+def running_mean(net: nn.Module) -> AveragedModel:
+    """The mean of a judged net's weights, of some hundred steps, once it is shown the net after each."""
+    return AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(MEAN))
 
 
 class Told(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -114,6 +114,11 @@ class Plan:
         present = self.plate.present
         return present[max(0, bisect_left(present, number) - 1)]
 
+    def made_of(self, frames: Iterable[int]) -> set[int]:
+        """The plate frames that some output frames may depend on: their sources, with the window of each."""
+        sources = {source for number in frames if (source := self.source_of(number)) is not None}
+        return {number for source in sources for number in self.near(source)}
+
     def digest(self, number: int, *engine: str) -> str:
         """Hash of all that output frame `number` depends on: a finished frame with another one is stale.
 
@@ -169,11 +174,8 @@ def default_chunk_size(window: int) -> int:
 
 def _with_sources(plan: Plan, chunk: Chunk) -> Chunk:
     """The chunk, reading also what its gaps are made of: in a long gap that lies far outside the handles."""
-    gaps = [number for number in chunk.frames if number not in plan.plate.stamps]
-    sources = {source for number in gaps if (source := plan.source_of(number)) is not None}
-    if not sources:
-        return chunk
-    return replace(chunk, reads=tuple(sorted({*chunk.reads, *(n for source in sources for n in plan.near(source))})))
+    needed = plan.made_of(number for number in chunk.frames if number not in plan.plate.stamps)
+    return replace(chunk, reads=tuple(sorted({*chunk.reads, *needed}))) if needed else chunk
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
