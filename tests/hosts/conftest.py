@@ -1,28 +1,27 @@
-"""One farm for all tests of this folder, and a shot that hosts of their own can see."""
+"""One farm for all tests of this folder, a shot that hosts of their own can see, and real Blenders for the add-on."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import OpenEXR
 import pytest
 
-
-def _farm_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tsn_test_farm", Path(__file__).with_name("farm.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+# Imported here once, so that the tests find them without the folder staying on the path of all other tests.
+HERE = str(Path(__file__).parent)
+sys.path.insert(0, HERE)
+try:
+    from addon_cases import PYTHONS
+    from farm import Farm
+    from farm_work import until_empty
+finally:
+    sys.path.remove(HERE)
 
 
 @pytest.fixture(scope="session")
@@ -40,12 +39,20 @@ def farm(shared: Path) -> Iterator[object]:
         if not name.startswith("TSN_BPY"):
             del os.environ[name]
     os.environ |= {"TSN_CACHE": "/tmp/tsn-cache", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    running = _farm_module().Farm(shared / "farm")
+    running = Farm(shared / "farm")
     try:
         running.start()
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture
+def an_idle_farm(farm) -> Iterator[None]:
+    """Nothing of a test is left in the queue."""
+    yield
+    farm.desk("scancel", "-u", "root")
+    until_empty(farm)
 
 
 def write_shot(folder: Path, count: int, *, window: int = 1, cuts: str = "auto") -> Path:
@@ -80,3 +87,22 @@ def make_shot(shared: Path, request: pytest.FixtureRequest):
     """make_shot(count, **options): a shot under a name of the test's own."""
     name = request.node.name.removeprefix("test_")[:40]
     return lambda count, **options: write_shot(shared / name, count, **options)
+
+
+@pytest.fixture(scope="session")
+def style(tmp_path_factory: pytest.TempPathFactory, tiny_style: Callable[..., Path]) -> Path:
+    """A tiny net with random weights."""
+    return tiny_style(tmp_path_factory.mktemp("style") / "style.safetensors", name="tiny")
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def empty(style: Path, tmp_path: Path) -> Path:
+    """A folder with nothing but a style."""
+    (tmp_path / "shot").mkdir()
+    shutil.copy(style, tmp_path / "shot")
+    return tmp_path / "shot"

@@ -1,4 +1,4 @@
-"""A Slurm controller and two hosts on this machine, with real daemons, for test_farm.py and for looking around.
+"""A Slurm controller and two hosts on this machine, with real daemons, for test_farm_*.py and for looking around.
 
 Each host has a network, process ids, a host name and a /tmp of its own; they share a folder and a bridge of
 documentation addresses. Needs root, Slurm and munge (tests/hosts/run installs them)::

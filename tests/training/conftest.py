@@ -32,6 +32,7 @@ try:
     import evaluate  # noqa: F401
     import gallery  # noqa: F401
     import gather_images  # noqa: F401
+    import train_adain  # noqa: F401
     import train_style
     from tsn_training import config, lesson, losses, motion, parallel, perceptual, photos, rcc, records  # noqa: F401
 finally:

@@ -1,4 +1,4 @@
-"""Blender's side of test_addon.py: one case a process. Blender's Python only (bpy)::
+"""Blender's side of test_addon_*.py: one case a process. Blender's Python only (bpy)::
 
     TSN_COMMAND=.venv/bin/tsn python tests/hosts/addon loop /tmp/folder
 

@@ -1,0 +1,80 @@
+"""Which paintings a training of any painting paints after and a judge sees, and that it paints as in a shot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from thin_training import STYLES, thin_features
+
+import train_adain
+from tsn.errors import UsageError
+from tsn.style.adain_net import AdainNet
+from tsn_training import any_painting, objective, photos, seeing
+from tsn_training.config import Judge, Stage, load_config
+from tsn_training.config_adain import AdainConfig
+
+
+def test_unseen_paintings_and_photos_held_back_are_never_trained_on(training: SimpleNamespace) -> None:
+    taken, paintings, unseen = train_adain.divided(load_config(training.file, AdainConfig))
+    assert [path.name for path in unseen] == ["2.png"]
+    assert [path.name for path in paintings] == ["0.png", "1.png", "3.png"]
+    assert len(taken) == 3
+
+
+def test_a_style_is_a_pure_function_of_its_number_and_three_of_four_are_paintings(
+    looked_at, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    styles, again = any_painting.Styles(*looked_at), any_painting.Styles(*looked_at)
+    opened: list[Path] = []
+    load = photos.load_image
+    monkeypatch.setattr(photos, "load_image", lambda path: opened.append(path) or load(path))
+    for number in range(16):
+        assert styles.picture(number).shape == (1, 3, styles.SIZE, styles.SIZE)
+    assert sum(path.parent.name == "paintings" for path in opened) == 12
+    assert torch.equal(styles.picture(7), again.picture(7))
+    assert [styles.at(step) for step in range(9)] == [again.at(step) for step in range(9)]
+    assert len({styles.at(step) for step in range(40)}) > 12
+
+
+def test_a_judge_sees_the_painting_that_is_painted_after_and_no_photo(
+    looked_at, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, paintings, config = looked_at
+    judged = config.model_copy(update={"judge": Judge(weight=1.0), "batch": 2})
+    styles = any_painting.Styles(taken, paintings, judged)
+    kinds = [styles.at(step) % 4 for step in range(600)]
+    assert kinds.count(0) == 0 and all(160 < kinds.count(kind) < 240 for kind in (1, 2, 3))
+    assert len({styles.at(step) for step in range(600)}) == STYLES * 3 // 4
+    assert all(styles._path(styles.strange(step)) != styles._path(styles.at(step)) for step in range(200))
+    asked: list[int] = []
+    picture = styles.picture
+    monkeypatch.setattr(styles, "picture", lambda number: asked.append(number) or picture(number))
+    crops = [styles.crop(number, 40) for number in (6, 7, 6, 300)]
+    assert asked == [styles.at(3), styles.at(3), styles.at(3), styles.at(150)]
+    assert torch.equal(crops[0], crops[2]) and not torch.equal(crops[0], crops[1])
+    assert all(crop.shape == (3, 40, 40) and crop.min() >= 0 and crop.max() <= 1 for crop in crops)
+    with pytest.raises(UsageError, match="with a judge, crops have 244 px at most, found 248"):
+        any_painting.Styles(taken, paintings, judged.model_copy(update={"stages": (Stage(crop=248, steps=1),)}))
+
+
+def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
+    from tsn.style.adain import AdainPainter
+    from tsn.style.paintings import Painting
+
+    torch.manual_seed(0)
+    net = AdainNet(width=2, blocks=1, seen=3).eval()
+    for value in net.mind.parameters():
+        value.data.normal_(0, 0.06)
+    taken, _, config = looked_at
+    net.plates.copy_(objective.plate_colours(taken, config.seed))
+    painting = torch.rand(3, 440, 440)
+    plates = torch.stack([seeing.Crops(*looked_at)[number] for number in (1, 2)])
+    with torch.no_grad():
+        target = objective.target_of(painting[None], config, thin_features(), net.plates)
+        batch = train_adain.Pupil(net)(plates, code=net.encoder.code(painting[None]), palette=target.colours)
+    painter = AdainPainter(net, [Painting(name="p", image=painting, sha256="")], weights="")
+    for found, picture in zip(batch, plates, strict=True):
+        torch.testing.assert_close(found, painter.paint(picture, 1), rtol=1e-3, atol=1e-3)
