@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from tsn import colour
+from tsn import colour, elementwise
 from tsn.elementwise import steadily
 from tsn.flow import occlusion
+from tsn.flow.fused import estimate_both
 from tsn.temporal import detail
 
 SIZES = [(181, 199), (151, 333), (113, 301)]  # that split badly, and are large enough to be split
+THREADS = (2, 3, 4, 5, 6, 7, 8)
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +42,10 @@ def test_torch_alone_shows_its_threads(size: tuple[int, int]) -> None:
     """Should this fail one day, `steadily` is not needed any longer."""
     x = picture(*size)
     alone = on(1, lambda: x.pow(0.4))
-    assert any(not torch.equal(on(n, lambda: x.pow(0.4)), alone) for n in (2, 3, 4))
+    assert any(not torch.equal(on(n, lambda: x.pow(0.4)), alone) for n in THREADS)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, (170, 157)])
 @pytest.mark.parametrize("space", ["lin_rec709", "ACEScg", "cineon"])
 @pytest.mark.parametrize("highlights", ["keep", "soft"])
 def test_colour(size: tuple[int, int], space: str, highlights: str) -> None:
@@ -52,7 +57,7 @@ def test_colour(size: tuple[int, int], space: str, highlights: str) -> None:
         return torch.cat([style, codec.from_style(paint, residue)])
 
     alone = on(1, there_and_back)
-    assert all(torch.equal(on(n, there_and_back), alone) for n in (2, 3, 4))
+    assert all(torch.equal(on(n, there_and_back), alone) for n in THREADS)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -65,7 +70,7 @@ def test_grain(size: tuple[int, int]) -> None:
         return detail.restore(mean, target, edges, 1.0, wanted)
 
     alone = on(1, restored)
-    assert all(torch.equal(on(n, restored), alone) for n in (2, 3, 4))
+    assert all(torch.equal(on(n, restored), alone) for n in THREADS)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -76,7 +81,39 @@ def test_what_is_hidden(size: tuple[int, int]) -> None:
         return torch.cat(occlusion.seen(pictures, flows, [torch.ones(1, *size, dtype=torch.bool)] * 2))
 
     alone = on(1, seen)
-    assert all(torch.equal(on(n, seen), alone) for n in (2, 3, 4))
+    assert all(torch.equal(on(n, seen), alone) for n in THREADS)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("function", [torch.sigmoid, torch.log, lambda x: x.pow(0.4)])
+def test_channels_that_lie_apart(size: tuple[int, int], function: Callable[[Tensor], Tensor]) -> None:
+    x = picture(*size)[None].to(memory_format=torch.channels_last)[:, 2:]
+    assert x.stride()[-1] == 3
+    alone = on(1, lambda: steadily(function, x))
+    assert all(torch.equal(on(n, lambda: steadily(function, x)), alone) for n in THREADS)
+
+
+@given(st.integers(0, 300_000), st.integers(1, 24))
+def test_all_parts_are_of_whole_vectors(count: int, threads: int) -> None:
+    """However torch parts them: into as many as there are threads, or fewer where a thread would get too little."""
+    whole = elementwise._whole(count, threads)
+    assert count <= whole
+    for grain in elementwise.GRAINS:
+        parts = max(1, min(threads, -(-whole // grain)))
+        assert whole % parts == 0 and whole // parts % elementwise.WHOLE == 0
+
+
+@pytest.mark.parametrize("size", [(119, 157), (128, 160)])
+def test_motion(size: tuple[int, int]) -> None:
+    wide = F.interpolate(picture(24, 32)[None], size=(size[0], size[1] + 8), mode="bicubic")[0].clamp(0, 1)
+    first, second = wide[..., :-8].contiguous(), wide[..., 5:-3].contiguous()
+
+    def estimated() -> Tensor:
+        return torch.cat(estimate_both(first, second))
+
+    alone = on(1, estimated)
+    assert alone.abs().max() > 2
+    assert all(torch.equal(on(n, estimated), alone) for n in (3, 6, 7))
 
 
 def test_shapes_gradients_and_no_elements() -> None:

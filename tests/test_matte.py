@@ -17,6 +17,7 @@ from tsn.matte import (
     murmur3,
     nothing,
     premultiply,
+    presence,
     unpremultiply,
 )
 
@@ -48,6 +49,15 @@ def test_an_alpha_too_small_to_divide_by_covers_nothing() -> None:
     assert torch.equal(premultiply(straight, alpha), rgb)
     assert nothing(rgb, alpha).flatten().tolist() == [False, True, False, False]
     assert torch.equal(composite(rgb, premultiply(straight * 0.3, alpha), 0.0), rgb)
+
+
+def test_what_is_left_behind_in_the_void_is_hardly_there_and_a_glow_is() -> None:
+    rgb = torch.tensor([0.0, 1e-6, -1e-6, 0.005, 0.01, 4.0, 1e-6, 0.0]).repeat(3, 1, 1)
+    rgb[1:, 0, 3] = 0.001  # by the brightest channel
+    alpha = torch.tensor([[[0, 0, 0, 0, 0, 0, 1e-3, 1.0]]])
+    there = presence(rgb, alpha).flatten()
+    torch.testing.assert_close(there, torch.tensor([0.0, 1e-4, 1e-4, 0.5, 1.0, 1.0, 1.0, 1.0]))
+    assert there[0] == 0 and presence(rgb * 0 + 1e-9, alpha * 0).max() == 0
 
 
 def test_composite_ends_are_exact() -> None:

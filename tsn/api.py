@@ -53,7 +53,7 @@ def render(
     Args:
         shot: a shot file, or what `load` made of one.
         frames: the frames to write, None = all; their neighbours are read all the same.
-        device: `auto`, `cpu`, `cuda:0`, `mps`.
+        device: `auto`, `cpu`, `cuda:0`.
         force: render finished frames again.
         report: called with every `tsn.shot.event.Event`.
 

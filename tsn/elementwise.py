@@ -7,6 +7,7 @@ last bit. Where a picture is cut among threads each part has an end, so the numb
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lcm
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +15,23 @@ from torch import Tensor
 
 WHOLE = 64
 """Elements: a multiple of what any CPU takes at once, four vectors of 16 floats."""
+GRAINS = 2048, 32768
+"""Elements of which torch gives a thread at least so many: its vector functions, and all else."""
 
 
 def steadily(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """function(x) for a function of each element by itself: nothing is left over, whoever takes which part."""
-    flat = x.reshape(-1)
-    missing = -len(flat) % (WHOLE * torch.get_num_threads())
+    flat = x.reshape(-1).contiguous()  # channels_last leaves a channel's elements apart: the other code takes those
+    missing = _whole(len(flat), torch.get_num_threads()) - len(flat)
     whole = F.pad(flat, (0, missing)) if missing else flat  # padding by nothing would still copy
     return function(whole)[: len(flat)].view(x.shape)
+
+
+def _whole(count: int, threads: int) -> int:
+    """The least number of elements from `count` on that falls into parts of whole vectors, however torch parts it."""
+    while True:
+        parts = lcm(*(max(1, min(threads, -(-count // grain))) for grain in GRAINS))
+        missing = -count % (WHOLE * parts)
+        if not missing:
+            return count
+        count += missing

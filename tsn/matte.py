@@ -30,6 +30,10 @@ LEAST = 2.0**-24
 there would be divided by it to infinity."""
 
 
+GLOW = 0.01
+"""Plate values: what is brighter where alpha is 0 is a glow in full."""
+
+
 def _covered(alpha: Tensor) -> Tensor:
     return (alpha >= LEAST) & torch.isfinite(alpha)
 
@@ -37,6 +41,17 @@ def _covered(alpha: Tensor) -> Tensor:
 def nothing(rgb: Tensor, alpha: Tensor) -> Tensor:
     """Where there is neither an element nor a glow without coverage: (1, H, W) of premultiplied (3, H, W)."""
     return (alpha.abs() < LEAST) & (rgb.abs() < LEAST).all(0, keepdim=True)
+
+
+def presence(rgb: Tensor, alpha: Tensor) -> Tensor:
+    """How much of premultiplied (3, H, W) is there to be painted, (1, H, W) in [0, 1].
+
+    All where alpha covers. A glow without coverage is painted too, but what a denoiser or a blur leaves behind in the
+    void, a millionth, is none: as paint it would add light to whatever is comped below. So it counts by its
+    brightness up to `GLOW`, and not at all where there is nothing.
+    """
+    glow = (rgb.abs().amax(0, keepdim=True) / GLOW).clamp(max=1)
+    return torch.where(_covered(alpha), 1.0, glow.masked_fill(nothing(rgb, alpha), 0.0))
 
 
 def unpremultiply(rgb: Tensor, alpha: Tensor) -> Tensor:

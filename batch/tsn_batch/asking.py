@@ -16,9 +16,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 SHOT = click.argument("shot", type=click.Path(path_type=Path))
 FRAMES = click.option("-F", "--frames", metavar="RANGE", help="Only these, such as 1001-1020, 1001-1050x2 or 1,5,9-20.")
-DEVICE = click.option(
-    "--device", default="auto", show_default=True, envvar="TSN_DEVICE", help="auto, cpu, cuda:1, mps."
-)
+DEVICE = click.option("--device", default="auto", show_default=True, envvar="TSN_DEVICE", help="auto, cpu, cuda:1.")
 FORCE = click.option("--force", is_flag=True, help="Render finished frames again.")
 SETS = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Such as temporal.window=4. Repeatable.")
 MISSING = click.option(

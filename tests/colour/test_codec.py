@@ -165,6 +165,25 @@ def test_nan_and_infinity_give_finite_style_and_plate() -> None:
         assert torch.equal(back[..., 0], plate[..., 0])
 
 
+def test_a_lone_hole_looks_like_what_surrounds_it() -> None:
+    """Black, it would be an edge to the painter."""
+    y, x = torch.meshgrid(torch.linspace(0.2, 0.4, 30), torch.linspace(0, 0.3, 40), indexing="ij")
+    whole = torch.stack([y, x + 0.1, y + x])
+    holed = whole.clone()
+    holed[0, 12, 20], holed[1, 3:6, 3:6], holed[2, 0, 39] = torch.nan, torch.inf, -torch.inf
+    way = codec("lin_rec709")
+    torch.testing.assert_close(way.to_style(holed)[0], way.to_style(whole)[0], atol=0.02, rtol=0)
+    rest = ~nonfinite(holed)[0]
+    assert torch.equal(way.to_style(holed)[0][:, rest], way.to_style(whole)[0][:, rest])
+
+
+def test_a_hole_beside_a_firefly_or_as_wide_as_the_plate_is_finite() -> None:
+    plate = torch.full((3, 64, 64), torch.nan)
+    assert codec("lin_rec709").to_style(plate)[0].max() == 0
+    plate[:, 0, 0] = 3e38
+    assert codec("lin_rec709").to_style(plate)[0].isfinite().all()
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("space", ["ACEScg", "acescct", CINEON, "srgb_tx"])
 def test_on_the_gpu(space: str) -> None:

@@ -97,7 +97,13 @@ def test_endings_of_any_case() -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "far", "name"),
-    [(np.float16, 65504, "Depth.Z"), (np.float32, 1e10, "Depth.V")],
+    [
+        (np.float16, 65504, "Depth.Z"),
+        (np.float32, 1e10, "Depth.V"),
+        (np.float32, 65504, "Depth.Z"),
+        (np.float32, np.inf, "Depth.Z"),
+        (np.float16, np.nan, "Depth.Z"),
+    ],
 )
 def test_world_background_by_depth(dtype: type, far: float, name: str) -> None:
     """With a depth, a zero vector on an object is true rest, and a vector on the world is not believed."""
@@ -109,6 +115,18 @@ def test_world_background_by_depth(dtype: type, far: float, name: str) -> None:
     vectors = decode(channels | {f"ViewLayer.{name}": depth}, "ViewLayer.Vector", "blender")
     assert vectors.valid[0, 0, 1] == 0 and vectors.valid.sum() == H * W - 1
     assert vectors.to_next is not None and vectors.to_next[:, 0, 1].abs().sum() == 0
+
+
+def test_where_the_background_stands_still_its_zeros_are_true_and_what_is_no_number_is_not() -> None:
+    channels = blender_layer(1, 2, 3, 4)
+    channels["ViewLayer.Vector.X"][0, 1] = np.nan
+    depth = plane(65504)
+    assert decode(channels | {"ViewLayer.Depth.Z": depth}, "ViewLayer.Vector", "blender").valid.sum() == 0
+    still = decode_frame(
+        channels | {"ViewLayer.Depth.Z": depth}, "ViewLayer.Vector", "blender", frame=(W, H), still=True
+    )
+    assert still.valid[0, 0, 1] == 0 and still.valid.sum() == H * W - 1
+    assert at(still.to_previous) == (1, -2)
 
 
 def test_depth_of_another_view_layer_does_not_count() -> None:

@@ -65,6 +65,19 @@ def test_no_paint_where_alpha_is_0(shot: Shot, rendered, rgb) -> None:
     assert not rgb(paths[1001])[:, :4].any()
 
 
+def test_what_a_denoiser_leaves_in_the_void_gets_no_paint(shot: Shot, plate, rendered, rgb) -> None:
+    """Nor does it boil there: a millionth stays about one, whether a frame has it or not."""
+    frames = range(1001, 1004)
+    left = {number: {name: plate.pixels(number)[name].astype(np.float32) for name in "RGBA"} for number in frames}
+    for number in frames:
+        for name in "RGB":
+            left[number][name][:, :4] = 1e-6 * (np.random.default_rng(number).random((plate.HEIGHT, 4)) < 0.5)
+    paths, _ = rendered(shot(frames=frames, channels=left))
+    for path in paths.values():
+        assert np.abs(rgb(path)[:, :4]).max() < 1e-3
+        assert rgb(path)[:, 8:].mean() > 0.05
+
+
 def test_an_alpha_too_small_to_divide_by_is_as_none(shot: Shot, plate, rendered, channels, rgb) -> None:
     """A glow over the tail of a blurred alpha is painted as one without alpha is; the tail itself is nothing."""
     tiny = {name: plate.pixels(1001)[name].astype(np.float32) for name in "RGBA"}
@@ -120,7 +133,8 @@ def test_nan_and_inf_are_painted_around(shot: Shot, plate, rendered, channels, r
     broken["R"][20, 30], broken["G"][21, 40], broken["B"][22, 50] = np.nan, np.inf, -np.inf
     bad = np.zeros((plate.HEIGHT, plate.WIDTH), bool)
     bad[[20, 21, 22], [30, 40, 50]] = True
-    paths, events = rendered(shot(frames=range(1001, 1005), channels={1002: {name: broken[name] for name in "RGB"}}))
+    file = shot(frames=range(1001, 1005), channels={1002: {name: broken[name] for name in "RGB"}})
+    paths, events = rendered(file)
     before, after = channels(source(paths[1002])), channels(paths[1002])
     for name in "RGB":
         assert np.array_equal(before[name][bad], after[name][bad])
@@ -130,6 +144,9 @@ def test_nan_and_inf_are_painted_around(shot: Shot, plate, rendered, channels, r
     around[19:24, 28:53] = True
     touched = sum((before[name] != after[name]).astype(int) for name in "RGB") > 0
     assert touched[around & ~bad].mean() > 0.95
+    plate.write(source(paths[1002]), 1002)
+    whole, _ = rendered(file, to="whole")
+    assert np.abs(rgb(whole[1002]) - rgb(paths[1002]))[around & ~bad].mean() < 0.02, "as if they weren't there"
     assert "Frame 1002: 3 pixels with NaN or Inf were painted around" in notes(events)
     assert notes(events).count("NaN") == 1
 

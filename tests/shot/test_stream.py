@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from tsn import io
+from tsn.errors import InputError
+from tsn.flow.base import View
 from tsn.shot.engine import make_engine
 from tsn.shot.stream import Stream
 
@@ -59,6 +61,41 @@ def test_each_frame_is_painted_once(stream, monkeypatch: pytest.MonkeyPatch) -> 
     for number in range(1001, 1013):
         made.painted(number)
     assert asked == list(range(1001, 1013))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("window", [0, 2])
+def test_paint_that_is_no_number_is_named_and_spreads_no_further(
+    stream, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    made: Stream = stream(f"temporal.window={window}")
+    paint = made._engine.painter.paint
+
+    def broken(image: Tensor, number: int) -> Tensor:
+        painted = paint(image, number).clone()
+        if number == 1005:
+            painted[1, 3, 4] = torch.nan
+        return painted
+
+    monkeypatch.setattr(made._engine.painter, "paint", broken)
+    assert made.painted(1001).isfinite().all()
+    with pytest.raises(InputError, match="Frame 1005: tiny painted what is no number"):
+        made.painted(1005)
+
+
+@torch.inference_mode()
+def test_motion_that_is_no_number_is_named(stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Stream = stream()
+    found = made._engine.flow.pair
+
+    def broken(a: View, b: View) -> tuple[Tensor, Tensor]:
+        there, back = found(a, b)
+        return (there, back * torch.inf) if a.number == 1004 else (there, back)
+
+    monkeypatch.setattr(made._engine.flow, "pair", broken)
+    made.painted(1001)
+    with pytest.raises(InputError, match="Frames 1004 to 1005: .* found motion that is no number"):
+        made.painted(1004)
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from tsn.style.onnx import OnnxPainter, split_index
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-from onnx import TensorProto, helper  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 NCHW, NHWC = (1, 3, "h", "w"), (1, "h", "w", 3)
 
@@ -144,6 +144,21 @@ def test_a_damaged_file_is_an_input_error(tmp_path):
     path.write_bytes(b"not a net")
     with pytest.raises(InputError, match=r"bad\.onnx is damaged, or no ONNX net"):
         OnnxPainter(path, sha256="x")
+
+
+def test_weights_in_files_of_their_own_are_refused_wherever_one_stands(net, monkeypatch):
+    path = net(styles=[26])
+    apart = path.with_name("apart.onnx")
+    model = onnx.load(path)
+    for constant in model.graph.initializer:  # only raw bytes are put into files of their own
+        constant.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(constant), constant.name))
+    onnx.save_model(model, apart, save_as_external_data=True, location="apart.onnx.data", size_threshold=0)
+    assert apart.with_name("apart.onnx.data").stat().st_size
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(InputError, match="files of their own") as caught:
+        OnnxPainter(apart, sha256="x", index=3)
+    assert "one file" in str(caught.value.hint)
+    OnnxPainter(path, sha256="x", index=3)
 
 
 def test_without_onnxruntime_the_extra_is_named(net, monkeypatch):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour.names import BUILTIN_CONFIG, CINEON, fingerprint, resolve_space, spaces
@@ -41,6 +42,9 @@ __all__ = [
 LUMA = (0.2126, 0.7152, 0.0722)
 """Rec. 709 weights of red, green and blue; on style space, which is display-like, as video takes them."""
 
+NEAR = 16
+"""Pixels from which a hole in the plate takes what it is painted as."""
+
 # Far above any plate, far below float32's end: products with gains and matrices stay finite.
 _HUGE = 1e30
 
@@ -50,7 +54,7 @@ class Residue:
     """What style space can't hold of one frame; all float32 on the frame's device.
 
     Attributes:
-        plate: the plate's values (3, H, W), 0 where any channel was NaN or infinite.
+        plate: the plate's values (3, H, W), what surrounds it where any channel was NaN or infinite.
         working: the same in the working space.
         unpainted: the working values that the frame's own style values stand for.
         gain: the tone map's gain (1, H, W).
@@ -67,6 +71,26 @@ def nonfinite(rgb: Tensor) -> Tensor:
     return ~torch.isfinite(rgb).all(0, keepdim=True)
 
 
+def _surrounded(rgb: Tensor) -> Tensor:
+    """(3, H, W) with the mean of its finite neighbours for each pixel that is not; 0 where none is near.
+
+    A black pixel instead would be an edge to the painter: one lone NaN changed a thousand pixels of paint.
+    """
+    bad = nonfinite(rgb)
+    if not bad.any():
+        return rgb
+    known, filled = (~bad).to(rgb.dtype), torch.where(bad, 0.0, rgb)
+    for _ in range(NEAR):
+        if bool(known.all()):
+            break
+        # In float64: a firefly of 1e37 beside it shall not overflow the sum.
+        weight = F.avg_pool2d(known.double()[None], 3, 1, 1, count_include_pad=False)[0]
+        mean = F.avg_pool2d(filled.double()[None], 3, 1, 1, count_include_pad=False)[0] / weight.clamp(min=1e-6)
+        new = (known == 0) & (weight > 0)
+        filled, known = torch.where(new, mean.to(rgb.dtype), filled), torch.where(new, 1.0, known)
+    return filled
+
+
 @dataclass(frozen=True, kw_only=True)
 class Codec:
     """A plate's way to style space and back; make one with `codec`. Holds no frame, so one serves a whole shot."""
@@ -80,10 +104,10 @@ class Codec:
     def to_style(self, rgb: Tensor) -> tuple[Tensor, Residue]:
         """Plate values, float32 (3, H, W), to style values in [0, 1] and what they leave behind.
 
-        Pixels with a NaN or an infinity are taken as 0 and come back as 0: the caller puts the plate's own back
+        Pixels with a NaN or an infinity are taken as what surrounds them: the caller puts the plate's own back
         (`nonfinite` tells where).
         """
-        plate = torch.where(nonfinite(rgb), 0.0, rgb).contiguous()
+        plate = _surrounded(rgb).contiguous()
         working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_HUGE, _HUGE)
         gain = self._tone.gain(working)
         style = steadily(self._tone.encode, (working / gain).clamp(0, self._tone.top)).clamp(0, 1)

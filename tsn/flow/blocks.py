@@ -27,8 +27,13 @@ def twice(x: Tensor) -> Tensor:
 
 def ready(made: Net, weights: Path) -> Net:
     """The net with weights from a file that comes with tsn, ready to use. Raises InputError where that is damaged."""
+    return filled(made, weights, hint="Install tsn again.").eval().to(memory_format=torch.channels_last)
+
+
+def filled(made: Net, weights: Path, *, hint: str) -> Net:
+    """The net with weights from a file. Raises InputError, with a hint, where that is damaged or another net's."""
     try:
         made.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{weights} is damaged: {' '.join(str(error).split())}", hint="Install tsn again.") from error
-    return made.eval().to(memory_format=torch.channels_last)
+        raise InputError(f"{weights} is damaged: {' '.join(str(error).split())}", hint=hint) from error
+    return made

@@ -54,7 +54,8 @@ class FusedSource:
 
     def __init__(self, *, scale: float = 1.0) -> None:
         self.scale = scale
-        self.fingerprint = f"dis-fused-2 repair {fingerprint()} opencv {cv2.__version__} scale {scale:g}"
+        libraries = f"opencv {cv2.__version__} torch {torch.__version__}"
+        self.fingerprint = f"dis-fused-3 repair {fingerprint()} {libraries} scale {scale:g}"
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
         """Flow a->b and b->a, each (2, H, W), pixels, on the image's device (the work is done on the CPU)."""

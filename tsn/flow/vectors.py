@@ -24,6 +24,8 @@ Directions = tuple[Tensor | None, Tensor | None]
 
 HALF_BACKGROUND, FLOAT_BACKGROUND = 6e4, 1e10
 """Blender's depth of the world: 1e10, which a half channel clamps to 65504."""
+CLAMPED = 65504.0
+"""... as which it comes back where a half channel was made a float one."""
 
 
 def blender(channels: Channels, layer: str, frame: Size) -> Directions:
@@ -74,18 +76,19 @@ CONVENTIONS: dict[str, Callable[[Channels, str, Size], Directions]] = {
 }
 
 
-def decode(channels: Channels, layer: str, convention: str, *, frame: Size) -> RenderedVectors:
+def decode(channels: Channels, layer: str, convention: str, *, frame: Size, still: bool = False) -> RenderedVectors:
     """Motion vectors of one frame in our contract.
 
     Not valid are pixels with a vector that is not finite, and the background, where renderers write zero whatever
-    the camera does: there the view layer's Depth (`<view layer>.Depth.Z` or `.V`) is that of Blender's world, or,
-    in files without it, every component is exactly zero. What is not valid is zero in the flow.
+    the camera does: there the view layer's Depth (`<view layer>.Depth.Z` or `.V`) is that of Blender's world, or no
+    number, or, in files without it, every component is exactly zero. What is not valid is zero in the flow.
 
     Args:
         channels: every channel of the frame by full name, each (H, W).
         layer: name of the layer as in the file, `ViewLayer.Vector`. The endings (`.X`) may be of any case.
         convention: a key of `CONVENTIONS`.
         frame: width and height of the display window, whatever part of it the channels cover.
+        still: the background stands still, so that its zeros are true.
 
     Raises:
         UsageError: an unknown convention.
@@ -102,7 +105,7 @@ def decode(channels: Channels, layer: str, convention: str, *, frame: Size) -> R
     background = _world(channels, layer, like=known)
     if background is None:
         background = (known == 0).all(0, keepdim=True)
-    valid = finite & ~background
+    valid = finite if still else finite & ~background
 
     def only_valid(flow: Tensor | None) -> Tensor | None:
         return None if flow is None else torch.where(valid, flow, torch.zeros_like(flow))
@@ -123,7 +126,7 @@ class VectorSource:
 
     def __init__(self, fills: FlowSource, estimates: FlowSource) -> None:
         self.fills, self.estimates = fills, estimates
-        self.fingerprint = f"vectors-2 over {fills.fingerprint}, else {estimates.fingerprint}"
+        self.fingerprint = f"vectors-3 over {fills.fingerprint}, else {estimates.fingerprint}"
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
         """Flow a->b and b->a, each (2, H, W), pixels."""
@@ -187,7 +190,7 @@ def _world(channels: Channels, layer: str, *, like: Tensor) -> Tensor | None:
         depth = _channel(channels, f"{view_layer}{dot}Depth", ending)
         if depth is not None and depth.shape == like.shape[1:]:
             limit = HALF_BACKGROUND if depth.dtype == np.float16 else FLOAT_BACKGROUND
-            return torch.from_numpy(depth >= limit)[None]
+            return torch.from_numpy(~(depth < limit) | (depth == CLAMPED))[None]
     return None
 
 

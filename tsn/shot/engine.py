@@ -24,7 +24,7 @@ from tsn.style.choose import painter as choose_painter
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+    """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`.
 
     Raises:
         DeviceError: no such device here.
@@ -33,8 +33,8 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, dtype=torch.float64, device=device)  # texture is measured in these, which Apple's `mps` lacks
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise DeviceError(
             f"No device {name!r} here: {str(error).splitlines()[0]}",
             hint="Use --device cpu, or auto for whatever there is.",
@@ -111,14 +111,13 @@ class Engine:
         if wanted is None or self.shot.flow.method not in ("auto", "vectors") or self.shot.temporal.window == 0:
             return None
         size = frame.display_window.width, frame.display_window.height
-        found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size)
+        still = wanted.background == "still"
+        found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size, still=still)
 
         def on_canvas(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else self._on_canvas(tensor.permute(1, 2, 0).numpy(), frame)
 
-        # Zero vectors are the truth of a background that stands still: then nothing is left to estimate.
-        valid = torch.ones_like(found.valid) if wanted.background == "still" else found.valid
-        to_previous, to_next, known = on_canvas(found.to_previous), on_canvas(found.to_next), on_canvas(valid)
+        to_previous, to_next, known = on_canvas(found.to_previous), on_canvas(found.to_next), on_canvas(found.valid)
         assert known is not None
         return RenderedVectors(to_previous=to_previous, to_next=to_next, valid=known)
 

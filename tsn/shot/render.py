@@ -43,7 +43,7 @@ class Renderer:
     than both as one.
 
     Args:
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
         report: told of progress, on the thread that calls `render`; another may be set between two calls.
         exchange: frames whose paint goes from and to workers beside this one (CPU only).
     """
@@ -175,7 +175,7 @@ def render(
 
     Args:
         chunks: indices into the plan, None = all.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
         force: render finished frames again.
         report: told of progress, on this thread.
 
@@ -257,12 +257,10 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, str
 def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:
     """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
     plate = engine.codec.from_style(painted, prepared.residue)
-    left = colour.nonfinite(prepared.source)
     if prepared.alpha is not None:
         plate = matte.premultiply(plate, prepared.alpha)
-        # Paint where an element isn't would add its light to whatever is comped below; glows without alpha are painted.
-        left |= matte.nothing(prepared.source, prepared.alpha)
-    amount = torch.where(left, 0.0, amount)
+        amount = amount * matte.presence(prepared.source, prepared.alpha)
+    amount = torch.where(colour.nonfinite(prepared.source), 0.0, amount)
     return matte.composite(prepared.source, plate, amount)
 
 

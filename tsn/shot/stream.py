@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
+from tsn.errors import InputError
 from tsn.flow.base import View, measure
 from tsn.shot.engine import Engine, Prepared
 from tsn.shot.plan import Plan
@@ -41,7 +43,7 @@ class Stream:
     def painted(self, number: int) -> Tensor:
         """Stable paint of a frame, style space (3, H, W). Cheapest in ascending order."""
         if self._radius == 0:
-            return self._engine.painter.paint(self._prepared(number).view.image, number)
+            return self._paint(self._prepared(number).view)
         place, near = self._place[number], self._near(number)
         self._slide(self._place[near[0]], self._place[near[-1]])
         return stabilise(
@@ -68,15 +70,31 @@ class Stream:
         self._motion = {place: motion for place, motion in self._motion.items() if place >= first}
         start = first if self._last is None else self._last[0] + 1
         for place in range(start, last + 1):
-            number = self._numbers[place]
-            view = self._prepared(number).view
-            self._painted[place] = painted(view.image, self._engine.painter.paint(view.image, number))
+            view = self._prepared(self._numbers[place]).view
+            self._painted[place] = painted(view.image, self._paint(view))
             if self._last is not None:
                 self._motion[place - 1] = self._between(self._last[1], view)
             self._last = (place, view)
+
+    def _paint(self, view: View) -> Tensor:
+        """The paint of a frame alone. Raises InputError where it holds what is no number: a window would spread it."""
+        engine = self._engine
+        paint = engine.painter.paint(view.image, view.number)
+        if not torch.isfinite(paint).all():
+            raise InputError(
+                f"Frame {view.number}: {engine.painter.name} painted what is no number.",
+                hint="Its weights may overflow in half precision, or be damaged: export or download it again.",
+            )
+        return paint
 
     def _between(self, before: View, view: View) -> Step | None:
         """Motion from a frame to the next; None across a cut or a gap."""
         if view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image)):
             return None
-        return step(measure(self._engine.flow, before, view))
+        motion = measure(self._engine.flow, before, view)
+        if not (torch.isfinite(motion.forward).all() and torch.isfinite(motion.backward).all()):
+            raise InputError(
+                f"Frames {before.number} to {view.number}: {self._engine.flow.name} found motion that is no number.",
+                hint="Take flow.method: dis, or other weights.",
+            )
+        return step(motion)

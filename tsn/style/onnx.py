@@ -133,13 +133,22 @@ def _session(path: Path, device: torch.device) -> tuple[Any, str]:
     options.log_severity_level = 3
     # Waiting threads sleep: on a farm host, other workers want the cores that they would spin on.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights beside the file would be in no plan and no frame's mark. Nothing lies below a file, so none are found.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
     cuda = device.type == "cuda" and "CUDAExecutionProvider" in ort.get_available_providers()
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda:
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+        # By default each worker would choose its convolutions by timing them.
+        said = {"device_id": device.index or 0, "cudnn_conv_algo_search": "DEFAULT", "use_tf32": "0"}
+        providers.insert(0, ("CUDAExecutionProvider", said))
     try:
-        session = ort.InferenceSession(str(path), options, providers=providers)
+        session = ort.InferenceSession(path.read_bytes(), options, providers=providers)
     except Exception as error:  # onnxruntime has no exception base of its own
+        if "external data" in str(error).lower():
+            raise InputError(
+                f"{path} keeps weights in files of their own, which no plan would name.",
+                hint="Save it as one file: onnx.save(onnx.load(FILE), NEW).",
+            ) from error
         raise InputError(f"{path} is damaged, or no ONNX net: {error}", hint="Export or download it again.") from error
     return session, session.get_providers()[0]
 
