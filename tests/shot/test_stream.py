@@ -94,7 +94,7 @@ def test_motion_that_is_no_number_is_named(stream, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(made._engine.flow, "pair", broken)
     made.painted(1001)
-    with pytest.raises(InputError, match="Frames 1004 to 1005: .* found motion that is no number"):
+    with pytest.raises(InputError, match=r"Frames 1004 to 1005: .* found motion that is no number"):
         made.painted(1004)
 
 
