@@ -21,7 +21,7 @@ from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import atomic, cannot_write
 from tsn.shot import plan as plans
 from tsn.shot.plan import Plan
-from tsn_batch.progress import Tally, table
+from tsn_batch.progress import Tally, table, without_plate
 
 SURVEY, FINISH = "survey", "finish"
 
@@ -147,20 +147,20 @@ def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
 
 
 def unfinished(plan: Plan) -> list[int]:
-    """Chunks with a frame that is missing, damaged or stale; all of them where the plan has no pins to tell by."""
+    """Chunks with a frame that is missing, damaged, stale or too many; all where the plan has no pins to tell by."""
     if plan.pins is None:
         return [chunk.index for chunk in plan.chunks]
     return [chunk.index for chunk in plan.chunks if any(True for _ in missing(plan, chunk.frames))]
 
 
 def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
-    """Those of the frames that are not on disk as the pinned plan would make them."""
+    """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
     from tsn.shot.finished import finished
 
     outputs = Files.parse(plan.shot.output, base=Path())
     prints = [()] if plan.pins is None else [plan.pins.fingerprint, *_elsewhere(plan)]
     for number in numbers:
-        if plan.source_of(number) is not None and not any(finished(plan, number, p, outputs) for p in prints):
+        if not any(finished(plan, number, p, outputs) for p in prints):
             yield number
 
 
@@ -184,12 +184,21 @@ def finish(job: Job) -> str:
     plan = job.plan()
     lost = list(missing(plan, plan.wanted))
     if lost:
+        older = [number for number in lost if plan.source_of(number) is None]
+        too_many = f" (the plate has no {ranges.compact(older)} any more)" if older else ""
         raise InputError(
-            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}",
+            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}"
+            + too_many,
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
-    sheet = contact_sheet(plan.shot, frames=plan.wanted)
-    told = [by_host(job, plan), f"All {len(plan.wanted)} frames are finished: {plan.shot.output}", f"Look at {sheet}"]
+    written = plan.written
+    sheet = contact_sheet(plan.shot, frames=written)
+    gaps = without_plate(len(plan.wanted) - len(written))
+    told = [
+        by_host(job, plan),
+        f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
+        f"Look at {sheet}",
+    ]
     text = "\n".join(filter(None, told))
     try:
         (job.folder / "summary.txt").write_text(text + "\n", encoding="utf-8")

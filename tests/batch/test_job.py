@@ -67,6 +67,30 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert unfinished(again.plan()) == []
 
 
+def test_a_gap_that_is_skipped_is_no_frame(installed, tsn, shot, tmp_path) -> None:
+    """Neither counted, nor left with what was rendered before the plate lost it."""
+    file, older = shot("missing: skip", frames=range(1001, 1005)), tmp_path / "styled/sh_styled.1002.exr"
+    assert installed("render", file, "--device", "cpu").returncode == 0
+    (tmp_path / "plate/sh.1002.exr").unlink()
+    sent = installed("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", "2")
+    assert sent.returncode == 0, sent.stderr
+    job = Job(tmp_path / "farm/sh")
+    assert installed("task", job.folder, "survey", "--device", "cpu").returncode == 0
+    assert installed("task", job.folder, "1", "--device", "cpu").returncode == 0
+    failed = installed("finish", job.folder)
+    assert failed.returncode == 3 and "1001-1002 (the plate has no 1002 any more)" in failed.stderr
+    assert older.exists() and installed("task", job.folder, "0", "--device", "cpu").returncode == 0
+    assert not older.exists()
+    assert "Rendered 1 frame in " in job.log("0").read_text() and "; 1 without a plate: " in job.log("0").read_text()
+    told = installed("finish", job.folder).stdout
+    assert f"All 3 frames are finished; 1 without a plate: {tmp_path}/styled/sh_styled.####.exr\n" in told
+    assert "sh: 2 of 2 chunks, 3 of 3 frames done; 1 without a plate\n" in tsn("status", job.folder).stdout
+    again = tsn("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", 2)
+    assert again.stdout == "sh: all 3 frames are finished, nothing to submit; 1 without a plate.\n"
+    dry = json.loads(tsn("render", file, "--dry-run", "--json").stdout)
+    assert list(dry["outputs"]) == ["1001", "1003", "1004"]
+
+
 def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd) -> None:
     from tsn_batch import task
 

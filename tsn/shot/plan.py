@@ -75,8 +75,13 @@ class Plan:
 
     @property
     def wanted(self) -> tuple[int, ...]:
-        """Every frame that some chunk writes, ascending."""
+        """Every frame that was asked for, ascending."""
         return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        """Those of them that there will be: all but the gaps that are skipped."""
+        return tuple(number for number in self.wanted if self.source_of(number) is not None)
 
     @cached_property
     def takes(self) -> tuple[tuple[int, ...], ...]:
