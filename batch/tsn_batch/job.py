@@ -135,14 +135,14 @@ def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
         for part in ("logs", "records"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise cannot_write(folder, error, "--out") from error
     try:
         before: Plan | None = job.plan()
     except InputError:
         before = None
     if before is not None and replace(before, pins=None) == plan:
         plan = before
-    plans.save(plan, job.plan_file)
+    plans.save(plan, job.plan_file, "--out")
     return job, plan
 
 

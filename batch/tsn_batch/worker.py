@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tsn.errors import TsnError
 from tsn.io.sequence import cannot_write
 from tsn.shot.event import Event
+from tsn.shot.output import CACHE
 from tsn_batch import progress
 from tsn_batch.guard import interrupt
 from tsn_batch.memory import keep_freed_pages
@@ -138,7 +139,7 @@ def _logged(path: Path) -> Iterator[None]:
     try:
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, error, CACHE) from error
     before = os.dup(1), os.dup(2)
     try:
         os.dup2(log, 1)

@@ -154,6 +154,7 @@ def test_a_cache_that_cannot_be_written_is_told(installed, shot, tmp_path, monke
     assert run.returncode == 5 and f"Can't write {tmp_path}/file/cache/logs" in run.stderr
 
 
+    assert "Correct TSN_CACHE." in run.stderr and "output" not in run.stderr
 @pytest.mark.parametrize(
     ("log", "code", "text"),
     [("none/chunk.log", 5, "chunk.log: the folder does not exist"), ("chunk.log", 1, "unexpected ValueError: no way")],

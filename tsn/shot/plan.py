@@ -240,11 +240,11 @@ def _pins(data: dict[str, Any]) -> Pins:
     return Pins(**data | {"cuts": None if cuts is None else tuple(cuts)})
 
 
-def save(plan: Plan, path: Path) -> None:
-    """Write the plan, atomically. Raises OutputError."""
+def save(plan: Plan, path: Path, setting: str = "the path") -> None:
+    """Write the plan, atomically. Raises OutputError, which names the `setting` that chose the path."""
     from tsn.io.sequence import atomic
 
-    with atomic(path) as temporary:
+    with atomic(path, setting) as temporary:
         temporary.write_text(json.dumps(to_dict(plan), indent=1) + "\n", encoding="utf-8")
 
 

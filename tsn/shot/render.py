@@ -20,7 +20,7 @@ from torch import Tensor
 from tsn import colour, io, matte
 from tsn.errors import DeviceError
 from tsn.io.frame import Frame, blank_like
-from tsn.io.sequence import cannot_write
+from tsn.io.sequence import OUTPUT, cannot_write
 from tsn.shot.engine import Engine, Prepared, make_engine
 from tsn.shot.event import Event, Report
 from tsn.shot.finished import finished, made_by_tsn
@@ -152,7 +152,7 @@ class Renderer:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise cannot_write(path, error) from error
+                raise cannot_write(path, error, OUTPUT) from error
             self._note(f"Frame {number}: the plate has none any more, so {path.name} was removed.")
         elif path.exists():
             self._note(f"Frame {number}: the plate has none; {path.name} stays, since tsn did not make it.")
