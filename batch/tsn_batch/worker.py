@@ -25,7 +25,7 @@ from tsn.io.sequence import cannot_write
 from tsn.shot.event import Event
 from tsn.shot.output import CACHE
 from tsn_batch import progress
-from tsn_batch.guard import interrupt
+from tsn_batch.guard import interrupt, interruptible
 from tsn_batch.memory import keep_freed_pages
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def work(job: Job, lines: Iterator[bytes], say: Say) -> None:
         busy.set()
         index = order["chunk"]
         try:
-            with _logged(Path(order["log"])), progress.plain(sys.stdout, progress.Tally()) as show:
+            with interruptible(), _logged(Path(order["log"])), progress.plain(sys.stdout, progress.Tally()) as show:
 
                 def report(event: Event, index: int = index, show: progress.Show = show) -> None:
                     show(event)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from tsn.errors import InputError, TsnError, UsageError
+from tsn.errors import Cancelled, InputError, TsnError, UsageError
 from tsn.shot import plan as plans
 from tsn.shot.curves import Curve
 from tsn.shot.model import Style
@@ -119,6 +122,29 @@ def test_open_job_description_is_told_why_once(job, monkeypatch, capfd, chunk: s
     (told,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("openjd_fail")]
     assert told.startswith(f"openjd_fail: chunk {chunk}: ") and why in told
     assert job.log(chunk).read_text().count("attempt") == tries
+@pytest.mark.parametrize("openjd", [False, True])
+def test_a_task_that_was_told_to_end_is_not_tried_again(job, tmp_path, monkeypatch, openjd: bool) -> None:
+    """However its child took it."""
+    from tsn_batch import task
+
+    child = tmp_path / "child"
+    child.write_text("#!/bin/sh\ntrap 'exit 1' TERM\necho at work\nfor i in 1 2 3 4 5 6; do sleep 1; done\n")
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+
+    def tell() -> None:
+        while not (job.log("1").exists() and "at work" in job.log("1").read_text()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=tell).start()
+    with pytest.raises(Cancelled):
+        task.run(job, "1", device="cpu", openjd=openjd)
+    record = job.record("1")
+    assert record is not None and (record.code, record.attempts) == (130, 1)
+    assert job.log("1").read_text().count("attempt") == 1
+
+
 
 
 def test_a_chunk_that_isnt_there_is_not_tried_again(installed, job) -> None:
