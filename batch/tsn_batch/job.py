@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tsn.errors import InputError, OutputError
+from tsn.errors import InputError, OutputError, TsnError
 from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import atomic, cannot_write
 from tsn.shot import plan as plans
@@ -179,7 +179,6 @@ def finish(job: Job) -> str:
         InputError: frames are missing, damaged or stale; they are named.
     """
     from tsn import frames as ranges
-    from tsn.qc.contact_sheet import contact_sheet
 
     plan = job.plan()
     lost = list(missing(plan, plan.wanted))
@@ -192,12 +191,11 @@ def finish(job: Job) -> str:
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
     written = plan.written
-    sheet = contact_sheet(plan.shot, frames=written)
     gaps = without_plate(len(plan.wanted) - len(written))
     told = [
         by_host(job, plan),
         f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
-        f"Look at {sheet}",
+        _sheet(plan),
     ]
     text = "\n".join(filter(None, told))
     try:
@@ -205,6 +203,16 @@ def finish(job: Job) -> str:
     except OSError as error:
         raise OutputError(f"Can't write {job.folder / 'summary.txt'}: {error.strerror}") from error
     return text
+
+
+def _sheet(plan: Plan) -> str:
+    """Make the contact sheet, and say where it is. Without one the frames are finished all the same."""
+    from tsn.qc.contact_sheet import contact_sheet
+
+    try:
+        return f"Look at {contact_sheet(plan.shot, frames=plan.written)}"
+    except TsnError as error:
+        return f"There is no contact sheet: {error}"
 
 
 def by_host(job: Job, plan: Plan, *, terminal: bool = False) -> str:

@@ -94,6 +94,18 @@ def test_a_gap_that_is_skipped_is_no_frame(installed, tsn, shot, tmp_path) -> No
     assert list(dry["outputs"]) == ["1001", "1003", "1004"]
 
 
+def test_a_sheet_that_cannot_be_made_fails_no_job(tsn, job, tmp_path) -> None:
+    file = tmp_path / "sh.yaml"
+    assert tsn("survey", job.plan_file, "--device", "cpu").exit_code == 0
+    assert tsn("render", file, "--device", "cpu").exit_code == 0
+    (tmp_path / "sh_styled_contact.png").mkdir()
+    done = tsn("finish", job.folder)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "All 7 frames are finished: " in done.stdout
+    assert f"There is no contact sheet: Can't write {tmp_path}/sh_styled_contact.png: a folder has" in done.stdout
+    assert tsn("qc", file).exit_code == 5, "who asks for a sheet is told"
+
+
 def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd) -> None:
     from tsn_batch import task
 
@@ -110,18 +122,6 @@ def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd
     assert "Attempt 2 of chunk 1 ended with exit code 3." in capfd.readouterr().out
 
 
-@pytest.mark.parametrize(("chunk", "tries", "why"), [("9", 1, "The plan has no chunk 9"), ("1", 3, "1005")])
-def test_open_job_description_is_told_why_once(job, monkeypatch, capfd, chunk: str, tries: int, why: str) -> None:
-    """At the end, since the next try may go well, and also where the child fails before it could say so."""
-    from tsn_batch import task
-
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    (job.folder.parents[1] / "plate/sh.1005.exr").unlink()
-    with pytest.raises(TsnError):
-        task.run(job, chunk, device="cpu", openjd=True)
-    (told,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("openjd_fail")]
-    assert told.startswith(f"openjd_fail: chunk {chunk}: ") and why in told
-    assert job.log(chunk).read_text().count("attempt") == tries
 @pytest.mark.parametrize("openjd", [False, True])
 def test_a_task_that_was_told_to_end_is_not_tried_again(job, tmp_path, monkeypatch, openjd: bool) -> None:
     """However its child took it."""
@@ -145,6 +145,18 @@ def test_a_task_that_was_told_to_end_is_not_tried_again(job, tmp_path, monkeypat
     assert job.log("1").read_text().count("attempt") == 1
 
 
+@pytest.mark.parametrize(("chunk", "tries", "why"), [("9", 1, "The plan has no chunk 9"), ("1", 3, "1005")])
+def test_open_job_description_is_told_why_once(job, monkeypatch, capfd, chunk: str, tries: int, why: str) -> None:
+    """At the end, since the next try may go well, and also where the child fails before it could say so."""
+    from tsn_batch import task
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    (job.folder.parents[1] / "plate/sh.1005.exr").unlink()
+    with pytest.raises(TsnError):
+        task.run(job, chunk, device="cpu", openjd=True)
+    (told,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("openjd_fail")]
+    assert told.startswith(f"openjd_fail: chunk {chunk}: ") and why in told
+    assert job.log(chunk).read_text().count("attempt") == tries
 
 
 def test_a_chunk_that_isnt_there_is_not_tried_again(installed, job) -> None:
