@@ -164,6 +164,18 @@ def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
             yield number
 
 
+def damaged(plan: Plan) -> Iterator[int]:
+    """Frames whose pixels can't be decoded, which no header shows. Takes as long as reading them all."""
+    from tsn.io import read_frame
+
+    outputs = Files.parse(plan.shot.output, base=Path())
+    for number in plan.written:
+        try:
+            read_frame(outputs.path(number), number, layer=plan.shot.layer)
+        except InputError:
+            yield number
+
+
 def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
     """Fingerprints of hosts whose device is of another kind than the survey's."""
     pins = plan.pins
@@ -173,7 +185,7 @@ def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def finish(job: Job) -> str:
-    """Check every frame, make the contact sheet, and sum up by host.
+    """Check every frame to its last pixel, make the contact sheet, and sum up by host.
 
     Raises:
         InputError: frames are missing, damaged or stale; they are named.
@@ -191,6 +203,11 @@ def finish(job: Job) -> str:
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
     written = plan.written
+    if broken := list(damaged(plan)):
+        raise InputError(
+            f"{plan.shot.output}: {len(broken)} of {len(written)} frames are damaged: {ranges.compact(broken)}",
+            hint="Remove them and submit the shot again: only these will be rendered.",
+        )
     gaps = without_plate(len(plan.wanted) - len(written))
     told = [
         by_host(job, plan),

@@ -94,16 +94,34 @@ def test_a_gap_that_is_skipped_is_no_frame(installed, tsn, shot, tmp_path) -> No
     assert list(dry["outputs"]) == ["1001", "1003", "1004"]
 
 
-def test_a_sheet_that_cannot_be_made_fails_no_job(tsn, job, tmp_path) -> None:
-    file = tmp_path / "sh.yaml"
+@pytest.fixture
+def done(tsn, job, tmp_path) -> Job:
+    """The job with all of its frames, which `tsn render` makes alike."""
     assert tsn("survey", job.plan_file, "--device", "cpu").exit_code == 0
-    assert tsn("render", file, "--device", "cpu").exit_code == 0
+    assert tsn("render", tmp_path / "sh.yaml", "--device", "cpu").exit_code == 0
+    return job
+
+
+def test_a_byte_that_was_flipped_is_found_at_the_end(tsn, done, tmp_path) -> None:
+    """By the one check that decodes every frame; headers and sizes are right."""
+    path = tmp_path / "styled/sh_styled.1003.exr"
+    data = bytearray(path.read_bytes())
+    data[-200] ^= 1
+    path.write_bytes(data)
+    assert unfinished(done.plan()) == []
+    told = tsn("finish", done.folder)
+    assert told.exit_code == 3 and "1 of 7 frames are damaged: 1003\n  Remove them" in told.stderr
+    path.unlink()
+    assert unfinished(done.plan()) == [0]
+
+
+def test_a_sheet_that_cannot_be_made_fails_no_job(tsn, done, tmp_path) -> None:
     (tmp_path / "sh_styled_contact.png").mkdir()
-    done = tsn("finish", job.folder)
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert "All 7 frames are finished: " in done.stdout
-    assert f"There is no contact sheet: Can't write {tmp_path}/sh_styled_contact.png: a folder has" in done.stdout
-    assert tsn("qc", file).exit_code == 5, "who asks for a sheet is told"
+    told = tsn("finish", done.folder)
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "All 7 frames are finished: " in told.stdout
+    assert f"There is no contact sheet: Can't write {tmp_path}/sh_styled_contact.png: a folder has" in told.stdout
+    assert tsn("qc", tmp_path / "sh.yaml").exit_code == 5, "who asks for a sheet is told"
 
 
 def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd) -> None:
