@@ -259,7 +259,7 @@ def test_a_read_only_output(shot: Path, tmpfs: Callable[[str], Path]) -> None:
     folder = tmpfs("ro,size=1m")
     result = tsn("render", shot, "--device", "cpu")
     assert result.exit_code == 5, result.output
-    require_told(result.stderr, str(folder), "read-only", "Choose another output folder")
+    require_told(result.stderr, str(folder), "read-only", "Choose another folder: correct `output:`")
     assert not list(folder.iterdir())
 
 
@@ -269,7 +269,7 @@ def test_a_folder_that_belongs_to_somebody_else(shot: Path) -> None:
     (shot.parent / "styled").mkdir(mode=0o555)
     result = tsn("render", shot, "--device", "cpu")
     assert result.exit_code == 5
-    require_told(result.stderr, "permission denied", "who owns the output folder")
+    require_told(result.stderr, "permission denied", "who owns the folder")
 
 
 def test_a_full_disk(shot: Path, tmpfs: Callable[[str], Path]) -> None:

@@ -15,6 +15,7 @@ from tsn.shot.output import require_writable
 from tsn.shot.plan import Plan, survey_frames
 from tsn.style.marks import marks
 from tsn_batch.progress import count
+from tsn_batch.slots import slots
 
 if TYPE_CHECKING:
     from tsn.shot.engine import Engine
@@ -52,15 +53,21 @@ def describe(plan: Plan) -> Iterator[Finding]:
 def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[Finding]:
     """All that `describe` tells, then what loading everything the shot needs brings to light.
 
+    Args:
+        device: one, or several with commas between, as `tsn render` takes them. Each has to be there; everything is
+            loaded once for each kind of them.
+
     Raises:
         TsnError: the fault, of any kind.
     """
     yield from describe(plan)
     from tsn import io
-    from tsn.shot.engine import make_engine
+    from tsn.shot.engine import choose_device, make_engine
 
-    engine = make_engine(plan, device=device, note=note)
-    yield "device", str(engine.device)
+    devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in slots(device))]
+    first_of = {chosen.type: str(chosen) for chosen in reversed(devices)}
+    engine, *_ = [make_engine(plan, device=name, note=note) for name in first_of.values()]
+    yield "device", ", ".join(map(str, devices))
     yield "colour", engine.codec.space
     yield "flow", engine.flow_reason
     first = plan.plate.present[0]

@@ -120,14 +120,16 @@ def plan(
 
     from tsn.shot import plan as plans
     from tsn.shot.weights import weights_of
+    from tsn_batch.progress import count, without_plate
 
     made = planned(load(shot, sets, missing), frames, chunk_size)
     made = replace(made, weights=weights_of(made.shot))
     if str(output) == "-":
         click.echo(json.dumps(plans.to_dict(made), indent=1))
         return
-    plans.save(made, output)
-    click.echo(f"{output}: {len(made.wanted)} frames in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}")
+    plans.save(made, output, "-o")
+    told = f"{count(len(made.written))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
+    click.echo(f"{output}: {told}{without_plate(len(made.wanted) - len(made.written))}")
 
 
 @cli.command()

@@ -136,7 +136,7 @@ def task(job: Path, step: str, device: str, threads: int | None, openjd: bool) -
 @click.command(cls=Command)
 @FOLDER
 def finish(job: Path) -> None:
-    """Check that every frame of a job is there and right, make the contact sheet, and sum up."""
+    """Check that every frame of a job is there, right and whole, make the contact sheet, and sum up."""
     from tsn_batch import job as jobs
 
     click.echo(jobs.finish(jobs.Job(job.absolute())))

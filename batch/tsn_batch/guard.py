@@ -42,7 +42,7 @@ class Settings:
 def outcome(command: Callable[[], object], settings: Settings) -> int:
     """Run a command, tell what stopped it, and return the exit code (see `tsn.errors`)."""
     try:
-        with _interruptible():
+        with interruptible():
             code = command()
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -85,17 +85,31 @@ def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Farm managers end a task with SIGTERM, a person with Ctrl-C."""
+def interruptible() -> Iterator[None]:
+    """Farm managers end a task with SIGTERM, a person with Ctrl-C.
+
+    Whatever goes wrong afterwards is the interruption: C++ that is loading turns KeyboardInterrupt into an ImportError.
+    """
     if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
         yield
         return
     caught = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as for a script's background job
         caught.append(signal.SIGINT)
-    before: list[tuple[signal.Signals, Any]] = [(number, signal.signal(number, interrupt)) for number in caught]
+    came = False
+
+    def remember(signum: int, frame: FrameType | None) -> NoReturn:
+        nonlocal came
+        came = True
+        interrupt(signum, frame)
+
+    before: list[tuple[signal.Signals, Any]] = [(number, signal.signal(number, remember)) for number in caught]
     try:
         yield
+    except Exception as error:
+        if came and not isinstance(error, Cancelled):  # which says what is finished
+            raise KeyboardInterrupt from error
+        raise
     finally:  # the alarm stays set: the interpreter's own end waits for threads too
         for number, handler in before:
             signal.signal(number, handler)

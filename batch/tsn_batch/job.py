@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tsn.errors import InputError, OutputError
+from tsn.errors import InputError, OutputError, TsnError
 from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import atomic, cannot_write
 from tsn.shot import plan as plans
 from tsn.shot.plan import Plan
-from tsn_batch.progress import Tally, table
+from tsn_batch.progress import Tally, table, without_plate
 
 SURVEY, FINISH = "survey", "finish"
 
@@ -135,32 +135,44 @@ def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
         for part in ("logs", "records"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise cannot_write(folder, error, "--out") from error
     try:
         before: Plan | None = job.plan()
     except InputError:
         before = None
     if before is not None and replace(before, pins=None) == plan:
         plan = before
-    plans.save(plan, job.plan_file)
+    plans.save(plan, job.plan_file, "--out")
     return job, plan
 
 
 def unfinished(plan: Plan) -> list[int]:
-    """Chunks with a frame that is missing, damaged or stale; all of them where the plan has no pins to tell by."""
+    """Chunks with a frame that is missing, damaged, stale or too many; all where the plan has no pins to tell by."""
     if plan.pins is None:
         return [chunk.index for chunk in plan.chunks]
     return [chunk.index for chunk in plan.chunks if any(True for _ in missing(plan, chunk.frames))]
 
 
 def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
-    """Those of the frames that are not on disk as the pinned plan would make them."""
+    """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
     from tsn.shot.finished import finished
 
     outputs = Files.parse(plan.shot.output, base=Path())
     prints = [()] if plan.pins is None else [plan.pins.fingerprint, *_elsewhere(plan)]
     for number in numbers:
-        if plan.source_of(number) is not None and not any(finished(plan, number, p, outputs) for p in prints):
+        if not any(finished(plan, number, p, outputs) for p in prints):
+            yield number
+
+
+def damaged(plan: Plan) -> Iterator[int]:
+    """Frames whose pixels can't be decoded, which no header shows. Takes as long as reading them all."""
+    from tsn.io import read_frame
+
+    outputs = Files.parse(plan.shot.output, base=Path())
+    for number in plan.written:
+        try:
+            read_frame(outputs.path(number), number, layer=plan.shot.layer)
+        except InputError:
             yield number
 
 
@@ -173,29 +185,51 @@ def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def finish(job: Job) -> str:
-    """Check every frame, make the contact sheet, and sum up by host.
+    """Check every frame to its last pixel, make the contact sheet, and sum up by host.
 
     Raises:
         InputError: frames are missing, damaged or stale; they are named.
     """
     from tsn import frames as ranges
-    from tsn.qc.contact_sheet import contact_sheet
 
     plan = job.plan()
     lost = list(missing(plan, plan.wanted))
     if lost:
+        older = [number for number in lost if plan.source_of(number) is None]
+        too_many = f" (the plate has no {ranges.compact(older)} any more)" if older else ""
         raise InputError(
-            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}",
+            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}"
+            + too_many,
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
-    sheet = contact_sheet(plan.shot, frames=plan.wanted)
-    told = [by_host(job, plan), f"All {len(plan.wanted)} frames are finished: {plan.shot.output}", f"Look at {sheet}"]
+    written = plan.written
+    if broken := list(damaged(plan)):
+        raise InputError(
+            f"{plan.shot.output}: {len(broken)} of {len(written)} frames are damaged: {ranges.compact(broken)}",
+            hint="Remove them and submit the shot again: only these will be rendered.",
+        )
+    gaps = without_plate(len(plan.wanted) - len(written))
+    told = [
+        by_host(job, plan),
+        f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
+        _sheet(plan),
+    ]
     text = "\n".join(filter(None, told))
     try:
         (job.folder / "summary.txt").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"Can't write {job.folder / 'summary.txt'}: {error.strerror}") from error
     return text
+
+
+def _sheet(plan: Plan) -> str:
+    """Make the contact sheet, and say where it is. Without one the frames are finished all the same."""
+    from tsn.qc.contact_sheet import contact_sheet
+
+    try:
+        return f"Look at {contact_sheet(plan.shot, frames=plan.written)}"
+    except TsnError as error:
+        return f"There is no contact sheet: {error}"
 
 
 def by_host(job: Job, plan: Plan, *, terminal: bool = False) -> str:

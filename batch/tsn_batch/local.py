@@ -45,8 +45,9 @@ def render(
     places = slots(device, workers)
     indices = range(len(plan.chunks)) if chunks is None else chunks
     chosen = [plan.chunks[index] for index in indices]
-    numbers = [number for chunk in chosen for number in chunk.frames]
-    tally, before = Tally(), {}
+    wanted = {number for chunk in chosen for number in chunk.frames}
+    numbers = [number for number in plan.written if number in wanted]
+    tally, before = Tally(gaps=wanted - set(numbers)), {}
     try:
         make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds
         before = _files(plan, numbers)
@@ -66,10 +67,9 @@ def render(
     except KeyboardInterrupt:
         # Frames reach the disk behind the painting, so the last ones were not reported yet.
         written = {number for number, file in _files(plan, numbers).items() if before.get(number) != file}
-        kept = {number for number in tally.skipped if plan.source_of(number) is not None}
-        raise Cancelled(_cancelled(len(written | kept))) from None
+        raise Cancelled(_cancelled(len(written | tally.skipped))) from None
     there = _files(plan, numbers)
-    if lost := [number for number in numbers if plan.source_of(number) is not None and number not in there]:
+    if lost := [number for number in numbers if number not in there]:
         raise OutputError(
             f"{len(lost)} of {len(numbers)} frames were written and are gone again: {ranges.compact(lost)}",
             hint="Something removed them meanwhile. Render once more: only these are missing.",

@@ -21,6 +21,7 @@ from tsn import frames as ranges
 from tsn.errors import DeviceError, OutputError, TsnError, UsageError, kind_of
 from tsn.shot import plan as plans
 from tsn.shot.event import Event, Report
+from tsn.shot.output import CACHE
 from tsn.shot.plan import Plan
 from tsn_batch.child import Child, Message
 from tsn_batch.runs import HANDOVER
@@ -58,7 +59,7 @@ class Pool:
             TsnError: of the kind of the first fault; all other chunks are finished, unless none could be.
         """
         started = time.monotonic()
-        plans.save(self.plan, self.folder / "plan.json")
+        plans.save(self.plan, self.folder / "plan.json", CACHE)
         self._total = len({number for index in chunks for number in self.plan.chunks[index].frames})
         self._report(Event(kind="start", total=self._total))
         workers = self._workers[: len(chunks)]

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -26,8 +26,9 @@ RECENT = 15
 
 @dataclass
 class Tally:
-    """The events of one render, counted."""
+    """The events of one render, counted. `gaps` are frames that the plate hasn't got, of which nothing is made."""
 
+    gaps: Set[int] = frozenset()
     total: int = 0
     skipped: set[int] = field(default_factory=set)
     times: list[float] = field(default_factory=list)
@@ -40,7 +41,7 @@ class Tally:
         elif event.status == "rendered":
             self.times.append(event.seconds)
             self.workers[event.worker].append(event.seconds)
-        elif event.status == "skipped" and event.frame is not None:
+        elif event.status == "skipped" and event.frame is not None and event.frame not in self.gaps:
             self.skipped.add(event.frame)
 
     def pace(self) -> str:
@@ -48,7 +49,7 @@ class Tally:
         if not self.times:
             return ""
         each = max(median(self.times[-RECENT:]) / len(self.workers), 1e-6)
-        left = self.total - len(self.skipped) - len(self.times)
+        left = self.total - len(self.gaps) - len(self.skipped) - len(self.times)
         fps = f"{1 / each:.2f} fps"
         if left <= 0:
             return fps
@@ -64,7 +65,7 @@ class Tally:
             parts.append(f"rendered {count(rendered)} in {self.seconds:.1f} s{each}")
         if skipped:
             parts.append(f"skipped {count(skipped)} with nothing to do")
-        text = ", ".join(parts)
+        text = ", ".join(parts) + without_plate(len(self.gaps))
         return f"{text[0].upper()}{text[1:]}: {where}"
 
     def table(self, *, terminal: bool = False) -> str:
@@ -102,6 +103,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, terminal: bo
 
 def count(frames: int) -> str:
     return "1 frame" if frames == 1 else f"{frames} frames"
+
+
+def without_plate(gaps: int) -> str:
+    """What follows a number of frames that there are, where some that were asked for can't be."""
+    return f"; {gaps} without a plate" if gaps else ""
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tsn.io.sequence import alive, cannot_write, host
+from tsn.shot.output import CACHE
 
 HANDOVER = "handover"
 KEPT = 5
@@ -29,7 +30,7 @@ def new_run(folder: Path) -> Path:
     try:
         run.mkdir(parents=True)
     except OSError as error:
-        raise cannot_write(run, error) from error
+        raise cannot_write(run, error, CACHE) from error
     _clear(folder)
     return run
 

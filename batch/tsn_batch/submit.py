@@ -16,7 +16,7 @@ from tsn.shot.plan import Plan
 from tsn_batch import opencue, openjd, slurm
 from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, unfinished
 from tsn_batch.options import Options
-from tsn_batch.progress import table
+from tsn_batch.progress import table, without_plate
 
 FARMS: Mapping[str, Callable[[Job, Plan, Sequence[int], Options], str]] = {
     "slurm": slurm.submit,
@@ -66,7 +66,8 @@ def submit(plans: Mapping[Path, Plan], *, farm: str, options: Options, say: Call
             # A chunk's old copy may have painted it to the end while Slurm held the new one, and the finish behind it.
             released = slurm.release(slurm.states_if_any(job)) if farm == "slurm" else 0
             rest = slurm.said(released) if released else "nothing to submit"
-            say(f"{plan.shot.file.stem}: all {len(plan.wanted)} frames are finished, {rest}.")
+            rest += without_plate(len(plan.wanted) - len(plan.written))
+            say(f"{plan.shot.file.stem}: all {len(plan.written)} frames are finished, {rest}.")
             if released:
                 jobs.append(job)
             continue
@@ -191,10 +192,10 @@ def _progress(job: Job) -> str:
     plan = job.plan()
     records = [job.record(str(chunk.index)) for chunk in plan.chunks]
     done = [chunk for chunk, record in zip(plan.chunks, records, strict=True) if record and record.code == 0]
-    frames = sum(len(chunk.frames) for chunk in done)
-    return (
-        f"{plan.shot.file.stem}: {len(done)} of {len(plan.chunks)} chunks, {frames} of {len(plan.wanted)} frames done"
-    )
+    written = plan.written
+    frames = len({number for chunk in done for number in chunk.frames} & set(written))
+    chunks = f"{plan.shot.file.stem}: {len(done)} of {len(plan.chunks)} chunks"
+    return f"{chunks}, {frames} of {len(written)} frames done{without_plate(len(plan.wanted) - len(written))}"
 
 
 def _step(plan: Plan, step: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 from tsn.errors import Cancelled, DeviceError, TsnError, kind_of
 from tsn.io.sequence import cannot_write
@@ -90,16 +91,17 @@ def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool) -> int
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         out.write(f"--- {named(step)}, attempt {attempt} on {socket.gethostname()}, {now}\n".encode())
         if not openjd:
-            return _wait(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out))
+            silent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            with _forwarding(silent) as forwarding:
+                return forwarding.outcome(silent.wait())
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert child.stdout is not None
-        with _forwarding(child):
+        with _forwarding(child) as forwarding, child.stdout:
             for line in child.stdout:
                 out.write(line)
                 if not line.startswith(b"openjd_fail"):  # it may still go well
                     os.write(1, line)
-        child.stdout.close()
-        return _wait(child)
+            return forwarding.outcome(child.wait())
 
 
 class _forwarding:
@@ -107,21 +109,23 @@ class _forwarding:
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self.child = child
+        self.came = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         def forward(signum: int, frame: FrameType | None) -> None:
+            self.came = True
             self.child.send_signal(signal.SIGTERM)
 
         self.before = [(number, signal.signal(number, forward)) for number in (signal.SIGTERM, signal.SIGINT)]
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before:
             signal.signal(number, handler)
 
-
-def _wait(child: subprocess.Popen[bytes]) -> int:
-    with _forwarding(child):
-        return child.wait()
+    def outcome(self, code: int) -> int:
+        """Of a child that ended with `code`: one that was told to end didn't fail, and isn't tried again."""
+        return Cancelled.exit_code if self.came and code else code
 
 
 def _ending(code: int) -> str:

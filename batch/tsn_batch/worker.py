@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 from tsn.errors import TsnError
 from tsn.io.sequence import cannot_write
 from tsn.shot.event import Event
+from tsn.shot.output import CACHE
 from tsn_batch import progress
-from tsn_batch.guard import interrupt
+from tsn_batch.guard import interrupt, interruptible
 from tsn_batch.memory import keep_freed_pages
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def work(job: Job, lines: Iterator[bytes], say: Say) -> None:
         busy.set()
         index = order["chunk"]
         try:
-            with _logged(Path(order["log"])), progress.plain(sys.stdout, progress.Tally()) as show:
+            with interruptible(), _logged(Path(order["log"])), progress.plain(sys.stdout, progress.Tally()) as show:
 
                 def report(event: Event, index: int = index, show: progress.Show = show) -> None:
                     show(event)
@@ -138,7 +139,7 @@ def _logged(path: Path) -> Iterator[None]:
     try:
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, error, CACHE) from error
     before = os.dup(1), os.dup(2)
     try:
         os.dup2(log, 1)

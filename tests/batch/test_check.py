@@ -36,6 +36,8 @@ def test_check_tells_what_it_found(tsn, shot, plate, tmp_path):
         (["--set", "style=nobody"], 2, "nobody"),
         (["--set", "flow={method: raft}"], 3, "tsn fetch"),
         (["--device", "gpu"], 4, "gpu"),
+        (["--device", "cpu,gpu"], 4, "No device 'gpu' here"),
+        (["--device", "cpu,"], 2, "a name is missing"),
     ],
 )
 def test_check_finds_what_would_stop_the_render(tsn, shot, words, code, told):
@@ -43,6 +45,17 @@ def test_check_finds_what_would_stop_the_render(tsn, shot, words, code, told):
     assert told in result.stderr + result.stdout
     assert result.exit_code == code
     assert "No fault" not in result.stdout
+
+
+def test_check_takes_the_devices_that_render_takes(tsn, shot, monkeypatch):
+    from tsn.shot import engine
+
+    made, make = [], engine.make_engine
+    monkeypatch.setattr(engine, "make_engine", lambda plan, **options: made.append(options) or make(plan, **options))
+    monkeypatch.setenv("TSN_DEVICE", "cpu,cpu")
+    result = tsn("check", shot())
+    assert result.exit_code == 0, result.stderr
+    assert "device    cpu\n" in result.stdout and [options["device"] for options in made] == ["cpu"]
 
 
 def test_check_names_the_damaged_frame(tsn, shot, tmp_path):

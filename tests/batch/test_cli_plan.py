@@ -18,7 +18,8 @@ def test_plan_to_a_file_and_to_stdout(tsn, shot, tmp_path):
     data = json.loads(tsn("plan", file, "-o", "-", "--chunk-size", 3).stdout)
     assert data == json.loads(saved.read_text())
     assert [chunk["range"] for chunk in data["chunks"]] == ["1001-1003", "1004-1006", "1007"]
-    assert tsn("plan", file, "-o", tmp_path / "no" / "plan.json").exit_code == 5
+    nowhere = tsn("plan", file, "-o", tmp_path / "no" / "plan.json")
+    assert nowhere.exit_code == 5 and nowhere.stderr.endswith("does not exist\n  Create it, or correct -o.\n")
 
 
 def test_a_plan_of_some_frames(tsn, shot):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tsn.errors import DeviceError
+from tsn.errors import Cancelled, DeviceError, InputError
 from tsn_batch import local
 from tsn_batch.guard import Settings, outcome
 
@@ -59,6 +59,26 @@ def test_sigterm_is_ctrl_c(capsys):
         signal.alarm(0)
     assert cleaned and capsys.readouterr().err == "tsn: Cancelled.\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_an_interruption_turns_into_is_one(capsys):
+    """Modules of C++ that are interrupted while they load say ImportError; what says more than `Cancelled` is kept."""
+
+    def loading(after):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except KeyboardInterrupt as error:
+            raise after from error
+
+    try:
+        for after in (ImportError("initialization failed"), InputError("No colour"), Cancelled("Cancelled; 3 frames.")):
+            assert outcome(lambda after=after: loading(after), Settings()) == 130
+        assert outcome(lambda: Path("/nowhere").read_text(), Settings()) == 1, "the next command is another one"
+    finally:
+        signal.alarm(0)
+    told = capsys.readouterr().err
+    assert told.startswith("tsn: Cancelled.\ntsn: Cancelled.\ntsn: Cancelled; 3 frames.\ntsn: unexpected FileNotFound")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from tsn.errors import InputError, TsnError, UsageError
+from tsn.errors import Cancelled, InputError, TsnError, UsageError
 from tsn.shot import plan as plans
 from tsn.shot.curves import Curve
 from tsn.shot.model import Style
@@ -67,6 +70,60 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert unfinished(again.plan()) == []
 
 
+def test_a_gap_that_is_skipped_is_no_frame(installed, tsn, shot, tmp_path) -> None:
+    """Neither counted, nor left with what was rendered before the plate lost it."""
+    file, older = shot("missing: skip", frames=range(1001, 1005)), tmp_path / "styled/sh_styled.1002.exr"
+    assert installed("render", file, "--device", "cpu").returncode == 0
+    (tmp_path / "plate/sh.1002.exr").unlink()
+    sent = installed("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", "2")
+    assert sent.returncode == 0, sent.stderr
+    job = Job(tmp_path / "farm/sh")
+    assert installed("task", job.folder, "survey", "--device", "cpu").returncode == 0
+    assert installed("task", job.folder, "1", "--device", "cpu").returncode == 0
+    failed = installed("finish", job.folder)
+    assert failed.returncode == 3 and "1001-1002 (the plate has no 1002 any more)" in failed.stderr
+    assert older.exists() and installed("task", job.folder, "0", "--device", "cpu").returncode == 0
+    assert not older.exists()
+    assert "Rendered 1 frame in " in job.log("0").read_text() and "; 1 without a plate: " in job.log("0").read_text()
+    told = installed("finish", job.folder).stdout
+    assert f"All 3 frames are finished; 1 without a plate: {tmp_path}/styled/sh_styled.####.exr\n" in told
+    assert "sh: 2 of 2 chunks, 3 of 3 frames done; 1 without a plate\n" in tsn("status", job.folder).stdout
+    again = tsn("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", 2)
+    assert again.stdout == "sh: all 3 frames are finished, nothing to submit; 1 without a plate.\n"
+    dry = json.loads(tsn("render", file, "--dry-run", "--json").stdout)
+    assert list(dry["outputs"]) == ["1001", "1003", "1004"]
+
+
+@pytest.fixture
+def done(tsn, job, tmp_path) -> Job:
+    """The job with all of its frames, which `tsn render` makes alike."""
+    assert tsn("survey", job.plan_file, "--device", "cpu").exit_code == 0
+    assert tsn("render", tmp_path / "sh.yaml", "--device", "cpu").exit_code == 0
+    return job
+
+
+def test_a_byte_that_was_flipped_is_found_at_the_end(tsn, done, tmp_path) -> None:
+    """By the one check that decodes every frame; headers and sizes are right."""
+    path = tmp_path / "styled/sh_styled.1003.exr"
+    data = bytearray(path.read_bytes())
+    data[-200] ^= 1
+    path.write_bytes(data)
+    assert unfinished(done.plan()) == []
+    told = tsn("finish", done.folder)
+    assert told.exit_code == 3 and "1 of 7 frames are damaged: 1003\n  Remove them" in told.stderr
+    path.unlink()
+    assert unfinished(done.plan()) == [0]
+
+
+def test_a_sheet_that_cannot_be_made_fails_no_job(tsn, done, tmp_path) -> None:
+    (tmp_path / "sh_styled_contact.png").mkdir()
+    told = tsn("finish", done.folder)
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "All 7 frames are finished: " in told.stdout
+    assert f"There is no contact sheet: Can't write {tmp_path}/sh_styled_contact.png: a folder has" in told.stdout
+    assert tsn("qc", tmp_path / "sh.yaml").exit_code == 5, "who asks for a sheet is told"
+
+
 def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd) -> None:
     from tsn_batch import task
 
@@ -81,6 +138,29 @@ def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd
     record = job.record("1")
     assert record is not None and (record.code, record.attempts) == (3, 3) and "1005" in record.message
     assert "Attempt 2 of chunk 1 ended with exit code 3." in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("openjd", [False, True])
+def test_a_task_that_was_told_to_end_is_not_tried_again(job, tmp_path, monkeypatch, openjd: bool) -> None:
+    """However its child took it."""
+    from tsn_batch import task
+
+    child = tmp_path / "child"
+    child.write_text("#!/bin/sh\ntrap 'exit 1' TERM\necho at work\nfor i in 1 2 3 4 5 6; do sleep 1; done\n")
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+
+    def tell() -> None:
+        while not (job.log("1").exists() and "at work" in job.log("1").read_text()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=tell).start()
+    with pytest.raises(Cancelled):
+        task.run(job, "1", device="cpu", openjd=openjd)
+    record = job.record("1")
+    assert record is not None and (record.code, record.attempts) == (130, 1)
+    assert job.log("1").read_text().count("attempt") == 1
 
 
 @pytest.mark.parametrize(("chunk", "tries", "why"), [("9", 1, "The plan has no chunk 9"), ("1", 3, "1005")])

@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,7 @@ def test_a_cache_that_cannot_be_written_is_told(installed, shot, tmp_path, monke
     monkeypatch.setenv("TSN_CACHE", str(tmp_path / "file/cache"))
     run = installed("render", shot(), "--device", "cpu", "--workers", "2", "--chunk-size", "1")
     assert run.returncode == 5 and f"Can't write {tmp_path}/file/cache/logs" in run.stderr
+    assert "Correct TSN_CACHE." in run.stderr and "output" not in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -171,6 +174,29 @@ def test_what_a_worker_meets_is_said_and_logged(tmp_path, monkeypatch, capfd, lo
     (answer,) = said
     assert (answer["chunk"], answer["failed"]["code"]) == (3, code) and text in answer["failed"]["message"]
     assert code == 5 or "ValueError: no way" in (tmp_path / log).read_text()
+
+
+def test_a_worker_that_is_ended_while_it_loads_reports_no_fault(tmp_path, monkeypatch, capfd) -> None:
+    def loading(job: worker.Job) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    def lines() -> Iterator[bytes]:
+        yield json.dumps({"chunk": 3, "log": str(tmp_path / "chunk.log")}).encode()
+        threading.Event().wait()  # the parent is still there
+
+    monkeypatch.setattr(worker, "_renderer", loading)
+    said: list[dict] = []
+    job = worker.Job(plan="", device="cpu", place=0, force=False, handover="", shared=[], ahead=[])
+    try:
+        with capfd.disabled(), pytest.raises(KeyboardInterrupt):
+            worker.work(job, lines(), lambda **message: said.append(message))
+    finally:
+        signal.alarm(0)
+    assert not said
 
 
 def test_workers_end_with_their_parent(shot) -> None:

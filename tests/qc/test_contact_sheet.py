@@ -28,7 +28,12 @@ def test_spaced_is_even():
     ("output", "expected"),
     [
         ("/show/styled/sh010_styled.####.exr", "/show/sh010_styled_contact.png"),
-        ("/show/styled/sh010_%04d.exr", "/show/sh010_contact.png"),
+        ("/show/styled/sh010_%04d.exr", "/show/styled_sh010_contact.png"),
+        ("/show/styled/sh010/beauty.####.exr", "/show/styled/sh010_beauty_contact.png"),
+        ("/show/styled/sh020/beauty.####.exr", "/show/styled/sh020_beauty_contact.png"),
+        ("/show/v003/sh010-v003.####.exr", "/show/sh010-v003_contact.png"),
+        ("/show/v03/sh010_v030.####.exr", "/show/v03_sh010_v030_contact.png"),
+        ("/sh010.####.exr", "/sh010_contact.png"),
         ("/show/sh010_v003/####.exr", "/show/sh010_v003_contact.png"),
     ],
 )
@@ -83,7 +88,7 @@ def test_plate_over_result(shot, tmp_path):
         write(tmp_path / f"styled/sh.{number}.exr", (0.0, 8.0, 0.0))
     path = contact_sheet(shot)
     sheet, height = io.read_image(path), CELL_WIDTH * 18 // 32
-    assert path == tmp_path / "sh_contact.png"
+    assert path == tmp_path / "styled_sh_contact.png"
     assert sheet.shape == (2 * height + 3 * GAP, 3 * CELL_WIDTH + 4 * GAP, 3)  # only what is rendered
     assert np.allclose(inner(sheet, 0, 2, height), 0.461, atol=0.01)  # middle grey as sRGB shows it
     assert inner(sheet, 1, 2, height)[..., 1].min() > 0.9 and inner(sheet, 1, 2, height)[..., 0].max() < 0.1

@@ -145,6 +145,26 @@ def test_a_missing_frame_is_held_black_or_skipped(shot: Shot, tmp_path: Path, re
     assert not (tmp_path / "styled/skip.1003.exr").exists()
 
 
+def test_where_the_plate_lost_a_frame_no_older_result_stays(
+    shot: Shot, tmp_path: Path, rendered, planned, status, notes
+) -> None:
+    """Unless tsn did not make it: what an artist put there is the artist's."""
+    file = shot("frames: 1001-1004", frames=range(1001, 1005))
+    paths, _ = rendered(file)
+    for number in (1002, 1003):
+        (tmp_path / f"plate/sh.{number}.exr").unlink()
+    shutil.copy(tmp_path / "plate/sh.1001.exr", paths[1002])
+    made = planned(file, "missing=skip")
+    assert made.written == (1001, 1004) and made.wanted == (1001, 1002, 1003, 1004)
+    _, events = rendered(file, "missing=skip")
+    assert sorted(path.name for path in (tmp_path / "styled").iterdir()) == [
+        f"sh_styled.{number}.exr" for number in (1001, 1002, 1004)
+    ]
+    assert status(events, "rendered") == [1001, 1004] and status(events, "skipped") == [1002, 1003]
+    assert "Frame 1002: the plate has none; sh_styled.1002.exr stays, since tsn did not make it." in notes(events)
+    assert "Frame 1003: the plate has none any more, so sh_styled.1003.exr was removed." in notes(events)
+
+
 def test_a_warm_flow_cache_gives_the_same_files(
     shot: Shot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rendered
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tsn.errors import InputError, OutputError, UsageError
 from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
-from tsn.io.sequence import Sequence, atomic, cannot_write, sweep
+from tsn.io.sequence import OUTPUT, Sequence, atomic, cannot_write, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,7 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
             f"The output {path} is not named *.{kind}, but the plate {frame.path.name} is {kind.upper()}",
             hint=f"tsn keeps the plate's format: name the output *.{kind}.",
         )
-    with atomic(path) as temporary:
+    with atomic(path, OUTPUT) as temporary:
         if kind == "dpx":
             dpx.write(frame, rgb, temporary, attributes, name=path.name)
         else:
@@ -91,7 +91,8 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
             probe(temporary)
         except InputError as error:
             if not path.parent.exists():  # removed between writing and looking
-                raise cannot_write(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from error
+                gone = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+                raise cannot_write(path, gone, OUTPUT) from error
             raise OutputError(f"Can't write {path}: it came out broken: {error}", hint="Is the disk full?") from error
 
 

@@ -80,23 +80,25 @@ class Sequence:
         return tuple(sorted({number for number in numbers if self._name(number) in here}))
 
 
+OUTPUT = "`output:`"
+"""What a person corrects where a frame can't be written."""
 REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space and render again: finished frames are kept."),
     errno.EDQUOT: ("the disk quota is used up", "Free some space and render again: finished frames are kept."),
-    errno.EACCES: ("permission denied", "Check who owns the output folder."),
-    errno.EPERM: ("permission denied", "Check who owns the output folder."),
-    errno.EROFS: ("the file system is read-only", "Choose another output folder."),
-    errno.ENOENT: ("the folder does not exist", "Create it, or correct `output:`."),
-    errno.ENOTDIR: ("part of the path is a file, not a folder", "Correct `output:`."),
-    errno.EISDIR: ("a folder has that name", "Correct `output:`."),
-    errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter `output:`."),
+    errno.EACCES: ("permission denied", "Check who owns the folder, or correct {setting}."),
+    errno.EPERM: ("permission denied", "Check who owns the folder, or correct {setting}."),
+    errno.EROFS: ("the file system is read-only", "Choose another folder: correct {setting}."),
+    errno.ENOENT: ("the folder does not exist", "Create it, or correct {setting}."),
+    errno.ENOTDIR: ("part of the path is a file, not a folder", "Correct {setting}."),
+    errno.EISDIR: ("a folder has that name", "Correct {setting}."),
+    errno.ENAMETOOLONG: ("the name is too long", "Make it shorter: correct {setting}."),
 }
 
 
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The error to raise where writing `path` failed."""
+def cannot_write(path: Path, error: OSError, setting: str = "the path") -> OutputError:
+    """The error to raise where writing `path` failed, which `setting` chose."""
     reason, hint = REASONS.get(error.errno or 0, (error.strerror or str(error), None))
-    return OutputError(f"Can't write {path}: {reason}", hint=hint)
+    return OutputError(f"Can't write {path}: {reason}", hint=hint and hint.format(setting=setting))
 
 
 def host() -> str:
@@ -126,8 +128,11 @@ def alive(process: int) -> bool:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, setting: str = "the path") -> Iterator[Path]:
     """Write a file so that nobody ever sees half of it under its name.
+
+    Args:
+        setting: what a person corrects where it can't be written.
 
     Yields:
         A hidden name in the same folder, unique to this host, process and thread, with the same suffix.
@@ -149,5 +154,5 @@ def atomic(path: Path) -> Iterator[Path]:
         with suppress(OSError):  # a folder that isn't one, or is read-only, holds no temporary either
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise cannot_write(path, error) from error
+            raise cannot_write(path, error, setting) from error
         raise

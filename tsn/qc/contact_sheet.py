@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,10 +66,21 @@ def spaced(frames: Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def sheet_path(output: str) -> Path:
-    """Where the sheet of an output pattern goes: styled/sh010.####.exr -> sh010_contact.png, beside styled."""
+    """Where the sheet of an output pattern goes: beside the folder of the frames, and named after both.
+
+    styled/sh010_styled.####.exr -> sh010_styled_contact.png, and styled/sh010/beauty.####.exr ->
+    styled/sh010_beauty_contact.png: shots and versions with a folder each call their frames alike.
+    """
     pattern = Path(io.Sequence.parse(output, base=Path()).pattern)
-    stem = pattern.stem.replace("#", "").strip("._- ") or pattern.parent.name
-    return pattern.parent.parent / f"{stem}_contact.png"
+    folder, stem = pattern.parent.name, pattern.stem.replace("#", "").strip("._- ")
+    told = _words(folder) in _words(stem)
+    name = stem if told else "_".join(filter(None, (folder, stem)))
+    return pattern.parent.parent / f"{name}_contact.png"
+
+
+def _words(name: str) -> str:
+    """A name between separators, so that one is found in another by whole words only."""
+    return f"_{re.sub(r'[._ -]', '_', name)}_"
 
 
 def compose(rows: Sequence[Sequence[np.ndarray | None]], labels: Sequence[str]) -> np.ndarray:

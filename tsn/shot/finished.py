@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tsn import io
 from tsn.errors import InputError
@@ -10,16 +11,26 @@ from tsn.shot.plan import Plan
 
 
 def finished(plan: Plan, number: int, fingerprint: Sequence[str], outputs: io.Sequence) -> bool:
-    """True where nothing is left to do for output frame `number`.
+    """True where nothing is left to do for output frame `number`; where the plate has none, nothing of ours is there.
 
     Args:
         fingerprint: of the engine, or of the plan's pins.
         outputs: the shot's output sequence.
     """
+    path = outputs.path(number)
+    if plan.source_of(number) is None:
+        return not made_by_tsn(path)
     try:
-        path = outputs.path(number)
         io.probe(path)
         told = io.read_attributes(path, layer=plan.shot.layer)
         return told.get("tsn:frameSha256") == plan.digest(number, *fingerprint)
+    except InputError:
+        return False
+
+
+def made_by_tsn(path: Path) -> bool:
+    """Whether a frame's header says so. One that says nothing, or can't be read, may be somebody's work."""
+    try:
+        return "tsn:frameSha256" in io.read_attributes(path)
     except InputError:
         return False

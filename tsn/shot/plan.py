@@ -75,8 +75,13 @@ class Plan:
 
     @property
     def wanted(self) -> tuple[int, ...]:
-        """Every frame that some chunk writes, ascending."""
+        """Every frame that was asked for, ascending."""
         return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        """Those of them that there will be: all but the gaps that are skipped."""
+        return tuple(number for number in self.wanted if self.source_of(number) is not None)
 
     @cached_property
     def takes(self) -> tuple[tuple[int, ...], ...]:
@@ -235,11 +240,11 @@ def _pins(data: dict[str, Any]) -> Pins:
     return Pins(**data | {"cuts": None if cuts is None else tuple(cuts)})
 
 
-def save(plan: Plan, path: Path) -> None:
-    """Write the plan, atomically. Raises OutputError."""
+def save(plan: Plan, path: Path, setting: str = "the path") -> None:
+    """Write the plan, atomically. Raises OutputError, which names the `setting` that chose the path."""
     from tsn.io.sequence import atomic
 
-    with atomic(path) as temporary:
+    with atomic(path, setting) as temporary:
         temporary.write_text(json.dumps(to_dict(plan), indent=1) + "\n", encoding="utf-8")
 
 

@@ -20,9 +20,10 @@ from torch import Tensor
 from tsn import colour, io, matte
 from tsn.errors import DeviceError
 from tsn.io.frame import Frame, blank_like
+from tsn.io.sequence import OUTPUT, cannot_write
 from tsn.shot.engine import Engine, Prepared, make_engine
 from tsn.shot.event import Event, Report
-from tsn.shot.finished import finished
+from tsn.shot.finished import finished, made_by_tsn
 from tsn.shot.model import to_json
 from tsn.shot.output import make_folder
 from tsn.shot.plan import Plan
@@ -88,6 +89,9 @@ class Renderer:
         self.report(Event(kind="start", total=total))
         io.sweep(Path(plan.shot.output).parent)
         fingerprint = self.load().fingerprint
+        for number in numbers:
+            if plan.source_of(number) is None:
+                self._clear(number)
         todo = [
             n
             for n in numbers
@@ -140,6 +144,18 @@ class Renderer:
             if there and (force or not finished(self.plan, number, engine.fingerprint, self._outputs)):
                 prepared = engine.prepare(lane.plates.get(number), motion=False)
                 engine.painter.ahead(prepared.view.image, number)
+
+    def _clear(self, number: int) -> None:
+        """Where the plate has no frame, one that was painted when it had would pass for a frame of the shot."""
+        path = self._outputs.path(number)
+        if made_by_tsn(path):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise cannot_write(path, error, OUTPUT) from error
+            self._note(f"Frame {number}: the plate has none any more, so {path.name} was removed.")
+        elif path.exists():
+            self._note(f"Frame {number}: the plate has none; {path.name} stays, since tsn did not make it.")
 
     def _note(self, text: str) -> None:
         self.report(Event(kind="note", text=text))

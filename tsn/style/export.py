@@ -52,7 +52,7 @@ def export(form: str, style: str, path: Path) -> float:
             hint=f"Only {' and '.join(NETS)} nets can be exported.",
         )
     net = load(info)
-    with atomic(path) as temporary:
+    with atomic(path, "-o") as temporary:
         WRITERS[form](net, info, temporary)
         found = CHECKS[form](temporary, FeedforwardPainter(net, name=info.name, weights=info.sha256))
         if not found < TOLERANCE:
