@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
+from tsn.alpha import unpremultiply
 from tsn.errors import DeviceError, InputError, OutputError
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
@@ -83,7 +84,7 @@ class Engine:
         """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
-        straight = source if alpha is None else matte.unpremultiply(source, alpha)
+        straight = source if alpha is None else unpremultiply(source, alpha)
         style, residue = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
         return Prepared(source=source, alpha=alpha, residue=residue, view=view)
@@ -180,7 +181,7 @@ def make_engine(
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
-    # A layer, matte or manifest that isn't there stops the shot here, not at frame 900 of the night.
+    # A layer or matte that isn't there stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
     if lock and isinstance(painter, Unlocked):
