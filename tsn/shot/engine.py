@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tsn import colour, io, matte
 from tsn.alpha import unpremultiply
-from tsn.errors import DeviceError, InputError, OutputError
+from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
@@ -94,11 +94,12 @@ class Engine:
         wanted = self.shot.matte
         if wanted is None:
             return None
-        if wanted.cryptomatte is not None:
-            cover = matte.cryptomatte(frame.channels, frame.header, layer=wanted.cryptomatte, names=wanted.names)
-        else:
-            assert wanted.channel is not None
-            cover = matte.channel_matte(frame.channels, wanted.channel)
+        with at_frame(frame.path, frame.number):
+            if wanted.cryptomatte is not None:
+                cover = matte.cryptomatte(frame.channels, frame.header, layer=wanted.cryptomatte, names=wanted.names)
+            else:
+                assert wanted.channel is not None
+                cover = matte.channel_matte(frame.channels, wanted.channel)
         if wanted.invert:
             cover = 1 - cover
         return self._on_canvas(cover[..., None], frame)
@@ -113,7 +114,8 @@ class Engine:
             return None
         size = frame.display_window.width, frame.display_window.height
         still = wanted.background == "still"
-        found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size, still=still)
+        with at_frame(frame.path, frame.number):
+            found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size, still=still)
 
         def on_canvas(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else self._on_canvas(tensor.permute(1, 2, 0).numpy(), frame)
