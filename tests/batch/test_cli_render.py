@@ -63,7 +63,7 @@ def test_an_output_that_cant_be_written_is_told_before_rendering(tsn, shot, tmp_
     file = shot()
     for words, code, told in (
         (["--set", f"output={file}/sh.####.exr"], 5, "a file, not a folder"),
-        (["--set", f"output={tmp_path}/sh_out.####.dpx"], 2, "not named *.exr"),
+        (["--set", f"output={tmp_path}/sh_out.####.dpx"], 2, "a name that ends in .exr"),
     ):
         result = tsn("render", file, *words)
         assert (result.exit_code, result.stdout) == (code, "")

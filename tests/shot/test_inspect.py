@@ -168,9 +168,11 @@ def test_a_cryptomatte_layer_that_the_plate_lacks(found) -> None:
         found(MATTE)
 
 
-def test_the_output_keeps_the_format(found) -> None:
+def test_the_output_keeps_the_format_whatever_the_plate_is_called(shot, tmp_path) -> None:
+    file = shot(frames=[1001], plate="plate/sh.####.sxr", output="styled/sh.####.dpx")
+    (tmp_path / "plate/sh.1001.exr").rename(tmp_path / "plate/sh.1001.sxr")
     with pytest.raises(UsageError, match=r"not named \*\.exr"):
-        found(output="styled/sh.####.dpx")
+        inspect(load(file, environ={}))
 
 
 def test_hidden_files_and_other_padding_do_not_count(shot, tmp_path) -> None:

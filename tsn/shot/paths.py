@@ -13,6 +13,8 @@ from tsn.shot.document import Fault, Node, find
 from tsn.shot.values import MODEL_FILE
 
 TOKENS = ("show", "seq", "shot", "version", "layer", "frame")
+FORMATS = (".exr", ".dpx")
+"""Endings of plates, and so of what is written."""
 Paths = Mapping[tuple[str, ...], str | None]
 
 
@@ -74,6 +76,16 @@ def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
         if path == output:
             message = f"output: expected a path of its own, found that of {'.'.join(loc)}, which it would overwrite"
             faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin))
+
+
+def refuse_format(tree: Node, paths: Paths, faults: list[Fault]) -> None:
+    """The output has the plate's format, as its name shall say. What the plate really is, its first frame tells."""
+    output, plate = (os.path.splitext(paths[key,] or "")[1].lower() for key in ("output", "plate"))
+    expected = [plate] if plate in FORMATS else FORMATS
+    if paths["output",] is not None and output not in expected:
+        message = f"output: expected a name that ends in {' or '.join(expected)}, found {output or 'no ending'}"
+        hint = "tsn keeps the plate's format, EXR or DPX."
+        faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin, hint=hint))
 
 
 def refuse_twice(tree: Node, faults: list[Fault]) -> None:
