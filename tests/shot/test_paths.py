@@ -16,6 +16,14 @@ Write = Callable[..., Path]
 Refused = Callable[..., UsageError]
 
 
+@pytest.mark.parametrize("folder", ["jane@studio.com", "sc#1", "50%d", "cost$F4"])
+def test_a_shot_may_lie_below_any_folder(write: Write, tmp_path: Path, folder: str) -> None:
+    shot = load(write(name=f"{folder}/sh010.yaml", output="output: v#/o.%04d.exr"), environ={})
+    assert shot.plate == f"{tmp_path}/{folder}/plate/sh010.####.exr"
+    assert shot.output == f"{tmp_path}/{folder}/v#/o.####.exr"
+    load(write(plate="plate: v##/p.####.exr", output="output: v#/p.####.exr"), environ={})
+
+
 def test_a_link_to_the_plates_folder_is_no_path_of_its_own(refused: Refused, write: Write, tmp_path: Path) -> None:
     (tmp_path / "plate").mkdir()
     (tmp_path / "styled").symlink_to("plate")

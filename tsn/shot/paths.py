@@ -55,7 +55,6 @@ def pattern_of(tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], faul
         return None
     try:
         FrameSequence.parse(text, base=Path())  # As it is written, for the message.
-        # And as the plan will read it: the folders above may hold a # too.
         return FrameSequence.parse(node.origin.path(text), base=Path()).pattern
     except UsageError as error:
         faults.append(Fault(message=f"{dotted}: {error}", origin=node.origin, hint=error.hint))
@@ -68,7 +67,7 @@ def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
     def place(path: str) -> str:
         """Where its frames lie, whatever links lead there and however many places the number has."""
         folder, name = os.path.split(path)
-        return re.sub("#+", "#", os.path.join(os.path.realpath(folder), name))
+        return os.path.join(os.path.realpath(folder), re.sub("#+", "#", name))
 
     same = {loc: place(path) for loc, path in paths.items() if path is not None}
     output = same.pop(("output",), None)
