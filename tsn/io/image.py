@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,10 @@ def _read(path: Path) -> tuple[np.ndarray, int, str]:
 
     if not path.is_file():
         raise InputError(f"There is no picture {path}")
+    if os.fsencode(path).decode("utf-8", "replace") != str(path):
+        raise InputError(
+            f"{path} is not called in UTF-8, as OpenImageIO wants it", hint="Rename the file or its folder."
+        )
     hints = oiio.ImageSpec()
     hints["oiio:UnassociatedAlpha"] = 1  # colours as stored, not darkened where they are transparent
     source = oiio.ImageInput.open(str(path), hints)
