@@ -101,6 +101,13 @@ def test_tokens_are_filled_in(write: Write, tmp_path: Path) -> None:
     assert load(path, environ={}, sets=sets).output == f"{tmp_path}/wave/sq1/x_y_010.####.exr"
 
 
+@pytest.mark.parametrize("ending", ["exr", "EXR", "dpx"])
+def test_painted_frames_are_pictures_as_they_are_shown(refused: Refused, write: Write, ending: str) -> None:
+    error = refused(write(style=f"style: {{frames: painted.####.{ending}}}"))
+    assert f":4:17: style.frames: expected PNG, TIFF, JPEG or WebP, found .{ending.lower()}" in str(error)
+    assert error.hint == "Convert the frames to sRGB as 16-bit PNG or TIFF."
+
+
 @pytest.mark.parametrize(
     ("output", "message", "hint"),
     [

@@ -11,6 +11,9 @@ from tsn.errors import InputError
 from tsn.io.frame import Box, Probe
 from tsn.io.sequence import atomic
 
+NOT_SHOWN = {"openexr", "dpx", "cineon", "hdr"}
+"""Formats, by their names in OpenImageIO, of values that no monitor gets as they are."""
+
 
 def read_image(path: Path) -> np.ndarray:
     """Read a PNG, TIFF, JPEG or WebP as it would be shown.
@@ -20,7 +23,7 @@ def read_image(path: Path) -> np.ndarray:
         and a camera's orientation tag is obeyed.
 
     Raises:
-        InputError: missing, damaged or not a picture.
+        InputError: missing, damaged, not a picture, or one of scene-linear or log values (EXR, DPX).
     """
     pixels, orientation, _ = _read(path)
     rgb = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
@@ -68,6 +71,12 @@ def _read(path: Path) -> tuple[np.ndarray, int, str]:
     if source is None:
         raise InputError(f"{path} is damaged or no picture: {oiio.geterror().strip() or 'unknown format'}")
     try:
+        if source.format_name() in NOT_SHOWN:
+            raise InputError(
+                f"{path}: expected a picture as it is shown, found {source.format_name()}, which holds scene-linear or"
+                " log values.",
+                hint="Convert it to sRGB as 16-bit PNG or TIFF.",
+            )
         pixels = source.read_image("float")
         fault = source.geterror().strip()
         if pixels is None or fault:

@@ -25,6 +25,7 @@ from tsn.shot.paths import (
     painting_weights,
     pattern_of,
     refuse_format,
+    refuse_linear,
     refuse_overwriting,
     refuse_twice,
     tokens_of,
@@ -67,6 +68,7 @@ def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
         loc: pattern_of(tree, loc, tokens, faults) for loc in (("plate",), ("output",), ("style", "frames"))
     }
     refuse_format(tree, paths, faults)
+    refuse_linear(tree, paths, faults)
     refuse_overwriting(tree, paths, faults)
     refuse_twice(tree, faults)
     if faults or parsed is None:

@@ -87,6 +87,17 @@ def refuse_format(tree: Node, paths: Paths, faults: list[Fault]) -> None:
         faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin, hint=hint))
 
 
+def refuse_linear(tree: Node, paths: Paths, faults: list[Fault]) -> None:
+    """Painted frames are pictures as they are shown; their files are only read where the strength is above 0."""
+    ending = os.path.splitext(paths["style", "frames"] or "")[1].lower()
+    if ending in FORMATS:
+        message = (
+            f"style.frames: expected PNG, TIFF, JPEG or WebP, found {ending}, whose values are scene-linear or log"
+        )
+        hint = "Convert the frames to sRGB as 16-bit PNG or TIFF."
+        faults.append(Fault(message=message, origin=find(tree, ("style", "frames"))[0].origin, hint=hint))
+
+
 def refuse_twice(tree: Node, faults: list[Fault]) -> None:
     """A file has one weight. Of two, one was perhaps forgotten in the show, so they are not added silently."""
     for key, path in (("adain", _painting_path), ("blend", model_path)):
