@@ -64,7 +64,9 @@ def test_on_disk_counts_only_frames(tmp_path: Path) -> None:
     for name in (names + " " + noise).split():
         (tmp_path / name).touch()
     (tmp_path / "a.1010.exr").mkdir()
-    assert Sequence.parse("a.####.exr", base=tmp_path).on_disk() == (-1, 0, 1001, 1003, 12345)
+    (tmp_path / "a.1011.exr").symlink_to("gone.exr")
+    (tmp_path / "a.1012.exr").symlink_to("a.1001.exr")
+    assert Sequence.parse("a.####.exr", base=tmp_path).on_disk() == (-1, 0, 1001, 1003, 1012, 12345)
     assert Sequence.parse(".a.####.exr", base=tmp_path).on_disk() == ()
     with pytest.raises(InputError, match="gone"):
         Sequence.parse("gone/a.####.exr", base=tmp_path).on_disk()

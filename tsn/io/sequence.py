@@ -63,7 +63,9 @@ class Sequence:
         return Path(self._split()[0], self._name(frame))
 
     def on_disk(self) -> tuple[int, ...]:
-        """Frames that have a file, ascending. Files padded another way and hidden (temporary) ones don't count.
+        """Frames that have a file, ascending.
+
+        Files padded another way, hidden (temporary) ones and links to nothing don't count.
 
         Raises:
             InputError: the folder is missing or can't be listed.
@@ -72,7 +74,7 @@ class Sequence:
         numbered = re.compile(re.escape(prefix) + r"(-?\d+)" + re.escape(suffix))
         try:
             with os.scandir(folder) as entries:
-                names = [entry.name for entry in entries if not entry.is_dir()]
+                names = [entry.name for entry in entries if entry.is_file()]
         except OSError as error:
             hint = "A frame number stands in the file's name only." if TOKEN.search(folder) else None
             raise InputError(
