@@ -196,7 +196,11 @@ def test_flipped_bits_that_no_header_tells_of(shot: Path) -> None:
     ("words", "code", "told"),
     [
         (("colour.input=lin_rec710",), 2, ("lin_rec710", "lin_rec709")),
-        (("flow={method: vectors, vectors: {layer: Vectr}}",), 3, ("'Vectr'", "Perhaps you meant 'Vector'?")),
+        (
+            ("flow={method: vectors, vectors: {layer: Vectr}}",),
+            3,
+            ("sh.1001.exr: frame 1001: ", "'Vectr'", "Perhaps you meant 'Vector'?"),
+        ),
         (("flow={method: auto, vectors: {layer: ViewLayer.Motion}}",), 3, ("'ViewLayer.Motion'", "found Vector")),
         (("flow={method: raft}",), 3, ("RAFT weights", "weights", "tsn fetch raft-large")),
         (("flow={method: raft, weights: /none/raft.pth}",), 3, ("/none/raft.pth", "tsn fetch raft-large")),
@@ -204,7 +208,7 @@ def test_flipped_bits_that_no_header_tells_of(shot: Path) -> None:
         (("style={model: great-wve}",), 2, ("great-wve",)),
         (("style={frames: /none/p.####.png}",), 3, ("/none",)),
         (("layer=Beauty",), 3, ("sh.1001.exr", "'Beauty'")),
-        (("matte={channel: mask.V}",), 3, ("mask.V",)),
+        (("matte={channel: mask.V}",), 3, ("sh.1001.exr: frame 1001: ", "mask.V")),
     ],
 )
 def test_what_is_not_there(shot: Path, words: tuple[str, ...], code: int, told: tuple[str, ...]) -> None:

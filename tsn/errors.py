@@ -14,7 +14,8 @@ A message says what happened and where, what was expected and what was found; `h
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -63,6 +64,17 @@ def kind_of(code: int) -> type[TsnError]:
     """The error that ends a process with this exit code: how a parent raises the fault of its child."""
     kinds = (UsageError, InputError, DeviceError, OutputError, Cancelled)
     return next((kind for kind in kinds if kind.exit_code == code), TsnError)
+
+
+@contextmanager
+def at_frame(path: Path, number: int) -> Iterator[None]:
+    """A fault of what a frame holds, found by something that sees pixels and names only, gets its path and number."""
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):  # a part of it can't be decoded
+            raise
+        raise InputError(f"{path}: frame {number}: {error}", hint=error.hint) from error
 
 
 def near_miss(word: str, known: Iterable[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Alpha, mattes and Cryptomatte: which pixels the paint may touch, and how it goes over the plate.
+"""Mattes, out of one channel or Cryptomatte: which pixels the paint may touch. Planning asks too, so without torch.
 
 Cryptomatte after the specification of Friedman and Jones, "Fully automatic ID mattes with support for motion blur
 and transparency" (Psyop, 2015), version 1.2.0. Ids are bit patterns, so a matte is decoded at the plate's full size
@@ -9,70 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from tsn.errors import InputError, UsageError, near_miss
 
 # Rank channels: a layer's name, two digits, then R/G and B/A as (id, coverage) pairs. Blender writes either case.
 _RANK = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)\.(?P<channel>[RGBArgba])")
-
-
-# --- alpha ---------------------------------------------------------------------------------------------------------
-
-
-LEAST = 2.0**-24
-"""The least that a half float holds. Float plates have less in the tails of blurs, which covers nothing; what shines
-there would be divided by it to infinity."""
-
-
-GLOW = 0.01
-"""Plate values: what is brighter where alpha is 0 is a glow in full."""
-
-
-def _covered(alpha: Tensor) -> Tensor:
-    return (alpha >= LEAST) & torch.isfinite(alpha)
-
-
-def nothing(rgb: Tensor, alpha: Tensor) -> Tensor:
-    """Where there is neither an element nor a glow without coverage: (1, H, W) of premultiplied (3, H, W)."""
-    return (alpha.abs() < LEAST) & (rgb.abs() < LEAST).all(0, keepdim=True)
-
-
-def presence(rgb: Tensor, alpha: Tensor) -> Tensor:
-    """How much of premultiplied (3, H, W) is there to be painted, (1, H, W) in [0, 1].
-
-    All where alpha covers. A glow without coverage is painted too, but what a denoiser or a blur leaves behind in the
-    void, a millionth, is none: as paint it would add light to whatever is comped below. So it counts by its
-    brightness up to `GLOW`, and not at all where there is nothing.
-    """
-    glow = (rgb.abs().amax(0, keepdim=True) / GLOW).clamp(max=1)
-    return torch.where(_covered(alpha), 1.0, glow.masked_fill(nothing(rgb, alpha), 0.0))
-
-
-def unpremultiply(rgb: Tensor, alpha: Tensor) -> Tensor:
-    """Divide (3, H, W) by alpha (1, H, W) where it covers; elsewhere emission without coverage stays as it is."""
-    covered = _covered(alpha)
-    return torch.where(covered, rgb / torch.where(covered, alpha, 1.0), rgb)
-
-
-def premultiply(rgb: Tensor, alpha: Tensor) -> Tensor:
-    """The way back from `unpremultiply`: multiply where alpha covers, leave the rest."""
-    return torch.where(_covered(alpha), rgb * alpha, rgb)
-
-
-def composite(source: Tensor, painted: Tensor, amount: Tensor | float) -> Tensor:
-    """source + amount * (painted - source): (3, H, W) each, amount (1, H, W) or a number, in [0, 1].
-
-    Exactly `source` where amount is 0, whatever was painted there, and exactly `painted` where it is 1: the plain sum
-    would lose dark paint over a highlight to rounding.
-    """
-    amount = torch.as_tensor(amount, dtype=source.dtype, device=source.device)
-    return torch.where(amount == 0, source, torch.lerp(source, painted, amount))
 
 
 # --- mattes in a channel -------------------------------------------------------------------------------------------
@@ -157,17 +102,47 @@ def cryptomatte(
         header: the part's attributes; `cryptomatte/<key>/name`, `/manifest` and so on. A layer without a manifest, or
             with an empty one, is decoded by hashing the names, and then a misspelt one gives an empty matte.
         layer: such as `CryptoObject`; matches `ViewLayer.CryptoObject` too where that is the only one.
-        names: names of the manifest.
+        names: those that this frame's manifest lacks are not in the picture and cover nothing: whether any frame
+            of the plate has them, `tsn.shot.inspect` asks.
 
     Returns:
         float32 (H, W) in [0, 1].
 
     Raises:
         UsageError: no names.
-        InputError: no such layer or name, or the ids can't be read: another hash, half floats, a sidecar manifest.
+        InputError: no such layer, or the ids can't be read: another hash, half floats, a sidecar manifest.
     """
     if not names:
         raise UsageError(f"The matte from Cryptomatte {layer!r} lists no names.", hint="Add them under matte.names.")
+    full, ranks = _layer(layer, channels)
+    wanted = np.array(_ids(_manifest(full, header), names), dtype=np.uint32)
+    coverage: np.ndarray | None = None
+    for rank, four in sorted(ranks.items()):
+        for pair in ("RG", "BA"):
+            ids, weights = (channels[four[end]] for end in pair)
+            if ids.dtype != np.float32:
+                raise InputError(
+                    f"Cryptomatte {full}{rank}: ids must be float32, found {ids.dtype}, which destroys them.",
+                    hint="Render or convert the Cryptomatte layers at 32 bits.",
+                )
+            hit = np.isin(np.ascontiguousarray(ids).view(np.uint32), wanted)
+            share = np.where(hit, weights.astype(np.float32), np.float32(0))
+            coverage = share if coverage is None else coverage + share
+    assert coverage is not None  # A layer has at least one rank.
+    return _clipped(coverage)
+
+
+def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str) -> Mapping[str, int] | None:
+    """What a Cryptomatte layer's manifest says, name -> hash, out of a header alone; None where there is none.
+
+    Raises:
+        InputError: as `cryptomatte` does.
+    """
+    return _manifest(_layer(layer, channels)[0], header)
+
+
+def _layer(layer: str, channels: Iterable[str]) -> tuple[str, Mapping[str, Mapping[str, str]]]:
+    """The full name of a Cryptomatte layer, and its channels: rank -> R, G, B, A -> name."""
     layers: dict[str, dict[str, dict[str, str]]] = {}
     for channel in channels:  # Names only: a frame decodes its channels when they are asked for.
         if part := _RANK.fullmatch(channel):
@@ -176,22 +151,7 @@ def cryptomatte(
     found = _by_ending(layer, layers)
     if len(found) != 1:
         _refuse("Cryptomatte layer", layer, found, layers)
-
-    wanted = np.array(_ids(found[0], _attributes(found[0], header), names), dtype=np.uint32)
-    coverage: np.ndarray | None = None
-    for rank, four in sorted(layers[found[0]].items()):
-        for pair in ("RG", "BA"):
-            ids, weights = (channels[four[end]] for end in pair)
-            if ids.dtype != np.float32:
-                raise InputError(
-                    f"Cryptomatte {found[0]}{rank}: ids must be float32, found {ids.dtype}, which destroys them.",
-                    hint="Render or convert the Cryptomatte layers at 32 bits.",
-                )
-            hit = np.isin(np.ascontiguousarray(ids).view(np.uint32), wanted)
-            share = np.where(hit, weights.astype(np.float32), np.float32(0))
-            coverage = share if coverage is None else coverage + share
-    assert coverage is not None  # A layer has at least one rank.
-    return _clipped(coverage)
+    return found[0], layers[found[0]]
 
 
 def _attributes(layer: str, header: Mapping[str, Any]) -> dict[str, str]:
@@ -203,7 +163,8 @@ def _attributes(layer: str, header: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _ids(layer: str, attributes: Mapping[str, str], names: Sequence[str]) -> list[int]:
+def _manifest(layer: str, header: Mapping[str, Any]) -> Mapping[str, int] | None:
+    attributes = _attributes(layer, header)
     for key, expected in (("hash", "MurmurHash3_32"), ("conversion", "uint32_to_float32")):
         if attributes.get(key, expected) != expected:
             raise InputError(f"Cryptomatte {layer}: {key} is {attributes[key]!r}, expected {expected!r}.")
@@ -213,18 +174,15 @@ def _ids(layer: str, attributes: Mapping[str, str], names: Sequence[str]) -> lis
                 f"Cryptomatte {layer}: the manifest is in the sidecar {sidecar!r}, expected in the header.",
                 hint="Render with the manifest embedded.",
             )
-        return [cryptomatte_id(name) for name in names]
+        return None
     try:
-        manifest = {str(name): int(digits, 16) for name, digits in json.loads(attributes["manifest"]).items()}
+        return {str(name): int(digits, 16) for name, digits in json.loads(attributes["manifest"]).items()}
     except (ValueError, AttributeError, TypeError) as error:
         raise InputError(f"Cryptomatte {layer}: the manifest in the header is damaged: {error}") from error
-    if not manifest:
+
+
+def _ids(known: Mapping[str, int] | None, names: Sequence[str]) -> list[int]:
+    if not known:
         return [cryptomatte_id(name) for name in names]
-    for name in names:
-        if name not in manifest:
-            raise InputError(
-                f"Cryptomatte {layer} has no {name!r} among its {len(manifest)} names.",
-                hint=near_miss(name, manifest) or f"It has {', '.join(sorted(manifest)[:12])} ...",
-            )
     # Blender's manifest holds the plain hash, others the float's bits: the fix changes only the former.
-    return [_usable_float(manifest[name]) for name in names]
+    return [_usable_float(known[name]) for name in names if name in known]

@@ -45,6 +45,9 @@ def describe(plan: Plan) -> Iterator[Finding]:
     yield "style", _style(plan)
     window = shot.temporal.window
     yield "temporal", f"{count(window)} to either side" if window else "every frame by itself"
+    cuts = () if shot.temporal.cuts == "auto" else shot.temporal.cuts
+    if strays := [cut for cut in cuts if not plate.frames[0] <= cut <= plate.frames[-1]]:
+        yield "cuts", f"{', '.join(map(str, strays))} outside of the shot, where they part nothing"
     folder = Path(shot.output).parent
     require_writable(folder)
     yield "output", shot.output + ("" if folder.exists() else f"; {folder} will be made")

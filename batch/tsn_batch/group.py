@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -61,4 +62,6 @@ class Tsn(click.Group):
         settings = Settings()
         fixed: dict[str, Any] = {"prog_name": "tsn", "obj": settings, "standalone_mode": False}
         run = super().main
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")  # a path that is no UTF-8 is said as it is on disk
         sys.exit(outcome(lambda: run(args, **extra | fixed), settings))

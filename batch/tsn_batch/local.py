@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -84,7 +85,7 @@ def render(
 def logs(plan: Plan) -> Path:
     """Where the renders of a shot keep their logs: in the cache, as the frames' folder belongs to the frames."""
     shot = plan.shot.file
-    return cache_folder() / "logs" / f"{shot.stem}-{hashlib.sha256(str(shot).encode()).hexdigest()[:8]}"
+    return cache_folder() / "logs" / f"{shot.stem}-{hashlib.sha256(os.fsencode(shot)).hexdigest()[:8]}"
 
 
 def _files(plan: Plan, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:

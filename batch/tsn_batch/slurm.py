@@ -187,7 +187,8 @@ def _asked(job: Job, options: Options, *, gpu: bool = True) -> list[str]:
 
 
 def _output(job: Job, name: str) -> str:
-    return f"--output={job.folder / 'logs' / f'slurm-{name}.log'}"
+    folder = str(job.folder / "logs").replace("%", "%%")  # which begins a number of Slurm's own
+    return f"--output={folder}/slurm-{name}.log"
 
 
 def _arrays(chunks: Sequence[int], limit: int) -> list[tuple[int, list[int]]]:

@@ -90,9 +90,11 @@ def tsn() -> Callable[..., Result]:
 
 
 @pytest.fixture
-def installed() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """installed(*words): the installed command in a process of its own."""
-    return lambda *words: subprocess.run([TSN, *map(str, words)], capture_output=True, text=True, timeout=300)
+def installed() -> Callable[..., subprocess.CompletedProcess[Any]]:
+    """installed(*words, raw=False): the installed command in a process of its own; `raw`: it says bytes."""
+    return lambda *words, raw=False: subprocess.run(
+        [TSN, *map(str, words)], capture_output=True, text=not raw, timeout=300
+    )
 
 
 @pytest.fixture

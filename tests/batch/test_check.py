@@ -27,6 +27,14 @@ def test_check_tells_what_it_found(tsn, shot, plate, tmp_path):
     assert not (tmp_path / "styled").exists()
 
 
+def test_cuts_outside_of_the_shot_are_told(tsn, shot):
+    file = shot()
+    told = tsn("render", file, "--dry-run", "--set", "temporal.cuts=[1, 1001, 1003, 5000]").stdout
+    assert "cuts      1, 5000 outside of the shot, where they part nothing\n" in told
+    for cuts in ("[1002]", "auto"):
+        assert "cuts " not in tsn("render", file, "--dry-run", "--set", f"temporal.cuts={cuts}").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

@@ -63,7 +63,7 @@ def test_an_output_that_cant_be_written_is_told_before_rendering(tsn, shot, tmp_
     file = shot()
     for words, code, told in (
         (["--set", f"output={file}/sh.####.exr"], 5, "a file, not a folder"),
-        (["--set", f"output={tmp_path}/sh_out.####.dpx"], 2, "not named *.exr"),
+        (["--set", f"output={tmp_path}/sh_out.####.dpx"], 2, "a name that ends in .exr"),
     ):
         result = tsn("render", file, *words)
         assert (result.exit_code, result.stdout) == (code, "")
@@ -117,6 +117,19 @@ def test_render_then_skip(installed, tsn, shot, tmp_path):
     status = {event["frame"]: event["status"] for event in events if event["kind"] == "frame"}
     assert status == {1001: "skipped", 1002: "rendered", 1003: "skipped"}
     assert {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()} == written
+
+
+def test_a_folder_that_is_called_in_no_utf8(installed, shot, tmp_path, style, monkeypatch):
+    file, folder = shot(style="tiny.safetensors"), tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    for path in (file, tmp_path / "plate", Path(shutil.copy(style, tmp_path))):
+        path.rename(folder / path.name)
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most locales; C lets surrogates pass
+    for command in ("check", "render"):
+        run = installed(command, folder / file.name, "--device", "cpu", raw=True)
+        assert (run.returncode, run.stderr) == (0, b"")
+        assert b"/caf\xe9/styled/sh_styled.####.exr" in run.stdout
+    assert len(list((folder / "styled").iterdir())) == 3
 
 
 def test_exit_codes(installed, shot, tmp_path):

@@ -419,3 +419,7 @@ def test_a_show_among_the_shots_is_left_out() -> None:
     assert list(submit.plans_for(shots, Path("jobs"), lambda shot: shot).values()) == [Path("a/sh.yaml")]  # type: ignore[arg-type,return-value]
     with pytest.raises(InputError):
         submit.plans_for(shots[:2], Path("jobs"), lambda shot: shot)  # type: ignore[arg-type,return-value]
+
+
+def test_slurm_takes_no_number_out_of_a_folders_name(tmp_path):
+    assert slurm._output(Job(tmp_path / "50%j"), "%j") == f"--output={tmp_path}/50%%j/logs/slurm-%j.log"

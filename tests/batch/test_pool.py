@@ -14,8 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tsn import io
 from tsn_batch import worker
 
 TSN = Path(sys.executable).with_name("tsn")
@@ -104,16 +106,15 @@ def test_a_killed_worker_gives_its_chunk_back(shot, tmp_path) -> None:
 
 
 def test_a_damaged_frame_fails_its_chunk_only(installed, shot, tmp_path) -> None:
-    file = shot(frames=range(1001, 1010), temporal="{window: 0}", style=f"{{frames: {tmp_path}/painted.####.exr}}")
+    file = shot(frames=range(1001, 1010), temporal="{window: 0}", style=f"{{frames: {tmp_path}/painted.####.png}}")
     for number in range(1001, 1010):
-        os.link(tmp_path / f"plate/sh.{number}.exr", tmp_path / f"painted.{number}.exr")
-    (tmp_path / "painted.1005.exr").unlink()
-    (tmp_path / "painted.1005.exr").write_bytes(b"nothing")
+        io.write_png(tmp_path / f"painted.{number}.png", np.full((24, 40, 3), 0.5, np.float32))
+    (tmp_path / "painted.1005.png").write_bytes(b"nothing")
     run = installed("render", file, "--device", "cpu", "--workers", "2", "--chunk-size", "3")
     assert run.returncode == 3
     assert run.stderr.startswith("tsn: 1 chunk failed, the others are finished. Chunk 1 (1004-1006): ")
     log = re.search(r"Log: (.*chunk-0001\.log)", run.stderr)
-    assert "painted.1005.exr" in Path(log[1]).read_text()
+    assert "painted.1005.png" in Path(log[1]).read_text()
     names = {path.name for path in (tmp_path / "styled").iterdir()}
     assert names >= {f"sh_styled.{n}.exr" for n in (1001, 1002, 1003, 1007, 1008, 1009)}
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def test_png_round_trip(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
     with pytest.raises(OutputError, match="does not exist"):
         write_png(tmp_path / "gone" / "a.png", pixels)
+
+
+def test_a_name_that_is_no_utf8_is_refused_and_not_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    write_png(path, picture(3) / 255)
+    with pytest.raises(InputError, match="not called in UTF-8") as caught:
+        read_image(path)
+    assert caught.value.hint == "Rename the file or its folder."
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.exr", "openexr"), ("a.dpx", "dpx"), ("a.hdr", "hdr")])
+def test_what_is_scene_linear_is_no_picture_as_it_is_shown(tmp_path: Path, name: str, kind: str) -> None:
+    path = save(tmp_path / name, np.full((4, 4, 3), 0.5, np.float32))
+    path = path.rename(tmp_path / "named.png")
+    with pytest.raises(InputError, match=rf"named\.png: expected a picture as it is shown, found {kind}") as caught:
+        read_image(path)
+    assert caught.value.hint == "Convert it to sRGB as 16-bit PNG or TIFF."
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])

@@ -33,10 +33,23 @@ def test_paths_are_relative_to_the_base_and_absolute_ones_stay() -> None:
     assert Sequence.parse("/p/a.#.exr", base=Path("/show")).pattern == "/p/a.#.exr"
 
 
-@pytest.mark.parametrize("text", ["a.exr", "a.1001.exr", "a.##.##.exr", "####/a.####.exr", "a.%s.exr"])
+@pytest.mark.parametrize("text", ["a.exr", "a.1001.exr", "a.##.##.exr", "####/a.exr", "a.%s.exr"])
 def test_no_place_for_the_number_or_too_many(text: str) -> None:
     with pytest.raises(UsageError, match="frame number"):
         Sequence.parse(text, base=Path("/show"))
+
+
+@pytest.mark.parametrize("folder", ["jane@studio.com", "sc#1", "##", "50%d", "cost$F4"])
+def test_folders_are_taken_as_they_are_called(tmp_path: Path, folder: str) -> None:
+    sequence = Sequence.parse(f"{folder}/a.@@.exr", base=tmp_path)
+    assert sequence == Sequence.parse(sequence.pattern, base=Path())
+    assert sequence.path(7) == tmp_path / folder / "a.07.exr"
+    with pytest.raises(InputError, match="Can't list") as caught:
+        sequence.on_disk()
+    assert caught.value.hint == "A frame number stands in the file's name only."
+    (tmp_path / folder).mkdir()
+    sequence.path(7).touch()
+    assert sequence.on_disk() == (7,)
 
 
 def test_a_single_frame_hints_at_its_sequence() -> None:
@@ -51,7 +64,9 @@ def test_on_disk_counts_only_frames(tmp_path: Path) -> None:
     for name in (names + " " + noise).split():
         (tmp_path / name).touch()
     (tmp_path / "a.1010.exr").mkdir()
-    assert Sequence.parse("a.####.exr", base=tmp_path).on_disk() == (-1, 0, 1001, 1003, 12345)
+    (tmp_path / "a.1011.exr").symlink_to("gone.exr")
+    (tmp_path / "a.1012.exr").symlink_to("a.1001.exr")
+    assert Sequence.parse("a.####.exr", base=tmp_path).on_disk() == (-1, 0, 1001, 1003, 1012, 12345)
     assert Sequence.parse(".a.####.exr", base=tmp_path).on_disk() == ()
     with pytest.raises(InputError, match="gone"):
         Sequence.parse("gone/a.####.exr", base=tmp_path).on_disk()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -18,6 +19,7 @@ from tsn.shot.event import Event
 from tsn.shot.inspect import inspect
 from tsn.shot.load import load
 from tsn.shot.plan import Plan
+from tsn.style import weights
 
 Window = tuple[tuple[int, int], tuple[int, int]]
 
@@ -27,6 +29,13 @@ MINIMAL = {
     "output": "output: styled/sh010.####.exr",
     "style": "style: {model: great-wave}",
 }
+
+
+@pytest.fixture(autouse=True)
+def letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Styles a, b, c and x come with tsn here, for tests of how a style is stated."""
+    real = weights.require_bundled
+    monkeypatch.setattr(weights, "require_bundled", lambda name: None if name in "abcx" else real(name))
 
 
 @pytest.fixture
@@ -134,6 +143,39 @@ def plate() -> SimpleNamespace:
     """plate.write(path, number, window, scene, **channels), plate.pixels(...), and the plate's measures."""
     measures = {"WIDTH": WIDTH, "HEIGHT": HEIGHT, "WHOLE": WHOLE, "LIGHT_X": LIGHT_X, "LIGHT_Y": LIGHT_Y}
     return SimpleNamespace(write=write_plate, pixels=pixels, DX=DX, DY=DY, **measures)
+
+
+@pytest.fixture
+def identified(tmp_path: Path) -> Callable[..., None]:
+    """identified({frame: {name: mask of (48, 64)}}, manifest=json.dumps): Cryptomatte in frames that a shot has.
+
+    `manifest` makes the text of a manifest from what it holds; None leaves it out.
+    """
+    import OpenEXR
+
+    from tsn.matte import cryptomatte_id
+
+    def identify(
+        frames: Mapping[int, Mapping[str, np.ndarray]], manifest: Callable[[object], str] | None = json.dumps
+    ) -> None:
+        for number, masks in frames.items():
+            ids = np.zeros((HEIGHT, WIDTH), np.uint32)
+            for name, mask in masks.items():
+                ids[mask] = cryptomatte_id(name)
+            path = str(tmp_path / f"plate/sh.{number}.exr")
+            (part,) = OpenEXR.File(path, separate_channels=True).parts
+            none = np.zeros((HEIGHT, WIDTH), np.float32)
+            ranks = {"R": ids.view(np.float32), "G": (ids > 0).astype(np.float32), "B": none, "A": none}
+            channels = {name: channel.pixels for name, channel in part.channels.items()}
+            channels |= {f"CryptoObject00.{end}": values for end, values in ranks.items()}
+            header = {key: value for key, value in part.header.items() if key != "channels"}
+            header["cryptomatte/abc1234/name"] = "CryptoObject"
+            if manifest is not None:
+                known = {name: f"{cryptomatte_id(name):08x}" for name in masks}
+                header["cryptomatte/abc1234/manifest"] = manifest(known)
+            OpenEXR.File(header, channels).write(path)
+
+    return identify
 
 
 @pytest.fixture

@@ -64,11 +64,11 @@ def test_stating_an_alternative_lets_go_of_the_inherited_one(show: Path) -> None
     assert (shot.style.model, shot.style.blend) == (None, {"a": Curve.constant(1)})
     assert shot.style.strength.at(3) == 0.5, "what does not exclude it stays"
     assert shot.matte == Matte(channel="mask.R")
-    shot = load(show, sets=["style=kandinsky"], environ={})
-    assert (shot.style.model, shot.style.blend) == ("kandinsky", None)
+    shot = load(show, sets=["style=tarascon"], environ={})
+    assert (shot.style.model, shot.style.blend) == ("tarascon", None)
 
 
-PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.exr}")
+PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.png}")
 
 
 @pytest.mark.parametrize(("inherited", "stated"), [*permutations(PAINTERS, 2)])

@@ -128,9 +128,51 @@ def test_a_layer_that_one_frame_lacks(found) -> None:
         found("layer: beauty", channels={n: beauty for n in range(1001, 1009) if n != 1004})
 
 
-def test_the_output_keeps_the_format(found) -> None:
+MATTE = "matte: {cryptomatte: CryptoObject, names: [floor, monkey]}"
+FLOOR = np.ones((48, 64), bool)
+MONKEY = FLOOR & (np.arange(64) < 20)
+
+
+@pytest.mark.parametrize("there", [[1001], [1003], [1002]])
+def test_an_object_of_the_matte_may_come_and_go(shot, identified, there) -> None:
+    file = shot(MATTE, frames=range(1001, 1004))
+    identified({n: {"floor": FLOOR} | ({"monkey": MONKEY} if n in there else {}) for n in range(1001, 1004)})
+    assert inspect(load(file, environ={})).frames == (1001, 1002, 1003)
+
+
+def test_a_name_of_the_matte_that_no_frame_has(shot, identified) -> None:
+    file = shot(MATTE, frames=[1001, 1002])
+    identified({1001: {"floor": FLOOR}, 1002: {"floor": FLOOR, "monkye": MONKEY}})
+    with pytest.raises(InputError, match=r"CryptoObject has no 'monkey' in any frame .* among 2 names") as caught:
+        inspect(load(file, environ={}))
+    assert caught.value.hint == "Perhaps you meant 'monkye'?"
+
+
+@pytest.mark.parametrize("manifest", [None, lambda known: "{}"])
+def test_without_manifests_nobody_can_tell_which_names_are_right(shot, identified, manifest) -> None:
+    file = shot(MATTE, frames=[1001, 1002])
+    identified({1001: {"floor": FLOOR}, 1002: {"floor": FLOOR}}, manifest)
+    inspect(load(file, environ={}))
+
+
+def test_a_damaged_manifest_is_named_with_its_frame(shot, identified) -> None:
+    file = shot(MATTE, frames=[1001, 1002])
+    identified({1001: {"floor": FLOOR}})
+    identified({1002: {"floor": FLOOR}}, lambda known: '{"mon')
+    with pytest.raises(InputError, match=r"sh\.1002\.exr: frame 1002: .*manifest in the header is damaged"):
+        inspect(load(file, environ={}))
+
+
+def test_a_cryptomatte_layer_that_the_plate_lacks(found) -> None:
+    with pytest.raises(InputError, match=r"sh\.1001\.exr: frame 1001: The plate has no Cryptomatte layer"):
+        found(MATTE)
+
+
+def test_the_output_keeps_the_format_whatever_the_plate_is_called(shot, tmp_path) -> None:
+    file = shot(frames=[1001], plate="plate/sh.####.sxr", output="styled/sh.####.dpx")
+    (tmp_path / "plate/sh.1001.exr").rename(tmp_path / "plate/sh.1001.sxr")
     with pytest.raises(UsageError, match=r"not named \*\.exr"):
-        found(output="styled/sh.####.dpx")
+        inspect(load(file, environ={}))
 
 
 def test_hidden_files_and_other_padding_do_not_count(shot, tmp_path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tsn.errors import ShotError, UsageError
+from tsn.errors import InputError, ShotError, UsageError
 from tsn.shot.curves import Curve
 from tsn.shot.load import load
 from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
@@ -38,7 +38,7 @@ plate: /plates/sh010.%04d.dpx
 layer: ViewLayer.Combined
 frames: 1001-1048
 missing: hold
-output: styled/{shot}_styled.####.exr
+output: styled/{shot}_styled.####.dpx
 colour: {input: lin_rec709, highlights: soft}
 style:
   blend: {great-wave: .7, looks/k.onnx: .3}
@@ -57,7 +57,7 @@ matte: {cryptomatte: CryptoObject, names: [monkey, on, "7"], invert: true}
         layer="ViewLayer.Combined",
         frames="1001-1048",
         missing="hold",
-        output=f"{tmp_path}/styled/sh010_styled.####.exr",
+        output=f"{tmp_path}/styled/sh010_styled.####.dpx",
         colour=Colour(input="lin_rec709", highlights="soft"),
         style=Style(
             blend={f"{tmp_path}/looks/k.onnx": Curve.constant(0.3), "great-wave": Curve.constant(0.7)},
@@ -104,7 +104,7 @@ def test_all_faults_of_a_file_are_told_at_once(refused: Refused, write: Write) -
         "outptu: x",
         "temporal: {window: 64, detial: 1}",
         "colour:",
-        "  input: lin",
+        "  input: lin_rec709",
         "  input: acescg",
         plate="plate: plate/{shto}.exr",
     )
@@ -118,6 +118,55 @@ def test_all_faults_of_a_file_are_told_at_once(refused: Refused, write: Write) -
         f"  also {path}:6:24: unknown key 'detial' (Perhaps you meant 'detail'?)",
         f"  also {path}:9:3: the key 'input' is here twice, first on line 8",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "message", "hint"),
+    [
+        ("style: great-wav", "4:8", "style.model: No style is called 'great-wav'; ", "'great-wave'"),
+        ("style: {blend: {great-wave: 1, tarascn: 1}}", "4:32", "style.blend.tarascn: No style", "'tarascon'"),
+        ("colour: {input: lin_rec70}", "5:17", "colour.input: Colour space 'lin_rec70' is not", "'lin_rec709'"),
+        ("colour: {input: Raw}", "5:17", "colour.input: Colour space 'Raw' is for data", "lin_rec709"),
+        (
+            "flow: {vectors: {layer: V, convention: blendr}}",
+            "5:40",
+            "flow.vectors.convention: expected 'blender', 'nuke' or 'normalised', found the text 'blendr'",
+            "Perhaps you meant 'blender'?",
+        ),
+        ("output: o.####.png", "3:9", "output: expected a name that ends in .exr, found .png", "EXR or DPX"),
+        ("output: o.####.dpx", "3:9", "output: expected a name that ends in .exr, found .dpx", "the plate's format"),
+    ],
+)
+def test_what_a_value_names_is_looked_up_at_its_place(
+    refused: Refused, write: Write, line: str, place: str, message: str, hint: str
+) -> None:
+    path = write(**{line.split(":")[0]: line})
+    error = refused(path)
+    assert str(error).startswith(f"{path}:{place}: {message}")
+    assert error.hint is not None and hint in error.hint
+
+
+def test_a_plate_of_another_ending_leaves_the_output_its_choice(refused: Refused, write: Write) -> None:
+    for ending in ("exr", "EXR", "dpx"):
+        load(write(plate="plate: p.####.sxr", output=f"output: o.####.{ending}"), environ={})
+    assert ":3:9: output: expected a name that ends in .exr or .dpx" in str(
+        refused(write(plate="plate: p.####.sxr", output="output: o.####.sxr"))
+    )
+
+
+def test_colour_spaces_are_those_of_the_show(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.ocio"
+    config.write_text(
+        "ocio_profile_version: 2\nroles: {default: house}\ndisplays: {d: [!<View> {name: v, colorspace: house}]}\n"
+        "colorspaces: [!<ColorSpace> {name: house}]\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("OCIO", str(config))
+    assert load(write("colour: {input: house}"), environ={}).colour.input == "house"
+    monkeypatch.setenv("OCIO", str(tmp_path / "none.ocio"))
+    with pytest.raises(InputError, match=r"none\.ocio: the OCIO environment variable"):
+        load(write("colour: {input: house}"), environ={})
+    assert load(write("colour: {input: Auto}"), environ={}).colour.input == "Auto"
 
 
 @pytest.mark.parametrize("key", ["version", "plate", "output", "style"])
@@ -134,4 +183,6 @@ def test_loading_needs_no_heavy_import(write: Write) -> None:
         "heavy = {'torch', 'numpy', 'cv2', 'OpenImageIO', 'OpenEXR', 'PyOpenColorIO'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ}, timeout=60)
+    code = code.replace("environ={}", "environ={}, sets=['colour.input=acescg']").replace(", 'PyOpenColorIO'", "")
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ}, timeout=60)

@@ -16,6 +16,14 @@ Write = Callable[..., Path]
 Refused = Callable[..., UsageError]
 
 
+@pytest.mark.parametrize("folder", ["jane@studio.com", "sc#1", "50%d", "cost$F4"])
+def test_a_shot_may_lie_below_any_folder(write: Write, tmp_path: Path, folder: str) -> None:
+    shot = load(write(name=f"{folder}/sh010.yaml", output="output: v#/o.%04d.exr"), environ={})
+    assert shot.plate == f"{tmp_path}/{folder}/plate/sh010.####.exr"
+    assert shot.output == f"{tmp_path}/{folder}/v#/o.####.exr"
+    load(write(plate="plate: v##/p.####.exr", output="output: v#/p.####.exr"), environ={})
+
+
 def test_a_link_to_the_plates_folder_is_no_path_of_its_own(refused: Refused, write: Write, tmp_path: Path) -> None:
     (tmp_path / "plate").mkdir()
     (tmp_path / "styled").symlink_to("plate")
@@ -91,6 +99,13 @@ def test_tokens_are_filled_in(write: Write, tmp_path: Path) -> None:
     assert load(path, environ={}).output == f"{tmp_path}/wave/sq1/sh010_beauty_003.####.exr"
     sets = ["tokens.version=010", "tokens.shot=x", "tokens.layer=y"]
     assert load(path, environ={}, sets=sets).output == f"{tmp_path}/wave/sq1/x_y_010.####.exr"
+
+
+@pytest.mark.parametrize("ending", ["exr", "EXR", "dpx"])
+def test_painted_frames_are_pictures_as_they_are_shown(refused: Refused, write: Write, ending: str) -> None:
+    error = refused(write(style=f"style: {{frames: painted.####.{ending}}}"))
+    assert f":4:17: style.frames: expected PNG, TIFF, JPEG or WebP, found .{ending.lower()}" in str(error)
+    assert error.hint == "Convert the frames to sRGB as 16-bit PNG or TIFF."
 
 
 @pytest.mark.parametrize(

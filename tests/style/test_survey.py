@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import pytest
 import torch
@@ -77,6 +78,10 @@ def test_a_bit_of_difference_changes_the_fingerprint():
     prints = {Survey(of="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))}
     assert len(prints | {Survey(of="q", tensors={"x": value}).fingerprint}) == 4
     assert digest("ab", "c") != digest("a", "bc")
+
+
+def test_a_path_that_is_no_utf8_has_a_digest():
+    assert digest(os.fsdecode(b"caf\xe9")) == digest(b"caf\xe9")
 
 
 def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_file):

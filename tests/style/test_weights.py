@@ -39,6 +39,7 @@ def test_what_is_shipped_loads():
         assert net.seeded == ("is shown where strokes may begin" in card), info.name
         assert net.radius > 0
         assert info.licence != "unknown"
+        assert info.name == info.path.stem, "a shot file is checked by the names of files"
 
 
 def test_a_name_finds_the_bundled_style(shelf):

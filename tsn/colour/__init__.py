@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.colour.names import BUILTIN_CONFIG, CINEON, fingerprint, resolve_space, spaces
 from tsn.colour.tone import DIRECT, TONES, Tone, srgb_decode, srgb_encode
 from tsn.colour.transform import Transform, transform_of
 from tsn.elementwise import steadily
 from tsn.errors import UsageError
+from tsn.spaces import BUILTIN_CONFIG, CINEON, fingerprint, resolve_space, spaces
 
 __all__ = [
     "BUILTIN_CONFIG",

@@ -12,9 +12,9 @@ import PyOpenColorIO as ocio
 import torch
 from torch import Tensor
 
-from tsn.colour.names import WORKING, configs, find
 from tsn.elementwise import steadily
 from tsn.errors import UsageError
+from tsn.spaces import WORKING, configs, find
 
 
 @dataclass(frozen=True, kw_only=True)

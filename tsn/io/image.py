@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from tsn.errors import InputError
 from tsn.io.frame import Box, Probe
 from tsn.io.sequence import atomic
+
+NOT_SHOWN = {"openexr", "dpx", "cineon", "hdr"}
+"""Formats, by their names in OpenImageIO, of values that no monitor gets as they are."""
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -19,7 +23,7 @@ def read_image(path: Path) -> np.ndarray:
         and a camera's orientation tag is obeyed.
 
     Raises:
-        InputError: missing, damaged or not a picture.
+        InputError: missing, damaged, not a picture, or one of scene-linear or log values (EXR, DPX).
     """
     pixels, orientation, _ = _read(path)
     rgb = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
@@ -57,12 +61,22 @@ def _read(path: Path) -> tuple[np.ndarray, int, str]:
 
     if not path.is_file():
         raise InputError(f"There is no picture {path}")
+    if os.fsencode(path).decode("utf-8", "replace") != str(path):
+        raise InputError(
+            f"{path} is not called in UTF-8, as OpenImageIO wants it", hint="Rename the file or its folder."
+        )
     hints = oiio.ImageSpec()
     hints["oiio:UnassociatedAlpha"] = 1  # colours as stored, not darkened where they are transparent
     source = oiio.ImageInput.open(str(path), hints)
     if source is None:
         raise InputError(f"{path} is damaged or no picture: {oiio.geterror().strip() or 'unknown format'}")
     try:
+        if source.format_name() in NOT_SHOWN:
+            raise InputError(
+                f"{path}: expected a picture as it is shown, found {source.format_name()}, which holds scene-linear or"
+                " log values.",
+                hint="Convert it to sRGB as 16-bit PNG or TIFF.",
+            )
         pixels = source.read_image("float")
         fault = source.geterror().strip()
         if pixels is None or fault:

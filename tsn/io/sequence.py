@@ -26,14 +26,14 @@ class Sequence:
 
     @classmethod
     def parse(cls, text: str, *, base: Path) -> Sequence:
-        """Read a pattern in any usual notation, relative to the folder `base`.
+        """Read a pattern in any usual notation, relative to the folder `base`. Folders are taken as they are called.
 
         Raises:
-            UsageError: no frame number in the file name, more than one, or one in a folder's name.
+            UsageError: no frame number in the file name, or more than one.
         """
         folder, name = os.path.split(text)
         found = list(TOKEN.finditer(name))
-        if TOKEN.search(folder) or len(found) > 1:
+        if len(found) > 1:
             raise UsageError(f"The sequence {text!r} has more than one place for a frame number", hint=PATTERNS)
         if not found:
             numbers = list(re.finditer(r"\d+", os.path.splitext(name)[0]))
@@ -63,7 +63,9 @@ class Sequence:
         return Path(self._split()[0], self._name(frame))
 
     def on_disk(self) -> tuple[int, ...]:
-        """Frames that have a file, ascending. Files padded another way and hidden (temporary) ones don't count.
+        """Frames that have a file, ascending.
+
+        Files padded another way, hidden (temporary) ones and links to nothing don't count.
 
         Raises:
             InputError: the folder is missing or can't be listed.
@@ -72,9 +74,12 @@ class Sequence:
         numbered = re.compile(re.escape(prefix) + r"(-?\d+)" + re.escape(suffix))
         try:
             with os.scandir(folder) as entries:
-                names = [entry.name for entry in entries if not entry.is_dir()]
+                names = [entry.name for entry in entries if entry.is_file()]
         except OSError as error:
-            raise InputError(f"Can't list {folder}, the folder of {self.pattern}: {error.strerror}") from error
+            hint = "A frame number stands in the file's name only." if TOKEN.search(folder) else None
+            raise InputError(
+                f"Can't list {folder}, the folder of {self.pattern}: {error.strerror}", hint=hint
+            ) from error
         numbers = [int(match[1]) for name in names if (match := numbered.fullmatch(name)) and name[0] != "."]
         here = set(names)
         return tuple(sorted({number for number in numbers if self._name(number) in here}))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.errors import DeviceError, InputError, OutputError
+from tsn.alpha import unpremultiply
+from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
@@ -83,7 +84,7 @@ class Engine:
         """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
-        straight = source if alpha is None else matte.unpremultiply(source, alpha)
+        straight = source if alpha is None else unpremultiply(source, alpha)
         style, residue = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
         return Prepared(source=source, alpha=alpha, residue=residue, view=view)
@@ -93,11 +94,12 @@ class Engine:
         wanted = self.shot.matte
         if wanted is None:
             return None
-        if wanted.cryptomatte is not None:
-            cover = matte.cryptomatte(frame.channels, frame.header, layer=wanted.cryptomatte, names=wanted.names)
-        else:
-            assert wanted.channel is not None
-            cover = matte.channel_matte(frame.channels, wanted.channel)
+        with at_frame(frame.path, frame.number):
+            if wanted.cryptomatte is not None:
+                cover = matte.cryptomatte(frame.channels, frame.header, layer=wanted.cryptomatte, names=wanted.names)
+            else:
+                assert wanted.channel is not None
+                cover = matte.channel_matte(frame.channels, wanted.channel)
         if wanted.invert:
             cover = 1 - cover
         return self._on_canvas(cover[..., None], frame)
@@ -112,7 +114,8 @@ class Engine:
             return None
         size = frame.display_window.width, frame.display_window.height
         still = wanted.background == "still"
-        found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size, still=still)
+        with at_frame(frame.path, frame.number):
+            found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size, still=still)
 
         def on_canvas(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else self._on_canvas(tensor.permute(1, 2, 0).numpy(), frame)
@@ -180,7 +183,7 @@ def make_engine(
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
-    # A layer, matte or manifest that isn't there stops the shot here, not at frame 900 of the night.
+    # A layer or matte that isn't there stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
     if lock and isinstance(painter, Unlocked):

@@ -6,7 +6,7 @@ truncated, differently sized or differently layered frame is refused here by nam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -14,8 +14,8 @@ from math import gcd
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn import io
-from tsn.errors import InputError, UsageError
+from tsn import io, matte
+from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io.frame import Box, Probe
 from tsn.shot.model import Shot
 from tsn.style.marks import marks
@@ -50,7 +50,8 @@ def inspect(shot: Shot) -> Plate:
 
     Raises:
         UsageError: `frames:` is no frame range, or the output's suffix is another format's.
-        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame; no painted frames.
+        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame; no painted frames; a name of
+            the matte that no frame has.
     """
     sequence = io.Sequence.parse(shot.plate, base=Path())
     on_disk = sequence.on_disk()
@@ -77,6 +78,7 @@ def inspect(shot: Shot) -> Plate:
     _require_alike(paths, probes)
     first = probes[present[0]]
     _require_format(shot.output, first.format)
+    _require_names(shot, paths, first.channels)
     canvas = first.data_window
     for probe in probes.values():
         canvas = canvas.union(probe.data_window)
@@ -126,6 +128,29 @@ def _require_alike(paths: dict[int, Path], probes: dict[int, Probe]) -> None:
                     f"expected {_shown(wanted, found)}, found {_shown(found, wanted)}",
                     hint="Render the odd frames again, or split the shot where the plate changes.",
                 )
+
+
+def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str]) -> None:
+    """Objects come and go, and renderers list those in the picture: a name is wrong where no frame has it."""
+    if shot.matte is None or shot.matte.cryptomatte is None:
+        return
+    known: set[str] = set()
+    for number, path in paths.items():
+        with at_frame(path, number):
+            header = io.read_attributes(path, layer=shot.layer)
+            manifest = matte.manifest(channels, header, layer=shot.matte.cryptomatte)
+        if manifest is None:  # ids are hashed from the names: nobody can tell
+            return
+        known.update(manifest)
+        if known.issuperset(shot.matte.names):  # in most shots the first frame's
+            return
+    if known:
+        name = next(name for name in shot.matte.names if name not in known)
+        raise InputError(
+            f"{shot.plate}: Cryptomatte {shot.matte.cryptomatte} has no {name!r} in any frame of the shot,"
+            f" among {len(known)} names.",
+            hint=near_miss(name, known) or f"It has {', '.join(sorted(known)[:12])} ...",
+        )
 
 
 def _shown(value: object, other: object) -> str:

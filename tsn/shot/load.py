@@ -24,6 +24,8 @@ from tsn.shot.paths import (
     model_path,
     painting_weights,
     pattern_of,
+    refuse_format,
+    refuse_linear,
     refuse_overwriting,
     refuse_twice,
     tokens_of,
@@ -51,6 +53,7 @@ def load(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, st
     Raises:
         ShotError: the first fault of the file(s) with its place; the message lists the others.
         UsageError: a fault in `sets` or `environ`.
+        InputError: $OCIO names a config that can't be read, and the shot a colour space.
     """
     return resolve(file, sets=sets, environ=environ).shot
 
@@ -64,6 +67,8 @@ def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
     paths: Paths = {
         loc: pattern_of(tree, loc, tokens, faults) for loc in (("plate",), ("output",), ("style", "frames"))
     }
+    refuse_format(tree, paths, faults)
+    refuse_linear(tree, paths, faults)
     refuse_overwriting(tree, paths, faults)
     refuse_twice(tree, faults)
     if faults or parsed is None:

@@ -20,6 +20,7 @@ Missing = Literal["error", "hold", "black", "skip"]
 Highlights = Literal["keep", "soft"]
 Colours = Literal["painting", "plate"]
 Method = Literal["auto", "vectors", "raft", "dis"]
+Convention = Literal["blender", "nuke", "normalised"]
 
 ONE = Curve.constant(1.0)
 
@@ -66,7 +67,7 @@ class Vectors:
     """
 
     layer: str
-    convention: str = "blender"
+    convention: Convention = "blender"
     background: Literal["estimate", "still"] = "estimate"
 
 

@@ -13,6 +13,8 @@ from tsn.shot.document import Fault, Node, find
 from tsn.shot.values import MODEL_FILE
 
 TOKENS = ("show", "seq", "shot", "version", "layer", "frame")
+FORMATS = (".exr", ".dpx")
+"""Endings of plates, and so of what is written."""
 Paths = Mapping[tuple[str, ...], str | None]
 
 
@@ -53,7 +55,6 @@ def pattern_of(tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], faul
         return None
     try:
         FrameSequence.parse(text, base=Path())  # As it is written, for the message.
-        # And as the plan will read it: the folders above may hold a # too.
         return FrameSequence.parse(node.origin.path(text), base=Path()).pattern
     except UsageError as error:
         faults.append(Fault(message=f"{dotted}: {error}", origin=node.origin, hint=error.hint))
@@ -66,7 +67,7 @@ def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
     def place(path: str) -> str:
         """Where its frames lie, whatever links lead there and however many places the number has."""
         folder, name = os.path.split(path)
-        return re.sub("#+", "#", os.path.join(os.path.realpath(folder), name))
+        return os.path.join(os.path.realpath(folder), re.sub("#+", "#", name))
 
     same = {loc: place(path) for loc, path in paths.items() if path is not None}
     output = same.pop(("output",), None)
@@ -74,6 +75,27 @@ def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
         if path == output:
             message = f"output: expected a path of its own, found that of {'.'.join(loc)}, which it would overwrite"
             faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin))
+
+
+def refuse_format(tree: Node, paths: Paths, faults: list[Fault]) -> None:
+    """The output has the plate's format, as its name shall say. What the plate really is, its first frame tells."""
+    output, plate = (os.path.splitext(paths[key,] or "")[1].lower() for key in ("output", "plate"))
+    expected = [plate] if plate in FORMATS else FORMATS
+    if paths["output",] is not None and output not in expected:
+        message = f"output: expected a name that ends in {' or '.join(expected)}, found {output or 'no ending'}"
+        hint = "tsn keeps the plate's format, EXR or DPX."
+        faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin, hint=hint))
+
+
+def refuse_linear(tree: Node, paths: Paths, faults: list[Fault]) -> None:
+    """Painted frames are pictures as they are shown; their files are only read where the strength is above 0."""
+    ending = os.path.splitext(paths["style", "frames"] or "")[1].lower()
+    if ending in FORMATS:
+        message = (
+            f"style.frames: expected PNG, TIFF, JPEG or WebP, found {ending}, whose values are scene-linear or log"
+        )
+        hint = "Convert the frames to sRGB as 16-bit PNG or TIFF."
+        faults.append(Fault(message=message, origin=find(tree, ("style", "frames"))[0].origin, hint=hint))
 
 
 def refuse_twice(tree: Node, faults: list[Fault]) -> None:

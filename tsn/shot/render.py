@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsn import colour, io, matte
+from tsn import alpha, colour, io
 from tsn.errors import DeviceError
 from tsn.io.frame import Frame, blank_like
 from tsn.io.sequence import OUTPUT, cannot_write
@@ -274,10 +274,10 @@ def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Ten
     """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
     plate = engine.codec.from_style(painted, prepared.residue)
     if prepared.alpha is not None:
-        plate = matte.premultiply(plate, prepared.alpha)
-        amount = amount * matte.presence(prepared.source, prepared.alpha)
+        plate = alpha.premultiply(plate, prepared.alpha)
+        amount = amount * alpha.presence(prepared.source, prepared.alpha)
     amount = torch.where(colour.nonfinite(prepared.source), 0.0, amount)
-    return matte.composite(prepared.source, plate, amount)
+    return alpha.composite(prepared.source, plate, amount)
 
 
 def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:

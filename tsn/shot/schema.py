@@ -10,8 +10,33 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tsn.shot.model import Colour, Colours, Flow, Highlights, Matte, Method, Missing, Shot, Style, Temporal, Vectors
-from tsn.shot.values import Cuts, DetailCurve, ModelName, Paintings, Range, Scale, Text, Token, UnitCurve, fault
+from tsn.shot.model import (
+    Colour,
+    Colours,
+    Convention,
+    Flow,
+    Highlights,
+    Matte,
+    Method,
+    Missing,
+    Shot,
+    Style,
+    Temporal,
+    Vectors,
+)
+from tsn.shot.values import (
+    Cuts,
+    DetailCurve,
+    ModelName,
+    Paintings,
+    Range,
+    Scale,
+    Space,
+    Text,
+    Token,
+    UnitCurve,
+    fault,
+)
 
 __all__ = ["ALTERNATIVES", "MERGED", "SECTIONS", "ShotFile"]
 
@@ -33,7 +58,7 @@ class TokensSection(_Section):
 class ColourSection(_Section):
     """How the plate's colours reach the style and come back."""
 
-    input: Text = Field(default=Colour.input, description="OCIO colour space of the plate, or auto: from the header.")
+    input: Space = Field(default=Colour.input, description="OCIO colour space of the plate, or auto: from the header.")
     highlights: Highlights = Field(
         default=Colour.highlights,
         description="keep: highlights stay exactly where they are; soft: a lower knee, so the paint reaches them.",
@@ -99,7 +124,7 @@ class VectorsSection(_Section):
     """The renderer's motion vectors."""
 
     layer: Text = Field(description="The layer that holds them, such as ViewLayer.Vector.")
-    convention: Text = Field(
+    convention: Convention = Field(
         default=Vectors.convention, description="Whose rules they follow: direction, sign and units."
     )
     background: Literal["estimate", "still"] = Field(

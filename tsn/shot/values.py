@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
@@ -38,6 +39,15 @@ def fault(message: str, *, at: str | None = None, hint: str | None = None) -> Py
     return PydanticCustomError("tsn", "{message}", {"message": message, "at": at, "hint": hint})
 
 
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What other modules refuse, as an error that knows its place. They are imported where they are asked."""
+    try:
+        yield
+    except UsageError as error:
+        raise fault(str(error), hint=error.hint) from None
+
+
 def _readable(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise fault(f"expected one line of text, found {text!r}")
@@ -50,6 +60,20 @@ def _model_name(text: str) -> str:
             f"expected the name of a bundled style, or a .safetensors or .onnx file, found {text!r}",
             hint="`tsn styles` lists the bundled ones.",
         )
+    if not MODEL_FILE.search(text):
+        from tsn.style.weights import require_bundled
+
+        with _refused():
+            require_bundled(text)
+    return text
+
+
+def _space(text: str) -> str:
+    if text.lower() != "auto":  # which the plate's header tells
+        from tsn.spaces import find
+
+        with _refused():
+            find(text)
     return text
 
 
@@ -58,10 +82,8 @@ def _range(value: Any) -> Any:
     if isinstance(text, str):
         from tsn import frames
 
-        try:
+        with _refused():
             frames.parse(text)
-        except UsageError as error:
-            raise fault(str(error), hint=error.hint) from None
     return text
 
 
@@ -153,6 +175,7 @@ def _curve_schema(low: float, high: float) -> dict[str, Any]:
 # The JSON Schema shows the defaults of whole sections, so pydantic must know how to write a curve.
 _WRITTEN = PlainSerializer(Curve.written)
 Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_readable)]
+Space = Annotated[Text, AfterValidator(_space)]
 ModelName = Annotated[Text, AfterValidator(_model_name)]
 Range = Annotated[Text, BeforeValidator(_range), WithJsonSchema({"type": ["string", "integer"]})]
 Cuts = Annotated[

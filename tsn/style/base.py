@@ -136,7 +136,7 @@ def digest(*parts: str | bytes) -> str:
     """SHA-256 in hex over parts, each with its length, so that ("ab", "c") and ("a", "bc") differ."""
     sha = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         sha.update(len(data).to_bytes(8, "little"))
         sha.update(data)
     return sha.hexdigest()

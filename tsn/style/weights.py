@@ -66,14 +66,8 @@ def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
     path = base / os.path.expanduser(model)
     kind = path.suffix.lower()
     if kind not in FILES | PICKLES and "/" not in model and "\\" not in model:
-        styles = {info.name: info for info in bundled()}
-        if model not in styles:
-            known = ", ".join(styles) or "none"
-            raise UsageError(
-                f"No style is called {model!r}; bundled are: {known}.",
-                hint=near_miss(model, styles) or "A file of your own needs its ending: name.safetensors or name.onnx.",
-            )
-        return styles[model]
+        require_bundled(model)
+        return describe(BUNDLED / f"{model}.safetensors")
     if kind in PICKLES:
         raise InputError(
             f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix}.",
@@ -90,6 +84,16 @@ def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
             hint=near_miss(path.name, siblings) or "A relative path is relative to the shot file.",
         )
     return describe(path)
+
+
+def require_bundled(name: str) -> None:
+    """Raise UsageError for a name that no bundled style has; their files are called as they are."""
+    known = sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+    if name not in known:
+        raise UsageError(
+            f"No style is called {name!r}; bundled are: {', '.join(known) or 'none'}.",
+            hint=near_miss(name, known) or "A file of your own needs its ending: name.safetensors or name.onnx.",
+        )
 
 
 def describe(path: Path) -> StyleInfo:
@@ -162,9 +166,9 @@ def fill(net: nn.Module, path: Path, *, said: str, hint: str) -> None:
         InputError: its tensors are not the net's, or hold no numbers.
     """
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import load as tensors
 
-    found = load_file(path)
+    found = tensors(path.read_bytes())  # by its path it would have to be UTF-8
     expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     for name in sorted(expected.keys() | shapes.keys()):

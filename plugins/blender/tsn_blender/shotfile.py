@@ -14,7 +14,8 @@ from pathlib import Path
 
 NOT_IN_NAMES = '/\\:*?"<>|#@%${}'
 """Mean something in a path: to the system, or as a frame's number, a token or a variable."""
-FRAME_NUMBER = re.compile(r"#|@|%(0\d+)?d|\$F")
+FRAME_NUMBER = re.compile(r"#|%(0\d+)?d|\$F")
+"""What a host may take for one in any part of a path; `tsn` looks at the file's name only."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Colour spaces by name: those of the OCIO configs, Kodak's Cineon, and what a plate's header says of its own."""
+"""Colour spaces by name: those of the OCIO configs, Kodak's Cineon, and what a plate's header says of its own.
+
+Outside of `tsn.colour`, which brings torch: a shot file is checked against the config when it is loaded.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import PyOpenColorIO as ocio
 
 from tsn.errors import InputError, UsageError, near_miss
@@ -117,6 +119,8 @@ def resolve_space(space: str, header: Mapping[str, Any] | None = None) -> str:
 
 
 def _gamut(chromaticities: Any) -> str:
+    import numpy as np
+
     found = np.asarray(chromaticities, dtype=np.float64).ravel()
     for name, expected in _GAMUTS.items():
         if found.shape == (8,) and np.abs(found - expected).max() < 1e-3:

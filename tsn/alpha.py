@@ -1,0 +1,55 @@
+"""Alpha: where a plate covers what lies below it, and how paint goes over it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LEAST = 2.0**-24
+"""The least that a half float holds. Float plates have less in the tails of blurs, which covers nothing; what shines
+there would be divided by it to infinity."""
+
+
+GLOW = 0.01
+"""Plate values: what is brighter where alpha is 0 is a glow in full."""
+
+
+def _covered(alpha: Tensor) -> Tensor:
+    return (alpha >= LEAST) & torch.isfinite(alpha)
+
+
+def nothing(rgb: Tensor, alpha: Tensor) -> Tensor:
+    """Where there is neither an element nor a glow without coverage: (1, H, W) of premultiplied (3, H, W)."""
+    return (alpha.abs() < LEAST) & (rgb.abs() < LEAST).all(0, keepdim=True)
+
+
+def presence(rgb: Tensor, alpha: Tensor) -> Tensor:
+    """How much of premultiplied (3, H, W) is there to be painted, (1, H, W) in [0, 1].
+
+    All where alpha covers. A glow without coverage is painted too, but what a denoiser or a blur leaves behind in the
+    void, a millionth, is none: as paint it would add light to whatever is comped below. So it counts by its
+    brightness up to `GLOW`, and not at all where there is nothing.
+    """
+    glow = (rgb.abs().amax(0, keepdim=True) / GLOW).clamp(max=1)
+    return torch.where(_covered(alpha), 1.0, glow.masked_fill(nothing(rgb, alpha), 0.0))
+
+
+def unpremultiply(rgb: Tensor, alpha: Tensor) -> Tensor:
+    """Divide (3, H, W) by alpha (1, H, W) where it covers; elsewhere emission without coverage stays as it is."""
+    covered = _covered(alpha)
+    return torch.where(covered, rgb / torch.where(covered, alpha, 1.0), rgb)
+
+
+def premultiply(rgb: Tensor, alpha: Tensor) -> Tensor:
+    """The way back from `unpremultiply`: multiply where alpha covers, leave the rest."""
+    return torch.where(_covered(alpha), rgb * alpha, rgb)
+
+
+def composite(source: Tensor, painted: Tensor, amount: Tensor | float) -> Tensor:
+    """source + amount * (painted - source): (3, H, W) each, amount (1, H, W) or a number, in [0, 1].
+
+    Exactly `source` where amount is 0, whatever was painted there, and exactly `painted` where it is 1: the plain sum
+    would lose dark paint over a highlight to rounding.
+    """
+    amount = torch.as_tensor(amount, dtype=source.dtype, device=source.device)
+    return torch.where(amount == 0, source, torch.lerp(source, painted, amount))
