@@ -23,13 +23,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from tsn.flow.blocks import filled
 from tsn.io.sequence import atomic
 from tsn_training import flow_examples, photos, records
 from tsn_training.config import load_config
 from tsn_training.config_flow import FlowConfig
 from tsn_training.flow_examples import Examples
 from tsn_training.flow_tasks import TASKS, Task
-from tsn_training.launch import MAX_STEPS, OUT, RESUME, launch
+from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
 from tsn_training.parallel import Place, require_even
 from tsn_training.step import decayed, take
 
@@ -44,7 +45,9 @@ def judged(task: Task, net: nn.Module, examples: Examples, here: Place) -> dict[
     return {name: torch.stack([figures[name] for figures in found]).mean() for name in task.logged}
 
 
-def train(config: FlowConfig, out: Path, here: Place, *, resume: bool, max_steps: int | None) -> list[Path]:
+def train(
+    config: FlowConfig, out: Path, here: Place, *, resume: bool, start_from: Path | None, max_steps: int | None
+) -> list[Path]:
     """Train, or go on training; the weights' file, in the first process."""
     require_even(config.batch, world=here.world, accumulate=config.accumulate)
     task = TASKS[config.net]
@@ -59,7 +62,10 @@ def train(config: FlowConfig, out: Path, here: Place, *, resume: bool, max_steps
     examples = Examples(folder, range(count), config.seed)
     judges = Examples(folder, range(count, count + config.held_back), config.seed)
     torch.manual_seed(config.seed)
-    net = task.build(config.width).to(here.device, memory_format=torch.channels_last)
+    net = task.build(config.width)
+    if start_from:
+        filled(net, start_from, hint=f"Start from weights of a net {config.net} of width {config.width}.")
+    net = net.to(here.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
     state: dict[str, records.Stateful] = {"net": net, "optimizer": optimizer, "scaler": scaler}
@@ -103,12 +109,16 @@ def train(config: FlowConfig, out: Path, here: Place, *, resume: bool, max_steps
 @click.argument("config", type=click.Path(path_type=Path))
 @OUT
 @RESUME
+@START_FROM
 @MAX_STEPS
 @click.pass_context
-def main(ctx: click.Context, config: Path, out: Path, resume: str, max_steps: int | None) -> None:
+def main(
+    ctx: click.Context, config: Path, out: Path, resume: str, start_from: Path | None, max_steps: int | None
+) -> None:
     def prepare() -> Callable[[Place], list[Path]]:
         checked = load_config(config, FlowConfig)
-        return partial(train, checked, out, resume=resume == "auto", max_steps=max_steps)
+        require_weights(start_from)
+        return partial(train, checked, out, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
 
     launch(ctx, out, prepare)
 

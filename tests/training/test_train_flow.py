@@ -16,7 +16,7 @@ import torch
 import yaml
 from click.testing import CliRunner, Result
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tsn.errors import InputError
 from tsn.flow import occlusion, repair
@@ -96,6 +96,28 @@ def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
     Repair(8).load_state_dict(weights(tmp_path / "run"))
     (row,) = csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines())
     assert row["step"] == "2" and float(row["error"]) == pytest.approx(float(row["before"]), rel=0.2)
+
+
+def test_it_goes_on_from_weights_that_are_there(config, tmp_path) -> None:
+    path = config(steps=1, learning_rate=1e-9)
+    assert run(path, "--out", tmp_path / "first").exit_code == 0
+    begun = weights(tmp_path / "first")
+    torch.manual_seed(0)
+    start = tmp_path / "start.safetensors"
+    save_file({key: torch.randn_like(value) * 0.01 for key, value in begun.items()}, start)
+    done = run(path, "--out", tmp_path / "second", "--start-from", start)
+    assert done.exit_code == 0, done.output
+    for key, value in load_file(start).items():
+        torch.testing.assert_close(weights(tmp_path / "second")[key].float(), value.float(), rtol=1e-2, atol=1e-3)
+        assert value.numel() < 2 or not torch.allclose(begun[key].float(), value.float(), atol=1e-3)
+
+
+def test_weights_to_start_from_of_another_net_are_named(config, tmp_path) -> None:
+    assert run(config(width=10, steps=1), "--out", tmp_path / "other").exit_code == 0
+    other = tmp_path / "other/repair.safetensors"
+    done = run(config(), "--out", tmp_path / "run", "--start-from", other)
+    assert done.exit_code == 3 and str(other) in done.output and "of width 8" in done.output
+    assert run(config(), "--out", tmp_path / "run", "--start-from", tmp_path / "none").exit_code == 3
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

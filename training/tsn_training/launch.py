@@ -14,7 +14,7 @@ from tsn_training.parallel import Place, place
 
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for all that comes of it.")
 RESUME = click.option("--resume", type=click.Choice(["auto", "never"]), default="auto", show_default=True)
-START_FROM = click.option("--start-from", type=click.Path(path_type=Path), help="Weights of a style to begin with.")
+START_FROM = click.option("--start-from", type=click.Path(path_type=Path), help="Weights to begin with.")
 MAX_STEPS = click.option("--max-steps", type=click.IntRange(min=1), help="Stop early: a smoke run.")
 
 

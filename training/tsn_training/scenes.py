@@ -2,7 +2,8 @@
 
 Photos and paintings cut into layers, each with a motion of its own, after FlyingChairs (Dosovitskiy et al. 2015) and
 AutoFlow (Sun et al. 2021), with what plates have and those lack: shadows and gleams that wander over surfaces which
-stay, thin bars, plain surfaces, grain. A shadow falls from a layer on what lies below it and moves with that layer.
+stay, thin bars, plain surfaces, patterns that repeat, grain, and a camera that moves all layers, the nearer the more. A
+shadow falls from a layer on what lies below it and moves with that layer.
 """
 
 from __future__ import annotations
@@ -14,11 +15,19 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from tsn_training.patterns import pattern
+
 Rng = np.random.Generator
 Picture = np.ndarray
 """float32 (H, W, 3) in [0, 1]."""
 
 LAYERS = 7
+PLAIN, PATTERNED = 0.2, 0.2
+"""Shares of all surfaces; patterns lie on what is plain or not."""
+CAMERA = 0.5
+"""Share of scenes that a camera moves through; in the others each layer goes its own way."""
+OWN_WAY = 0.25
+"""Share of layers that move by themselves before a camera, too."""
 ROUNDS = 6
 """Of the fixed point that turns a bent motion round; the bends are slow, and three would do."""
 
@@ -63,15 +72,39 @@ class _Layer:
         return at + self.bend if moment else at
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Camera:
+    """How it moves what is as far away as the ground: `shift` in pixels, `turn`, and growth. Nearer things shift and
+    grow by as many times more as they are near."""
+
+    shift: np.ndarray
+    turn: float
+    growth: float
+
+    def moved(self, at: np.ndarray, middle: np.ndarray, nearness: float) -> np.ndarray:
+        c, s = np.cos(self.turn), np.sin(self.turn)
+        growth = 1 + self.growth * nearness
+        return np.asarray(middle + growth * np.array([[c, -s], [s, c]]) @ (at - middle) + self.shift * nearness)
+
+
 def scene(textures: Sequence[np.ndarray], height: int, width: int, rng: Rng) -> Scene:
     """A random scene.
 
     Args:
         textures: pictures uint8 (H, W, 3) to cut surfaces from.
     """
-    ground = _layer(textures, height, width, rng, whole=True)
-    layers = [ground] + [_layer(textures, height, width, rng, whole=False) for _ in range(rng.integers(1, LAYERS + 1))]
-    free = [_layer(textures, height, width, rng, whole=False) for _ in range(rng.integers(0, 3))]  # shadows only
+    camera = None
+    if rng.random() < CAMERA:
+        camera = _Camera(shift=_step(rng, 4.5), turn=rng.normal(0, 0.02), growth=rng.normal(0, 0.015))
+    ground = _layer(textures, height, width, rng, whole=True, camera=camera, nearness=1.0)
+    nearness = np.sort(2 ** rng.uniform(0, 1.6, rng.integers(1, LAYERS + 1)))  # what is drawn later is nearer
+    layers = [ground] + [
+        _layer(textures, height, width, rng, whole=False, camera=camera, nearness=near) for near in nearness
+    ]
+    free = [  # shadows only
+        _layer(textures, height, width, rng, whole=False, camera=camera, nearness=1.0)
+        for _ in range(rng.integers(0, 3))
+    ]
     lights = [(rng.uniform(0.9, 1.1), rng.uniform(-0.02, 0.02)) if rng.random() < 0.3 else (1.0, 0.0) for _ in range(2)]
     grain, soft = rng.uniform(0, 0.025) * (rng.random() < 0.6), rng.uniform(0.3, 0.9) * (rng.random() < 0.4)
     pictures, owners = [], []
@@ -89,20 +122,36 @@ def scene(textures: Sequence[np.ndarray], height: int, width: int, rng: Rng) -> 
     return Scene(pictures[0], pictures[1], flows[0], flows[1], (seen[0], seen[1]))
 
 
-def _layer(textures: Sequence[np.ndarray], height: int, width: int, rng: Rng, *, whole: bool) -> _Layer:
+def _step(rng: Rng, octaves: float) -> np.ndarray:
+    """Most things move by little, some by a lot: half a pixel to 2^octaves, evenly by octaves; some not at all."""
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.array([np.cos(angle), np.sin(angle)]) * 2 ** rng.uniform(-1, octaves) * (rng.random() > 0.15)
+
+
+def _layer(
+    textures: Sequence[np.ndarray],
+    height: int,
+    width: int,
+    rng: Rng,
+    *,
+    whole: bool,
+    camera: _Camera | None,
+    nearness: float,
+) -> _Layer:
     size = max(height, width) * 5 // 4 if whole else int(max(height, width) * rng.uniform(0.1, 0.7))
     picture = _picture(textures, size, rng)
     shape = np.ones((size, size), np.float32) if whole else SHAPES[rng.integers(len(SHAPES))](size, rng)
-    centre = (width / 2, height / 2) if whole else (rng.uniform(0, width), rng.uniform(0, height))
-    turn = 0.0 if whole else rng.uniform(-np.pi, np.pi)
-    # Most things move by little, some by a lot: 1 to 70 pixels, evenly by octaves.
-    shift = 2 ** rng.uniform(-1, 4.5 if whole else 6.1)
-    angle = rng.uniform(0, 2 * np.pi)
-    step = np.array([np.cos(angle), np.sin(angle)]) * shift * (rng.random() > 0.15)
-    poses = (
-        _pose(size, np.array(centre), turn, 1.0),
-        _pose(size, np.array(centre) + step, turn + rng.normal(0, 0.04), 1 + rng.normal(0, 0.03)),
-    )
+    middle = np.array([width / 2, height / 2])
+    centre = middle if whole else rng.uniform((0, 0), (width, height))
+    start = 0.0 if whole else rng.uniform(-np.pi, np.pi)
+    to, turn, zoom = centre, 0.0, 1.0
+    if camera:
+        to = camera.moved(centre, middle, nearness)
+        turn, zoom = camera.turn, 1 + camera.growth * nearness
+    if not camera or (not whole and rng.random() < OWN_WAY):
+        to = to + _step(rng, 4.5 if whole else 6.1)
+        turn, zoom = turn + rng.normal(0, 0.04), zoom * (1 + rng.normal(0, 0.03))
+    poses = _pose(size, centre, start, 1.0), _pose(size, to, start + turn, zoom)
     bends = rng.normal(0, rng.choice([0.0, 0.5, 2.0]), (4, 5, 2)).astype(np.float32)
     bend = cv2.resize(bends, (width, height), interpolation=cv2.INTER_CUBIC)
     shadow = None
@@ -119,8 +168,14 @@ def _pose(size: int, centre: np.ndarray, turn: float, zoom: float) -> np.ndarray
 
 
 def _picture(textures: Sequence[np.ndarray], size: int, rng: Rng) -> np.ndarray:
-    """A piece of a picture, or a plain surface, float32 (size, size, 3)."""
-    if rng.random() < 0.25:
+    """A piece of a picture, a plain surface, or a pattern on either, float32 (size, size, 3)."""
+    if rng.random() < PATTERNED:
+        return pattern(size, _surface(textures, size, rng), rng)
+    return _surface(textures, size, rng)
+
+
+def _surface(textures: Sequence[np.ndarray], size: int, rng: Rng) -> np.ndarray:
+    if rng.random() < PLAIN:
         tones = rng.uniform(0, 1, (2, 2, 1)) + rng.uniform(-0.15, 0.15, 3) * np.ones((2, 2, 1))
         plain = cv2.resize(
             (tones.mean((0, 1)) * 0.8 + tones * 0.2).astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR
