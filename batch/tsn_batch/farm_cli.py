@@ -110,8 +110,10 @@ def survey(plan: Path, device: str) -> None:
         click.echo(f"{plan} is pinned already.")
         return
     from tsn.shot.pin import pin
+    from tsn_batch.slots import slots
 
-    plans.save(pin(loaded, device=device, note=click.echo), plan)
+    first = slots(device)[0].device  # of the list that a host has for its chunks: all are of one kind
+    plans.save(pin(loaded, device=first, note=click.echo), plan)
     click.echo(f"{plan} is pinned.")
 
 

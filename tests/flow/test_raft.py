@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,9 @@ def test_estimates_at_another_size(weights: Path, moving) -> None:
 
 
 def test_safetensors_and_pth_are_the_same_network(weights: Path, tmp_path: Path) -> None:
-    other = tmp_path / "small.safetensors"
+    folder = tmp_path / os.fsdecode(b"caf\xe9")  # no UTF-8
+    folder.mkdir()
+    other = folder / "small.safetensors"
     save_file(torch.load(weights, weights_only=True), other)
     (name, network), (same_name, same) = load(weights), load(other)
     assert name == same_name == "raft-small"

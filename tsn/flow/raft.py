@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import load as tensors
 from torch import Tensor, nn
 
 from tsn.errors import DeviceError, InputError
@@ -99,7 +99,7 @@ def load(path: Path) -> tuple[str, nn.Module]:
     advice = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
     try:
         if path.suffix == ".safetensors":
-            state = load_file(path)
+            state = tensors(path.read_bytes())  # by its path it would have to be UTF-8
         else:
             # weights_only: a pickle from somewhere must not be able to run code on a farm.
             state = torch.load(path, map_location="cpu", weights_only=True)
