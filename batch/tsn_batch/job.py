@@ -153,6 +153,18 @@ def unfinished(plan: Plan) -> list[int]:
     return [chunk.index for chunk in plan.chunks if any(True for _ in missing(plan, chunk.frames))]
 
 
+def settle(job: Job, plan: Plan, left: Sequence[int]) -> None:
+    """Chunks other than those `left` to do have succeeded, whatever their last try ended with.
+
+    One that was cancelled when its frames were on disk already isn't done again, and its fault would end the job.
+    """
+    for chunk in plan.chunks:
+        step = str(chunk.index)
+        record = job.record(step)
+        if chunk.index not in left and record is not None and record.code:
+            save_record(job.record_file(step), replace(record, code=0, message=""))
+
+
 def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
     """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
     from tsn.shot.finished import finished

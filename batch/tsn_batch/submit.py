@@ -14,7 +14,7 @@ from tsn.errors import Cancelled, DeviceError, InputError, UsageError, kind_of
 from tsn.shot.cascade import SEQUENCE, SHOW
 from tsn.shot.plan import Plan
 from tsn_batch import opencue, openjd, slurm
-from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, unfinished
+from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, settle, unfinished
 from tsn_batch.options import Options
 from tsn_batch.progress import table, without_plate
 
@@ -62,6 +62,7 @@ def submit(plans: Mapping[Path, Plan], *, farm: str, options: Options, say: Call
     for folder, made in plans.items():
         job, plan = prepare(made, folder)
         chunks = unfinished(plan)
+        settle(job, plan, chunks)
         if not chunks:
             # A chunk's old copy may have painted it to the end while Slurm held the new one, and the finish behind it.
             released = slurm.release(slurm.states_if_any(job)) if farm == "slurm" else 0

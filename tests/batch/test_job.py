@@ -102,6 +102,18 @@ def done(tsn, job, tmp_path) -> Job:
     return job
 
 
+def test_a_chunk_that_was_cancelled_when_its_frames_were_there_is_done(tsn, done, tmp_path) -> None:
+    """Else its old fault would end the job that does the rest."""
+    save_record(done.record_file("0"), Record(code=130, host="n1", rendered=2, message="exit code 130"))
+    save_record(done.record_file("1"), Record(code=130, host="n1", message="exit code 130"))
+    lost = done.plan().chunks[1].frames[0]
+    (tmp_path / f"styled/sh_styled.{lost}.exr").unlink()
+    again = tsn("submit", tmp_path / "sh.yaml", "--farm", "openjd", "--device", "cpu", "--chunk-size", 3)
+    assert again.exit_code == 0, again.output
+    assert done.record("0") == Record(code=0, host="n1", rendered=2)
+    assert done.record("1") is None, "to be done"
+
+
 def test_a_byte_that_was_flipped_is_found_at_the_end(tsn, done, tmp_path) -> None:
     """By the one check that decodes every frame; headers and sizes are right."""
     path = tmp_path / "styled/sh_styled.1003.exr"
