@@ -8,8 +8,6 @@ from torch import Tensor
 LEAST = 2.0**-24
 """The least that a half float holds. Float plates have less in the tails of blurs, which covers nothing; what shines
 there would be divided by it to infinity."""
-
-
 GLOW = 0.01
 """Plate values: what is brighter where alpha is 0 is a glow in full."""
 

@@ -158,11 +158,10 @@ def settle(job: Job, plan: Plan, left: Sequence[int]) -> None:
 
     One that was cancelled when its frames were on disk already isn't done again, and its fault would end the job.
     """
-    for chunk in plan.chunks:
-        step = str(chunk.index)
-        record = job.record(step)
-        if chunk.index not in left and record is not None and record.code:
-            save_record(job.record_file(step), replace(record, code=0, message=""))
+    for index in sorted({chunk.index for chunk in plan.chunks}.difference(left)):
+        record = job.record(str(index))
+        if record is not None and record.code:
+            save_record(job.record_file(str(index)), replace(record, code=0, message=""))
 
 
 def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:

@@ -5,7 +5,6 @@ Also run as a plain module by the subprocesses of the tests, which want the same
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import socket
@@ -26,9 +25,11 @@ from PIL import Image
 from tsn.style import palette
 
 # Imported here once, so that the tests find them without the folder staying on the path of all other tests.
-TRAINING = str(Path(__file__).parents[2] / "training")
-sys.path.insert(0, TRAINING)
+HERE, TRAINING = str(Path(__file__).parent), str(Path(__file__).parents[2] / "training")
+sys.path[:0] = [HERE, TRAINING]
 try:
+    from thin_training import FEW_COLOURS, thin_features
+
     import evaluate  # noqa: F401
     import gallery  # noqa: F401
     import gather_images  # noqa: F401
@@ -37,8 +38,7 @@ try:
     from tsn_training import config, lesson, losses, motion, parallel, perceptual, photos, rcc, records  # noqa: F401
 finally:
     sys.path.remove(TRAINING)
-
-FEW_COLOURS = 100  # a palette of more than a thousand takes a second, in every run that a test starts
+    sys.path.remove(HERE)
 
 # Runs the real script in processes of their own, with the thin net and what a test breaks on purpose. It forks them
 # when everything is imported, which costs more than the trainings. Groups run one after another, in a group at once.
@@ -53,7 +53,7 @@ from tsn_training import perceptual, records
 import train_style
 import torch.utils.tensorboard
 torch.set_num_threads(1)
-perceptual.load = lambda cache: (conftest.thin_features(), "thin")
+perceptual.load = lambda cache: (conftest.thin_features(4), "thin")
 train_style.LOG_EVERY = 1
 conftest.palette.SAMPLES = conftest.FEW_COLOURS
 
@@ -116,18 +116,6 @@ def ranks() -> Callable[[int], list[dict[str, str]]]:
     return told
 
 
-@functools.cache
-def thin_features() -> perceptual.Features:
-    """The perceptual net with random weights and a few channels a layer."""
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        convs, cin = {}, 3
-        for block, count, _ in perceptual._BLOCKS:
-            for i in range(1, count + 1):
-                convs[f"{block}_{i}"] = torch.nn.Conv2d(cin, cin := 4 * block, 3, padding=1)
-        return perceptual.Features(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))
-
-
 def facts(folder: Path, **changes: Any) -> dict[str, Any]:
     """A training's YAML file as it is read: six steps on noise in `folder`."""
     return {
@@ -156,7 +144,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def thin() -> perceptual.Features:
-    return thin_features()
+    return thin_features(4)
 
 
 @pytest.fixture
@@ -172,7 +160,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     write(path=..., **changes): a YAML file; run(*arguments, out=...): in this process; job(...) and processes(groups):
     in processes of their own, (exit code, output) of each; torchrun(job, count): what it says.
     """
-    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(), "thin"))
+    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(4), "thin"))
     monkeypatch.setattr(train_style, "LOG_EVERY", 1)
     monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)
     for seed in range(6):

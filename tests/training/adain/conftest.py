@@ -24,7 +24,7 @@ from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
 
 # Imported here once, so that the tests find it without the folder staying on the path of all other tests.
-HERE = str(Path(__file__).parent)
+HERE = str(Path(__file__).parents[1])
 sys.path.insert(0, HERE)
 try:
     from thin_training import FEW_COLOURS, STYLES, thin_features
@@ -41,7 +41,7 @@ spec.loader.exec_module(helper)
 from tsn_training import any_painting, perceptual, records
 import train_adain
 torch.set_num_threads(1)
-perceptual.load = lambda cache: (helper.thin_features(), "thin")
+perceptual.load = lambda cache: (helper.thin_features(8), "thin")
 train_adain.LOG_EVERY = 1
 any_painting.STYLES = helper.STYLES
 helper.palette.SAMPLES = helper.FEW_COLOURS
@@ -81,7 +81,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """write(**changes): the YAML file; run(*arguments, out=...): in this process; start(...): in one of its own."""
-    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(), "thin"))
+    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(8), "thin"))
     monkeypatch.setattr(train_adain, "LOG_EVERY", 1)
     monkeypatch.setattr(any_painting, "STYLES", STYLES)
     monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)

@@ -73,7 +73,7 @@ def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
     painting = torch.rand(3, 440, 440)
     plates = torch.stack([seeing.Crops(*looked_at)[number] for number in (1, 2)])
     with torch.no_grad():
-        target = objective.target_of(painting[None], config, thin_features(), net.plates)
+        target = objective.target_of(painting[None], config, thin_features(8), net.plates)
         batch = train_adain.Pupil(net)(plates, code=net.encoder.code(painting[None]), palette=target.colours)
     painter = AdainPainter(net, [Painting(name="p", image=painting, sha256="")], weights="")
     for found, picture in zip(batch, plates, strict=True):

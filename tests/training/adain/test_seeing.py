@@ -17,7 +17,7 @@ def test_a_crop_is_a_pure_function_of_its_number(looked_at) -> None:
 
 
 def test_components_are_orthogonal_axes_of_most_variance(looked_at) -> None:
-    features, crops = thin_features(), seeing.Crops(*looked_at)
+    features, crops = thin_features(8), seeing.Crops(*looked_at)
     pictures = torch.stack([crops[number] for number in range(8)])
     components = seeing.Components(features, 3)
     components.find(features, pictures)

@@ -1,0 +1,28 @@
+"""What makes a training short: a thin perceptual net, and few colours and styles."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+
+from tsn_training import perceptual
+
+FEW_COLOURS = 100
+"""A palette of more than a thousand takes a second, in every run that a test starts."""
+STYLES = 24
+
+
+@functools.cache
+def thin_features(channels: int) -> perceptual.Features:
+    """The perceptual net with random weights and `channels` a layer, times the number of its block.
+
+    The net that sees every painting must have fewer to learn from it.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        convs, cin = {}, 3
+        for block, count, _ in perceptual._BLOCKS:
+            for i in range(1, count + 1):
+                convs[f"{block}_{i}"] = torch.nn.Conv2d(cin, cin := channels * block, 3, padding=1)
+        return perceptual.Features(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))
