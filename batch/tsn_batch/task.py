@@ -52,7 +52,7 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
         print(f"Attempt {attempt} of {named(step)} ended with {_ending(code)}.", flush=True)
     record = job.record(step) if code == 0 else None
     if record is None:
-        message = "" if code == 0 else _last_words(log) or _ending(code)
+        message = "" if code == 0 else _last_words(log, step, attempt) or _ending(code)
         record = Record(code=code if code >= 0 else 4, host=socket.gethostname(), message=message)
     seconds = time.monotonic() - started
     save_record(job.record_file(step), replace(record, attempts=attempt, seconds=seconds))
@@ -72,6 +72,10 @@ def named(step: str) -> str:
     return step if step in (SURVEY, FINISH) else f"chunk {step}"
 
 
+def _headline(step: str, attempt: int) -> str:
+    return f"--- {named(step)}, attempt {attempt}"
+
+
 def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool) -> int:
     """One attempt; its exit code, negative for a signal."""
     command = [sys.executable, "-m", "tsn_batch"]
@@ -89,7 +93,7 @@ def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool) -> int
         raise cannot_write(log, error) from error
     with out:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        out.write(f"--- {named(step)}, attempt {attempt} on {socket.gethostname()}, {now}\n".encode())
+        out.write(f"{_headline(step, attempt)} on {socket.gethostname()}, {now}\n".encode())
         if not openjd:
             silent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
             with _forwarding(silent) as forwarding:
@@ -132,7 +136,8 @@ def _ending(code: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def _last_words(log: Path) -> str:
-    """The last fault that tsn told of."""
-    told = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.startswith("tsn: ")]
+def _last_words(log: Path, step: str, attempt: int) -> str:
+    """The last fault that tsn told of in an attempt; what an earlier one died of is another matter."""
+    _, _, own = log.read_text(encoding="utf-8", errors="replace").rpartition(_headline(step, attempt))
+    told = [line for line in own.splitlines() if line.startswith("tsn: ")]
     return told[-1].removeprefix("tsn: ") if told else ""

@@ -16,8 +16,10 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from tsn.shot import plan as plans
 from tsn_batch import local
 from tsn_batch.cli import cli
+from tsn_batch.job import Job, prepare
 
 TSN = Path(sys.executable).with_name("tsn")
 
@@ -103,3 +105,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     monkeypatch.setattr(local, "render", lambda plan, **options: calls.append((plan, options)))
     return calls
+
+
+@pytest.fixture
+def job(tsn, shot, tmp_path) -> Job:
+    """Seven frames in chunks of three, and nothing rendered."""
+    tsn("plan", shot(frames=range(1001, 1008)), "-o", tmp_path / "plan.json", "--chunk-size", 3)
+    made, _ = prepare(plans.load(tmp_path / "plan.json"), tmp_path / "farm/sh")
+    return made

@@ -184,6 +184,7 @@ def test_settings_of_tsn_itself_are_not_the_shots(write: Write) -> None:
         ),
         ({"TSN_TEMPORL__WINDOW": "4"}, [], "TSN_TEMPORL__WINDOW: unknown key 'temporl'", "'temporal'"),
         ({"TSN_TEMPORAL__WINDWO": "4"}, [], "TSN_TEMPORAL__WINDWO: unknown key 'windwo'", "'window'"),
+        ({"TSN_TEMPORAL_WINDOW": "4"}, [], "TSN_TEMPORAL_WINDOW: unknown key", "TSN_TEMPORAL__WINDOW, with two"),
         ({"TSN_FRAMES": "[1"}, [], "TSN_FRAMES: broken YAML", None),
         ({}, ["temporal.windwo=4"], "--set temporal.windwo=4: unknown key 'windwo'", "'window'"),
         ({}, ["temporal.window"], "--set temporal.window: expected KEY=VALUE", "--set temporal.window=4"),

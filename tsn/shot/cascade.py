@@ -4,8 +4,9 @@ A value comes from the first of these that states it:
 
 1. `--set temporal.window=4`, the last one first;
 2. the environment: `TSN_TEMPORAL__WINDOW=4`, with two underscores between section and key. A variable is
-   read when its part before `__` is a key of the shot file. `TSN_VERSION` never is, nor are tsn's own
-   settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); an empty one counts as unset;
+   read when its part before `__` is a key of the shot file; one underscore for two is a fault. `TSN_VERSION`
+   never is read, nor are tsn's own settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); an empty one
+   counts as unset;
 3. the shot file;
 4. `_sequence.yaml`, the nearest on the way up from the shot file to its `_show.yaml`;
 5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
@@ -27,7 +28,7 @@ from pathlib import Path
 
 from tsn.errors import ShotError, UsageError, near_miss
 from tsn.shot.document import Fault, Node, Origin, described, parse, read, refusal
-from tsn.shot.schema import ALTERNATIVES, MERGED, ShotFile
+from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
 
 SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
 
@@ -110,6 +111,9 @@ def _shown(path: Path, beside: Path) -> Path:
 
 def _environment(environ: Mapping[str, str], faults: list[Fault]) -> Iterator[Node]:
     keys = [key for key in ShotFile.model_fields if key not in ("version", "extends")]
+    # Read as nobody's, a key with one underscore too few would change nothing and say nothing.
+    paths = [(*section, key) for section, model in SECTIONS.items() if section for key in model.model_fields]
+    meant = {"_".join(path): "__".join(path).upper() for path in paths}
     for name in sorted(environ):
         if not name.startswith("TSN_") or not environ[name]:
             continue
@@ -119,6 +123,9 @@ def _environment(environ: Mapping[str, str], faults: list[Fault]) -> Iterator[No
             yield _nested(path, environ[name], origin, faults)
         elif len(path) > 1:
             hint = near_miss(path[0], keys) or f"Known: {', '.join(keys)}."
+            faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
+        elif path[0] in meant:
+            hint = f"Perhaps you meant TSN_{meant[path[0]]}, with two underscores?"
             faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
 
 
