@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -124,3 +126,16 @@ def test_shapes_gradients_and_no_elements() -> None:
     y.sum().backward()
     assert x.grad is not None and (x.grad > 0).all()
     assert steadily(torch.exp, torch.zeros(0, 3)).shape == (0, 3)
+
+
+def test_a_limit_of_openmp_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler may give fewer threads than torch asks for."""
+    code = (
+        "import torch; from tsn.elementwise import steadily; torch.set_num_threads({});"
+        "x = torch.rand(3, 301, 113, generator=torch.Generator().manual_seed(1));"
+        "import hashlib; print(hashlib.md5(steadily(lambda y: y**0.4, x).numpy().tobytes()).hexdigest())"
+    )
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "3")
+    monkeypatch.setenv("OMP_DYNAMIC", "false")
+    found = {subprocess.check_output([sys.executable, "-c", code.format(threads)]) for threads in (1, 8)}
+    assert len(found) == 1

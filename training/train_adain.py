@@ -35,6 +35,7 @@ from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
 from tsn.style.adain_net import AdainNet, net_from
+from tsn.style.lockable import Normalise, alone
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.any_painting import Known, Styles, begun, divided, painted_sheet, require_sight, usual
 from tsn_training.config import load_config
@@ -72,13 +73,20 @@ class Pupil(nn.Module):
         self.net.requires_grad_(not seeing)
         self.net.encoder.requires_grad_(seeing)
 
-    def forward(self, pictures: Tensor, code: Tensor | None = None, palette: Tensor | None = None) -> object:
+    def forward(
+        self,
+        pictures: Tensor,
+        normalise: Normalise = alone,
+        *,
+        code: Tensor | None = None,
+        palette: Tensor | None = None,
+    ) -> object:
         """Features by level; or, told of a painting, what is painted after it."""
         if code is None or palette is None:
             return self.net.encoder(pictures)
         self.inner.clear()
         changed = self.net.changed(self.net.manner(code))
-        return functional_call(self.net.canvas, changed | {"palette": palette}, (pictures,))
+        return functional_call(self.net.canvas, changed | {"palette": palette}, (pictures, normalise))
 
 
 LOGGED = (
@@ -91,6 +99,7 @@ LOGGED = (
     "colour",
     "smooth",
     "temporal",
+    "light",
     "spikes",
     "appeal",
     "judge",

@@ -158,7 +158,7 @@ def train(
     return [export(net, style, out, trunk=trunk, step=done) for net, style in zip(kept, styles, strict=True)]
 
 
-LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "spikes", "appeal", "judge")
+LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "light", "spikes", "appeal", "judge")
 
 
 @torch.inference_mode()

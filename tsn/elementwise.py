@@ -6,6 +6,7 @@ last bit. Where a picture is cut among threads each part has an end, so the numb
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from math import lcm
 
@@ -18,11 +19,14 @@ WHOLE = 64
 GRAINS = 2048, 32768
 """Elements of which torch gives a thread at least so many: its vector functions, and all else."""
 
+MOST = int(os.environ.get("OMP_THREAD_LIMIT") or 2**31)
+"""Threads that OpenMP gives whoever asks for more."""
+
 
 def steadily(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """function(x) for a function of each element by itself: nothing is left over, whoever takes which part."""
     flat = x.reshape(-1).contiguous()  # channels_last leaves a channel's elements apart: the other code takes those
-    missing = _whole(len(flat), torch.get_num_threads()) - len(flat)
+    missing = _whole(len(flat), min(torch.get_num_threads(), MOST)) - len(flat)
     whole = F.pad(flat, (0, missing)) if missing else flat  # padding by nothing would still copy
     return function(whole)[: len(flat)].view(x.shape)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,19 @@ def test_blender_signs_bring_the_neighbour_onto_this_frame() -> None:
     inner = (slice(None), slice(4, -4), slice(4, -4))
     torch.testing.assert_close(warp(pattern, vectors.to_previous)[inner], moved[inner], atol=1e-4, rtol=0)
     torch.testing.assert_close(warp(moved, vectors.to_next)[inner], pattern[inner], atol=1e-4, rtol=0)
+
+
+def test_channels_that_nobody_asks_for_may_be_damaged() -> None:
+    class Lazy(dict[str, np.ndarray]):
+        def __getitem__(self, name: str) -> np.ndarray:
+            assert name.startswith("ViewLayer.Vector."), f"{name} was decoded"
+            return super().__getitem__(name)
+
+        def items(self) -> Any:
+            return [(name, self[name]) for name in self]
+
+    channels = Lazy({"ViewLayer.AO.R": plane(0)} | blender_layer(1, 2, 3, 4))
+    assert at(decode(channels, "ViewLayer.Vector", "blender").to_previous) == (1, -2)
 
 
 def test_blender_without_w_has_one_direction() -> None:

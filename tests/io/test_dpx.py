@@ -153,12 +153,13 @@ def test_provenance_goes_into_the_user_data(tmp_path: Path, text: str, start: in
     assert read_attributes(twice) == {"tsn:plan": "2"}
 
 
-@pytest.mark.parametrize("size", [100, 6144])
-def test_user_data_of_another_program_stays_beside_ours(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize(("size", "told"), [(100, 100), (6144, 6144), (100, 0), (6144, 0xFFFFFFFF)])
+def test_user_data_of_another_program_stays_beside_ours(tmp_path: Path, size: int, told: int) -> None:
+    """Whether its header tells of it or not."""
     codes = every_code(10, 3)
     source = write(tmp_path / "a.dpx", codes, 10)
     data = bytearray(source.read_bytes())
-    struct.pack_into(">I", data, 32, size)
+    struct.pack_into(">I", data, 32, told)
     data[2048 : 2048 + size] = b"scan!" * (size // 5) + b"!" * (size % 5)
     source.write_bytes(data)
     path = source
@@ -169,7 +170,7 @@ def test_user_data_of_another_program_stays_beside_ours(tmp_path: Path, size: in
         write_frame(frame, frame.rgb, path, attributes={"tsn:plan": text})
         assert read_attributes(path) == {"tsn:plan": text} and complete(path)
         after = path.read_bytes()
-        assert struct.unpack_from(">I", after, 32) == (size,), "what it says of its own data stays true"
+        assert struct.unpack_from(">I", after, 32) == (told,), "what it says of its own data stays"
         assert after[2048:8192] == data[2048:8192] and after.endswith(data[8192:])
         assert after.count(b"tsn:plan") == 1
         assert np.array_equal(read(path, 10), codes), "as another program reads it"

@@ -193,6 +193,18 @@ def test_onnx_paints_as_the_engine_does_at_any_size(engine, tmp_path, picture, s
     assert np.abs(found - expected.numpy()).max() < TOLERANCE
 
 
+@pytest.mark.parametrize("size", [(33, 97), (113, 301)])
+def test_onnx_has_the_same_bits_on_any_number_of_threads(engine, tmp_path, picture, size):
+    path = tmp_path / "tiny.onnx"
+    export("onnx", engine[0], path)
+    before, image, found = torch.get_num_threads(), picture(*size), []
+    for threads in (1, 2, 3, 5, 7, 8):
+        torch.set_num_threads(threads)
+        found.append(OnnxPainter(path, sha256="x").paint(image, 1))
+    torch.set_num_threads(before)
+    assert all(torch.equal(other, found[0]) for other in found)
+
+
 @pytest.mark.parametrize("size", [*SIZES, (36, 44), (5, 6)])
 def test_onnx_is_a_style_of_tsn_again(engine, tmp_path, picture, size):
     """Padded as the engine pads: the net normalises over all that it is shown."""

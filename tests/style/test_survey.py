@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tsn.errors import InputError
 from tsn.frames import sample_frames
 from tsn.style.base import Survey, digest
-from tsn.style.survey import PIXEL_LIMIT, mosaic
+from tsn.style.locked import FeedforwardPainter
+from tsn.style.survey import PIXEL_LIMIT, anything, mosaic, shows
 
 
 def test_sample_frames_takes_the_middles_of_equal_stretches():
@@ -114,3 +115,31 @@ def test_any_flipped_bit_is_noticed(tmp_path):
 def test_a_survey_needs_a_frame():
     with pytest.raises(ValueError, match="one frame at least"):
         Survey.mean([])
+
+
+def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
+    painter = FeedforwardPainter(net, name="net", weights="x")
+    frame, other, dark = picture(48, 64), picture(32, 96), torch.zeros(3, 48, 64)
+    alone = painter.survey([frame, other])
+    fading = painter.survey([dark, dark + 0.002 * frame, frame, dark + 0.5, other])
+    assert fading.fingerprint == alone.fingerprint
+    assert list(shows([dark, frame])) == [frame]
+
+
+def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particular(net, picture):
+    """And what enters late is painted as if it had been there."""
+    painter = FeedforwardPainter(net, name="net", weights="x")
+    survey = painter.survey([torch.zeros(3, 48, 64)] * 5)
+    assert survey.fingerprint == painter.survey([anything()]).fingerprint
+    frame = picture(48, 64)
+    late, known = (painter.locked(s).paint(frame, 1) for s in (survey, painter.survey([frame])))
+    assert torch.isfinite(late).all()
+    assert (late - known).abs().mean() < 0.15
+
+
+def test_a_picture_of_nothing_in_particular_is_like_a_photo():
+    found = anything()
+    assert found.shape == (3, 256, 256) and 0 <= found.min() < 0.1 and 0.9 < found.max() <= 1
+    assert 0.15 < found.std() < 0.25 and found.mean((1, 2)).sub(0.48).abs().max() < 0.03
+    near, far = ((found[:, :, step:] - found[:, :, :-step]).square().mean() for step in (1, 32))
+    assert far > 10 * near

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tsn.errors import InputError, UsageError
+from tsn.style.lockable import SHOWN
 from tsn_training.config import StyleConfig, load_config, load_styles
 
 EVERY = sorted((Path(__file__).parents[2] / "training/configs").glob("*.yaml"))
@@ -24,8 +25,9 @@ def test_the_configs_that_come_along_are_valid(path: Path) -> None:
     assert config.name == path.stem.removesuffix("-judged")
     if config.judge:  # it finishes what the file of the same name began
         before = load_config(path.with_name(f"{config.name}.yaml"), StyleConfig)
-        same = ("title", "licence", "painting", "painting_box", "painting_height", "width", "blocks", "simplifies")
+        same = ("title", "licence", "painting", "painting_box", "painting_height", "family", "width", "blocks")
         assert all(getattr(config, key) == getattr(before, key) for key in same)
+        assert all(getattr(config, key) >= getattr(before, key) for key in SHOWN), "what it is shown it goes on seeing"
 
 
 @pytest.mark.parametrize("path", JOINT, ids=lambda path: path.stem)

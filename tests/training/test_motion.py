@@ -96,9 +96,9 @@ def test_shapes_and_ranges(seed: int) -> None:
     behind, before = torch.rand(2, 3, 64, 64, generator=generator)  # noise: cubic lookup overshoots
     pair = moving_pair(behind, before, generator)
 
-    assert [tuple(x.shape) for x in pair] == [(3, 64, 64), (3, 64, 64), (2, 64, 64), (1, 64, 64)]
+    assert [tuple(x.shape) for x in pair] == [(3, 64, 64), (3, 64, 64), (2, 64, 64), (1, 64, 64), (3, 64, 64)]
     assert all(x.dtype == torch.float32 and torch.isfinite(x).all() for x in pair)
-    assert all(x.min() >= 0 and x.max() <= 1 for x in (pair.now, pair.then))
+    assert all(x.min() >= 0 and x.max() <= 1 for x in (pair.now, pair.then, pair.lit))
     assert set(pair.visible.unique().tolist()) == {0.0, 1.0}
     assert pair.flow.abs().max() < 64 * (motion.SHIFT + motion.TURN + motion.ZOOM)
 
@@ -123,3 +123,13 @@ def test_grain_and_light_differ_between_the_moments() -> None:
     assert all((pair.now - pair.then).std() > 1e-4 for pair in pairs)
     changes = torch.stack([pair.now.mean() / pair.then.mean() for pair in pairs])
     assert changes.std() > 0.003 and (changes - 1).abs().max() < 2.1 * motion.FLICKER
+
+
+def test_the_other_light_is_now_in_another_exposure_and_sometimes_night(undisturbed: None) -> None:
+    lights = []
+    for seed in range(200):
+        pair = moving_pair(torch.full((3, 8, 8), 0.5), torch.full((3, 8, 8), 0.5), Generator().manual_seed(seed))
+        assert pair.lit.std() < 1e-6
+        lights.append(float(pair.lit.mean()) / 0.5)
+    assert max(lights) <= motion.LIGHTEST + 1e-5 and max(lights) > 1.3
+    assert 5 < sum(light == 0 for light in lights) < 35

@@ -48,7 +48,7 @@ def test_two_processes_train_what_one_trains(
     for name, world, accumulate in (("one", 1, 1), ("two", 2, 1), ("parts", 2, 2)):
         (tmp_path / name).mkdir()
         path = tmp_path / f"{name}.yaml"
-        training.write(path, batch=4, accumulate=accumulate, judge=judge)
+        training.write(path, batch=4, accumulate=accumulate, judge=judge, light_weight=6.0 if judge else 0)
         note = NOTE_GRADIENTS.format(folder=str(tmp_path / name))
         out = tmp_path / name / "run"
         groups.append([training.job(path=path, out=out, extra=note, variables=told) for told in ranks(world)])

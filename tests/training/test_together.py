@@ -35,7 +35,7 @@ def test_they_share_all_convolutions_but_the_last() -> None:
 
 def test_a_step_of_one_style_leaves_the_norms_of_the_others() -> None:
     nets = three()
-    nets(torch.rand(1, 3, 16, 16), 1).mean().backward()
+    nets(torch.rand(1, 3, 16, 16), style=1).mean().backward()
 
     assert nets[1].enter.scale.grad is not None and nets[0].enter.conv.weight.grad is not None
     assert all(nets[i].enter.scale.grad is None and nets[i].leave.conv.weight.grad is None for i in (0, 2))
@@ -44,7 +44,7 @@ def test_a_step_of_one_style_leaves_the_norms_of_the_others() -> None:
 def test_what_the_blocks_of_the_last_call_put_out() -> None:
     nets = three()
     for style in (0, 2):
-        nets(torch.rand(1, 3, 16, 16), style)
+        nets(torch.rand(1, 3, 16, 16), style=style)
 
     assert [tuple(x.shape) for x in nets.inner] == [(1, 8, 4, 4)]
 

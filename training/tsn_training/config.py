@@ -73,6 +73,8 @@ class PaintingConfig(BaseModel):
             asks for.
         content_scale: the picture is compared with the plate at this fraction of the size: at 2, what is smaller than
             strokes is free, and the full size need be looked at no deeper than its style layers.
+        light_weight: of the error in colour of the same place in another light, painted by the statistics of this one,
+            as frames of a fade are. Without it a net may paint what is darker than all of a shot's survey in red.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,6 +100,7 @@ class PaintingConfig(BaseModel):
     content_scale: Scale = 1
     colour_weight: float = Field(ge=0)
     smooth_weight: float = Field(ge=0)
+    light_weight: float = Field(default=0, ge=0)
     temporal: Temporal | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
     save_every: int = Field(default=200, ge=1)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.style.families import NETS
-from tsn.style.lockable import SHOWN, LockableNet
+from tsn.style.lockable import SHOWN, Lending, LockableNet
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
 from tsn_training.motion import Pair
@@ -40,7 +40,7 @@ def style_weight(step: int, total: int, low: float, high: float) -> float:
 
 
 def loss_of(
-    net: Callable[[Tensor], Tensor],
+    net: Callable[..., Tensor],
     pair: Pair,
     step: int,
     *,
@@ -51,6 +51,7 @@ def loss_of(
     """What is to become small at this step, and its parts for the log.
 
     Args:
+        net: pictures, and perhaps how they are normalised, to paint.
         judged: what a judge says of what is painted, where there is one.
     """
     config = target.config
@@ -62,9 +63,10 @@ def loss_of(
 
     temporal = config.temporal
     steady = temporal is not None and step >= temporal.after * config.steps
-    # Both moments go through in one call: DDP wants one forward pass for each backward pass.
-    painted = net(torch.cat([pair.now, pair.then]) if steady else pair.now)
-    now = painted[: len(pair.now)]
+    # All go through in one call: DDP wants one forward pass for each backward pass.
+    pictures = [pair.now] + ([pair.then] if steady else []) + ([pair.lit] if config.light_weight else [])
+    lending = (Lending(len(pair.now)),) if config.light_weight else ()
+    now, *others = net(torch.cat(pictures), *lending).split(len(pair.now))
     parts = objective.parts(now, pair.now, target)
     weight = style_weight(step - config.copy_steps, config.steps - config.copy_steps, *config.style_weight)
     loss = objective.total(parts, config, weight)
@@ -74,6 +76,9 @@ def loss_of(
         loss = loss + config.judge.weight * parts["appeal"]
     if steady:
         assert temporal is not None
-        parts["temporal"] = losses.temporal_loss(now, painted[len(pair.now) :], pair.flow, pair.visible)
+        parts["temporal"] = losses.temporal_loss(now, others[0], pair.flow, pair.visible)
         loss = loss + temporal.weight * parts["temporal"]
+    if config.light_weight:
+        parts["light"] = losses.colour_loss(others[-1], target.wanted_colours(pair.lit))
+        loss = loss + config.light_weight * parts["light"]
     return loss, parts

@@ -22,6 +22,10 @@ TURN = 0.04  # radians
 ZOOM = 0.04
 GRAIN = 0.02
 FLICKER = 0.04
+LIGHTEST = 1.4
+"""In style space, where another exposure is about a factor: a stop more."""
+NIGHT = 0.1
+"""So often it is pitch-dark."""
 
 
 class Pair(NamedTuple):
@@ -32,12 +36,14 @@ class Pair(NamedTuple):
         then: (3, S, S), the other moment.
         flow: (2, S, S), pixels: what is at p now is at p + flow(p) then.
         visible: (1, S, S), 1 where what is seen now is seen then too.
+        lit: (3, S, S), what is seen now in another light: a fade, a lamp that goes out, the sun.
     """
 
     now: Tensor
     then: Tensor
     flow: Tensor
     visible: Tensor
+    lit: Tensor
 
 
 def _affine(size: int, rng: Generator) -> Tensor:
@@ -75,8 +81,9 @@ def moving_pair(behind: Tensor, before: Tensor, rng: Generator) -> Pair:
     rim = sample(blob[None], near[None])[0] < 1  # then it would be looked up half in what is behind
     hidden = torch.where(covers > 0, rim, covered)
     visible = _inside(flow) * (~hidden)
-    now = _disturbed(now, rng)
-    return Pair(now=now, then=_disturbed(then, rng), flow=flow, visible=visible)
+    now, then = _disturbed(now, rng), _disturbed(then, rng)
+    light = float(LIGHTEST * (torch.rand((), generator=rng) * (1 + NIGHT) - NIGHT).clamp(min=0))
+    return Pair(now=now, then=then, flow=flow, visible=visible, lit=(now * light).clamp(0, 1))
 
 
 def _disturbed(x: Tensor, rng: Generator) -> Tensor:

@@ -168,9 +168,9 @@ def invert(flow: Tensor, *, start: Tensor) -> Tensor:
 
 def _channel(channels: Channels, layer: str, ending: str) -> np.ndarray | None:
     prefix = f"{layer}."
-    for name, values in channels.items():
+    for name in channels:  # not their items: what isn't asked for need not be sound
         if name.startswith(prefix) and name[len(prefix) :].lower() == ending:
-            return values
+            return channels[name]
     return None
 
 

@@ -231,12 +231,14 @@ def _cut_short(path: Path, how: str) -> InputError:
 
 
 def _of_others(data: bytes, layout: Layout) -> bytes:
-    """What another program keeps between header and picture; empty where that is free, or ours alone."""
+    """What another program keeps between header and picture, whether its header says so or not; empty where that is
+    free, or ours alone."""
     (size,) = struct.unpack_from(f"{layout.order}I", data, 32)
-    before, mark, _ = data[HEADER : layout.start].rpartition(MARK)
+    between = data[HEADER : layout.start]
+    before, mark, _ = between.rpartition(MARK)
     if mark:
         return before
-    return b"" if size in (0, UNDEFINED) else data[HEADER : layout.start]
+    return between if size not in (0, UNDEFINED) or between.strip(b"\0\xff") else b""
 
 
 def _header(data: bytes, layout: Layout) -> dict[str, object]:

@@ -20,7 +20,7 @@ from tsn.style.base import Painter, Survey, digest, require_survey_of
 from tsn.style.locked import FeedforwardPainter
 from tsn.style.paintings import Painting
 from tsn.style.scale import resize
-from tsn.style.survey import mosaic
+from tsn.style.survey import mosaic, shows
 
 METHOD = "adain-3"
 """Goes up when the same weights begin to paint another picture."""
@@ -75,7 +75,7 @@ class AdainPainter:
         painter = self._painter()
         if not self.keep_colours:
             return replace(painter.survey(images), of=self.fingerprint)
-        frames = [mosaic(image, stride=self.canvas.stride) for image in images]
+        frames = [mosaic(image, stride=self.canvas.stride) for image in shows(images)]
         survey = painter.survey(frames)
         locked = painter.locked(survey)
         seen = (frames, [locked.paint(frame, number) for number, frame in enumerate(frames)])

@@ -24,7 +24,7 @@ from tsn.colour import LUMA
 from tsn.errors import InputError
 from tsn.style import palette, weights
 from tsn.style.feedforward import StyleNet
-from tsn.style.lockable import ConvNorm, Stats
+from tsn.style.lockable import ConvNorm, Normalise
 
 TRAINED_BY = "training/train_adain.py writes such files."
 BUNDLED = Path(__file__).parent / "weights/adain.safetensors"
@@ -94,9 +94,9 @@ class Canvas(StyleNet):
         super().__init__(width=width, blocks=blocks, recolours=True, simplifies=simplifies, seeded=seeded)
         self.luma: tuple[float, float] | None = None
 
-    def paint(self, x: Tensor, record: Stats | None) -> Tensor:
+    def paint(self, x: Tensor, normalise: Normalise) -> Tensor:
         """See `LockableNet.paint`."""
-        painted = super().paint(x, record)
+        painted = super().paint(x, normalise)
         if self.luma is None:
             return painted
         gain, offset = self.luma

@@ -12,7 +12,7 @@ Strides alias, and what aliases boils: our nets go down by area averages before 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import torch
@@ -33,10 +33,45 @@ SHOWN = ("recolours", "simplifies", "seeded")
 """What a net may be shown beside the plate, see `LockableNet`; each is a yes or a no in the metadata of its weights."""
 Stats = list[tuple[Tensor, Tensor]]
 """Per norm layer (mean, variance), each float32 of shape (channels,)."""
+Normalise = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Features (N, C, H, W), scale (C,) and shift (C,) -> the features normalised, scaled and shifted."""
+
+
+def alone(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Each sample by its own statistics: instance norm (Ulyanov et al. 2016)."""
+    return F.instance_norm(x, weight=scale, bias=shift, eps=EPS)
+
+
+class Noting:
+    """As `alone`, and the statistics are kept, layer by layer."""
+
+    def __init__(self) -> None:
+        self.stats: Stats = []
+
+    def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+        self.stats.append((mean, var))
+        return alone(x, scale, shift)
+
+
+class Lending:
+    """The last `count` samples by the statistics of the first, all others by their own.
+
+    So a net learns, in training, what a locked one must bear: frames that are darker than all that its survey saw.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        lent, own = x[-self.count :].float(), alone(x[: -self.count], scale, shift)
+        var, mean = torch.var_mean(x[: self.count].detach().float(), dim=(2, 3), correction=0, keepdim=True)
+        by = (lent - mean) * torch.rsqrt(var + EPS) * scale[:, None, None] + shift[:, None, None]
+        return torch.cat([own, by.to(own)])
 
 
 class ConvNorm(nn.Module):
-    """Reflection-padded convolution, instance norm (own or given statistics), optional ReLU.
+    """Reflection-padded convolution, instance norm, optional ReLU.
 
     Args:
         depthwise: one filter a channel; `cin` and `cout` are equal then.
@@ -62,13 +97,10 @@ class ConvNorm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(cout)) if norm else None
         self.relu = relu
 
-    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = alone) -> Tensor:
         x = self.conv(x)
-        if self.scale is not None:
-            if record is not None:
-                var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
-                record.append((mean, var))
-            x = F.instance_norm(x, weight=self.scale, bias=self.shift, eps=EPS)
+        if self.scale is not None and self.shift is not None:
+            x = normalise(x, self.scale, self.shift)
         return F.relu_(x) if self.relu else x
 
     @torch.no_grad()
@@ -110,10 +142,10 @@ def out_of_focus(colours: Tensor) -> Tensor:
 class Residual(nn.Module):
     """What its layers, registered in their order, make of the input is added to it."""
 
-    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = alone) -> Tensor:
         inner = x
         for layer in self.children():
-            inner = layer(inner, record)
+            inner = layer(inner, normalise)
         return x + inner
 
 
@@ -164,34 +196,34 @@ class LockableNet(nn.Module):
         shown = (3 if recolours else 0) + (len(BANDS) if seeded else 0)
         return shown, max(REACH if simplifies else 0, SEEDS_REACH if seeded else 0)
 
-    def paint(self, x: Tensor, record: Stats | None) -> Tensor:
+    def paint(self, x: Tensor, normalise: Normalise) -> Tensor:
         """The hourglass, from and to [0, 1]."""
         to_half, to_quarter = self.down
         from_quarter, from_half = self.up
         begun = [seeds(x)] if self.seeded else []
         if self.simplifies:
             x = simplified(x)
-        shown = [F.avg_pool2d(self.enter(x - 0.5, record), 2)]
+        shown = [F.avg_pool2d(self.enter(x - 0.5, normalise), 2)]
         if self.palette is not None:
             colours = recoloured(F.avg_pool2d(x, 2), self.palette)
             shown.append(colours - 0.5)
-        half = to_half(torch.cat(shown + begun, dim=1), record)
-        x = to_quarter(F.avg_pool2d(half, 2), record)
+        half = to_half(torch.cat(shown + begun, dim=1), normalise)
+        x = to_quarter(F.avg_pool2d(half, 2), normalise)
         for layer in (*self.body, *self.narrow):
-            x = layer(x, record)
-        known = self.across(half, record)
-        x = from_quarter(enlarged(x), record) + known
-        x = from_half(enlarged(x), record)
+            x = layer(x, normalise)
+        known = self.across(half, normalise)
+        x = from_quarter(enlarged(x), normalise) + known
+        x = from_half(enlarged(x), normalise)
         x = self.leave(x)
         if self.palette is not None:
             ground = out_of_focus(colours).clamp(LEAST, 1 - LEAST)
             x = x + steadily(torch.log, ground / (1 - ground))
         return steadily(torch.sigmoid, x)
 
-    def forward(self, x: Tensor, record: Stats | None = None) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = alone) -> Tensor:
         if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
             raise ValueError(f"Expected height and width in multiples of {self.stride}, got {tuple(x.shape)}.")
-        return self.paint(x, record)
+        return self.paint(x, normalise)
 
     def norms(self) -> list[ConvNorm]:
         """The layers that a survey takes statistics for, in the order they run."""
@@ -202,9 +234,9 @@ class LockableNet(nn.Module):
         """Norm statistics of a whole shot: the mean over its sampled frames, each (1, 3, H, W)."""
         per_frame: list[Stats] = []
         for frame in frames:
-            record: Stats = []
-            self(frame, record)
-            per_frame.append(record)
+            noting = Noting()
+            self(frame, noting)
+            per_frame.append(noting.stats)
         return [
             (torch.stack([m for m, _ in layer]).mean(0), torch.stack([v for _, v in layer]).mean(0))
             for layer in zip(*per_frame, strict=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from tsn.errors import InputError
 from tsn.style.base import Painter, Survey, digest, require_survey_of
 from tsn.style.lockable import LockableNet, Stats
-from tsn.style.survey import mosaic
+from tsn.style.survey import mosaic, shows
 from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
 
 METHOD = "feedforward-3"
@@ -72,7 +72,7 @@ class FeedforwardPainter:
     def survey(self, images: Iterable[Tensor]) -> Survey:
         """See `Unlocked.survey`; holds one frame at a time, of at most `survey.PIXEL_LIMIT` pixels."""
         frames = []
-        for image in images:
+        for image in shows(images):
             picture = pad(mosaic(image, stride=self.net.stride), self.net.stride)[None]
             stats = self.net.survey([picture.contiguous(memory_format=torch.channels_last)])
             frames.append(survey_from_stats(self.fingerprint, stats))

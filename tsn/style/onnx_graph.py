@@ -68,8 +68,6 @@ class _Graph:
                     x = self.enlarged(x)
                 case "blur":
                     x = self.blurred(x)
-                case "logit":
-                    x = self.logit(x)
                 case Fork(one, other, added):
                     rows = self.row(x, one), self.row(x, other)
                     x = self.add("Add", *rows) if added else self.add("Concat", *rows, axis=1)
@@ -155,10 +153,20 @@ class _Graph:
             x = self.add("AveragePool", x, kernel_shape=[4, 4])
         return x
 
-    def logit(self, x: str) -> str:
-        half, one, *ends = (self.number(v) for v in (0.5, 1, LEAST, 1 - LEAST))
-        x = self.add("Clip", self.add("Add", x, half), *ends)
-        return self.add("Log", self.add("Div", x, self.add("Sub", one, x)))
+    def painted(self, x: str, parts: Sequence[Part]) -> str:
+        """What a net paints. On a ground g, sigmoid(x + logit(g)), written as gs / (gs + (1 - g)(1 - s)) with s =
+        sigmoid(x): onnxruntime's logarithm has other last bits on other numbers of threads."""
+        match parts:
+            case [*begun, Fork(drawn, [*ground, "logit"])]:
+                x = self.row(x, begun)
+                half, one, *ends = (self.number(v) for v in (0.5, 1, LEAST, 1 - LEAST))
+                g = self.add("Clip", self.add("Add", self.row(x, ground), half), *ends)
+                s = self.add("Sigmoid", self.row(x, drawn))
+                light = self.add("Mul", g, s)
+                dark = self.add("Mul", self.add("Sub", one, g), self.add("Sub", one, s))
+                return self.add("Div", light, self.add("Add", light, dark))
+            case _:
+                return self.add("Sigmoid", self.row(x, parts))
 
     def recoloured(self, x: str, table: Tensor) -> str:
         lattice = self.constant(table.detach().float().numpy().reshape(1, 3, SIZE, SIZE, SIZE))
@@ -188,7 +196,7 @@ def write(net: LockableNet, info: StyleInfo, path: Path) -> None:
     missing = graph.add("Mod", graph.add("Neg", size), graph.constant([net.stride]))
     x = graph.add("Pad", "picture", graph.add("Concat", graph.constant([0] * 6), missing, axis=0), mode="reflect")
     x = graph.add("Sub", x, graph.number(0.5))
-    x = graph.add("Sigmoid", graph.row(x, row_of(net)))
+    x = graph.painted(x, row_of(net))
     x = graph.add("Slice", x, graph.constant([0, 0]), size, graph.constant([2, 3]))
     graph.nodes[-1].output[0] = "painted"
 
