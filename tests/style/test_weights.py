@@ -5,10 +5,17 @@ import json
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from tsn.errors import InputError, UsageError
 from tsn.style import weights
+from tsn.style.locked import FeedforwardPainter
+from tsn.style.palette import recoloured
+from tsn.style.survey import anything
+
+
+BUNDLED = [info.name for info in weights.bundled() if info.family != "adain"]
 
 
 @pytest.fixture
@@ -27,6 +34,20 @@ def test_bundled_styles_tell_who_they_are(shelf):
     assert wave.sha256 == hashlib.sha256(shelf[0].read_bytes()).hexdigest()
     assert wave.size == shelf[0].stat().st_size
     assert json.loads(json.dumps(wave.to_dict()))["path"] == str(shelf[0])
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_what_is_darker_than_all_that_was_surveyed_keeps_its_colours(name):
+    """A fade to black is no fade to red: nets are normalised by a survey that may have seen nothing like it."""
+    net = weights.load(weights.resolve(name))
+    painter = FeedforwardPainter(net, name=name, weights="x")
+    bright = 0.3 + 0.7 * anything()
+    locked = painter.locked(painter.survey([bright]))
+    for light in (0, 0.05, 0.15, 0.3, 0.5):
+        plate = light * bright
+        wanted = recoloured(F.avg_pool2d(plate[None], 2), net.palette)
+        apart = F.avg_pool2d(locked.paint(plate, 1)[None], 16) - F.avg_pool2d(wanted, 8)
+        assert apart.abs().max() < 0.15, light
 
 
 def test_what_is_shipped_loads():
