@@ -14,7 +14,6 @@ from tsn.style.locked import FeedforwardPainter
 from tsn.style.palette import recoloured
 from tsn.style.survey import anything
 
-
 BUNDLED = [info.name for info in weights.bundled() if info.family != "adain"]
 
 
