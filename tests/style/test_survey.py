@@ -137,6 +137,17 @@ def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particula
     assert (late - known).abs().mean() < 0.15
 
 
+def test_a_picture_of_nothing_in_particular_is_the_same_on_any_number_of_threads():
+    before, made = torch.get_num_threads(), []
+    for threads in (1, 2, 5, 8):
+        torch.set_num_threads(threads)
+        anything.cache_clear()
+        made.append(anything())
+    torch.set_num_threads(before)
+    assert all(torch.equal(other, made[0]) for other in made)
+    assert list(shows([])) == []
+
+
 def test_a_picture_of_nothing_in_particular_is_like_a_photo():
     found = anything()
     assert found.shape == (3, 256, 256) and 0 <= found.min() < 0.1 and 0.9 < found.max() <= 1

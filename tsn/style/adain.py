@@ -75,7 +75,7 @@ class AdainPainter:
         painter = self._painter()
         if not self.keep_colours:
             return replace(painter.survey(images), of=self.fingerprint)
-        frames = [mosaic(image, stride=self.canvas.stride) for image in shows(images)]
+        frames = list(shows(mosaic(image, stride=self.canvas.stride) for image in images))
         survey = painter.survey(frames)
         locked = painter.locked(survey)
         seen = (frames, [locked.paint(frame, number) for number, frame in enumerate(frames)])

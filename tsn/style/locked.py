@@ -72,8 +72,8 @@ class FeedforwardPainter:
     def survey(self, images: Iterable[Tensor]) -> Survey:
         """See `Unlocked.survey`; holds one frame at a time, of at most `survey.PIXEL_LIMIT` pixels."""
         frames = []
-        for image in shows(images):
-            picture = pad(mosaic(image, stride=self.net.stride), self.net.stride)[None]
+        for image in shows(mosaic(image, stride=self.net.stride) for image in images):
+            picture = pad(image, self.net.stride)[None]
             stats = self.net.survey([picture.contiguous(memory_format=torch.channels_last)])
             frames.append(survey_from_stats(self.fingerprint, stats))
         return Survey.mean(frames)

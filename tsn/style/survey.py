@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.style.palette import one_thread
+
 PIXEL_LIMIT = 2**22
 """Pixels of one frame that a survey looks at: HD and 2K whole, half of UHD. Normalising takes about 0.5 kB
 a pixel in a width-16 net, so 2 GB at this size; UHD whole would take 4 GB, 8K 16 GB."""
@@ -32,26 +34,27 @@ SIDE, CELLS = 256, (128, 64, 32, 16, 8, 4)
 
 
 def shows(images: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The frames (3, H, W) in which there is something to see; where there is none, `anything`, so that a survey never
-    ends up with no picture at all."""
-    found = False
+    """The frames (3, H, W) in which there is something to see; where there is none, `anything` in their place."""
+    image, found = None, False
     for image in images:
         if image.double().std(correction=0) > EVEN:  # in double, or the number of threads might decide
             found = True
             yield image
-    if not found:
-        yield anything()
+    if image is not None and not found:
+        yield anything().to(image.device)
 
 
 @cache
+@torch.inference_mode(False)
 def anything() -> Tensor:
     """A picture of nothing in particular, (3, 256, 256): as much variation in each octave, most of it light, as in
     photos (Field, "Relations between the statistics of natural images ...", 1987)."""
     draw = torch.Generator().manual_seed(1)
     picture = torch.full((1, 3, SIDE, SIDE), 0.45)
-    for cell in CELLS:
-        light, colours = (torch.rand(1, n, SIDE // cell, SIDE // cell, generator=draw) - 0.5 for n in (1, 3))
-        picture += F.interpolate(0.3 * light + 0.1 * colours, size=(SIDE, SIDE), mode="bicubic")
+    with one_thread():
+        for cell in CELLS:
+            light, colours = (torch.rand(1, n, SIDE // cell, SIDE // cell, generator=draw) - 0.5 for n in (1, 3))
+            picture += F.interpolate(0.3 * light + 0.1 * colours, size=(SIDE, SIDE), mode="bicubic")
     return picture.clamp(0, 1)[0]
 
 
