@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import OpenEXR
 
 from tsn import io
 from tsn.shot import plan as plans
@@ -76,19 +75,17 @@ def test_an_output_that_cant_be_written_is_told_before_rendering(tsn, shot, tmp_
 # --- with the engine ---------------------------------------------------------------------------------
 
 
-def test_what_enters_after_all_that_was_surveyed_is_painted(tsn, shot, tmp_path):
+def test_what_enters_after_all_that_was_surveyed_is_painted(tsn, shot, plate, tmp_path):
     """Eleven black frames, then an element: no frame of the survey shows it."""
     file = shot(frames=range(1001, 1013), style="tarascon", temporal="{window: 0}")
     for number in range(1001, 1012):
-        path = tmp_path / "plate" / f"sh.{number}.exr"
-        black = {name: np.zeros((24, 40), np.float16) for name in "RGB"}
-        OpenEXR.File({"type": OpenEXR.scanlineimage}, black).write(str(path))
+        plate(tmp_path / f"plate/sh.{number}.exr", **{name: np.zeros((24, 40), np.float16) for name in "RGB"})
     result = tsn("render", file)
     assert result.exit_code == 0, result.stderr
     dark, late = (io.read_frame(tmp_path / f"styled/sh_styled.{n}.exr", n).rgb.astype(float) for n in (1001, 1012))
     assert np.isfinite(late).all() and dark.std() < 0.05 and dark.mean() < 0.1
-    plate = io.read_frame(tmp_path / "plate/sh.1012.exr", 1012).rgb.astype(float)
-    assert late.std() > 0.05 and abs(late.mean() - plate.mean()) < 0.5
+    seen = io.read_frame(tmp_path / "plate/sh.1012.exr", 1012).rgb.astype(float)
+    assert late.std() > 0.05 and abs(late.mean() - seen.mean()) < 0.5
 
 
 def test_chunks_make_the_shot_and_qc_shows_it(tsn, shot, tmp_path):
