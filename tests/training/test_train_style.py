@@ -7,8 +7,6 @@ import errno
 import math
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,10 +20,7 @@ from safetensors.torch import load_file
 
 import train_style
 from tsn.style import weights
-from tsn.style.lockable import Lending
-from tsn_training import lesson, losses, objective, perceptual, photos
-from tsn_training.config import StyleConfig
-from tsn_training.motion import Pair
+from tsn_training import lesson, losses
 
 # --- schedules -----------------------------------------------------------------------------------------------------
 
@@ -194,33 +189,6 @@ def test_parts_of_a_batch_train_like_the_whole(training: SimpleNamespace, tmp_pa
     for name, value in weights_in(training.out).items():
         if not name.endswith((".b.shift", "across.shift")):  # see test_parallel.py
             torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
-
-
-def test_what_is_painted_in_another_light_is_held_to_its_colours(
-    training: SimpleNamespace, thin: perceptual.Features, settings_of: Callable[..., StyleConfig]
-) -> None:
-    """... by the statistics of the light that the sample was seen in first."""
-    config = settings_of(light_weight=7.0, temporal=None)
-    target = objective.target(config, thin, photos.find(config.photos, config.held_back)[0])
-    pair = Pair(*(x[None] for x in photos.Samples(photos.find(config.photos, 1)[0], config)[3]))
-    net = lesson.built(config)
-    shown: list[torch.Tensor] = []
-
-    def paint(pictures: torch.Tensor, *by: Lending) -> torch.Tensor:
-        shown.append(pictures)
-        painted: torch.Tensor = net(pictures, *by)
-        return painted
-
-    with torch.no_grad():
-        loss, parts = lesson.loss_of(paint, pair, 4, target=target, teacher=None)
-        without, _ = lesson.loss_of(
-            net, pair, 4, target=replace(target, config=settings_of(temporal=None)), teacher=None
-        )
-        both = torch.cat([pair.now, pair.lit])
-        expected = losses.colour_loss(net(both, Lending(1))[1:], target.wanted_colours(pair.lit))
-    assert torch.equal(shown[0], both)
-    torch.testing.assert_close(parts["light"], expected)
-    torch.testing.assert_close(loss, without + 7 * expected)
 
 
 def test_loader_processes_bring_the_same_samples(training: SimpleNamespace, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.style.families import NETS
-from tsn.style.lockable import SHOWN, Lending, LockableNet
+from tsn.style.lockable import EPS, SHOWN, LockableNet, alone
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
 from tsn_training.motion import Pair
@@ -21,6 +21,22 @@ SPIKES = 10.0
 GROUND_RATE = 50.0
 """Of the last bias, the colour where no channel speaks. Adam moves it by a learning rate a step, and the sum of a 9x9
 kernel by 81 of them: so kernels made darkness out of a grey ground, in red where the painting had some."""
+
+
+class Lending:
+    """The last `count` samples by the statistics of the first, all others by their own.
+
+    So a net learns, in training, what a locked one must bear: frames that are darker than all that its survey saw.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        lent, own = x[-self.count :].float(), alone(x[: -self.count], scale, shift)
+        var, mean = torch.var_mean(x[: self.count].detach().float(), dim=(2, 3), correction=0, keepdim=True)
+        by = (lent - mean) * torch.rsqrt(var + EPS) * scale[:, None, None] + shift[:, None, None]
+        return torch.cat([own, by.to(own)])
 
 
 def built(config: StyleConfig) -> LockableNet:

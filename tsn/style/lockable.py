@@ -54,22 +54,6 @@ class Noting:
         return alone(x, scale, shift)
 
 
-class Lending:
-    """The last `count` samples by the statistics of the first, all others by their own.
-
-    So a net learns, in training, what a locked one must bear: frames that are darker than all that its survey saw.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        lent, own = x[-self.count :].float(), alone(x[: -self.count], scale, shift)
-        var, mean = torch.var_mean(x[: self.count].detach().float(), dim=(2, 3), correction=0, keepdim=True)
-        by = (lent - mean) * torch.rsqrt(var + EPS) * scale[:, None, None] + shift[:, None, None]
-        return torch.cat([own, by.to(own)])
-
-
 class ConvNorm(nn.Module):
     """Reflection-padded convolution, instance norm, optional ReLU.
 
