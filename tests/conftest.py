@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +26,13 @@ def write_tiny_style(path: Path, seed: int = 0, name: str | None = None) -> Path
 def tiny_style() -> Callable[..., Path]:
     """tiny_style(path, seed=0, name=None): a weights file of a net that paints at once."""
     return write_tiny_style
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number of threads until the test ends."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)

@@ -194,14 +194,13 @@ def test_onnx_paints_as_the_engine_does_at_any_size(engine, tmp_path, picture, s
 
 
 @pytest.mark.parametrize("size", [(33, 97), (113, 301)])
-def test_onnx_has_the_same_bits_on_any_number_of_threads(engine, tmp_path, picture, size):
+def test_onnx_has_the_same_bits_on_any_number_of_threads(engine, tmp_path, picture, size, threads):
     path = tmp_path / "tiny.onnx"
     export("onnx", engine[0], path)
-    before, image, found = torch.get_num_threads(), picture(*size), []
-    for threads in (1, 2, 3, 5, 7, 8):
-        torch.set_num_threads(threads)
+    image, found = picture(*size), []
+    for count in (1, 2, 3, 5, 7, 8):
+        threads(count)
         found.append(OnnxPainter(path, sha256="x").paint(image, 1))
-    torch.set_num_threads(before)
     assert all(torch.equal(other, found[0]) for other in found)
 
 

@@ -137,13 +137,12 @@ def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particula
     assert (late - known).abs().mean() < 0.15
 
 
-def test_a_picture_of_nothing_in_particular_is_the_same_on_any_number_of_threads():
-    before, made = torch.get_num_threads(), []
-    for threads in (1, 2, 5, 8):
-        torch.set_num_threads(threads)
+def test_a_picture_of_nothing_in_particular_is_the_same_on_any_number_of_threads(threads):
+    made = []
+    for count in (1, 2, 5, 8):
+        threads(count)
         anything.cache_clear()
         made.append(anything())
-    torch.set_num_threads(before)
     assert all(torch.equal(other, made[0]) for other in made)
     assert list(shows([])) == []
 
