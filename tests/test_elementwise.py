@@ -139,3 +139,10 @@ def test_a_limit_of_openmp_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_DYNAMIC", "false")
     found = {subprocess.check_output([sys.executable, "-c", code.format(threads)]) for threads in (1, 8)}
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("limit", ["", " ", "0", "four", "4,2", "-1"])
+def test_a_limit_that_is_none_is_passed_over(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setenv("OMP_THREAD_LIMIT", limit)
+    code = "import tsn.elementwise; print(tsn.elementwise.MOST)"
+    assert int(subprocess.check_output([sys.executable, "-c", code])) == 2**31

@@ -19,8 +19,9 @@ WHOLE = 64
 GRAINS = 2048, 32768
 """Elements of which torch gives a thread at least so many: its vector functions, and all else."""
 
-MOST = int(os.environ.get("OMP_THREAD_LIMIT") or 2**31)
-"""Threads that OpenMP gives whoever asks for more."""
+_LIMIT = os.environ.get("OMP_THREAD_LIMIT", "")
+MOST = int(_LIMIT) if _LIMIT.strip().isdecimal() and int(_LIMIT) else 2**31
+"""Threads that OpenMP gives whoever asks for more. What is no number it passes over, and so do we."""
 
 
 def steadily(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
