@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tsn.flow import fused
 from tsn.flow.base import View, measure
 from tsn.flow.dis import DisSource
 from tsn.flow.fused import FusedSource, estimate_both
@@ -52,6 +53,25 @@ def test_a_narrow_fast_thing_keeps_its_motion_and_leaves_its_surroundings_alone(
     thing_plain, around_plain = wrong(DisSource())
     assert thing < 0.1 and around < 0.05
     assert thing_plain > 2 * thing and around_plain > 2 * around
+
+
+def test_pictures_do_not_undo_what_the_repair_knows(texture, monkeypatch) -> None:
+    """A shadow runs over a floor that stays."""
+    floor = 0.3 + 0.5 * texture(5, 128, 192)
+    moments = []
+    for left in (60, 60 + SHIFT):
+        moment = floor.clone()
+        moment[:, 40:90, left : left + 50] *= 0.45
+        moments.append(moment)
+    monkeypatch.setattr(fused, "repaired", lambda pictures, flows: [flow * 0 for flow in flows])
+
+    def off() -> float:
+        return max((flow.norm(dim=0) > 2).float().mean().item() for flow in estimate_both(*moments))
+
+    kept = off()
+    assert kept < 0.005
+    monkeypatch.setattr(fused, "FAR", 1000.0)
+    assert off() > 3 * kept
 
 
 def test_there_and_back_meet(moving) -> None:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.flow import repair
-from tsn.flow.repair import MULTIPLE, Repair, repaired
+from tsn.flow.repair import AROUND, CHOICES, MULTIPLE, Repair, repaired
+from tsn.flow.surroundings import surroundings
 from tsn.flow.visibility import sample
 
 H, W = 5 * MULTIPLE, 7 * MULTIPLE
@@ -33,24 +34,58 @@ def pair() -> tuple[Tensor, Tensor]:
     return torch.rand(2, 2, 3, H, W, generator=rng), 3 * torch.randn(2, 2, 2, H, W, generator=rng)
 
 
-def test_untrained_it_leaves_motion_alone(pair) -> None:
-    done, midway = Repair(8)(*pair)
-    assert torch.equal(done, pair[1]) and torch.equal(midway, pair[1])
+@torch.inference_mode()
+def test_untrained_it_leaves_motion_about_alone(pair) -> None:
+    told = Repair(8)(*pair)
+    assert torch.equal(told.choices[0], pair[1])
+    for share in told.shares[1:]:
+        assert share.max() < 0.05
+    most = max(float((choice - pair[1]).abs().max()) for choice in told.choices)
+    assert (told.flows - pair[1]).abs().max() < 0.1 * most
+
+
+@pytest.mark.parametrize("offer", range(len(AROUND)))
+@torch.inference_mode()
+def test_what_the_surroundings_do_can_be_taken_wholly(pair, offer: int) -> None:
+    net = Repair(8)
+    net.coarse.bias[2 * CHOICES + 1 + offer] = 50
+    flows = pair[1].flatten(0, 1)
+    missed = flows + sample(pair[1].flip(1).flatten(0, 1), flows)
+    wanted = surroundings(flows, missed, AROUND[offer]).view_as(pair[1])
+    torch.testing.assert_close(net(*pair).flows, wanted, rtol=0, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_what_is_seen_along_an_offer_counts(pair) -> None:
+    torch.manual_seed(3)
+    net = Repair(8)
+    net.coarse.weight[2 * CHOICES :].normal_(0, 5)
+    before = net(*pair).shares[1]
+    net.look_around.weight.zero_()
+    assert (net(*pair).shares[1] - before).abs().max() > 0.01
+
+
+@torch.inference_mode()
+def test_shares_make_a_whole(net, pair) -> None:
+    told = net(*pair)
+    assert len(told.choices) == len(told.shares) == 3
+    torch.testing.assert_close(sum(told.shares), torch.ones(2, 2, 1, H, W))
+    assert min(float(share.min()) for share in told.shares) >= 0
 
 
 @torch.inference_mode()
 def test_both_directions_are_treated_alike(net, pair) -> None:
     pictures, flows = pair
-    done, _ = net(pictures, flows)
-    turned, _ = net(pictures.flip(1), flows.flip(1))
+    done = net(pictures, flows).flows
+    turned = net(pictures.flip(1), flows.flip(1)).flows
     assert not torch.equal(done, flows)
     torch.testing.assert_close(turned.flip(1), done, rtol=0, atol=1e-4)
 
 
 @torch.inference_mode()
 def test_samples_of_a_batch_know_nothing_of_each_other(net, pair) -> None:
-    whole, _ = net(*pair)
-    alone, _ = net(*(x[1:] for x in pair))
+    whole = net(*pair).flows
+    alone = net(*(x[1:] for x in pair)).flows
     torch.testing.assert_close(alone, whole[1:], rtol=0, atol=1e-4)
 
 

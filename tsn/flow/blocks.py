@@ -15,9 +15,12 @@ from tsn.errors import InputError
 
 Net = TypeVar("Net", bound=nn.Module)
 
+SLOPE = 0.1
+"""Of the leaky ReLUs, below nought."""
+
 
 def conv(inward: int, outward: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inward, outward, size, stride, size // 2), nn.LeakyReLU(0.1))
+    return nn.Sequential(nn.Conv2d(inward, outward, size, stride, size // 2), nn.LeakyReLU(SLOPE))
 
 
 def twice(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ The two pictures mostly know better, if only the right motion is offered to them
    neighbour's motion are candidates; the cheapest by colour and grain stays (`fusion.Field`).
 2. A small net repairs what pictures get wrong: shadows that were followed, motion that bled (`repair`).
 3. Full size: from there, with one level of DIS for the digits behind the point, and the nearest neighbours' motion.
+   What leads farther away is believed only where there and back don't meet: pictures would undo the repair.
 4. Variational refinement (Brox et al., ECCV 2004) for smooth sub-pixel motion, in OpenCV's implementation.
 5. Both directions once more offered to each other, and moved half way towards each other where they nearly meet:
    what does not meet is taken for hidden by the temporal passes, and boils.
@@ -37,6 +38,9 @@ JUMPS_HALF = ((1, 4, 16, 2, 8), (1, 32, 1))
 """Pixels over which motion is offered to neighbours, with the other direction asked after each row."""
 JUMPS_FULL = (2, 1)
 
+FAR = 4.0
+"""Pixels: farther than this the last level of DIS doesn't lead where there and back meet to as much."""
+
 SMOOTHNESS = 20.0
 ROUNDS = 5
 """Of the variational refinement."""
@@ -55,7 +59,7 @@ class FusedSource:
     def __init__(self, *, scale: float = 1.0) -> None:
         self.scale = scale
         libraries = f"opencv {cv2.__version__} torch {torch.__version__}"
-        self.fingerprint = f"dis-fused-3 repair {fingerprint()} {libraries} scale {scale:g}"
+        self.fingerprint = f"dis-fused-4 repair {fingerprint()} {libraries} scale {scale:g}"
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
         """Flow a->b and b->a, each (2, H, W), pixels, on the image's device (the work is done on the CPU)."""
@@ -120,8 +124,11 @@ def _sharpened(
     height, width = lumas[0].shape
     ways, seen = (lumas, lumas[::-1]), [fusion.features(picture) for picture in pictures]
     fields = _fields(seen, [fusion.resized(flow, height, width) for flow in half])
-    for field, (here, there) in zip(fields, ways, strict=True):
-        field.offer(_dis_level(here, there, field.flow))
+    lost = [_squared(_missed(a.flow, b.flow)) > FAR**2 for a, b in (fields, fields[::-1])]
+    for field, anything, (here, there) in zip(fields, lost, ways, strict=True):
+        offer = _dis_level(here, there, field.flow)
+        near = _squared(offer - field.flow) <= FAR**2
+        field.offer(np.where(near | anything, offer, field.flow))
         field.spread(JUMPS_FULL)
     fusion.agree(*fields)
     smooth = [
@@ -171,9 +178,17 @@ def _refined(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> np.nda
     return np.asarray(method.calc(first, second, start.copy()))
 
 
+def _squared(flow: np.ndarray) -> np.ndarray:
+    """Squared lengths, (H, W, 1)."""
+    return np.asarray(np.square(flow[..., :1]) + np.square(flow[..., 1:]))
+
+
+def _missed(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
+    """Where going there and back ends, against where it began, (H, W, 2)."""
+    return np.asarray(flow + fusion.sampled(reverse, fusion.grid(*flow.shape[:2]) + flow))
+
+
 def _met(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
     """The flow moved half way to what the reverse flow says, where the two nearly agree."""
-    at = fusion.grid(*flow.shape[:2]) + flow
-    apart = flow + fusion.sampled(reverse, at)
-    squared = np.square(apart[..., :1]) + np.square(apart[..., 1:])
-    return flow - apart * (np.clip(2 - squared / NEAR, 0, 1) / 2)
+    apart = _missed(flow, reverse)
+    return flow - apart * (np.clip(2 - _squared(apart) / NEAR, 0, 1) / 2)

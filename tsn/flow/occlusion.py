@@ -27,15 +27,18 @@ from tsn.flow.visibility import inside, sample
 WEIGHTS = Path(__file__).with_name("occlusion.safetensors")
 """Other weights make other frames: `temporal.METHOD` changes with them, so that finished frames are known as stale."""
 WIDTH = 32
-MULTIPLE = 8
+MULTIPLE = 16
 """Sides must be a multiple of this."""
 MEETING, STEP, ARRIVALS = 4.0, 4.0, 2
 """Pixels by which there and back miss each other, pixels of a step in the motion, and pixels that arrive at one place:
 more says nothing more."""
-REACH = 48
-"""Pixels, a multiple of `MULTIPLE`: farther than one answer sees to any side (43)."""
+REACH = 80
+"""Pixels, a multiple of `MULTIPLE`: what lies farther from a block of that has no part in what is said of it (78)."""
+SMALL = 81920
+"""Pixels. Up to 20,480 elements torch convolves a batch of one by a library whose sums depend on the number of threads;
+at a sixteenth of the size, with 64 channels, these are so many."""
 CUES = 14
-SURE = 1.2
+SURE = 1.3
 """Logits by which a place must look more seen than hidden to count half. Less is stiller, and leaves more foreign paint
 in what has just come into sight; docs/flow.md has the figures."""
 
@@ -46,7 +49,7 @@ class Occlusion(nn.Module):
     A U-Net at half the size, over 2x2 pixels at once: what it says is as sharp as the frame.
 
     Args:
-        width: channels at half the size; the smaller sizes have half as many more, and twice as many.
+        width: channels at half the size; a quarter has half as many more, the smaller sizes twice as many.
     """
 
     def __init__(self, width: int) -> None:
@@ -56,6 +59,7 @@ class Occlusion(nn.Module):
         self.enter = nn.Sequential(conv(4 * CUES, width), conv(width, width))
         self.down = nn.Sequential(conv(width, half_more, stride=2), conv(half_more, half_more))
         self.deep = nn.Sequential(conv(half_more, 2 * width, stride=2), conv(2 * width, 2 * width))
+        self.deeper = nn.Sequential(conv(2 * width, 2 * width, stride=2), nn.Conv2d(2 * width, 2 * width, 3, padding=1))
         self.up = conv(2 * width + half_more, half_more)
         self.rise = conv(half_more, width, 1)
         self.tell = nn.Sequential(conv(2 * width, width), nn.Conv2d(width, 4, 3, padding=1))
@@ -77,7 +81,9 @@ class Occlusion(nn.Module):
         """Logits (N, 1, H, W) from `cues` (N, CUES, H, W)."""
         x = self.enter(F.pixel_unshuffle(known, 2).contiguous(memory_format=torch.channels_last))
         y = self.down(x)
-        y = self.up(torch.cat([y, twice(self.deep(y))], 1))
+        z = self.deep(y)
+        z = z + twice(self.deeper(z))
+        y = self.up(torch.cat([y, twice(z)], 1))
         return F.pixel_shuffle(self.tell(torch.cat([x, twice(self.rise(y))], 1)), 2)
 
 
@@ -133,8 +139,10 @@ def seen(pictures: Sequence[Tensor], flows: Sequence[Tensor], asked: Sequence[Te
         asked: of each frame, bool (1, H, W); elsewhere the answer may be anything in range.
     """
     height, width = pictures[0].shape[1:]
-    padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-    known = cues(*(F.pad(torch.stack(list(pair)), padding, mode="replicate")[None] for pair in (pictures, flows)))
+    two = (0, int(width < 2), 0, int(height < 2))  # a side of one pixel has no scale to look places up on
+    known = cues(*(F.pad(torch.stack(list(pair)), two, mode="replicate")[None] for pair in (pictures, flows)))
+    # Padded afterwards: cues of a padded frame would tell of things that come from beyond its border.
+    known = F.pad(known, (0, -known.shape[3] % MULTIPLE, 0, -known.shape[2] % MULTIPLE), mode="replicate")
     telling = net(known.device)
     answers = []
     # One after the other: at 4K a direction takes a gigabyte.
@@ -142,7 +150,8 @@ def seen(pictures: Sequence[Tensor], flows: Sequence[Tensor], asked: Sequence[Te
         logits = cue.new_zeros(1, *cue.shape[1:])
         if places.any():
             rows, columns = (_around(places[0].any(side), cue.shape[2 - side]) for side in (1, 0))
-            logits[:, rows, columns] = telling.told(cue[None, :, rows, columns])[0]
+            box = cue[None, :, rows, columns]
+            logits[:, rows, columns] = telling.told(box.expand(2 if box[0, 0].numel() <= SMALL else 1, -1, -1, -1))[0]
         answers.append(steadily(torch.sigmoid, logits[:, :height, :width] - SURE) * inside(flow))
     first, second = answers
     return first, second
