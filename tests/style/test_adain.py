@@ -153,11 +153,11 @@ def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture) -> N
     assert (narrow.locked(survey).paint(image, 1) - whole).abs().max() > 1e-4
 
 
-def test_one_thread_and_two_give_the_same_bits(make, picture) -> None:
+def test_one_thread_and_two_give_the_same_bits(make, picture, threads) -> None:
     images = [picture(180, 320, seed) for seed in (1, 2)]
 
-    def paint(threads: int) -> tuple[str, Tensor]:
-        torch.set_num_threads(threads)
+    def paint(count: int) -> tuple[str, Tensor]:
+        threads(count)
         painter = make(1, 2, keep_colours=True)
         survey = painter.survey(images)
         return survey.fingerprint, painter.locked(survey).paint(images[0], 1)

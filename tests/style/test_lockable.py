@@ -138,13 +138,15 @@ def test_tiles_equal_the_whole(family: str, tile: int, picture: Picture) -> None
 
 @families
 @pytest.mark.parametrize("width", [4, 8])
-def test_one_thread_and_two_paint_the_same_bits(family: str, width: int, picture: Picture) -> None:
+def test_one_thread_and_two_paint_the_same_bits(
+    family: str, width: int, picture: Picture, threads: Callable[[int], None]
+) -> None:
     image = picture(180, 240, 0)
     net = locked_to(small(family, width=width, blocks=2), image)
     x = image[None].contiguous(memory_format=torch.channels_last)
     painted = []
-    for threads in (1, 2, 1):
-        torch.set_num_threads(threads)
+    for count in (1, 2, 1):
+        threads(count)
         with torch.inference_mode():
             painted.append(net(x))
 

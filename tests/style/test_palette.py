@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -69,11 +71,10 @@ def test_colours_come_evenly_from_all_pictures_of_any_size() -> None:
     assert (found == 0.5).all(1).any()
 
 
-def test_one_thread_and_two_give_the_same_bits() -> None:
+def test_one_thread_and_two_give_the_same_bits(threads: Callable[[int], None]) -> None:
     ours, theirs = torch.rand(400, 3, generator=rng()), torch.rand(300, 3, generator=rng()) ** 2
     found = []
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
+    for count in (1, 2):
+        threads(count)
         found.append(palette(ours, theirs))
-    torch.set_num_threads(1)
     assert torch.equal(*found)

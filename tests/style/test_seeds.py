@@ -69,14 +69,10 @@ def test_a_part_is_as_in_the_whole_to_the_bit(picture: Picture) -> None:
     assert torch.equal(part[..., border // 2 : -border // 2, border // 2 : -border // 2], whole[..., 20:30, 20:50])
 
 
-def test_the_same_bits_on_any_number_of_threads(picture: Picture) -> None:
+def test_the_same_bits_on_any_number_of_threads(picture: Picture, threads: Callable[[int], None]) -> None:
     plate = picture(302, 114, 0)[None]
-    before = torch.get_num_threads()
     found = []
-    try:
-        for threads in (1, 2, 3, 4):
-            torch.set_num_threads(threads)
-            found.append(seeds(plate))
-    finally:
-        torch.set_num_threads(before)
+    for count in (1, 2, 3, 4):
+        threads(count)
+        found.append(seeds(plate))
     assert all(torch.equal(one, found[0]) for one in found)

@@ -72,16 +72,12 @@ def test_a_part_is_as_in_the_whole_to_the_bit(plate: Tensor) -> None:
     assert torch.equal(part[..., REACH:-REACH, REACH:-REACH], whole)
 
 
-def test_the_same_bits_on_any_number_of_threads() -> None:
+def test_the_same_bits_on_any_number_of_threads(threads: Callable[[int], None]) -> None:
     plate = torch.rand(1, 3, 203, 331, generator=torch.Generator().manual_seed(1))
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        alone = simplified(plate)
-        torch.set_num_threads(2)
-        assert torch.equal(simplified(plate), alone)
-    finally:
-        torch.set_num_threads(before)
+    threads(1)
+    alone = simplified(plate)
+    threads(2)
+    assert torch.equal(simplified(plate), alone)
 
 
 def test_white_beside_black_is_no_division_by_nothing() -> None:

@@ -34,9 +34,9 @@ MEETING, STEP, ARRIVALS = 4.0, 4.0, 2
 more says nothing more."""
 REACH = 80
 """Pixels, a multiple of `MULTIPLE`: what lies farther from a block of that has no part in what is said of it (78)."""
-SMALL = 81920
+SMALL = 20_480 // (2 * WIDTH) * MULTIPLE**2
 """Pixels. Up to 20,480 elements torch convolves a batch of one by a library whose sums depend on the number of threads;
-at a sixteenth of the size, with 64 channels, these are so many."""
+at the smallest size, where channels are twice as many as at half the size, these are so many."""
 CUES = 14
 SURE = 1.3
 """Logits by which a place must look more seen than hidden to count half. Less is stiller, and leaves more foreign paint

@@ -3,7 +3,7 @@
 A shadow that runs over a floor looks like a thing that moves, and no comparison of pictures says otherwise; but it lies
 within a floor that stays. The motion of most of what surrounds a place, of what has been found there and back alike, is
 such a place's own more often than anything else that could be offered: of what was off by over a pixel on a shot with
-such a shadow it was right to half a pixel in 96%, on one with a fence in 20 to 33% (docs/flow.md).
+such a shadow it was right to half a pixel in 96%, on one with a fence in 20 to 35% (docs/flow.md).
 """
 
 from __future__ import annotations
