@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, lru_cache
 from typing import Any
 
 import PyOpenColorIO as ocio
@@ -37,23 +38,28 @@ _DPX_TRANSFERS = {"printing density": CINEON, "logarithmic": CINEON, "linear": W
 _OIIO_NAMES = {"linear": WORKING, "srgb": "srgb_tx", "rec709": "camera_rec709", "kodaklog": CINEON}
 
 
-@lru_cache(maxsize=4)
-def _load_configs(environment: str | None) -> tuple[Any, ...]:
-    builtin = ocio.Config.CreateFromBuiltinConfig(BUILTIN_CONFIG)
-    if not environment:
-        return (builtin,)
+@cache
+def _builtin() -> Any:
+    return ocio.Config.CreateFromBuiltinConfig(BUILTIN_CONFIG)
+
+
+@lru_cache(maxsize=2)
+def _shows(file: str, environment: frozenset[tuple[str, str]]) -> Any:
+    """The config that $OCIO names. It takes its context variables ($SHOT) from the environment when it is read."""
     try:
-        return (ocio.Config.CreateFromFile(environment), builtin)
+        return ocio.Config.CreateFromFile(file)
     except (ocio.Exception, ocio.ExceptionMissingFile) as error:
         raise InputError(
-            f"{environment}: the OCIO environment variable names a config that can't be read: {error}",
+            f"{file}: the OCIO environment variable names a config that can't be read: {error}",
             hint="Correct the variable, or unset OCIO to use the built-in ACES studio config.",
         ) from error
 
 
 def configs() -> tuple[Any, ...]:
     """The show's config ($OCIO) where there is one, then the pinned one, so that standard names work in every show."""
-    return _load_configs(os.environ.get("OCIO"))
+    if not (file := os.environ.get("OCIO")):
+        return (_builtin(),)
+    return (_shows(file, frozenset(os.environ.items())), _builtin())
 
 
 def find(name: str) -> tuple[Any, str]:
@@ -131,10 +137,64 @@ def _gamut(chromaticities: Any) -> str:
     )
 
 
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """OCIO's own exceptions about a space, as ours. Raises InputError for a missing file, else UsageError."""
+    try:
+        yield
+    except ocio.ExceptionMissingFile as error:
+        raise InputError(
+            f"Colour space {name!r} of {os.environ.get('OCIO')} needs a file that is not there: {error}",
+            hint="Copy the file, or set the context variables that its path is made of, such as $SHOT.",
+        ) from error
+    except ocio.Exception as error:
+        raise UsageError(
+            f"Colour space {name!r} can't be converted to linear Rec.709 and back: {error}",
+            hint="The config must hold both directions of the space and the role aces_interchange.",
+        ) from error
+
+
+def processors(config: Any, name: str, working: str = WORKING) -> tuple[Any, Any]:
+    """OCIO's processors from a space of one of our configs to one of the built-in config, and back.
+
+    Raises:
+        InputError: a file that the space reads is not there.
+        UsageError: one of the directions is missing.
+    """
+    builtin = configs()[-1]
+    with explained(name):
+        if config is builtin:
+            return config.getProcessor(name, working), config.getProcessor(working, name)
+        between = ocio.Config.GetProcessorFromConfigs
+        return between(config, name, builtin, working), between(builtin, working, config, name)
+
+
 def fingerprint(name: str) -> str:
-    """A space by its full name and, where it is out of $OCIO, by what that config says: another one may mean other
-    colours by the same name. Tables in files of their own aren't looked into."""
-    config, _ = find(name)
-    if config is None or config is configs()[-1]:
-        return name
-    return f"{name} {hashlib.sha256(config.serialize().encode()).hexdigest()[:16]}"
+    """What a space means here: its full name, the version of OpenColorIO and, where it is out of $OCIO, what both ways
+    between it and the working space come to.
+
+    That is the text of their operations: with the values of all tables, after context variables are filled in, and
+    without paths. So another config, another `$SHOT` or another table under the same name is another fingerprint, and
+    a config that moved, or changed elsewhere, is not.
+
+    Raises:
+        InputError, UsageError: as `processors`.
+    """
+    config, full = find(name)
+    if config is None:
+        return full
+    told = f"{full}, OpenColorIO {ocio.__version__}"
+    if config is configs()[-1]:
+        return told
+    return f"{told} {_content(os.environ['OCIO'], frozenset(os.environ.items()), full)}"
+
+
+@lru_cache(maxsize=8)
+def _content(file: str, environment: frozenset[tuple[str, str]], name: str) -> str:
+    config = _shows(file, environment)
+    with explained(name):
+        texts = [way.createGroupTransform().write(_CTF, config) for way in processors(config, name)]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:32]
+
+
+_CTF = "Color Transform Format"

@@ -53,3 +53,29 @@ def planned(shot: Shot, frames: str | None = None, chunk_size: int | None = None
         count = len(plate.frames if wanted is None else wanted)
         chunk_size = balanced(count, workers=workers, window=shot.temporal.window)
     return plan(shot, plate, wanted=wanted, chunk_size=chunk_size)
+
+
+def portable(plan: Plan, before: Plan | None = None) -> Plan:
+    """The plan with all that another host must agree with: weights, colours, and what the plate's files hold.
+
+    Args:
+        before: an older plan of the shot: frames of the same name, size and date need not be read again.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    from dataclasses import replace
+
+    from tsn.shot.content import contents, keys
+    from tsn.shot.environment import colour_of
+    from tsn.shot.plan import survey_frames
+    from tsn.shot.weights import weights_of
+
+    shot, stamps = plan.shot, plan.plate.stamps
+    known = {} if before is None else keys(before.shot.plate, before.plate.stamps, before.contents)
+    return replace(
+        plan,
+        weights=weights_of(shot),
+        colour=colour_of(shot, survey_frames(plan.plate.present)[0]),
+        contents=contents(shot.plate, stamps, known),
+    )

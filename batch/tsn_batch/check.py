@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import Sequence
-from tsn.shot.inspect import stamp
+from tsn.shot.content import changed as changed_frames
 from tsn.shot.output import require_writable
 from tsn.shot.plan import Plan, survey_frames
 from tsn.style.marks import marks
@@ -82,11 +81,13 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
 
 
 def require_plan(plan: Plan) -> None:
-    """Raise InputError where this host has another tsn or other weights than the plan was made with."""
+    """Raise InputError where this host has another tsn, or other libraries, colours or weights, than the plan says."""
+    from tsn.shot.environment import require_environment
     from tsn.shot.weights import require_weights
 
     if plan.tsn != tsn.__version__:
         raise InputError(f"The plan was made by tsn {plan.tsn}, and this is {tsn.__version__}.", hint=AGAIN)
+    require_environment(plan, survey_frames(plan.plate.present)[0])
     require_weights(plan)
 
 
@@ -117,19 +118,11 @@ def require_survey(plan: Plan) -> None:
 
 def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
     """Only the frames that it depends on: one that a renderer has taken back must not stop the rest."""
-    plates = Sequence.parse(plan.shot.plate, base=Path())
-    changed = []
-    for number in sorted(needed):
-        try:
-            found: str | None = stamp(plates.path(number))
-        except OSError:
-            found = None
-        if found != plan.plate.stamps.get(number):
-            changed.append(number)
+    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.contents, needed)
     if changed:
         raise InputError(
             f"{plan.shot.plate}: {what} depends on frames that changed after the plan was made:"
-            f" {ranges.compact(changed)} (another size, date or presence)",
+            f" {ranges.compact(changed)} (another size, content or presence)",
             hint=AGAIN,
         )
 

@@ -11,7 +11,7 @@ import click
 
 from tsn import __version__
 from tsn_batch import farm_cli
-from tsn_batch.asking import DEVICE, FORCE, FRAMES, MISSING, SETS, SHOT, json_option, load, planned
+from tsn_batch.asking import DEVICE, FORCE, FRAMES, MISSING, SETS, SHOT, json_option, load, planned, portable
 from tsn_batch.group import Tsn
 from tsn_batch.guard import Settings
 
@@ -116,14 +116,10 @@ def plan(
     shot: Path, output: Path, chunk_size: int | None, frames: str | None, sets: tuple[str, ...], missing: str | None
 ) -> None:
     """Cut a shot into chunks for a farm, as JSON."""
-    from dataclasses import replace
-
     from tsn.shot import plan as plans
-    from tsn.shot.weights import weights_of
     from tsn_batch.progress import count, without_plate
 
-    made = planned(load(shot, sets, missing), frames, chunk_size)
-    made = replace(made, weights=weights_of(made.shot))
+    made = portable(planned(load(shot, sets, missing), frames, chunk_size))
     if str(output) == "-":
         click.echo(json.dumps(plans.to_dict(made), indent=1))
         return

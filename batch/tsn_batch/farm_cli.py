@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from tsn.errors import UsageError
-from tsn_batch.asking import DEVICE, MISSING, SETS, json_option, load, planned
+from tsn_batch.asking import DEVICE, MISSING, SETS, json_option, load, planned, portable
 from tsn_batch.group import Command
 
 JOBS = click.argument("jobs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -44,12 +45,10 @@ def submit(
 
     Each shot gets a job folder that every host must see, as it must see plate and output, under the same path.
     """
-    from dataclasses import replace
-
     from tsn.shot.output import make_folder
     from tsn.shot.plan import Plan
-    from tsn.shot.weights import weights_of
     from tsn_batch import submit as submitting
+    from tsn_batch.job import Job
     from tsn_batch.options import Options
 
     if wait and farm != "slurm":
@@ -58,8 +57,8 @@ def submit(
         raise UsageError(f"--device {device}: a task runs on one device.", hint="auto, cpu or cuda.")
 
     def plan(shot: Path) -> Plan:
-        made = planned(load(shot, sets, missing), None, chunk_size)
-        made = replace(made, weights=weights_of(made.shot))
+        before = Job(submitting.folder_of(shot, out)).plan_if_any()
+        made = portable(planned(load(shot, sets, missing), None, chunk_size), before)
         make_folder(Path(made.shot.output).parent)  # told here, not by a hundred hosts
         return made
 
@@ -123,13 +122,16 @@ def survey(plan: Path, device: str) -> None:
 @DEVICE
 @click.option("--threads", type=click.IntRange(min=1), help="For this task.  [all cores]")
 @OPENJD
-def task(job: Path, step: str, device: str, threads: int | None, openjd: bool) -> None:
+@click.option("--path-map", metavar="FILE", help="Rules of Open Job Description, besides those of $TSN_PATHMAP.")
+def task(job: Path, step: str, device: str, threads: int | None, openjd: bool, path_map: str | None) -> None:
     """Do one step of a job, with a log, a few tries and a record: `survey`, `finish` or a chunk's number."""
     from tsn_batch import task as tasks
     from tsn_batch.job import FINISH, SURVEY, Job
 
     if step not in (SURVEY, FINISH) and not step.isdecimal():
         raise UsageError(f"There is no step {step!r}.", hint="survey, finish, or a chunk's number.")
+    if path_map is not None:
+        os.environ["TSN_PATHMAP"] = ";".join(filter(None, [os.environ.get("TSN_PATHMAP"), path_map]))
     folder = Job(job.absolute())
     folder.plan()
     tasks.run(folder, step, device=device, threads=threads, openjd=openjd)

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tsn.errors import InputError, OutputError, TsnError
+from tsn.instructions import instructions
 from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import atomic, cannot_write
 from tsn.shot import plan as plans
-from tsn.shot.plan import Plan
+from tsn.shot.plan import Plan, type_of
 from tsn_batch.progress import Tally, table, without_plate
 
 SURVEY, FINISH = "survey", "finish"
@@ -60,6 +61,13 @@ class Job:
     def plan(self) -> Plan:
         """Raises InputError where there is none."""
         return plans.load(self.plan_file)
+
+    def plan_if_any(self) -> Plan | None:
+        """None where there is none, or one that this tsn can't read."""
+        try:
+            return self.plan()
+        except InputError:
+            return None
 
     def log(self, step: str) -> Path:
         return self.folder / "logs" / f"{named(step)}.log"
@@ -136,10 +144,7 @@ def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error, "--out") from error
-    try:
-        before: Plan | None = job.plan()
-    except InputError:
-        before = None
+    before = job.plan_if_any()
     if before is not None and replace(before, pins=None) == plan:
         plan = before
     plans.save(plan, job.plan_file, "--out")
@@ -191,7 +196,7 @@ def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
     """Fingerprints of hosts whose device is of another kind than the survey's."""
     pins = plan.pins
     assert pins is not None
-    kinds = [kind for kind in ("cpu", "cuda", "mps") if kind != pins.device]
+    kinds = [kind for kind in (f"cpu {instructions()}", "cuda", "mps") if type_of(kind) != type_of(pins.device)]
     return [(*pins.fingerprint[:3], f"{kind} as surveyed on {pins.device}") for kind in kinds]
 
 

@@ -1,9 +1,9 @@
 """Open Job Description, the format of AWS Deadline Cloud: a job bundle.
 
 A bundle is a folder with template.yaml, parameter_values.yaml and asset_references.yaml. The job folder is the
-bundle, so plan, logs and records lie beside them. Hosts must see it, the plate and the output under the same paths,
-as they do on a shared file system; Deadline Cloud's job attachments give files new dates, and the plan, which pins
-dates, would be refused.
+bundle, so plan, logs and records lie beside them. Hosts see it, the plate and the output on a shared file system, or
+get copies as Deadline Cloud's job attachments make them: with other dates, so the plan pins contents too, and below
+other folders, which the session's path-mapping rules tell.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def template(plan: Plan, chunks: str, options: Options) -> dict[str, Any]:
 def _step(name: str, step: str, options: Options, after: str | None = None) -> dict[str, Any]:
     program, *first = options.command
     arguments = [*first, "task", "{{Param.JobFolder}}", step, "--device", "{{Param.Device}}"]
-    arguments += ["--threads", str(options.threads), "--openjd"]
+    arguments += ["--threads", str(options.threads), "--openjd", "--path-map", "{{Session.PathMappingRulesFile}}"]
     made: dict[str, Any] = {"name": name}
     if after is not None:
         made["dependencies"] = [{"dependsOn": after}]

@@ -17,7 +17,7 @@ LEAST_WIDTH = 32
 """Of a painting: at a quarter of the size, VGG's deepest layer for style sees a pixel of it."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """NumPy's generators take no negative one, torch's none beyond this."""
-Layer = Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1"]
+Layer = Literal["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2", "4_3", "5_1"]
 
 
 class Stage(BaseModel):
@@ -71,6 +71,7 @@ class PaintingConfig(BaseModel):
         style_layers: weights of the layers at each scale. The picture is compared with the painting as it is (1) and at
             a fraction of the size (2: half): what a layer sees is then twice as large, and so are the strokes that it
             asks for.
+        content_layer: the layer in which the picture is compared with the plate.
         content_scale: the picture is compared with the plate at this fraction of the size: at 2, what is smaller than
             strokes is free, and the full size need be looked at no deeper than its style layers.
         light_weight: of the error in colour of the same place in another light, painted by the statistics of this one,
@@ -97,6 +98,7 @@ class PaintingConfig(BaseModel):
     copy_steps: int = Field(ge=0)
     style_weight: tuple[Positive, Positive]
     style_layers: dict[Scale, Annotated[dict[Layer, Positive], Field(min_length=1)]] = Field(min_length=1)
+    content_layer: Layer = "3_2"
     content_scale: Scale = 1
     colour_weight: float = Field(ge=0)
     smooth_weight: float = Field(ge=0)

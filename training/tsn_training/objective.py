@@ -106,7 +106,7 @@ def _moments(maps: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, los
 
 def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
     """The losses between a painted picture and its plate, both (N, 3, H, W) in [0, 1], each a mean over samples."""
-    config, content = target.config, perceptual.CONTENT_LAYER
+    config, content = target.config, target.config.content_layer
     maps = {}
     for scale in {*config.style_layers, config.content_scale}:
         layers = {*config.style_layers.get(scale, ())} | ({content} if scale == config.content_scale else set())

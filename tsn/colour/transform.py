@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from tsn.elementwise import steadily
-from tsn.errors import UsageError
-from tsn.spaces import WORKING, configs, find
+from tsn.spaces import WORKING, explained, find, processors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +62,10 @@ def _linear_to_cineon(linear: Tensor) -> Tensor:
     return (exposure.clamp(min=10 ** (-685 * 0.002 / 0.6)).log10() * (0.6 / 0.002) + 685) / 1023
 
 
-def _processors(config: Any, name: str, working: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    builtin = configs()[-1]
-    try:
-        if config is builtin:
-            return _cpu(config.getProcessor(name, working)), _cpu(config.getProcessor(working, name))
-        between = ocio.Config.GetProcessorFromConfigs
-        return _cpu(between(config, name, builtin, working)), _cpu(between(builtin, working, config, name))
-    except ocio.Exception as error:
-        raise UsageError(
-            f"Colour space {name!r} can't be converted to linear Rec.709 and back: {error}",
-            hint="The config must hold both directions of the space and the role aces_interchange.",
-        ) from error
+def _ways(config: Any, name: str, working: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    forward, inverse = processors(config, name, working)
+    with explained(name):
+        return _cpu(forward), _cpu(inverse)
 
 
 def transform_of(space: str) -> Transform:
@@ -87,7 +78,7 @@ def transform_of(space: str) -> Transform:
             linear=False,
             display=False,
         )
-    forward, inverse = _processors(config, name, WORKING)
+    forward, inverse = _ways(config, name, WORKING)
     probe = torch.cat([torch.eye(3), 0.25 * torch.eye(3), torch.full((1, 3), -2.0), torch.zeros(1, 3)]).T[:, None]
     found = forward(probe)[:, 0].double()
     matrix = found[:, :3]
@@ -101,5 +92,5 @@ def transform_of(space: str) -> Transform:
         # Rec.709 primaries under some video gamma: its codes are what a picture from the web holds.
         same = _matrix(np.eye(3))
         return Transform(forward=same, inverse=same, linear=True, display=True)
-    forward, inverse = _processors(config, name, "srgb_tx")
+    forward, inverse = _ways(config, name, "srgb_tx")
     return Transform(forward=forward, inverse=inverse, linear=False, display=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tsn.errors import InputError, OutputError
 from tsn.flow.base import FlowSource, View
+from tsn.instructions import instructions
 from tsn.io import tensors
 
 log = logging.getLogger(__name__)
@@ -56,9 +57,17 @@ def cache_key(source: FlowSource, a: View, b: View) -> str:
     """Hash of all that the flow of a pair depends on.
 
     The step in frame number is part of it: a renderer's vectors are used between neighbours only, and a held
-    frame has the content of another.
+    frame has the content of another. So is the instruction set, since hosts of several kinds may share the folder.
     """
-    parts = [source.fingerprint, a.key, b.key, list(a.image.shape), list(b.image.shape), b.number - a.number]
+    parts = [
+        instructions(),
+        source.fingerprint,
+        a.key,
+        b.key,
+        list(a.image.shape),
+        list(b.image.shape),
+        b.number - a.number,
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 

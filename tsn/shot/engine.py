@@ -16,10 +16,11 @@ from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
+from tsn.instructions import instructions
 from tsn.io.frame import Box, Frame
 from tsn.shot.model import Shot
 from tsn.shot.output import cache_folder
-from tsn.shot.plan import Pins, Plan, survey_frames
+from tsn.shot.plan import Pins, Plan, survey_frames, type_of
 from tsn.style.base import Painter, Survey, Unlocked, digest
 from tsn.style.choose import painter as choose_painter
 
@@ -195,17 +196,24 @@ def make_engine(
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
     """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
-    return device.type if pins is None or pins.device == device.type else f"{device.type} as surveyed on {pins.device}"
+    kind = f"cpu {instructions()}" if device.type == "cpu" else device.type
+    return kind if pins is None or type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
 
 
 def _require_pinned(engine: Engine, pins: Pins) -> None:
     """Raise InputError where this worker would paint otherwise than the plan says."""
-    if engine.device.type != pins.device:  # nor need RAFT then be in the same precision
+    if engine.device.type != type_of(pins.device):  # nor need RAFT then be in the same precision
         pairs = [("painter", pins.painter, engine.fingerprint[0]), ("colour", pins.colour, engine.fingerprint[2])]
     else:
         names = ("painter", "flow", "colour", "device")
         pairs = list(zip(names, pins.fingerprint, engine.fingerprint, strict=True))
     for name, planned, here in pairs:
+        if planned != here and name == "device":
+            raise InputError(
+                f"This host computes on {here}, the plan's survey was taken on {planned}: chunks would differ in their"
+                " last bits.",
+                hint="Send the job to hosts of one kind (Slurm: --constraint), or submit the shot again.",
+            )
         if planned != here:
             raise InputError(
                 f"This host's {name} is not the plan's: expected {planned[:40]}, found {here[:40]}",
@@ -233,7 +241,10 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
     assert isinstance(painter, Unlocked)
     numbers = survey_frames(plan.plate.present)
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
-    key = digest(plan.tsn, plan.shot.digest, plan.shot.plate, *engine.fingerprint, str(engine.canvas), *stamps)
+    libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
+    key = digest(
+        plan.tsn, *libraries, plan.stated.digest, plan.stated.plate, *engine.fingerprint, str(engine.canvas), *stamps
+    )
     path = cache_folder() / "survey" / f"{key}.safetensors"
     if path.exists():
         try:

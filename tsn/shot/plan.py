@@ -21,11 +21,13 @@ from tsn import frames as ranges
 from tsn.errors import InputError
 from tsn.frames import Chunk
 from tsn.io.frame import Box
+from tsn.shot import pathmap
+from tsn.shot.environment import libraries_of
 from tsn.shot.inspect import Plate, require_in_shot
 from tsn.shot.model import Shot, from_json, to_json
 from tsn.temporal import METHOD
 
-FORMAT = 3
+FORMAT = 4
 SURVEY_FRAMES = 5
 
 
@@ -34,7 +36,7 @@ class Pins:
     """What `tsn.shot.pin` found by looking at the whole shot, so that no worker decides it again.
 
     Attributes:
-        device: kind of the device it was found on.
+        device: kind of the device it was found on; of a CPU also its instruction set.
         painter, flow, colour: fingerprints and colour space; a worker that comes to others is refused.
         cuts: first frames of new takes; None where nobody looked for any.
         survey: the painter's survey as base64 of safetensors; None where it takes none.
@@ -53,6 +55,11 @@ class Pins:
         return (self.painter, self.flow, self.colour, self.device)
 
 
+def type_of(kind: str) -> str:
+    """The type of a device, `cpu` or `cuda`, out of its kind as pins have it."""
+    return kind.split(maxsplit=1)[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is to be rendered, and from what.
@@ -63,7 +70,12 @@ class Plan:
         chunks: what one worker renders at a time, with the handles it reads.
         tsn: version of tsn that made the plan.
         weights: sha256 of every weight file (`tsn.shot.weights`); empty in a plan that stays in its process.
+        libraries: versions of the libraries that pixels are computed with (`tsn.shot.environment`).
+        colour: what the plate's colour space means to whoever made the plan (`tsn.spaces.fingerprint`); None in a plan
+            that stays in its process.
+        contents: plate frame -> SHA-256 of its file; empty in a plan that stays in its process.
         pins: see there; None where each worker looks for itself.
+        submitted: the shot under the paths of whoever made the plan, where they are others here (`tsn.shot.pathmap`).
     """
 
     shot: Shot
@@ -71,7 +83,16 @@ class Plan:
     chunks: tuple[Chunk, ...]
     tsn: str
     weights: Mapping[str, str] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    colour: str | None = None
+    contents: Mapping[int, str] = field(default_factory=dict)
     pins: Pins | None = None
+    submitted: Shot | None = None
+
+    @property
+    def stated(self) -> Shot:
+        """The shot that hashes and headers tell of: the same on every host, whatever its paths."""
+        return self.submitted or self.shot
 
     @property
     def wanted(self) -> tuple[int, ...]:
@@ -137,7 +158,8 @@ class Plan:
         parts = [
             self.tsn,
             METHOD,
-            self.shot.digest,
+            sorted(self.libraries.items()),
+            self.stated.digest,
             number,
             source,
             asdict(self.plate.canvas),
@@ -168,7 +190,7 @@ def plan(shot: Shot, plate: Plate, *, wanted: Sequence[int] | None = None, chunk
     window = shot.temporal.window
     size = default_chunk_size(window) if chunk_size is None else chunk_size
     chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window)
-    bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__)
+    bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__, libraries=libraries_of(shot))
     return replace(bare, chunks=tuple(_with_sources(bare, chunk) for chunk in chunks))
 
 
@@ -189,14 +211,17 @@ def to_dict(plan: Plan) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "tsn": plan.tsn,
-        "shot": to_json(plan.shot),
-        "shot_sha256": plan.shot.digest,
+        "shot": to_json(plan.stated),
+        "shot_sha256": plan.stated.digest,
         "frames": list(plate.frames),
         "missing": list(plate.missing),
         "canvas": asdict(plate.canvas),
         "handles": plan.shot.temporal.window,
         "survey": list(survey_frames(plan.plate.present)),
         "weights": dict(plan.weights),
+        "libraries": dict(plan.libraries),
+        "colour": plan.colour,
+        "contents": {str(number): content for number, content in plan.contents.items()},
         "pins": None if plan.pins is None else asdict(plan.pins),
         "chunks": [
             {
@@ -231,6 +256,9 @@ def from_dict(data: dict[str, Any]) -> Plan:
         ),
         tsn=data["tsn"],
         weights=data["weights"],
+        libraries=data["libraries"],
+        colour=data["colour"],
+        contents={int(number): content for number, content in data["contents"].items()},
         pins=None if data["pins"] is None else _pins(data["pins"]),
     )
 
@@ -249,9 +277,15 @@ def save(plan: Plan, path: Path, setting: str = "the path") -> None:
 
 
 def load(path: Path) -> Plan:
-    """Read a plan. Raises InputError where it is missing, damaged or not a plan."""
+    """Read a plan, with its files where `$TSN_PATHMAP` says that this host has them.
+
+    Raises:
+        InputError: it is missing, damaged or not a plan.
+        UsageError: the variable holds no rules.
+    """
+    by = pathmap.rules()
     try:
-        return from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return pathmap.here(from_dict(json.loads(path.read_text(encoding="utf-8"))), by)
     except OSError as error:
         raise InputError(f"Can't read the plan {path}: {error.strerror}.") from error
     except (KeyError, TypeError, ValueError) as error:

@@ -282,13 +282,13 @@ def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Ten
 
 def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
     """What goes into the header of a frame: enough to make it again, and nothing that differs between hosts."""
-    shot, source = to_json(plan.shot), plan.source_of(number)
+    shot, source = to_json(plan.stated), plan.source_of(number)
     assert source is not None, "frames without a source aren't written"
     style = plan.plate.painted.get(source, engine.fingerprint[0])
     return {
         "tsn:version": plan.tsn,
         "tsn:shot": json.dumps(shot, sort_keys=True),
-        "tsn:shotSha256": plan.shot.digest,
+        "tsn:shotSha256": plan.stated.digest,
         "tsn:style": engine.painter.name,
         "tsn:styleSha256": style,
         "tsn:flow": engine.flow.name,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tsn.errors import InputError
+from tsn.shot import pathmap
 from tsn.shot.model import Shot
 from tsn.shot.plan import Plan
 
@@ -48,10 +49,12 @@ def require_weights(plan: Plan) -> None:
     """
     if not plan.weights:
         return
+    by = pathmap.rules()
+    planned = {pathmap.mapped(name, by): sha256 for name, sha256 in plan.weights.items()}
     here = weights_of(plan.shot)
-    if here != plan.weights:
+    if here != planned:
         raise InputError(
-            f"{socket.gethostname()} has other weights than the plan: {_difference(plan.weights, here)}",
+            f"{socket.gethostname()} has other weights than the plan: {_difference(planned, here)}",
             hint="Give every host the same files (TSN_WEIGHTS for RAFT), or make the plan again with `tsn plan`.",
         )
 

@@ -1,0 +1,38 @@
+"""The instruction set that pixels are computed with on a CPU. Without torch: planning asks too.
+
+torch, oneDNN and OpenCV each choose their kernels by what the processor can do, and kernels of other widths add up in
+another order: the last bits of a frame depend on it, and so do those of motion and of a survey.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+
+LEVELS = (("avx512", "AVX512_SKX"), ("avx2", "AVX2"))
+"""What torch tells apart on x86, best first, and the feature that each needs."""
+SETTINGS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "OPENCV_CPU_DISABLE")
+"""Variables by which a person holds those libraries to less than the processor has."""
+
+
+def instructions() -> str:
+    """The processor's level, and what holds libraries to another: `avx512`, `avx2 (MKL_CBWR=AVX2)`, `aarch64`."""
+    held = [f"{name}={os.environ[name]}" for name in SETTINGS if os.environ.get(name)]
+    return _level() + (f" ({', '.join(held)})" if held else "")
+
+
+@cache
+def _level() -> str:
+    features = _features()
+    return next((level for level, feature in LEVELS if features.get(feature)), platform.machine().lower())
+
+
+def _features() -> dict[str, bool]:
+    """What NumPy found the processor to have, as it looks on every system that it runs on."""
+    try:
+        from numpy._core import _multiarray_umath as core  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:  # NumPy 1
+        from numpy.core import _multiarray_umath as core
+    found: dict[str, bool] = core.__cpu_features__
+    return found

@@ -1,0 +1,124 @@
+"""The same files under other paths: `P:/show` on an artist's desk is `/mnt/show` on a host.
+
+`$TSN_PATHMAP` holds rules with semicolons between: `FROM=TO`, or the name of a JSON file as Open Job Description hands
+it to a session (`{{Session.PathMappingRulesFile}}`). A rule holds for a folder and all below it; of several that fit,
+the longest does. Source: Open Job Description, "How Jobs Are Run", path mapping.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+from tsn.errors import UsageError
+
+if TYPE_CHECKING:
+    from tsn.shot.model import Shot
+    from tsn.shot.plan import Plan
+
+VARIABLE = "TSN_PATHMAP"
+HINT = f"{VARIABLE} is FROM=TO, with semicolons between several, or a JSON file of Open Job Description's rules."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What begins with `source` begins with `destination` here; `windows` sources ignore case and kind of slash."""
+
+    source: str
+    destination: str
+    windows: bool
+
+
+def rules(environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
+    """The rules of `$TSN_PATHMAP`, the longest source first; none where it is not set.
+
+    Raises:
+        UsageError: it holds no rules, or names a file that does not.
+    """
+    found: list[Rule] = []
+    for entry in environ.get(VARIABLE, "").split(";"):
+        if not (entry := entry.strip()):
+            continue
+        source, given, destination = entry.partition("=")
+        if given:
+            found.append(_rule(source.strip(), destination.strip()))
+        else:
+            found += _of_file(Path(entry))
+    return tuple(sorted(found, key=lambda rule: -len(rule.source)))
+
+
+def _of_file(path: Path) -> list[Rule]:
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        listed = data.get("path_mapping_rules", [])
+        return [
+            _rule(one["source_path"], one["destination_path"], one["source_path_format"].upper() == "WINDOWS")
+            for one in listed
+            if one["source_path_format"].upper() != "URI"  # of files, not of names in a bucket
+        ]
+    except OSError as error:
+        raise UsageError(f"{VARIABLE}: can't read the rules {path}: {error.strerror}.", hint=HINT) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{VARIABLE}: {path} holds no path-mapping rules: {error}.", hint=HINT) from error
+
+
+def _rule(source: str, destination: str, windows: bool | None = None) -> Rule:
+    if not source or not os.path.isabs(os.path.expanduser(destination)):
+        raise UsageError(
+            f"{VARIABLE}: expected FROM=TO with an absolute path behind the sign, found {source!r} = {destination!r}.",
+            hint=HINT,
+        )
+    if windows is None:
+        windows = is_windows(source)
+    return Rule(source=source.rstrip("/\\") or source, destination=os.path.expanduser(destination), windows=windows)
+
+
+def is_windows(path: str) -> bool:
+    """Whether a path can only be one of Windows: `P:\\show`, `P:/show`, `\\\\server\\show`."""
+    drive = PureWindowsPath(path).drive
+    return bool(drive) and (len(drive) == 2 or path.startswith("\\\\"))
+
+
+def mapped(path: str, by: Sequence[Rule]) -> str:
+    """A path as this host has it; one that no rule is for stays as it is."""
+    for rule in by:
+        text, source = (_folded(path), _folded(rule.source)) if rule.windows else (path, rule.source)
+        rest = path[len(rule.source) :]
+        if text == source or (text.startswith(source) and (rest[0] in "/\\" or source.endswith("/"))):
+            return os.path.join(rule.destination, (rest.replace("\\", "/") if rule.windows else rest).lstrip("/"))
+    return path
+
+
+def _folded(path: str) -> str:
+    return path.replace("\\", "/").casefold()
+
+
+def here(plan: Plan, by: Sequence[Rule]) -> Plan:
+    """A plan with its files where this host has them. What hashes are made of stays as it was submitted."""
+    shot = _shot(plan.shot, by)
+    return plan if shot == plan.shot else replace(plan, shot=shot, submitted=plan.stated)
+
+
+def _shot(shot: Shot, by: Sequence[Rule]) -> Shot:
+    def moved(path: str) -> str:
+        return mapped(path, by)
+
+    style, flow = shot.style, shot.flow
+    return replace(
+        shot,
+        file=Path(moved(str(shot.file))),
+        plate=moved(shot.plate),
+        output=moved(shot.output),
+        style=replace(
+            style,
+            model=None if style.model is None else moved(style.model),
+            adain=None if style.adain is None else {moved(name): weight for name, weight in style.adain.items()},
+            blend=None if style.blend is None else {moved(name): curve for name, curve in style.blend.items()},
+            frames=None if style.frames is None else moved(style.frames),
+        ),
+        flow=replace(flow, weights=None if flow.weights is None else Path(moved(str(flow.weights)))),
+    )
