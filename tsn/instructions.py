@@ -31,7 +31,7 @@ def _level() -> str:
 def _features() -> dict[str, bool]:
     """What NumPy found the processor to have, as it looks on every system that it runs on."""
     try:
-        from numpy._core import _multiarray_umath as core  # type: ignore[import-not-found,unused-ignore]
+        from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined,unused-ignore]
     except ImportError:  # NumPy 1
         from numpy.core import _multiarray_umath as core
     found: dict[str, bool] = core.__cpu_features__
