@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import Sequence
+from tsn.io.sequence import Sequence, told
 from tsn.shot.inspect import stamp
 from tsn.shot.output import require_writable
 from tsn.shot.plan import Plan, survey_frames
@@ -41,6 +41,8 @@ def describe(plan: Plan) -> Iterator[Finding]:
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
+    if strays := told(Sequence.parse(shot.plate, base=Path()).strays()):
+        yield "left out", strays
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
     yield "style", _style(plan)
     window = shot.temporal.window

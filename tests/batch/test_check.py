@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import OpenEXR
@@ -71,6 +72,16 @@ def test_check_names_the_damaged_frame(tsn, shot, tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     result = tsn("check", file)
     assert result.exit_code == 3 and "sh.1002.exr" in result.stderr
+
+
+def test_what_looks_like_a_frame_and_is_not_taken_is_named(tsn, shot, tmp_path):
+    file = shot()
+    for name in ("sh.01004.exr", "sh.1003 (1).exr"):
+        shutil.copy(tmp_path / "plate/sh.1003.exr", tmp_path / "plate" / name)
+    told = "2 files look like frames and are not taken: sh.01004.exr, sh.1003 (1).exr.\n"
+    assert f"left out  {told}" in tsn("check", file, "--device", "cpu").stdout
+    assert f"left out  {told}" in tsn("render", file, "--dry-run").stdout
+    assert tsn("render", file, "--device", "cpu").stdout.startswith(told)
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_what_looks_like_a_frame_and_is_not_taken_is_named(tmp_path: Path) -> No
     found = Sequence.parse("a.####.exr", base=tmp_path).strays()
     assert found == tuple(sorted([*expected, "a.1010.exr", "a.1011.exr"]))
     assert told(found).startswith("21 files look like frames and are not taken: .a.1001.exr.Xy12Zq, .a.1001.exr.swp, ")
-    assert told(("a.01.exr",)) == "1 file looks like a frame and is not taken: a.01.exr"
+    assert told(("a.01.exr",)) == "1 file looks like a frame and is not taken: a.01.exr." and told(()) == ""
     assert Sequence.parse("gone/a.####.exr", base=tmp_path).strays() == ()
 
 

@@ -145,10 +145,12 @@ def _folded(name: str) -> str:
 
 
 def told(names: tuple[str, ...]) -> str:
-    """A few of the names of `Sequence.strays`, and how many there are."""
+    """A sentence with a few of the names of `Sequence.strays`, and how many there are; "" for none."""
+    if not names:
+        return ""
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     verb = "file looks like a frame and is" if len(names) == 1 else "files look like frames and are"
-    return f"{len(names)} {verb} not taken: {shown}"
+    return f"{len(names)} {verb} not taken: {shown}."
 
 
 OUTPUT = "`output:`"
