@@ -41,8 +41,8 @@ def describe(plan: Plan) -> Iterator[Finding]:
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
-    if strays := told(Sequence.parse(shot.plate, base=Path()).strays()):
-        yield "left out", strays
+    if alike := told(Sequence.parse(shot.plate, base=Path()).strays()):
+        yield "left out", alike
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
     yield "style", _style(plan)
     window = shot.temporal.window

@@ -99,7 +99,9 @@ def test_a_gap_tells_what_looks_like_the_frame(shot, tmp_path) -> None:
     (tmp_path / "plate/sh.1002.exr").rename(tmp_path / "plate/sh.01002.exr")
     with pytest.raises(InputError, match="1 frame is missing: 1002") as caught:
         inspect(load(file, sets=["frames=1001-1003"], environ={}))
-    assert caught.value.hint and caught.value.hint.endswith("`skip`. 1 file looks like a frame and is not taken: sh.01002.exr.")
+    assert caught.value.hint and caught.value.hint.endswith(
+        "`skip`. 1 file looks like a frame and is not taken: sh.01002.exr."
+    )
 
 
 def test_a_frame_under_two_names_is_refused_where_it_is_wanted(shot, tmp_path) -> None:

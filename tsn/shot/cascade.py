@@ -5,8 +5,8 @@ A value comes from the first of these that states it:
 1. `--set temporal.window=4`, the last one first;
 2. the environment: `TSN_TEMPORAL__WINDOW=4`, with two underscores between section and key. A variable is
    read when its part before `__` is a key of the shot file; one underscore for two is a fault. `TSN_VERSION`
-   never is read, nor are tsn's own settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); an empty one
-   counts as unset;
+   never is read, nor are tsn's own settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); a misspelt
+   one is a fault, an empty one counts as unset;
 3. the shot file;
 4. `_sequence.yaml`, the nearest on the way up from the shot file to its `_show.yaml`;
 5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
@@ -23,14 +23,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial, reduce
 from pathlib import Path
 
 from tsn.errors import ShotError, UsageError, near_miss
-from tsn.shot.document import Fault, Node, Origin, described, parse, read, refusal
+from tsn.shot.document import Fault, Node, Origin, described, parse_value, read, refusal
 from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
 
 SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
+OWN = ("cache", "weights", "device", "log_level", "pathmap", "version")
+"""Variables TSN_... that are no keys of a shot."""
+CLOSE = 0.8
+"""How alike a variable of one word must be to pass for a misspelt one: other programs may have TSN_ variables too."""
 
 
 def statements(file: Path, *, sets: Sequence[str], environ: Mapping[str, str], faults: list[Fault]) -> Node:
@@ -115,18 +120,31 @@ def _environment(environ: Mapping[str, str], faults: list[Fault]) -> Iterator[No
     paths = [(*section, key) for section, model in SECTIONS.items() if section for key in model.model_fields]
     meant = {"_".join(path): "__".join(path).upper() for path in paths}
     for name in sorted(environ):
-        if not name.startswith("TSN_") or not environ[name]:
+        if not name.startswith("TSN_"):
             continue
         path = name.removeprefix("TSN_").lower().split("__")
         origin = Origin(kind="environment", name=name)
         if path[0] in keys:
-            yield _nested(path, environ[name], origin, faults)
+            if environ[name] or not _known(path):
+                yield _nested(path, environ[name], origin, faults)
         elif len(path) > 1:
             hint = near_miss(path[0], keys) or f"Known: {', '.join(keys)}."
             faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
         elif path[0] in meant:
             hint = f"Perhaps you meant TSN_{meant[path[0]]}, with two underscores?"
             faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
+        elif path[0] not in OWN and (near := get_close_matches(path[0], [*keys, *meant, *OWN], n=1, cutoff=CLOSE)):
+            hint = f"Perhaps you meant TSN_{meant.get(near[0], near[0].upper())}?"
+            faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
+
+
+def _known(path: list[str]) -> bool:
+    """Whether the schema has this key, or something that may have keys of any name."""
+    for depth, key in enumerate(path):
+        section = SECTIONS.get(tuple(path[:depth]))
+        if section is not None and key not in section.model_fields:
+            return False
+    return True
 
 
 def _set(text: str, faults: list[Fault]) -> Node:
@@ -140,7 +158,7 @@ def _set(text: str, faults: list[Fault]) -> Node:
 
 
 def _nested(path: list[str], text: str, origin: Origin, faults: list[Fault]) -> Node:
-    node = parse(text, lambda mark: origin, faults) or Node(value=None, origin=origin, key=origin)
+    node = parse_value(text, origin, faults) or Node(value=None, origin=origin, key=origin)
     for key in reversed(path):
         node = Node(value={key: node}, origin=origin, key=origin, partial=True)
     return node
