@@ -15,7 +15,7 @@ A value comes from the first of these that states it:
 Sections are merged key by key; lists and keyframes are replaced whole, unless a single key of them is set
 (`--set style.strength.1001=0` leaves the others); null goes back to the default. A
 path is relative to the file that states it, or to the working directory where no file does; `~` is the
-home folder.
+home folder, `$VAR` and `${VAR}` are variables of the environment.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pathlib import Path
 
 from tsn.errors import ShotError, UsageError, near_miss
 from tsn.shot.document import Fault, Node, Origin, described, parse_value, read, refusal
+from tsn.shot.foreign import expanded, local
 from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
 
 SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
@@ -45,12 +46,12 @@ def statements(file: Path, *, sets: Sequence[str], environ: Mapping[str, str], f
         ShotError: a file that can't be read or isn't one of this version; what is only wrong goes to `faults`.
         UsageError: a text after --set, or the value of a variable, that can't be read.
     """
-    levels = _cascade(file, faults)
+    levels = _cascade(file, environ, faults)
     overrides = [*_environment(environ, faults), *(_set(text, faults) for text in sets)]
     return reduce(partial(_merge, faults=faults), [_long_form(level) for level in (*levels, *overrides)])
 
 
-def _cascade(file: Path, faults: list[Fault]) -> list[Node]:
+def _cascade(file: Path, environ: Mapping[str, str], faults: list[Fault]) -> list[Node]:
     """The files a shot is made of, from the show's down to its own."""
     levels: list[Node] = []
     seen: dict[Path, Path] = {}
@@ -71,7 +72,7 @@ def _cascade(file: Path, faults: list[Fault]) -> list[Node]:
         # Not inherited: each file has its own parent and says its own version.
         own = {key: node for key, node in tree.value.items() if key != "extends" and (key != "version" or not levels)}
         levels.insert(0, replace(tree, value=own, origin=origin))
-        path = _parent(path, extends, explicit=len(levels) > 1 and path.name not in (SHOW, SEQUENCE))
+        path = _parent(path, extends, environ, explicit=len(levels) > 1 and path.name not in (SHOW, SEQUENCE))
         if path is not None and Path(os.path.realpath(path)) in seen:
             place = extends.origin if extends else origin
             raise refusal([Fault(message=f"extends comes back to {path}", origin=place)], file)
@@ -87,13 +88,17 @@ def _check_version(tree: Node) -> None:
         raise refusal([Fault(message=message, origin=node.origin, hint=hint)], tree.origin.file)
 
 
-def _parent(file: Path, extends: Node | None, *, explicit: bool) -> Path | None:
+def _parent(file: Path, extends: Node | None, environ: Mapping[str, str], *, explicit: bool) -> Path | None:
     """The file that a file inherits from; one reached by `extends` has only the parent it names."""
     if extends is not None and extends.value is not None:
         if not isinstance(extends.value, str) or not extends.value:
             fault = Fault(message=f"extends: expected a path, found {described(extends)}", origin=extends.origin)
             raise refusal([fault], file)
-        parent = Path(extends.origin.path(extends.value))
+        try:
+            parent = Path(extends.origin.path(local(expanded(extends.value, environ))))
+        except UsageError as error:
+            fault = Fault(message=f"extends: {error}", origin=extends.origin, hint=error.hint)
+            raise refusal([fault], file) from None
         if not parent.is_file():
             hint = near_miss(parent.name, [path.name for path in parent.parent.glob("*.yaml")])
             raise refusal([Fault(message=f"extends: no file {parent}", origin=extends.origin, hint=hint)], file)

@@ -226,6 +226,8 @@ def _repair(line: str, problem: str) -> str | None:
         return "There is a tab where YAML takes spaces only."
     if re.search(r"[:=]\s*[{@%`]", f":{line}") or re.search(r"\}[^\s,}\]]", line):
         return 'Text that starts with {, @, % or ` needs quotes: plate: "{shot}.####.exr".'
+    if "escape" in problem:
+        return "In double quotes a backslash starts an escape: use / between folders, or single quotes."
     if "':'" in problem:
         return "A key is followed by a colon and a space: layer: beauty."
     return None

@@ -22,7 +22,9 @@ from tsn.shot.cascade import statements
 from tsn.shot.document import Fault, Node, described, find, plain, refusal
 from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
 from tsn.shot.paths import (
+    PATTERNS,
     Paths,
+    localised,
     model_path,
     painting_weights,
     pattern_of,
@@ -54,7 +56,7 @@ def load(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, st
     Args:
         file: the shot file.
         sets: `key.sub=value` overrides, as after `--set`.
-        environ: where TSN_* variables are looked up.
+        environ: where TSN_* variables are looked up, and those in paths.
 
     Raises:
         ShotError: the first fault of the file(s) with its place; the message lists the others.
@@ -68,12 +70,11 @@ def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
     """`load`, with what `tsn explain` needs to tell where each value came from."""
     faults: list[Fault] = []
     tree = statements(Path(file), sets=sets, environ=environ, faults=faults)
+    tree = localised(tree, environ, faults)
     parsed = _validate(tree, faults)
     _refuse_unknown_models(tree, faults)
     tokens = tokens_of(tree, Path(file))
-    paths: Paths = {
-        loc: pattern_of(tree, loc, tokens, faults) for loc in (("plate",), ("output",), ("style", "frames"))
-    }
+    paths: Paths = {loc: pattern_of(tree, loc, tokens, faults) for loc in PATTERNS}
     refuse_format(tree, paths, faults)
     refuse_linear(tree, paths, faults)
     refuse_overwriting(tree, paths, faults)
