@@ -82,7 +82,7 @@ def test_stating_an_alternative_lets_go_of_the_inherited_one(show: Path) -> None
     assert (shot.style.model, shot.style.blend) == ("tarascon", None)
 
 
-PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.png}")
+PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.png, offset: -7}")
 
 
 @pytest.mark.parametrize(("inherited", "stated"), [*permutations(PAINTERS, 2)])

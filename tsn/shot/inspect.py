@@ -90,7 +90,7 @@ def inspect(shot: Shot) -> Plate:
         canvas = canvas.union(probe.data_window)
     painted: dict[int, str] = {}
     if shot.style.frames:  # another tool painted what a person sees: the display window
-        canvas, painted = first.display_window, marks(shot.style.frames, present)
+        canvas, painted = first.display_window, marks(shot.style.frames, present, offset=shot.style.offset)
     stamps = {number: stamp(path) for number, path in paths.items()}
     return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
 

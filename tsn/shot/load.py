@@ -212,6 +212,7 @@ def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
             colours=style.colours,
             blend=blend,
             frames=paths["style", "frames"],
+            offset=style.offset,
             strength=style.strength,
             scale=style.scale,
             tile=style.tile,
