@@ -98,10 +98,13 @@ def painted(shot, tmp_path):
     return file
 
 
-def test_check_looks_at_every_painted_frame(tsn, painted):
+def test_check_looks_at_every_painted_frame(tsn, painted, tmp_path):
+    (tmp_path / "painted.1004 (1).png").touch()
     result = tsn("check", painted, "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     assert "painted   3 frames of 40x24: 1001-1003\n" in result.stdout
+    told = "1 file looks like a frame and is not taken: painted.1004 (1).png.\n"
+    assert f"left out  of the painted ones {told}" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -87,11 +87,15 @@ class Sequence:
         return tuple(sorted({number for number, name, there in self._numbered() if there and self._is(name, number)}))
 
     def twice(self) -> dict[int, tuple[str, str]]:
-        """Frames on disk that are there once more under another number of digits, with both names."""
+        """Frames on disk that are there once more under another number of digits, with both names.
+
+        None where the folder can't be listed.
+        """
         found: dict[int, list[str]] = {}
-        for number, name, there in self._numbered():
-            if there:
-                found.setdefault(number, []).append(name)
+        with suppress(InputError):
+            for number, name, there in self._numbered():
+                if there:
+                    found.setdefault(number, []).append(name)
         own = {number: self.path(number).name for number in found}
         return {
             number: (own[number], next(name for name in sorted(names) if name != own[number]))

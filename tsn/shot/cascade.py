@@ -33,7 +33,7 @@ from tsn.shot.foreign import expanded, local
 from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
 
 SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
-OWN = ("cache", "weights", "device", "log_level", "pathmap", "version")
+OWN = ("cache", "weights", "device", "log_level", "command", "pathmap", "version")
 """Variables TSN_... that are no keys of a shot."""
 CLOSE = 0.8
 """How alike a variable of one word must be to pass for a misspelt one: other programs may have TSN_ variables too."""
