@@ -41,10 +41,10 @@ def describe(plan: Plan) -> Iterator[Finding]:
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
-    if alike := told(Sequence.parse(shot.plate, base=Path()).strays()):
-        yield "left out", alike
-    if shot.style.frames and (alike := told(Sequence.parse(shot.style.frames, base=Path()).strays())):
-        yield "left out", f"of the painted ones {alike}"
+    patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
+    told_of = [(key, told(Sequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    if any(alike for _, alike in told_of):
+        yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
     yield "style", _style(plan)
     window = shot.temporal.window

@@ -79,8 +79,8 @@ def test_what_looks_like_a_frame_and_is_not_taken_is_named(tsn, shot, tmp_path):
     for name in ("sh.01004.exr", "sh.1003 (1).exr"):
         shutil.copy(tmp_path / "plate/sh.1003.exr", tmp_path / "plate" / name)
     told = "2 files look like frames and are not taken: sh.01004.exr, sh.1003 (1).exr.\n"
-    assert f"left out  {told}" in tsn("check", file, "--device", "cpu").stdout
-    assert f"left out  {told}" in tsn("render", file, "--dry-run").stdout
+    assert f"left out  plate: {told}" in tsn("check", file, "--device", "cpu").stdout
+    assert f"left out  plate: {told}" in tsn("render", file, "--dry-run").stdout
     assert tsn("render", file, "--device", "cpu").stdout.startswith(told)
 
 
@@ -104,7 +104,7 @@ def test_check_looks_at_every_painted_frame(tsn, painted, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert "painted   3 frames of 40x24: 1001-1003\n" in result.stdout
     told = "1 file looks like a frame and is not taken: painted.1004 (1).png.\n"
-    assert f"left out  of the painted ones {told}" in result.stdout
+    assert f"left out  style.frames: {told}" in result.stdout
 
 
 @pytest.mark.parametrize(

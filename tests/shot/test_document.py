@@ -123,7 +123,7 @@ def test_no_file_gives_anything_but_a_shot_error(refused: Refused, tmp_path: Pat
         ("temporal: {cuts: '1017 1043'}", 18, "found the text '1017 1043'", "Write [1017, 1043]."),
         ("temporal: {cuts: {a: [true, null]}}", 18, "found {a: [true, null]}", None),
         ("temporal:\n\twindow: 8", 1, "broken YAML", "There is a tab where YAML takes spaces only."),
-        ('output: "P:\\show\\o.####.exr"', 12, "broken YAML: found unknown escape", "use / between folders"),
+        ('output: "P:\\show\\o.####.exr"', 13, "broken YAML: found unknown escape", "use / between folders"),
         ("layer:beauty\nmissing: hold", 1, "broken YAML", "a colon and a space"),
     ],
 )
