@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,12 @@ from tsn.frames import Chunk, chunks, compact, parse
         ("1-6:2", (1, 3, 5, 2, 4, 6)),
         (" 7 , 8 ", (7, 8)),
         ("1-3,2-4", (1, 2, 3, 4)),
+        ("1 10", (1, 10)),  # as Nuke, Rush and Deadline read it, never frame 110
+        ("1-3 7-9x2\t20", (1, 2, 3, 7, 9, 20)),
+        ("1001 - 1003", (1001, 1002, 1003)),
+        ("5 - -1, 8", (5, 4, 3, 2, 1, 0, -1, 8)),
+        ("3-1", (3, 2, 1)),
+        ("1,2,", (1, 2)),
     ],
 )
 def test_parse(text: str, frames: tuple[int, ...]) -> None:
@@ -29,6 +37,50 @@ def test_parse_refuses_nonsense_in_plain_words(text: str) -> None:
         parse(text)
     assert "1001-1050x2" in (caught.value.hint or "")
     assert "\\d" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("1-10@2", "'1-10x2'"),
+        ("1-10/2", "'1-10x2'"),
+        ("1-10X2", "'1-10x2'"),
+        ("1-10 x2", "'1-10x2'"),
+        ("1-10 step 2", "'1-10x2'"),
+        ("1..10", "'1-10'"),
+        ("1:10", "'1-10'"),
+        ("1 to 10", "'1-10'"),
+        ("1- 10", "'1-10'"),
+        ("1\u201310", "'1-10'"),
+        ("\uff11\uff0d\uff11\uff10", "'1-10'"),
+        ("1;5", "'1,5'"),
+        ("1,,5", "'1,5'"),
+        ("1-2#5", None),
+        ("#1", None),
+        ("1@", None),
+        ("1-10x-2", None),
+    ],
+)
+def test_another_programs_way_is_refused_with_ours(text: str, meant: str | None) -> None:
+    with pytest.raises(UsageError, match="is not a frame range") as caught:
+        parse(text)
+    assert (caught.value.hint or "").startswith(f"Perhaps you meant {meant}? Write" if meant else "Write frames like")
+
+
+def test_a_space_before_a_hyphen_only_may_be_a_range_or_a_sign() -> None:
+    with pytest.raises(UsageError, match="'1 -10' is not clear") as caught:
+        parse("1 -10")
+    assert caught.value.hint == "A range is 1-10, two frames are 1,-10."
+
+
+@given(st.text("0123456789-,x:@# .", max_size=12))
+def test_no_digits_are_ever_joined_to_another_frame(text: str) -> None:
+    try:
+        frames = parse(text)
+    except UsageError:
+        return
+    written = {abs(int(number)) for number in re.findall(r"[0-9]+", text)}
+    assert max(map(abs, frames)) <= max(written)
 
 
 @given(st.sets(st.integers(-3000, 3000), min_size=1, max_size=60))

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tsn.errors import UsageError
 
 FORMS = "Write frames like 1001-1050, 1001-1050x2 (every second), 1001-1050:2 (staggered) or 1,5,9-20."
+_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_ITEM = re.compile(rf"{_NUMBER}(?:-{_NUMBER}(?:[:xy]{_NUMBER})?)?")
+_MEANT = (
+    ("[\u2010-\u2015\u2212]", "-"),  # dashes, as text editors set them
+    (r"\.\.\.?|\bto\b", "-"),
+    (r";", ","),
+    (r"\s*(?:step|every|by|[@/*\u00d7]|x)\s*(?=-?[0-9])", "x"),
+    (r"\s*-\s*", "-"),
+    (r"^(-?[0-9]+):(-?[0-9]+)$", r"\1-\2"),
+    (r",(?=,)|^,|,$", ""),
+)
+"""How other programs write ranges, and how it is written here; for hints only."""
 
 
 def parse(text: str) -> tuple[int, ...]:
     """The frames a range names, in the order it names them, each once.
 
     Args:
-        text: "1001-1050", "1001-1050x2", "1,5,9-20", "-5--1"; "1-10:2" staggers (1, 3, .. 9, 2, 4, .. 10).
+        text: "1001-1050", "1001-1050x2", "1,5,9-20" or "1 5 9-20", "-5--1"; "1-10:2" staggers (1, 3, .. 9, 2, 4, ..
+            10), "10-1" counts down.
 
     Raises:
         UsageError: the text is no frame range, is empty, or names over ten million frames.
@@ -25,7 +40,7 @@ def parse(text: str) -> tuple[int, ...]:
     if not text.strip():
         raise UsageError("The frame range is empty", hint=FORMS)
     try:
-        numbers = tuple(FrameSet(text))
+        numbers = tuple(FrameSet(_checked(text)))
     except MaxSizeException as error:
         raise UsageError(f"The frame range {text!r} names over ten million frames", hint=FORMS) from error
     except FileSeqException as error:  # its own message is a page of regular expression
@@ -35,6 +50,34 @@ def parse(text: str) -> tuple[int, ...]:
     if any(number != int(number) for number in numbers):
         raise UsageError(f"The frame range {text!r} names frames that are not whole numbers", hint=FORMS)
     return tuple(int(number) for number in numbers)
+
+
+def _checked(text: str) -> str:
+    """The range with commas only. fileseq itself drops spaces, `#` and `@`, so that "1 10" would be frame 110."""
+    items = re.split(r"\s*,\s*", text.strip())
+    if len(items) > 1 and not items[-1]:  # a comma at the end, as after the last of a list
+        items.pop()
+    found = []
+    for item in items:
+        if re.search(r"[0-9]\s+-[0-9]", item):  # "1 -10"
+            raise UsageError(
+                f"{text!r} is not clear: expected spaces on both sides of a hyphen, or on none",
+                hint="A range is 1-10, two frames are 1,-10.",
+            )
+        found += re.sub(r"(?<=[0-9])\s+-\s+(?=-?[0-9])", "-", item).split() or [""]
+    if not all(_ITEM.fullmatch(item) for item in found):
+        raise UsageError(f"{text!r} is not a frame range", hint=_hint(text))
+    return ",".join(found)
+
+
+def _hint(text: str) -> str:
+    """What was perhaps meant, where another program's way to write it can be told."""
+    meant = unicodedata.normalize("NFKC", text).strip().lower()
+    for pattern, instead in _MEANT:
+        meant = re.sub(pattern, instead, meant)
+    items = re.split(r"[,\s]+", meant)
+    known = meant != text and all(_ITEM.fullmatch(item) for item in items)
+    return f"Perhaps you meant {','.join(items)!r}? {FORMS}" if known else FORMS
 
 
 def compact(frames: Iterable[int]) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Collection, Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
+from tsn.io.sequence import Sequence, told
 from tsn.shot.content import changed as changed_frames
 from tsn.shot.output import require_writable
 from tsn.shot.plan import Plan, survey_frames
-from tsn.style.marks import marks
+from tsn.style.marks import advice, marks
 from tsn_batch.progress import count
 from tsn_batch.slots import slots
 
@@ -40,6 +41,10 @@ def describe(plan: Plan) -> Iterator[Finding]:
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
+    patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
+    told_of = [(key, told(Sequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    if any(alike for _, alike in told_of):
+        yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
     yield "style", _style(plan)
     window = shot.temporal.window
@@ -131,7 +136,7 @@ def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
     """A frame that was never painted is told where it is missed: strength may be 0 there."""
     if plan.shot.style.frames is None:
         return
-    found = marks(plan.shot.style.frames, needed)
+    found = marks(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
     planned = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
     if changed := sorted({number for number, _ in found.items() ^ planned.items()}):
         raise InputError(
@@ -145,18 +150,34 @@ def _painted(plan: Plan, engine: Engine) -> str:
     """What was found of the painted frames. Raises InputError where one that is needed can't be used."""
     import torch
 
+    from tsn.style.painted import PaintedFrames
+
     shot, plate = plan.shot, plan.plate
     mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
     needed = sorted(plan.made_of(mixed))
+    offset = shot.style.offset
     if lost := [number for number in needed if number not in plate.painted]:
         raise InputError(
-            f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {ranges.compact(lost)}",
-            hint="Paint them, or correct `frames:` or `style.frames`.",
+            f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {_numbers(lost, offset)}",
+            hint=advice(str(shot.style.frames), offset, lost),
         )
+    painter, sizes = engine.painter, set()
+    assert isinstance(painter, PaintedFrames)
     blank = torch.zeros(1).expand(3, plate.canvas.height, plate.canvas.width)
     for number in needed:
-        engine.painter.paint(blank, number)
-    return f"{count(len(needed))} of {plate.canvas.width}x{plate.canvas.height}"
+        picture = painter.picture(number)
+        painter.fitted(picture, blank, number)
+        sizes.add(f"{picture.shape[-1]}x{picture.shape[-2]}")
+    text = f"{count(len(needed))} of {', '.join(sorted(sizes))}"
+    if sizes - {size := f"{plate.canvas.width}x{plate.canvas.height}"}:
+        text += f", brought to {size}"
+    return f"{text}: {_numbers(needed, offset)}" if needed else text
+
+
+def _numbers(frames: Collection[int], offset: int) -> str:
+    """Painted frames, and which frames of the plate they are for where those have other numbers."""
+    painted = ranges.compact(number + offset for number in frames)
+    return f"{painted} for {ranges.compact(frames)}" if offset else painted
 
 
 def _style(plan: Plan) -> str:

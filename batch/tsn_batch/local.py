@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.errors import Cancelled, OutputError
+from tsn.io.sequence import Sequence as Files
+from tsn.io.sequence import told
 from tsn.shot.event import Event
 from tsn.shot.output import cache_folder, make_folder
 from tsn.shot.plan import Plan
@@ -49,6 +51,7 @@ def render(
     wanted = {number for chunk in chosen for number in chunk.frames}
     numbers = [number for number in plan.written if number in wanted]
     tally, before = Tally(gaps=wanted - set(numbers)), {}
+    strays = told(Files.parse(plan.shot.plate, base=Path()).strays()) if chunks is None else ""
     try:
         make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds
         before = _files(plan, numbers)
@@ -57,6 +60,8 @@ def render(
             def report(event: Event) -> None:
                 tally.add(event)
                 show(event)
+                if event.kind == "start" and strays:
+                    show(Event(kind="note", text=strays))
 
             if len(places) > 1:
                 pool.Pool(plan, places, folder=new_run(logs(plan)), force=force, report=report).run(indices)
@@ -90,8 +95,6 @@ def logs(plan: Plan) -> Path:
 
 def _files(plan: Plan, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
     """The outputs there are: frame -> what changes whenever one is replaced."""
-    from tsn.io.sequence import Sequence as Files
-
     outputs, found = Files.parse(plan.shot.output, base=Path()), {}
     for number in numbers:
         with suppress(OSError):

@@ -119,7 +119,7 @@ def _assets(job: Job, plan: Plan) -> dict[str, Any]:
     files += style.adain or ()
     if style.frames is not None:
         painted = Files.parse(style.frames, base=Path())
-        files += [str(painted.path(number)) for number in plan.plate.painted if number in reads]
+        files += [str(painted.path(number + style.offset)) for number in plan.plate.painted if number in reads]
     files += [str(plan.shot.flow.weights)] if plan.shot.flow.weights else []
     return {
         "inputs": {"filenames": [str(job.plan_file), *files], "directories": []},

@@ -58,6 +58,7 @@ def test_openjd_bundle(job, tmp_path) -> None:
         (Style(blend={"/s/wave.onnx:2": Curve.constant(1), "great-wave": Curve.constant(1)}), ["s/wave.onnx"]),
         (Style(adain={"/s/one.png": 1.0, "/s/two.jpg": 2.0}), ["s/one.png", "s/two.jpg"]),
         (Style(frames="/s/painted.####.png"), ["s/painted.1001.png", "s/painted.1002.png"]),
+        (Style(frames="/s/p_##.png", offset=-1000), ["s/p_01.png", "s/p_02.png"]),
     ],
 )
 def test_assets_hold_all_that_the_style_reads(job, tmp_path, paint: Style, files: list[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tsn.errors import InputError, OutputError, UsageError
 from tsn.io import Sequence, atomic, complete, read_frame, write_frame
-from tsn.io.sequence import cannot_write
+from tsn.io.sequence import cannot_write, told
 
 
 @pytest.mark.parametrize("text", ["sh/a.####.exr", "sh/a.%04d.exr", "sh/a.$F4.exr", "sh/a.@@@@.exr"])
@@ -70,6 +70,79 @@ def test_on_disk_counts_only_frames(tmp_path: Path) -> None:
     assert Sequence.parse(".a.####.exr", base=tmp_path).on_disk() == ()
     with pytest.raises(InputError, match="gone"):
         Sequence.parse("gone/a.####.exr", base=tmp_path).on_disk()
+
+
+@pytest.mark.parametrize("names", ["a.-002.exr a.-001.exr a.0000.exr", "a.-0002.exr a.-0001.exr a.0000.exr"])
+def test_a_sign_is_one_of_the_digits_or_stands_before_them(tmp_path: Path, names: str) -> None:
+    for name in names.split():
+        (tmp_path / name).touch()
+    sequence = Sequence.parse("a.####.exr", base=tmp_path)
+    assert sequence.on_disk() == (-2, -1, 0) and sequence.strays() == () and sequence.twice() == {}
+    assert [sequence.path(number).name for number in (-2, -1, 0)] == names.split()
+    assert sequence.path(-3).name == "a.-003.exr", "of what isn't there, C's way"
+
+
+def test_a_frame_under_two_numbers_of_digits_is_told(tmp_path: Path) -> None:
+    for number in ("1001", "01001", "1002", "01003", "-001", "-0001"):
+        (tmp_path / f"a.{number}.exr").touch()
+    (tmp_path / "a.1002.EXR").touch()
+    twice = Sequence.parse("a.####.exr", base=tmp_path).twice()
+    assert twice == {-1: ("a.-001.exr", "a.-0001.exr"), 1001: ("a.1001.exr", "a.01001.exr")}
+
+
+def test_what_looks_like_a_frame_and_is_not_taken_is_named(tmp_path: Path) -> None:
+    looks = [
+        "a.01004.exr",
+        "a.11.exr",
+        "a.1001.EXR",
+        "A.1002.exr",
+        "a_1003.exr",
+        "a-1004.exr",
+        "a.1001 (1).exr",
+        "a.1001 copy.exr",
+        "a.1001 2.exr",
+        "a.1001 - Kopie.exr",
+        ".a.1001.exr.swp",
+        "a.1001.exr.tmp",
+        "a.1001.exr~",
+        ".a.1001.exr.Xy12Zq",
+        ".a.1005.exr",
+        "a.1006.5.exr",
+        "a.+1007.exr",
+        "a.-0000.exr",
+        "a.１.exr",
+    ]
+    others = [
+        "a.1001.exr",
+        "a.12345.exr",
+        "a.-003.exr",
+        "a.exr",
+        "a.x.exr",
+        "a010.exr",
+        "a.depth.1001.exr",
+        "a.1001.depth.exr",
+        "ab.1001.exr",
+        "._a.1001.exr",
+        "a.1001.jpg",
+        ".tsn-h-1-2-a.1006.exr",
+        "a.1001.exr.sha256",
+        "b.1001.exr",
+    ]
+    for name in [*looks, *others]:
+        (tmp_path / name).touch()
+    (tmp_path / "a.1010.exr").mkdir()
+    (tmp_path / "a.1011.exr").symlink_to("gone.exr")
+    found = Sequence.parse("a.####.exr", base=tmp_path).strays()
+    assert found == tuple(sorted([*looks, "a.1010.exr", "a.1011.exr"]))
+    assert told(found).startswith("21 files look like frames and are not taken: .a.1001.exr.Xy12Zq, .a.1001.exr.swp, ")
+    assert told(("a.01.exr",)) == "1 file looks like a frame and is not taken: a.01.exr." and told(()) == ""
+    assert Sequence.parse("gone/a.####.exr", base=tmp_path).strays() == ()
+
+
+def test_an_accent_stored_as_a_letter_of_its_own_is_a_stray(tmp_path: Path) -> None:
+    (tmp_path / "e\u0301.1001.exr").touch()
+    sequence = Sequence.parse("\u00e9.####.exr", base=tmp_path)
+    assert (sequence.on_disk(), sequence.strays()) == ((), ("e\u0301.1001.exr",))
 
 
 def test_brackets_and_digits_in_names_are_only_letters(tmp_path: Path) -> None:

@@ -53,6 +53,20 @@ def test_lists_and_keyframes_are_replaced_whole(show: Path) -> None:
     assert shot.matte == Matte(cryptomatte="CryptoObject", names=("c",))
 
 
+def test_null_under_a_key_of_the_show_that_nobody_knows_is_refused(refused: Refused, show: Path) -> None:
+    file = add(show.parents[2] / "_show.yaml", "mising: null\n")
+    error = refused(show)
+    assert str(error) == f"{file}:8:1: unknown key 'mising'" and error.hint == "Perhaps you meant 'missing'?"
+
+
+def test_null_takes_only_what_can_be_a_model_out_of_a_blend(refused: Refused, show: Path) -> None:
+    error = refused(add(show, "style: {blend: {great-wave: 1,0, tarascn: null}}\n"))
+    first, second = str(error).splitlines()
+    assert "sh010.yaml:3:31: style.blend.0: No style is called '0'" in first
+    assert error.hint == "Decimals have a point: great-wave: 1.0"
+    assert "sh010.yaml:3:34: style.blend.tarascn: No style is called" in second and "'tarascon'" in second
+
+
 def test_null_goes_back_to_the_default(show: Path) -> None:
     shot = load(add(show, "temporal: {window: null}\nmatte: null\ncolour: ~\n"), environ={})
     assert (shot.temporal.window, shot.temporal.detail.at(1)) == (8, 0.5)
@@ -68,7 +82,7 @@ def test_stating_an_alternative_lets_go_of_the_inherited_one(show: Path) -> None
     assert (shot.style.model, shot.style.blend) == ("tarascon", None)
 
 
-PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.png}")
+PAINTERS = ("{model: a}", "{adain: a.png, colours: plate}", "{blend: {a: 1, b: 1}}", "{frames: p.####.png, offset: -7}")
 
 
 @pytest.mark.parametrize(("inherited", "stated"), [*permutations(PAINTERS, 2)])
@@ -160,7 +174,7 @@ def test_one_keyframe_can_be_set_and_leaves_the_others(show: Path) -> None:
         ("style.strength.x", "style.strength: expected a frame number or interp, found 'x'"),
         ("style.strength.01", "style.strength: frame 1 has two keys"),
         ("style.strength.1.5", "style.strength.1 is 0 at {show}:5, so it has no keys of which one could be set"),
-        ("style.strength.3.5", "style.strength: expected a number, found {{'5': 1}}"),
+        ("style.strength.3.5", "style.strength: expected a number, found {{5: 1}}"),
     ],
 )
 def test_a_key_that_cannot_be_set_is_named(refused: Refused, show: Path, key: str, message: str) -> None:
@@ -169,8 +183,9 @@ def test_a_key_that_cannot_be_set_is_named(refused: Refused, show: Path, key: st
 
 
 def test_settings_of_tsn_itself_are_not_the_shots(write: Write) -> None:
-    names = ("TSN_CACHE", "TSN_WEIGHTS", "TSN_DEVICE", "TSN_LOG_LEVEL", "TSN_VERSION", "TSN_RENDER_FRAMES", "WINDOW")
-    assert load(write(), environ=dict.fromkeys(names, "{")) == load(write(), environ={})
+    names = "CACHE WEIGHTS DEVICE LOG_LEVEL VERSION PATHMAP RENDER_FRAMES COMMAND"
+    environ = {f"TSN_{name}": "{" for name in names.split(" ")} | {"WINDOW": "{"}
+    assert load(write(), environ=environ) == load(write(), environ={})
 
 
 @pytest.mark.parametrize(
@@ -189,6 +204,17 @@ def test_settings_of_tsn_itself_are_not_the_shots(write: Write) -> None:
         ({}, ["temporal.windwo=4"], "--set temporal.windwo=4: unknown key 'windwo'", "'window'"),
         ({}, ["temporal.window"], "--set temporal.window: expected KEY=VALUE", "--set temporal.window=4"),
         ({}, ["=4"], "--set =4: expected KEY=VALUE", None),
+        ({"TSN_STLYE__STRENGTH": ""}, [], "TSN_STLYE__STRENGTH: unknown key 'stlye'", "'style'"),
+        ({"TSN_STYLE__STRNGTH": ""}, [], "TSN_STYLE__STRNGTH: unknown key 'strngth'", "'strength'"),
+        ({"TSN_FRMAES": "1001"}, [], "TSN_FRMAES: unknown key 'frmaes'", "TSN_FRAMES?"),
+        ({"TSN_TEMPORL_WINDOW": "4"}, [], "TSN_TEMPORL_WINDOW: unknown key", "TSN_TEMPORAL__WINDOW?"),
+        ({"TSN_CAHCE": "x"}, [], "TSN_CAHCE: unknown key 'cahce'", "TSN_CACHE?"),
+        ({"TSN_FRAMES": "1-10@2"}, [], "TSN_FRAMES: frames: '1-10@2' is not a frame range", "'1-10x2'"),
+        ({}, ["temporal.windwo="], "--set temporal.windwo=: unknown key 'windwo'", "'window'"),
+        ({}, ["frmaes="], "--set frmaes=: unknown key 'frmaes'", "'frames'"),
+        ({}, ["frames=1001 #5"], "--set frames=1001 #5: expected one value, found a comment: #5", '"1001 #5"'),
+        ({}, ["layer=#5"], "--set layer=#5: expected one value, found a comment: #5", '"#5"'),
+        ({}, ["style={model: a, strength: 0,5}"], "--set style={model: a, strength: 0,5}: unknown key '5'", "0.5"),
         ({}, ["version=1"], "--set version=1: version can only stand in a file", None),
         ({}, ["temporal.window={"], "--set temporal.window={: broken YAML", None),
     ],

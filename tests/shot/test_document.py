@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,43 @@ def test_no_file_gives_anything_but_a_shot_error(refused: Refused, tmp_path: Pat
         ("\tlayer: x", 1, "broken YAML", None),
         ("layer: &a [*a]", 8, "aliases that never end", None),
         ("on: 1", 1, "unknown key 'on'", None),
+        ("frmaes:", 1, "unknown key 'frmaes'", "'frames'"),
+        ("temporal: {windwo: , window: 0}", 12, "unknown key 'windwo'", "'window'"),
+        ("tokens: {vresion: ~}", 10, "unknown key 'vresion'", "'version'"),
+        ("flow: {vectors: {layer: V, convntion: }}", 28, "unknown key 'convntion'", "'convention'"),
+        ("temporal: {window:0}", 12, "unknown key 'window:0'", "space after the colon: window: 0"),
+        ("temporal: {detail: 0,5}", 22, "unknown key '5'", "Decimals have a point: detail: 0.5"),
+        ("temporal: {detail: {1001: 0,5}}", 29, "expected a number, found nothing", "1001: 0.5"),
+        ("temporal: {detail: {1001-1010: 1}}", 21, "found '1001-1010'", "A key is one frame"),
+        ("window: 0", 1, "unknown key 'window'", "Perhaps you meant temporal.window?"),
+        ("<<: {missing: hold}", 1, "unknown key '<<'", "extends: FILE"),
+        ("temporal: {<<: {window: 0}}", 12, "unknown key '<<'", "extends: FILE"),
+        ("\u201cframes\u201d: 1001", 1, "unknown key", "'frames', without quotes"),
+        ("layer: \u201cbeauty\u201d", 8, "found typographic quotes", "Type it anew: beauty"),
+        ("layer: \u00a0beauty", 8, "found spaces that nobody sees: '\\xa0beauty'", "Type it anew: beauty"),
+        ("layer: be\u200bauty", 8, "found spaces that nobody sees", "Type it anew: beauty"),
+        ("temporal: {detail: 50%}", 20, "found the text '50%'", "0.5"),
+        ("temporal: {window: 8 frames}", 20, "expected a whole number, found the text '8 frames'", "alone: 8."),
+        ("flow: {scale: '0.5'}", 15, "found the text '0.5'", "without quotes: 0.5"),
+        ("flow: {scale: \uff11}", 15, "found the text", "without quotes: 1"),
+        ("matte: {channel: m, invert: yes}", 29, "expected true or false", "Write true."),
+        ("matte: {cryptomatte: c, names: monkey}", 32, "expected a list", "names: [monkey]"),
+        ("matte: mask.R", 8, "expected a mapping of keys", "Its keys: cryptomatte, names, channel, invert."),
+        ("frames: [1001, 1002]", 9, "frames: expected text, found a list", "frames: 1001,1002"),
+        ("frames: [1001-1010, 1020]", 9, "frames: expected text, found a list", "frames: 1001-1010,1020"),
+        ("frames: {first: 1001, last: 1004}", 9, "frames: expected text, found a mapping", "frames: 1001-1004"),
+        ("frames: {1001-1004}", 9, "frames: expected text, found a mapping", "frames: 1001-1004"),
+        ("frames: [[1], {a: 1}]", 9, "frames: expected text, found a list", "frames: 1001-1010"),
+        ("frames: 1001..1004", 9, "frames: '1001..1004' is not a frame range", "'1001-1004'"),
+        ("layer: [beauty]", 8, "layer: expected text, found a list", "layer: beauty"),
+        ("layer: [a, b]", 8, "layer: expected text, found a list", "Only one can stand here, such as layer: a"),
+        ("layer: {shot}", 8, "layer: expected text, found a mapping", 'layer: "{shot}"'),
+        ("temporal: {cuts: 1017}", 18, "temporal.cuts: expected auto, or a list", "Write [1017]."),
+        ("temporal: {cuts: '1017 1043'}", 18, "found the text '1017 1043'", "Write [1017, 1043]."),
+        ("temporal: {cuts: {a: [true, null]}}", 18, "found {a: [true, null]}", None),
+        ("temporal:\n\twindow: 8", 1, "broken YAML", "There is a tab where YAML takes spaces only."),
+        ('output: "P:\\show\\o.####.exr"', 13, "broken YAML: found unknown escape", "use / between folders"),
+        ("layer:beauty\nmissing: hold", 1, "broken YAML", "a colon and a space"),
     ],
 )
 def test_a_fault_has_its_place_and_a_hint(
@@ -99,6 +137,13 @@ def test_a_fault_has_its_place_and_a_hint(
     assert error.column == column
     if hint:
         assert error.hint is not None and hint in error.hint
+
+
+@pytest.mark.parametrize("line", ["frames", "layer", "missing", "temporal", "flow", "matte", "colour", "extends"])
+@pytest.mark.parametrize("value", ["[a, {b: [c]}]", "{a: [b], c: {d: 1}}", "[[]]", "[{a}]"])
+def test_no_message_shows_what_python_makes_of_it(refused: Refused, write: Write, line: str, value: str) -> None:
+    error = refused(write(f"{line}: {value}"))
+    assert not re.search("Node|object at|tag:|'b'", f"{error} {error.hint}")
 
 
 def test_aliases_are_followed(write: Write) -> None:

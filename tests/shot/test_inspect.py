@@ -88,6 +88,38 @@ def test_no_plate(found) -> None:
         found(plate="plate/other.####.exr")
 
 
+def test_frames_that_are_padded_another_way_are_told_where_none_or_one_is_missed(found, tmp_path) -> None:
+    with pytest.raises(InputError, match="No plate found") as caught:
+        found(plate="plate/sh.#####.exr", frames=[1001])
+    assert caught.value.hint == "1 file looks like a frame and is not taken: sh.1001.exr."
+
+
+def test_a_gap_tells_what_looks_like_the_frame(shot, tmp_path) -> None:
+    file = shot(frames=[1001, 1002, 1003])
+    (tmp_path / "plate/sh.1002.exr").rename(tmp_path / "plate/sh.01002.exr")
+    with pytest.raises(InputError, match="1 frame is missing: 1002") as caught:
+        inspect(load(file, sets=["frames=1001-1003"], environ={}))
+    assert caught.value.hint and caught.value.hint.endswith(
+        "`skip`. 1 file looks like a frame and is not taken: sh.01002.exr."
+    )
+
+
+def test_a_frame_under_two_names_is_refused_where_it_is_wanted(shot, tmp_path) -> None:
+    file = shot(frames=[1001, 1002, 1003])
+    (tmp_path / "plate/sh.01002.exr").write_bytes((tmp_path / "plate/sh.1003.exr").read_bytes())
+    with pytest.raises(InputError, match=r"1 frame is there under two names, such as sh\.1002\.exr and sh\.01002\.exr"):
+        inspect(load(file, environ={}))
+    assert inspect(load(file, sets=["frames=1003"], environ={})).frames == (1003,)
+
+
+def test_frames_before_0_with_the_sign_before_four_digits(shot, tmp_path) -> None:
+    file = shot(frames=[1001, 1002, 1003])
+    for old, new in ((1001, "-0001"), (1002, "0000"), (1003, "0001")):
+        (tmp_path / f"plate/sh.{old}.exr").rename(tmp_path / f"plate/sh.{new}.exr")
+    plate = inspect(load(file, environ={}))
+    assert plate.frames == plate.present == (-1, 0, 1)
+
+
 def test_a_truncated_frame_is_named(found, shot, tmp_path) -> None:
     file, path = shot(), tmp_path / "plate/sh.1005.exr"
     path.write_bytes(path.read_bytes()[:-30])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,8 +86,69 @@ def test_a_tilde_is_the_home_folder_in_every_path(
     assert style("{frames: ~/f.####.png}").frames == f"{tmp_path}/home/f.####.png"
     assert style("{adain: ~/a.png}").adain == {f"{tmp_path}/home/a.png": 1.0}
     blend = {f"{tmp_path}/home/a.safetensors": Curve.constant(1), f"{tmp_path}/~nobody9/b.onnx:2": Curve.constant(0.5)}
-    assert style("{blend: {~/a.safetensors: 1, ~nobody9/b.onnx:2: .5}}").blend == blend
+    assert style("{blend: {~/a.safetensors: 1, ./~nobody9/b.onnx:2: .5}}").blend == blend
     assert load(write(), environ={}, sets=["output=~/o.####.exr"]).output == f"{tmp_path}/home/o.####.exr"
+
+
+def test_variables_are_filled_in_in_every_path(write: Write, tmp_path: Path) -> None:
+    environ = {"ROOT": f"{tmp_path}/root", "SHOW": "wave", "F4": "no frame"}
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/base.yaml").write_text("missing: hold\n", encoding="utf-8")
+    plain = {"plate": "plate: $ROOT/p.$F4.exr", "output": "output: '${ROOT}/{show}_{seq}/o.${F4}.exr'"}
+    lines = ("extends: $ROOT/base.yaml", "tokens: {show: $SHOW, seq: x$SHOW-y}", "flow: {weights: $ROOT/w.pth}")
+
+    def style(text: str) -> Style:
+        return load(write(*lines, **plain, style=f"style: {text}"), environ=environ).style
+
+    shot = load(write(*lines, **plain), environ=environ)
+    root = f"{tmp_path}/root"
+    assert (shot.plate, shot.output) == (f"{root}/p.####.exr", f"{root}/wave_xwave-y/o.####.exr")
+    assert (shot.flow.weights, shot.missing) == (tmp_path / "root/w.pth", "hold")
+    assert style("$ROOT/net.onnx:19").model == f"{root}/net.onnx:19"
+    assert style("{frames: $ROOT/f.####.png}").frames == f"{root}/f.####.png"
+    assert style("{adain: $ROOT/a.png}").adain == {f"{root}/a.png": 1.0}
+    assert style("{adain: [$ROOT/a.png, b.png]}").adain == {f"{root}/a.png": 1.0, f"{tmp_path}/b.png": 1.0}
+    assert style("{adain: {$ROOT/a.png: 2}}").adain == {f"{root}/a.png": 2.0}
+    assert style("{blend: {$ROOT/a.onnx: 1, a: .5}}").blend == {
+        f"{root}/a.onnx": Curve.constant(1),
+        "a": Curve.constant(0.5),
+    }
+    assert load(write(), environ={**environ, "TSN_OUTPUT": "$ROOT/o.####.exr"}).output == f"{root}/o.####.exr"
+    assert load(write(), environ=environ, sets=["output=$ROOT/o.####.exr"]).output == f"{root}/o.####.exr"
+
+
+@pytest.mark.parametrize("path", ["$ROOT/{}", "${{ROOT}}/{}", "%ROOT%/{}", "P:/x/{}", "P:\\x\\{}", "s3://x/{}"])
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("plate", "p.####.exr"),
+        ("output", "o.####.exr"),
+        ("style", "{model: PATH}:n.onnx"),
+        ("style", "{frames: PATH}:f.####.png"),
+        ("style", "{adain: PATH}:a.png"),
+        ("style", "{adain: [PATH]}:a.png"),
+        ("style", "{adain: {? PATH : 1}}:a.png"),
+        ("style", "{blend: {? PATH : 1}}:n.onnx"),
+        ("flow", "{weights: PATH}:w.pth"),
+        ("extends", "b.yaml"),
+        ("tokens", "{show: PATH}:x"),
+    ],
+)
+def test_a_path_that_is_none_here_is_refused_once_under_every_key(
+    refused: Refused, write: Write, key: str, name: str, path: str
+) -> None:
+    around, _, name = name.rpartition(":")
+    value = (around or "PATH").replace("PATH", f"'{path.format(name)}'")
+    lines = {key: f"{key}: {value}"} | ({"output": "output: '{show}/o.####.exr'"} if key == "tokens" else {})
+    error = refused(write(**lines))
+    assert re.search("is not set|Windows|backslash|address", str(error)) and error.hint
+    assert "\n" not in str(error) and ("output" if key == "tokens" and "$" not in path else key) in str(error)
+
+
+def test_two_slashes_are_one_and_never_hide_the_plate(refused: Refused, write: Write, tmp_path: Path) -> None:
+    assert load(write(output=f"output: /{tmp_path}/o.####.exr"), environ={}).output == f"{tmp_path}/o.####.exr"
+    error = refused(write(output=f"output: /{tmp_path}/plate/sh010.####.exr"))
+    assert "output: expected a path of its own, found that of plate" in str(error)
 
 
 def test_tokens_are_filled_in(write: Write, tmp_path: Path) -> None:

@@ -54,6 +54,34 @@ def test_a_painted_frame_that_changes_is_seen(shot: Shot, painted, tmp_path: Pat
     assert status(rendered(file)[1], "rendered") == [1001, 1002, 1003]
 
 
+def test_painted_frames_that_count_from_one(shot: Shot, painted, tmp_path: Path, rendered, channels, status) -> None:
+    painted(range(1001, 1005))
+    file = shot(frames=range(1001, 1005), style="{frames: painted/p.####.png}")
+    expected, _ = rendered(file)
+    for number in range(1001, 1005):
+        (tmp_path / f"painted/p.{number}.png").rename(tmp_path / f"painted/q_{number - 1000:05}.png")
+    moved = (f"style.frames={tmp_path}/painted/q_%05d.png", "style.offset=-1000")
+    found, _ = rendered(file, *moved, to="moved")
+    for number in range(1001, 1005):
+        ours, theirs = channels(found[number]), channels(expected[number])
+        assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    # Another offset paints another frame: nothing is skipped for one that was rendered with this one.
+    sets = (*moved[:1], "style.offset=-1001", "style.strength={1001: 0, 1002: 1, interp: hold}", "temporal.window=0")
+    assert status(rendered(file, *sets, to="moved")[1], "rendered") == [1001, 1002, 1003, 1004]
+
+
+def test_painted_frames_of_half_the_size(shot: Shot, painted, tmp_path: Path, rendered, rgb) -> None:
+    painted([])
+    for number in (1001, 1002):
+        io.write_png(tmp_path / f"painted/p.{number}.png", np.full((24, 32, 3), 0.5, np.float32))
+        io.write_png(tmp_path / f"painted/whole.{number}.png", np.full((48, 64, 3), 0.5, np.float32))
+    file = shot(frames=[1001, 1002], style="{frames: painted/p.####.png}")
+    half, _ = rendered(file)
+    whole, _ = rendered(file, f"style.frames={tmp_path}/painted/whole.####.png", to="whole")
+    for number in (1001, 1002):
+        assert np.allclose(rgb(half[number]), rgb(whole[number]), atol=2e-3)
+
+
 def test_blend(shot: Shot, style, tmp_path: Path, rendered, rgb) -> None:
     style(tmp_path / "a.safetensors"), style(tmp_path / "b.safetensors", seed=1)
     file = shot(frames=range(1001, 1004))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tsn.errors import InputError
-from tsn.style.marks import mark, marks
+from tsn.style.marks import advice, mark, marks
 
 
 @pytest.fixture
@@ -42,6 +42,27 @@ def test_only_what_is_wanted_is_read(pattern: str, tmp_path: Path) -> None:
         marks(pattern)
 
 
+def test_marks_go_by_the_plates_numbers(pattern: str, tmp_path: Path) -> None:
+    here = marks(pattern)
+    assert marks(pattern, {1, 3, 1001}, offset=1000) == {1: here[1001], 3: here[1003]}
+    assert marks(pattern, offset=-7) == {number + 7: mark for number, mark in here.items()}
+
+
+def test_what_to_do_about_frames_that_are_not_there(pattern: str, tmp_path: Path) -> None:
+    assert advice(pattern, 0, {1, 2}) == (
+        "There are 1001-1003. Perhaps you meant style.offset: 1000, painted frame 1001 for 1?"
+    )
+    assert advice(pattern, 0, {1003, 1004}).startswith("There are 1001-1003; paint the frame, or correct")
+    assert advice(str(tmp_path / "none/p.##.png"), 0, {1}).startswith("There are none; ")
+
+
+def test_a_painted_frame_under_two_names_is_refused(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "p.01002.tif").touch()
+    with pytest.raises(InputError, match=r"under two names: p\.1002\.tif and p\.01002\.tif"):
+        marks(pattern)
+    assert list(marks(pattern, {1001})) == [1001]
+
+
 def test_a_frame_has_the_same_mark_wherever_it_lies(pattern: str, tmp_path: Path) -> None:
     assert marks(pattern)[1001] == mark(tmp_path / "p.1001.tif") != mark(tmp_path / "p.1002.tif")
 
@@ -49,3 +70,7 @@ def test_a_frame_has_the_same_mark_wherever_it_lies(pattern: str, tmp_path: Path
 def test_no_frames_at_all(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No painted frames found"):
         marks(str(tmp_path / "none.####.png"))
+    (tmp_path / "p_0001.png").touch()
+    with pytest.raises(InputError) as caught:
+        marks(str(tmp_path / "p.###.png"))
+    assert caught.value.hint == "1 file looks like a frame and is not taken: p_0001.png."

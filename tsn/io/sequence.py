@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from pathlib import Path
 from tsn.errors import InputError, OutputError, UsageError
 
 TOKEN = re.compile(r"(?P<hash>#+)|(?P<at>@+)|%(?:0(?P<printf>\d+))?d|\$F(?P<houdini>\d*)")
+SEPARATORS = "._ -"
+COPY = r"(?: \d+|[ _-]*\(\d+\)|[ _-]+(?:copy|kopie|copie|copia)(?:[ _-]*\(?\d+\)?)?)?"
+"""What file managers put behind the name of a copy."""
+UNFINISHED = r"(?:~|\.(?:swp|tmp|temp|part|partial|filepart|crdownload|download|bak|old|orig|lock|\d+))?"
+"""What editors, copiers and renderers put behind the name of a file that isn't ready or isn't the last."""
 PATTERNS = "Name a sequence like sh010.####.exr, sh010.%04d.exr, sh010.$F4.exr or sh010.@@@@.exr."
 
 
@@ -58,31 +64,97 @@ class Sequence:
         _, prefix, digits, suffix = self._split()
         return f"{prefix}{pad(frame, digits)}{suffix}"
 
+    def _signed(self, frame: int) -> str:
+        """The name with the sign before all of the digits: -0001, as Blender writes it, where C writes -001."""
+        _, prefix, digits, suffix = self._split()
+        return f"{prefix}{'-' if frame < 0 else ''}{abs(frame):0{digits}}{suffix}"
+
     def path(self, frame: int) -> Path:
-        """The file of one frame, whether it exists or not."""
-        return Path(self._split()[0], self._name(frame))
+        """The file of one frame, whether it exists or not; of one before 0 the one that is there, -001 or -0001."""
+        path = Path(self._split()[0], self._name(frame))
+        if frame < 0 and not path.exists() and (signed := path.with_name(self._signed(frame))).exists():
+            return signed
+        return path
 
     def on_disk(self) -> tuple[int, ...]:
         """Frames that have a file, ascending.
 
-        Files padded another way, hidden (temporary) ones and links to nothing don't count.
+        Files padded another way, hidden (temporary) ones and links to nothing don't count; `strays` names them.
 
         Raises:
             InputError: the folder is missing or can't be listed.
         """
+        return tuple(sorted({number for number, name, there in self._numbered() if there and self._is(name, number)}))
+
+    def twice(self) -> dict[int, tuple[str, str]]:
+        """Frames on disk that are there once more under another number of digits, with both names.
+
+        None where the folder can't be listed.
+        """
+        found: dict[int, list[str]] = {}
+        with suppress(InputError):
+            for number, name, there in self._numbered():
+                if there:
+                    found.setdefault(number, []).append(name)
+        own = {number: self.path(number).name for number in found}
+        return {
+            number: (own[number], next(name for name in sorted(names) if name != own[number]))
+            for number, names in sorted(found.items())
+            if len(names) > 1 and own[number] in names
+        }
+
+    def strays(self) -> tuple[str, ...]:
+        """Names beside the frames that look like frames and are not taken, sorted.
+
+        Padded another way, another case or separator, copies and half-written files of other programs, links to nothing
+        and folders. None where the folder can't be listed.
+        """
+        _, prefix, _, suffix = self._split()
+        prefix = _folded(prefix)
+        stem = prefix.rstrip(SEPARATORS)
+        between = f"[{SEPARATORS}]" + ("" if stem != prefix else "?")
+        frame = rf"{re.escape(stem)}{between}[-+]?\d+(?:[.,]\d+)?{COPY}{re.escape(_folded(suffix))}"
+        looks = re.compile(rf"{frame}{UNFINISHED}|\.{frame}(?:~|\.\w+)?")
+        try:
+            taken = {name for number, name, there in self._numbered() if there and self._is(name, number)}
+            names = os.listdir(self._split()[0])
+        except (InputError, OSError):
+            return ()
+        return tuple(sorted(name for name in names if name not in taken and looks.fullmatch(_folded(name))))
+
+    def _is(self, name: str, number: int) -> bool:
+        return name == self._name(number) or (number < 0 and name == self._signed(number))
+
+    def _numbered(self) -> list[tuple[int, str, bool]]:
+        """What is called as this sequence's frames are, however padded: number, name, and whether it is a file."""
         folder, prefix, _, suffix = self._split()
-        numbered = re.compile(re.escape(prefix) + r"(-?\d+)" + re.escape(suffix))
+        numbered = re.compile(re.escape(prefix) + r"(-?[0-9]+)" + re.escape(suffix))
         try:
             with os.scandir(folder) as entries:
-                names = [entry.name for entry in entries if entry.is_file()]
+                return [
+                    (int(match[1]), entry.name, entry.is_file())
+                    for entry in entries
+                    if (match := numbered.fullmatch(entry.name)) and entry.name[0] != "."
+                ]
         except OSError as error:
             hint = "A frame number stands in the file's name only." if TOKEN.search(folder) else None
             raise InputError(
                 f"Can't list {folder}, the folder of {self.pattern}: {error.strerror}", hint=hint
             ) from error
-        numbers = [int(match[1]) for name in names if (match := numbered.fullmatch(name)) and name[0] != "."]
-        here = set(names)
-        return tuple(sorted({number for number in numbers if self._name(number) in here}))
+
+
+def _folded(name: str) -> str:
+    """For comparing by eye: without case, and composed, since some disks store accents as letters of their own."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def told(names: tuple[str, ...]) -> str:
+    """A sentence with a few of the names of `Sequence.strays`, and how many there are; "" for none."""
+    if not names:
+        return ""
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    verb = "file looks like a frame and is" if len(names) == 1 else "files look like frames and are"
+    return f"{len(names)} {verb} not taken: {shown}."
 
 
 OUTPUT = "`output:`"

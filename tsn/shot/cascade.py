@@ -5,8 +5,8 @@ A value comes from the first of these that states it:
 1. `--set temporal.window=4`, the last one first;
 2. the environment: `TSN_TEMPORAL__WINDOW=4`, with two underscores between section and key. A variable is
    read when its part before `__` is a key of the shot file; one underscore for two is a fault. `TSN_VERSION`
-   never is read, nor are tsn's own settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); an empty one
-   counts as unset;
+   never is read, nor are tsn's own settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); a misspelt
+   one is a fault, an empty one counts as unset;
 3. the shot file;
 4. `_sequence.yaml`, the nearest on the way up from the shot file to its `_show.yaml`;
 5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
@@ -15,7 +15,7 @@ A value comes from the first of these that states it:
 Sections are merged key by key; lists and keyframes are replaced whole, unless a single key of them is set
 (`--set style.strength.1001=0` leaves the others); null goes back to the default. A
 path is relative to the file that states it, or to the working directory where no file does; `~` is the
-home folder.
+home folder, `$VAR` and `${VAR}` are variables of the environment.
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial, reduce
 from pathlib import Path
 
 from tsn.errors import ShotError, UsageError, near_miss
-from tsn.shot.document import Fault, Node, Origin, described, parse, read, refusal
+from tsn.shot.document import Fault, Node, Origin, described, parse_value, read, refusal
+from tsn.shot.foreign import expanded, local
 from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
 
 SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
+OWN = ("cache", "weights", "device", "log_level", "command", "pathmap", "version")
+"""Variables TSN_... that are no keys of a shot."""
+CLOSE = 0.8
+"""How alike a variable of one word must be to pass for a misspelt one: other programs may have TSN_ variables too."""
 
 
 def statements(file: Path, *, sets: Sequence[str], environ: Mapping[str, str], faults: list[Fault]) -> Node:
@@ -40,12 +46,12 @@ def statements(file: Path, *, sets: Sequence[str], environ: Mapping[str, str], f
         ShotError: a file that can't be read or isn't one of this version; what is only wrong goes to `faults`.
         UsageError: a text after --set, or the value of a variable, that can't be read.
     """
-    levels = _cascade(file, faults)
+    levels = _cascade(file, environ, faults)
     overrides = [*_environment(environ, faults), *(_set(text, faults) for text in sets)]
     return reduce(partial(_merge, faults=faults), [_long_form(level) for level in (*levels, *overrides)])
 
 
-def _cascade(file: Path, faults: list[Fault]) -> list[Node]:
+def _cascade(file: Path, environ: Mapping[str, str], faults: list[Fault]) -> list[Node]:
     """The files a shot is made of, from the show's down to its own."""
     levels: list[Node] = []
     seen: dict[Path, Path] = {}
@@ -66,7 +72,7 @@ def _cascade(file: Path, faults: list[Fault]) -> list[Node]:
         # Not inherited: each file has its own parent and says its own version.
         own = {key: node for key, node in tree.value.items() if key != "extends" and (key != "version" or not levels)}
         levels.insert(0, replace(tree, value=own, origin=origin))
-        path = _parent(path, extends, explicit=len(levels) > 1 and path.name not in (SHOW, SEQUENCE))
+        path = _parent(path, extends, environ, explicit=len(levels) > 1 and path.name not in (SHOW, SEQUENCE))
         if path is not None and Path(os.path.realpath(path)) in seen:
             place = extends.origin if extends else origin
             raise refusal([Fault(message=f"extends comes back to {path}", origin=place)], file)
@@ -82,13 +88,17 @@ def _check_version(tree: Node) -> None:
         raise refusal([Fault(message=message, origin=node.origin, hint=hint)], tree.origin.file)
 
 
-def _parent(file: Path, extends: Node | None, *, explicit: bool) -> Path | None:
+def _parent(file: Path, extends: Node | None, environ: Mapping[str, str], *, explicit: bool) -> Path | None:
     """The file that a file inherits from; one reached by `extends` has only the parent it names."""
     if extends is not None and extends.value is not None:
         if not isinstance(extends.value, str) or not extends.value:
             fault = Fault(message=f"extends: expected a path, found {described(extends)}", origin=extends.origin)
             raise refusal([fault], file)
-        parent = Path(extends.origin.path(extends.value))
+        try:
+            parent = Path(extends.origin.path(local(expanded(extends.value, environ), environ)))
+        except UsageError as error:
+            fault = Fault(message=f"extends: {error}", origin=extends.origin, hint=error.hint)
+            raise refusal([fault], file) from None
         if not parent.is_file():
             hint = near_miss(parent.name, [path.name for path in parent.parent.glob("*.yaml")])
             raise refusal([Fault(message=f"extends: no file {parent}", origin=extends.origin, hint=hint)], file)
@@ -115,18 +125,31 @@ def _environment(environ: Mapping[str, str], faults: list[Fault]) -> Iterator[No
     paths = [(*section, key) for section, model in SECTIONS.items() if section for key in model.model_fields]
     meant = {"_".join(path): "__".join(path).upper() for path in paths}
     for name in sorted(environ):
-        if not name.startswith("TSN_") or not environ[name]:
+        if not name.startswith("TSN_"):
             continue
         path = name.removeprefix("TSN_").lower().split("__")
         origin = Origin(kind="environment", name=name)
         if path[0] in keys:
-            yield _nested(path, environ[name], origin, faults)
+            if environ[name] or not _known(path):
+                yield _nested(path, environ[name], origin, faults)
         elif len(path) > 1:
             hint = near_miss(path[0], keys) or f"Known: {', '.join(keys)}."
             faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
         elif path[0] in meant:
             hint = f"Perhaps you meant TSN_{meant[path[0]]}, with two underscores?"
             faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
+        elif path[0] not in OWN and (near := get_close_matches(path[0], [*keys, *meant, *OWN], n=1, cutoff=CLOSE)):
+            hint = f"Perhaps you meant TSN_{meant.get(near[0], near[0].upper())}?"
+            faults.append(Fault(message=f"unknown key {path[0]!r}", origin=origin, hint=hint))
+
+
+def _known(path: list[str]) -> bool:
+    """Whether the schema has this key, or something that may have keys of any name."""
+    for depth, key in enumerate(path):
+        section = SECTIONS.get(tuple(path[:depth]))
+        if section is not None and key not in section.model_fields:
+            return False
+    return True
 
 
 def _set(text: str, faults: list[Fault]) -> Node:
@@ -140,7 +163,7 @@ def _set(text: str, faults: list[Fault]) -> Node:
 
 
 def _nested(path: list[str], text: str, origin: Origin, faults: list[Fault]) -> Node:
-    node = parse(text, lambda mark: origin, faults) or Node(value=None, origin=origin, key=origin)
+    node = parse_value(text, origin, faults) or Node(value=None, origin=origin, key=origin)
     for key in reversed(path):
         node = Node(value={key: node}, origin=origin, key=origin, partial=True)
     return node

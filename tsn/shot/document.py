@@ -49,7 +49,8 @@ class Origin:
 class Node:
     """A stated value: a scalar, a list or a mapping of nodes, with its place and its key's place.
 
-    `partial` is a mapping that a dotted key made (`--set style.strength.1001=0`): it says nothing of other keys.
+    `text` is a scalar as it is written. `partial` is a mapping that a dotted key made
+    (`--set style.strength.1001=0`): it says nothing of other keys.
     """
 
     value: Any
@@ -82,6 +83,13 @@ def find(tree: Node, loc: Loc) -> tuple[Node, Loc]:
             return tree, loc[index:]
         tree = tree.value[part]
     return tree, ()
+
+
+def plain(node: Node) -> Any:
+    """What a node holds, without places."""
+    if isinstance(node.value, dict):
+        return {key: plain(item) for key, item in node.value.items()}
+    return [plain(item) for item in node.value] if isinstance(node.value, list) else node.value
 
 
 def described(node: Node) -> str:
@@ -173,6 +181,17 @@ def _at(file: Path, mark: yaml.Mark | None) -> Origin:
     return Origin(kind="file", file=file, line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1)
 
 
+def parse_value(text: str, origin: Origin, faults: list[Fault]) -> Node | None:
+    """One value outside of a file, as `parse`. A comment is refused: whoever wrote the # meant it."""
+    node = parse(text, lambda mark: origin, faults)
+    tokens = [token for token in yaml.scan(text, Loader=_Loader) if not isinstance(token, yaml.StreamEndToken)]
+    rest = text[max(token.end_mark.index for token in tokens) :].strip()
+    if rest:
+        message = f"expected one value, found a comment: {rest}"
+        faults.append(Fault(message=message, origin=origin, hint=f'Put the value in quotes: "{text.strip()}".'))
+    return node
+
+
 def parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[Fault]) -> Node | None:
     """YAML text as nodes, or None where it is empty.
 
@@ -190,10 +209,8 @@ def parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[F
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else text
-        hint = 'Text that starts with {, @, % or ` needs quotes: plate: "{shot}.####.exr".'
-        quotes = re.search(r"[:=]\s*[{@%`]", f":{line}") or re.search(r"\}[^\s,}\]]", line)
         problem = error.problem or error.context or "no YAML"
-        fault = Fault(message=f"broken YAML: {problem}", origin=place(mark), hint=hint if quotes else None)
+        fault = Fault(message=f"broken YAML: {problem}", origin=place(mark), hint=_repair(line, problem))
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, 0)
@@ -201,6 +218,19 @@ def parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[F
     except RecursionError:
         fault = Fault(message="nested too deeply", origin=place(None))
     raise refusal([fault], fault.origin.file)
+
+
+def _repair(line: str, problem: str) -> str | None:
+    """A hint for a line that can't be read."""
+    if "'\\t'" in problem:
+        return "There is a tab where YAML takes spaces only."
+    if re.search(r"[:=]\s*[{@%`]", f":{line}") or re.search(r"\}[^\s,}\]]", line):
+        return 'Text that starts with {, @, % or ` needs quotes: plate: "{shot}.####.exr".'
+    if "escape" in problem:
+        return "In double quotes a backslash starts an escape: use / between folders, or single quotes."
+    if "':'" in problem:
+        return "A key is followed by a colon and a space: layer: beauty."
+    return None
 
 
 @dataclass
@@ -219,7 +249,8 @@ class _Converter:
             raise refusal([Fault(message="aliases that never end", origin=origin)], origin.file)
         self.open.add(id(raw))
         try:
-            return Node(value=self.value(raw, origin), origin=origin, key=key, text=getattr(raw, "value", ""))
+            text = raw.value if isinstance(raw, yaml.ScalarNode) else ""
+            return Node(value=self.value(raw, origin), origin=origin, key=key, text=text)
         finally:
             self.open.discard(id(raw))
 

@@ -157,6 +157,7 @@ def make_engine(
         colours=style.colours,
         blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
         frames=style.frames,
+        offset=style.offset,
         marks=plan.plate.painted,
         scale=style.scale,
         tile=style.tile if tile is None else tile,

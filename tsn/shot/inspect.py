@@ -17,6 +17,7 @@ from tsn import frames as ranges
 from tsn import io, matte
 from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io.frame import Box, Probe
+from tsn.io.sequence import told
 from tsn.shot.model import Shot
 from tsn.style.marks import marks
 
@@ -50,28 +51,33 @@ def inspect(shot: Shot) -> Plate:
 
     Raises:
         UsageError: `frames:` is no frame range, or the output's suffix is another format's.
-        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame; no painted frames; a name of
-            the matte that no frame has.
+        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame, one that is there
+            under two names; no painted frames; a name of the matte that no frame has.
     """
     sequence = io.Sequence.parse(shot.plate, base=Path())
     on_disk = sequence.on_disk()
     if not on_disk:
-        raise InputError(
-            f"No plate found: {shot.plate}", hint="`plate:` is relative to the file that states it; check the folder."
-        )
+        hint = "`plate:` is relative to the file that states it; check the folder."
+        raise InputError(f"No plate found: {shot.plate}", hint=told(sequence.strays()) or hint)
     wanted = tuple(sorted(ranges.parse(shot.frames))) if shot.frames else _without_gaps(on_disk)
     there = set(on_disk)
     missing = tuple(number for number in wanted if number not in there)
     if missing and shot.missing == "error":
         raise InputError(
             f"{shot.plate}: {_count(missing)} missing: {ranges.compact(missing)} (on disk: {ranges.compact(on_disk)})",
-            hint="Render them, correct `frames:`, or choose `missing: hold`, `black` or `skip`.",
+            hint="Render them, correct `frames:`, or choose `missing: hold`, `black` or `skip`."
+            f" {told(sequence.strays())}".rstrip(),
         )
     present = [number for number in wanted if number in there]
     if not present:
         raise InputError(
             f"{shot.plate}: none of the frames {ranges.compact(wanted)} is on disk (there: {ranges.compact(on_disk)})",
             hint="Correct `frames:` or `plate:`.",
+        )
+    if doubled := [names for number, names in sequence.twice().items() if number in set(present)]:
+        raise InputError(
+            f"{shot.plate}: {_count(doubled)} there under two names, such as {' and '.join(doubled[0])}",
+            hint="Remove those that are not meant; nobody can tell which of the two is the frame.",
         )
     paths = {number: sequence.path(number) for number in present}
     probes = {number: io.probe(path, layer=shot.layer) for number, path in paths.items()}
@@ -84,7 +90,7 @@ def inspect(shot: Shot) -> Plate:
         canvas = canvas.union(probe.data_window)
     painted: dict[int, str] = {}
     if shot.style.frames:  # another tool painted what a person sees: the display window
-        canvas, painted = first.display_window, marks(shot.style.frames, present)
+        canvas, painted = first.display_window, marks(shot.style.frames, present, offset=shot.style.offset)
     stamps = {number: stamp(path) for number, path in paths.items()}
     return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
 
@@ -161,7 +167,7 @@ def _shown(value: object, other: object) -> str:
     return str(value)
 
 
-def _count(numbers: Sequence[int]) -> str:
+def _count(numbers: Sequence[object]) -> str:
     return "1 frame is" if len(numbers) == 1 else f"{len(numbers)} frames are"
 
 

@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from tsn.errors import near_miss
+from tsn.shot import advice
 from tsn.shot.cascade import statements
-from tsn.shot.document import Fault, Node, described, find, refusal
+from tsn.shot.document import Fault, Node, described, find, plain, refusal
 from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
 from tsn.shot.paths import (
+    PATTERNS,
     Paths,
+    localised,
     model_path,
     painting_weights,
     pattern_of,
@@ -31,6 +35,10 @@ from tsn.shot.paths import (
     tokens_of,
 )
 from tsn.shot.schema import MERGED, SECTIONS, ShotFile
+from tsn.shot.values import model_name
+
+DOTTED = tuple(".".join((*path, key)) for path, model in SECTIONS.items() for key in model.model_fields)
+"""Every key of a shot file by its whole name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +56,7 @@ def load(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, st
     Args:
         file: the shot file.
         sets: `key.sub=value` overrides, as after `--set`.
-        environ: where TSN_* variables are looked up.
+        environ: where TSN_* variables are looked up, and those in paths.
 
     Raises:
         ShotError: the first fault of the file(s) with its place; the message lists the others.
@@ -62,11 +70,11 @@ def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
     """`load`, with what `tsn explain` needs to tell where each value came from."""
     faults: list[Fault] = []
     tree = statements(Path(file), sets=sets, environ=environ, faults=faults)
+    tree = localised(tree, environ, faults)
     parsed = _validate(tree, faults)
+    _refuse_unknown_models(tree, faults)
     tokens = tokens_of(tree, Path(file))
-    paths: Paths = {
-        loc: pattern_of(tree, loc, tokens, faults) for loc in (("plate",), ("output",), ("style", "frames"))
-    }
+    paths: Paths = {loc: pattern_of(tree, loc, tokens, environ, faults) for loc in PATTERNS}
     refuse_format(tree, paths, faults)
     refuse_linear(tree, paths, faults)
     refuse_overwriting(tree, paths, faults)
@@ -89,7 +97,10 @@ def _validate(tree: Node, faults: list[Fault]) -> ShotFile | None:
 
 def _data(node: Node, path: tuple[str, ...] = ()) -> Any:
     if isinstance(node.value, dict):
-        dropped = {key for key, item in node.value.items() if item.value is None and path in MERGED}
+        # Null is the default of a key there is; of any other it would hide a misspelt one.
+        known = None if path not in SECTIONS else SECTIONS[path].model_fields
+        empty = {key for key, item in node.value.items() if item.value is None and path in MERGED}
+        dropped = {key for key in empty if known is None or key in known}
         return {key: _data(item, (*path, key)) for key, item in node.value.items() if key not in dropped}
     if isinstance(node.value, list):
         return [_data(item, (*path, "")) for item in node.value]
@@ -120,8 +131,8 @@ def _fault(tree: Node, error: dict[str, Any]) -> Fault:
     dotted = ".".join(str(part) for part in loc if part != "[key]")
     hint: str | None
     if kind == "extra_forbidden":
-        known = SECTIONS[tuple(loc[:-1])].model_fields
-        hint = near_miss(str(loc[-1]), known) or f"Known here: {', '.join(known)}."
+        beside = plain(find(tree, loc[:-1])[0])
+        hint = advice.unknown(str(loc[-1]), beside, SECTIONS[tuple(loc[:-1])].model_fields, DOTTED)
         return Fault(message=f"unknown key {str(loc[-1])!r}", origin=node.key, hint=hint)
     if kind == "missing":
         hint = SECTIONS[tuple(loc[:-1])].model_fields[loc[-1]].description
@@ -132,12 +143,43 @@ def _fault(tree: Node, error: dict[str, Any]) -> Fault:
         return Fault(message=message, origin=place, hint=ctx["hint"])
     bound = next((f"{word} {ctx[name]:g}" for name, word in _BOUNDS.items() if name in ctx), None)
     expected = _EXPECTED.get(kind) or ctx.get("expected") or (f"a number, {bound}" if bound else error["msg"].lower())
-    hint = None
-    if kind == "literal_error":
-        hint = near_miss(node.text, re.findall(r"'([^']*)'", expected)) if node.text else None
-    elif kind == "string_type" and node.text:
-        hint = f'Put it in quotes: "{node.text}".'
+    key = str(loc[-1]) if loc else ""
+    hint = _hint(kind, key, node, expected)
+    if node.value is None and isinstance(beside := plain(find(tree, loc[:-1])[0]), dict):
+        hint = advice.decimal(key, beside)
     return Fault(message=f"{dotted}: expected {expected}, found {described(node)}", origin=node.origin, hint=hint)
+
+
+def _hint(kind: str, key: str, node: Node, expected: str) -> str | None:
+    value = plain(node)
+    if kind == "literal_error":
+        return near_miss(node.text, re.findall(r"'([^']*)'", expected)) if node.text else None
+    if kind == "string_type":
+        return f'Put it in quotes: "{node.text}".' if node.text else advice.text(key, value)
+    if kind == "list_type":
+        return advice.list_of(key, value)
+    if kind == "model_type":
+        fields = next((model.model_fields for path, model in SECTIONS.items() if path[-1:] == (key,)), {})
+        return f"Its keys: {', '.join(fields)}." if fields else None
+    if isinstance(value, str):
+        return advice.switch(value) if kind == "bool_type" else advice.number(value)
+    return None
+
+
+def _refuse_unknown_models(tree: Node, faults: list[Fault]) -> None:
+    """Null takes a model out of a blend; under a name that is none it would hide a misspelt one."""
+    blend, rest = find(tree, ("style", "blend"))
+    if rest or not isinstance(blend.value, dict):
+        return
+    beside = plain(blend)
+    for name, entry in blend.value.items():
+        if entry.value is None:
+            try:
+                model_name(name)
+            except PydanticCustomError as error:
+                told = error.context or {}
+                hint = advice.decimal(name, beside) or told.get("hint")
+                faults.append(Fault(message=f"style.blend.{name}: {told.get('message')}", origin=entry.key, hint=hint))
 
 
 # --- the shot ----------------------------------------------------------------------------------------
@@ -170,6 +212,7 @@ def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
             colours=style.colours,
             blend=blend,
             frames=paths["style", "frames"],
+            offset=style.offset,
             strength=style.strength,
             scale=style.scale,
             tile=style.tile,

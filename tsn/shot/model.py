@@ -44,6 +44,7 @@ class Style:
         blend: weights of several such models, sorted by name; only their proportions count, and they
             are never all zero at once.
         frames: absolute pattern of a sequence that another tool painted.
+        offset: what is added to a plate frame's number to have that of the painted one.
         strength: 0 (the plate) to 1.
         scale: resolution that is painted at, relative to the plate; 0.5 doubles the strokes.
         tile: side of the tiles in pixels, 0 = chosen for the device.
@@ -54,6 +55,7 @@ class Style:
     colours: Colours = "painting"
     blend: Mapping[str, Curve] | None = None
     frames: str | None = None
+    offset: int = 0
     strength: Curve = ONE
     scale: float = 1.0
     tile: int = 0

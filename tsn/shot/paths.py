@@ -4,18 +4,78 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tsn.errors import UsageError, near_miss
 from tsn.io.sequence import Sequence as FrameSequence
-from tsn.shot.document import Fault, Node, find
+from tsn.shot.document import Fault, Loc, Node, Origin, find
+from tsn.shot.foreign import TOKENS, expanded, local
 from tsn.shot.values import MODEL_FILE
 
-TOKENS = ("show", "seq", "shot", "version", "layer", "frame")
 FORMATS = (".exr", ".dpx")
 """Endings of plates, and so of what is written."""
 Paths = Mapping[tuple[str, ...], str | None]
+
+
+PATTERNS = (("plate",), ("output",), ("style", "frames"))
+"""Paths with tokens, filled in by `pattern_of`."""
+
+
+def localised(tree: Node, environ: Mapping[str, str], faults: list[Fault]) -> Node:
+    """The tree with the variables in its paths filled in; paths that this host can't open are at fault."""
+
+    def filled(text: str, origin: Origin, dotted: str, *, whole: bool) -> str:
+        try:
+            text = expanded(text, environ)
+            return local(text, environ) if whole else text
+        except UsageError as error:
+            faults.append(Fault(message=f"{dotted}: {error}", origin=origin, hint=error.hint))
+            return text
+
+    def scalar(node: Node, dotted: str, *, whole: bool = True) -> Node:
+        if not isinstance(node.value, str):
+            return node
+        text = filled(node.value, node.origin, dotted, whole=whole)
+        return replace(node, value=text, text=text)
+
+    def named(node: Node, dotted: str) -> Node:
+        """One path, a list of them, or a mapping from them."""
+        if isinstance(node.value, list):
+            return replace(node, value=[scalar(item, dotted) for item in node.value])
+        if not isinstance(node.value, dict):
+            return scalar(node, dotted)
+        entries: dict[str, Node] = {}
+        for name, item in node.value.items():
+            text = filled(name, item.key, dotted, whole=True)
+            if text in entries:
+                faults.append(Fault(message=f"{dotted}: {text!r} is here twice", origin=item.key))
+            entries[text] = item
+        return replace(node, value=entries)
+
+    def tokens(node: Node, dotted: str) -> Node:
+        if not isinstance(node.value, dict):
+            return node
+        return replace(
+            node, value={key: scalar(item, f"{dotted}.{key}", whole=False) for key, item in node.value.items()}
+        )
+
+    for loc in PATTERNS:
+        tree = _changed(tree, loc, lambda node, dotted: scalar(node, dotted, whole=False))
+    for loc in (("style", "model"), ("style", "adain"), ("style", "blend"), ("flow", "weights")):
+        tree = _changed(tree, loc, named)
+    return _changed(tree, ("tokens",), tokens)
+
+
+def _changed(tree: Node, loc: Loc, change: Callable[[Node, str], Node], done: Loc = ()) -> Node:
+    """The tree with another node at a place, if there is one."""
+    if not loc:
+        return change(tree, ".".join(map(str, done)))
+    if not isinstance(tree.value, dict) or loc[0] not in tree.value:
+        return tree
+    below = _changed(tree.value[loc[0]], loc[1:], change, (*done, loc[0]))
+    return replace(tree, value=tree.value | {loc[0]: below})
 
 
 def tokens_of(tree: Node, file: Path) -> dict[str, str]:
@@ -30,10 +90,17 @@ def tokens_of(tree: Node, file: Path) -> dict[str, str]:
     return tokens | {"frame": "####"}
 
 
-def pattern_of(tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], faults: list[Fault]) -> str | None:
+def pattern_of(
+    tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], environ: Mapping[str, str], faults: list[Fault]
+) -> str | None:
     """A path with its tokens filled in, absolute; None where there is none or it is at fault."""
     node, rest = find(tree, loc)
     if rest or not isinstance(node.value, str) or not node.value:
+        return None
+    stated, rest = find(tree, ("tokens",))
+    filled = stated.value.values() if not rest and isinstance(stated.value, dict) else ()
+    places = {node.origin, *(token.origin for token in filled)}
+    if any(fault.origin in places for fault in faults):  # told already
         return None
     dotted, before = ".".join(loc), len(faults)
 
@@ -55,7 +122,7 @@ def pattern_of(tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], faul
         return None
     try:
         FrameSequence.parse(text, base=Path())  # As it is written, for the message.
-        return FrameSequence.parse(node.origin.path(text), base=Path()).pattern
+        return FrameSequence.parse(node.origin.path(local(text, environ)), base=Path()).pattern
     except UsageError as error:
         faults.append(Fault(message=f"{dotted}: {error}", origin=node.origin, hint=error.hint))
         return None

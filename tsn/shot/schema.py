@@ -25,6 +25,7 @@ from tsn.shot.model import (
     Vectors,
 )
 from tsn.shot.values import (
+    LAST_FRAME,
     Cuts,
     DetailCurve,
     ModelName,
@@ -85,7 +86,15 @@ class StyleSection(_Section):
     )
     frames: Text | None = Field(
         default=None,
-        description="A sequence painted frame by frame by another tool, painted.####.png: only made stable.",
+        description="A sequence painted frame by frame by another tool, painted.####.png: only made stable. Frames of"
+        " another size and the same proportions are brought to the plate's display window.",
+    )
+    offset: int = Field(
+        default=Style.offset,
+        ge=-LAST_FRAME,
+        le=LAST_FRAME,
+        description="With frames: added to a plate frame's number to have the painted one's; -1000 where the plate"
+        " starts at 1001 and the painted frames at 1.",
     )
     strength: UnitCurve = Field(
         default=1.0,
@@ -117,6 +126,8 @@ class StyleSection(_Section):
                 raise fault(f"expected a weight above 0{where}, found none", at="blend")
         if self.colours != Style.colours and self.adain is None:
             raise fault("only paintings (adain) can be painted in the colours of the plate", at="colours")
+        if self.offset and self.frames is None:
+            raise fault("only painted frames (frames) have numbers of their own", at="offset")
         return self
 
 
@@ -228,7 +239,7 @@ MERGED = frozenset(SECTIONS) | {("style", "blend")}
 """Mappings that a shot changes key by key; any other value (keyframes, lists) it replaces whole."""
 
 ALTERNATIVES: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
-    ("style",): (("model",), ("adain", "colours"), ("blend",), ("frames",)),
+    ("style",): (("model",), ("adain", "colours"), ("blend",), ("frames", "offset")),
     ("matte",): (("cryptomatte", "names"), ("channel",)),
 }
 """Keys that exclude each other, each with those that mean nothing without it: a shot that states one lets go of the

@@ -25,10 +25,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tsn.errors import UsageError
+from tsn.shot.advice import QUOTES, decimal, shown
+from tsn.shot.advice import number as number_hint
 from tsn.shot.curves import Curve, Interp
 
 MODEL_FILE = re.compile(r"\.(safetensors|onnx(:[0-9]+)?)\Z", re.IGNORECASE)
 """What ends the name of a model's file; :19 is one style of an ONNX net with several."""
+JOINERS = "\u00ad\u200c\u200d"
+"""Unseen, but a part of how some languages are written."""
+SPACES = re.compile(r"[^\S ]")
+"""Other spaces than the plain one."""
 LAST_FRAME = 10**9
 """Beyond any shot, and small enough for exact arithmetic on frame numbers."""
 
@@ -51,10 +57,18 @@ def _refused() -> Iterator[None]:
 def _readable(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise fault(f"expected one line of text, found {text!r}")
+    spaces = "".join(SPACES.findall(text))
+    unseen = [character for character in text if unicodedata.category(character) == "Cf" and character not in JOINERS]
+    quoted = len(text) > 1 and text[0] in QUOTES and text[-1] in QUOTES
+    if unseen or quoted or text.strip(spaces) != text:
+        what = "typographic quotes" if quoted else "spaces that nobody sees"
+        plain = "".join(character for character in text if character not in unseen).strip(spaces + QUOTES * quoted)
+        raise fault(f"expected plain text, found {what}: {text!a}", hint=f"Type it anew: {plain}")
     return text
 
 
-def _model_name(text: str) -> str:
+def model_name(text: str) -> str:
+    """A bundled style, or a file; raises what `fault` makes for anything else."""
     if ("." in text or "/" in text) and not MODEL_FILE.search(text):
         raise fault(
             f"expected the name of a bundled style, or a .safetensors or .onnx file, found {text!r}",
@@ -91,7 +105,9 @@ def _cuts(value: Any) -> Literal["auto"] | tuple[int, ...]:
     if value == "auto":
         return "auto"
     if not isinstance(value, list) or not all(type(frame) is int for frame in value):
-        raise fault(f"expected auto, or a list of frame numbers such as [1017, 1043], found {value!r}")
+        numbers = re.fullmatch(r"-?[0-9]+(?:[\s,]+-?[0-9]+)*", str(value))
+        hint = f"Write [{', '.join(re.findall(r'-?[0-9]+', str(value)))}]." if numbers else None
+        raise fault(f"expected auto, or a list of frame numbers such as [1017, 1043], found {shown(value)}", hint=hint)
     return tuple(sorted(set(value)))
 
 
@@ -103,7 +119,7 @@ def _paintings(value: Any) -> Any:
         return dict.fromkeys(value, 1.0)
     if not isinstance(value, Mapping) or not value:
         raise fault(
-            f"expected a painting, a list of them, or their weights {{a.png: 0.7, b.png: 0.3}}, found {value!r}"
+            f"expected a painting, a list of them, or their weights {{a.png: 0.7, b.png: 0.3}}, found {shown(value)}"
         )
     return value
 
@@ -112,19 +128,23 @@ def _curve(value: Any, *, low: float, high: float) -> Curve:
     """A number, or {frame: number, ..., interp: linear|hold|smooth}."""
     if not isinstance(value, Mapping):
         return Curve.constant(_number(value, low=low, high=high, at=None))
-    interp = value.get("interp", "linear")
-    if interp not in get_args(Interp):
-        raise fault(f"expected 'linear', 'hold' or 'smooth', found {interp!r}", at="interp")
+    interp: Interp = value.get("interp", "linear")
+    if interp not in list(get_args(Interp)):  # a list, since what is there may not be hashable
+        found = repr(interp) if isinstance(interp, str) else shown(interp)
+        raise fault(f"expected 'linear', 'hold' or 'smooth', found {found}", at="interp")
     keys: dict[int, float] = {}
     for key, item in value.items():
         if key == "interp":
             continue
         if re.fullmatch(r"-?[0-9]+:[-+.0-9]+", key):
-            raise fault(f"{key!r} is no frame number", at=key, hint=f"Put a space after the colon: {_spaced(key)}")
+            raise fault(f"{key!r} is no frame number", at=key, hint=number_hint(key))
         if not re.fullmatch(r"-?[0-9]{1,10}", key) or abs(int(key)) > LAST_FRAME:
-            raise fault(f"expected a frame number or interp, found {key!r}", at=key)
+            hint = "A key is one frame, such as {1001: 0.2, 1040: 0.8}."
+            raise fault(f"expected a frame number or interp, found {key!r}", at=key, hint=hint)
         if int(key) in keys:
             raise fault(f"frame {int(key)} has two keys", at=key)
+        if item is None and (comma := decimal(key, value)):
+            raise fault("expected a number, found nothing", at=key, hint=comma)
         keys[int(key)] = _number(item, low=low, high=high, at=key)
     if not keys:
         raise fault("expected at least one keyframe, such as {1001: 0.5}")
@@ -135,19 +155,12 @@ def _curve(value: Any, *, low: float, high: float) -> Curve:
 
 def _number(value: Any, *, low: float, high: float, at: str | None) -> float:
     if type(value) not in (int, float):
-        hint = None
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+:[-+.0-9]+", value):
-            hint = f"Put a space after the colon: {_spaced(value)}"
-        kind = "nothing" if value is None else f"the text {value!r}" if isinstance(value, str) else repr(value)
         expected = "a number" if at else "a number, or keyframes such as {1001: 0.2, 1040: 0.8}"
-        raise fault(f"expected {expected}, found {kind}", at=at, hint=hint)
+        hint = number_hint(value) if isinstance(value, str) else None
+        raise fault(f"expected {expected}, found {shown(value)}", at=at, hint=hint)
     if not math.isfinite(value) or not low <= value <= high:
         raise fault(f"expected a number from {low:g} to {high:g}, found {value}", at=at)
     return float(value)
-
-
-def _spaced(text: str) -> str:
-    return text.replace(":", ": ", 1)
 
 
 def _curve_schema(low: float, high: float) -> dict[str, Any]:
@@ -176,7 +189,7 @@ def _curve_schema(low: float, high: float) -> dict[str, Any]:
 _WRITTEN = PlainSerializer(Curve.written)
 Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_readable)]
 Space = Annotated[Text, AfterValidator(_space)]
-ModelName = Annotated[Text, AfterValidator(_model_name)]
+ModelName = Annotated[Text, AfterValidator(model_name)]
 Range = Annotated[Text, BeforeValidator(_range), WithJsonSchema({"type": ["string", "integer"]})]
 Cuts = Annotated[
     Literal["auto"] | tuple[int, ...],

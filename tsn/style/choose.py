@@ -22,6 +22,7 @@ def painter(
     colours: Literal["painting", "plate"] = "painting",
     blend: Mapping[str, Weight] | None = None,
     frames: str | None = None,
+    offset: int = 0,
     marks: Mapping[int, str] | None = None,
     scale: float = 1.0,
     tile: int = 0,
@@ -35,7 +36,8 @@ def painter(
         adain: files of paintings to paint like, and their weights.
         colours: with `adain`, those of the paintings, or kept from the plate.
         blend: models and their weights, constant or over frames.
-        frames: pattern of a sequence that is painted already; it has the plate's size, so `scale` must be 1.
+        frames: pattern of a sequence that is painted already; nothing paints it at another size, so `scale` must be 1.
+        offset: what is added to a plate frame's number to have that of the painted one; with `frames`.
         marks: which of `frames` there are, by content (`tsn.style.marks`), as a plan has them; None = those on disk.
         scale: paint at this multiple of the plate's size.
         tile: longest side of a tile in pixels at the painted size, 0 = auto; ONNX nets are never tiled.
@@ -65,7 +67,8 @@ def painter(
                 f"style.scale is {scale}, but painted frames cannot be painted at another size.", hint="Remove scale."
             )
         pattern = str(base / frames)
-        return PaintedFrames(pattern, painted.marks(pattern) if marks is None else marks)
+        found = painted.marks(pattern, offset=offset) if marks is None else marks
+        return PaintedFrames(pattern, found, offset=offset)
     if adain is not None:
         return scaled(_after(adain, colours=colours, tile=tile, device=device, base=base), scale)
     if model is not None:

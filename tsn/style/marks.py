@@ -12,30 +12,55 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tsn import frames as ranges
 from tsn.errors import InputError
-from tsn.io.sequence import Sequence
+from tsn.io.sequence import Sequence, told
 
 
-def marks(pattern: str, wanted: Collection[int] | None = None) -> dict[int, str]:
-    """The painted frames on disk: number -> `mark`.
+def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
+    """The painted frames on disk: number of the plate's frame -> `mark`.
 
     Args:
         pattern: absolute pattern of the sequence.
         wanted: the others are not read; None = all of them.
+        offset: what is added to a plate frame's number to have that of the painted one.
 
     Raises:
-        InputError: no frame of the pattern is on disk, or one can't be read.
+        InputError: no frame of the pattern is on disk, one is there under two names, or one can't be read.
     """
     sequence = Sequence.parse(pattern, base=Path())
     there = sequence.on_disk()
     if not there:
         raise InputError(
             f"No painted frames found: {pattern}",
-            hint="style.frames is relative to the shot file; check the folder.",
+            hint=told(sequence.strays()) or "style.frames is relative to the shot file; check the folder.",
         )
-    numbers = [number for number in there if wanted is None or number in wanted]
+    numbers = [number - offset for number in there if wanted is None or number - offset in wanted]
+    if doubled := [names for number, names in sequence.twice().items() if number - offset in numbers]:
+        raise InputError(
+            f"{pattern}: a painted frame is there under two names: {' and '.join(doubled[0])}",
+            hint="Remove those that are not meant.",
+        )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(numbers, pool.map(mark, map(sequence.path, numbers)), strict=True))
+        paths = [sequence.path(number + offset) for number in numbers]
+        return dict(zip(numbers, pool.map(mark, paths), strict=True))
+
+
+def advice(pattern: str, offset: int, wanted: Collection[int]) -> str:
+    """What to do where the painted frames that are wanted aren't there.
+
+    Args:
+        wanted: numbers of plate frames, at least one.
+    """
+    try:
+        there = Sequence.parse(pattern, base=Path()).on_disk()
+    except InputError:
+        there = ()
+    found = f"There are {ranges.compact(there) or 'none'}"
+    if there and not set(there) & {number + offset for number in wanted}:
+        meant = there[0] - min(wanted)
+        return f"{found}. Perhaps you meant style.offset: {meant}, painted frame {there[0]} for {min(wanted)}?"
+    return f"{found}; paint the frame, or correct `frames:`, `style.frames` or `style.offset`."
 
 
 def mark(path: Path) -> str:

@@ -1,7 +1,8 @@
 """A sequence that another tool painted frame by frame: `style: {frames: painted.####.png}`.
 
 PNG, TIFF, JPEG or WebP, display-referred: what is in the file is style space. Whatever painted it, a
-diffusion model or a person, tsn then makes it stable on the plate.
+diffusion model or a person, tsn then makes it stable on the plate. Its frames may count from elsewhere, have other
+numbers of digits, as the pattern says, and another size of the same proportions.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tsn import frames as ranges
 from tsn.errors import InputError
 from tsn.io import read_image
 from tsn.io.sequence import Sequence
 from tsn.style.base import digest
-from tsn.style.marks import mark
+from tsn.style.marks import advice, mark
+from tsn.style.scale import resize
+
+ROUNDING = 0.02
+"""How far proportions may be apart."""
 
 
 class PaintedFrames:
@@ -26,10 +30,11 @@ class PaintedFrames:
     Args:
         pattern: absolute pattern of the sequence.
         marks: the frames there are, by content (`tsn.style.marks`).
+        offset: what is added to a plate frame's number to have that of the painted one.
     """
 
-    def __init__(self, pattern: str, marks: Mapping[int, str]) -> None:
-        self.sequence, self.marks = Sequence.parse(pattern, base=Path()), marks
+    def __init__(self, pattern: str, marks: Mapping[int, str], *, offset: int = 0) -> None:
+        self.sequence, self.marks, self.offset = Sequence.parse(pattern, base=Path()), marks, offset
         self.name = Path(pattern).name
         self.fingerprint = digest("painted-3")  # of the way they are read: which ones a frame needs, `Plan.digest` says
 
@@ -37,25 +42,38 @@ class PaintedFrames:
         """The painted frame, (3, H, W); `image` says which size and device to expect.
 
         Raises:
-            InputError: the frame is missing, damaged, not of the plate's size, or not the one of its mark.
+            InputError: the frame is missing, damaged, of other proportions than the plate, or not the one of its mark.
         """
-        path = self.sequence.path(number)
+        return self.fitted(self.picture(number), image, number).to(image.device)
+
+    def picture(self, number: int) -> Tensor:
+        """What was painted of a plate frame, (3, h, w) as in its file. Raises as `paint` does."""
+        path = self.sequence.path(number + self.offset)
         if number not in self.marks:
             raise InputError(
-                f"Painted frame {number} is missing: {path}",
-                hint=f"There are {ranges.compact(sorted(self.marks)) or 'none of the shot'};"
-                " paint the frame, or set `frames:` of the shot.",
+                f"Painted frame {number + self.offset} is missing: {path}",
+                hint=advice(self.sequence.pattern, self.offset, {number}),
             )
         if mark(path) != self.marks[number]:  # its result would carry the hash of the old one
             raise InputError(
                 f"{path}: frame {number} was painted again after the plan was made.",
                 hint="Plan, render or submit the shot again; frames that are still right will be skipped.",
             )
-        painted = torch.from_numpy(read_image(path)).permute(2, 0, 1).contiguous()
-        if painted.shape != image.shape:
-            (height, width), (h, w) = image.shape[-2:], painted.shape[-2:]
+        return torch.from_numpy(read_image(path)).permute(2, 0, 1).contiguous()
+
+    def fitted(self, painted: Tensor, image: Tensor, number: int) -> Tensor:
+        """The picture at the size of `image`: tools paint smaller or larger ones. On the CPU, so on all devices alike.
+
+        Raises:
+            InputError: its proportions are others, so that it would have to be cut or squeezed.
+        """
+        (height, width), (h, w) = image.shape[-2:], painted.shape[-2:]
+        # What rounding one side to whole pixels does, and no more: a placeholder of one pixel is no painted frame.
+        rounded = min(abs(h - w * height / width), abs(w - h * width / height)) < 1
+        if not rounded or abs(w * height / (h * width) - 1) > ROUNDING:
+            path = self.sequence.path(number + self.offset)
             raise InputError(
                 f"{path}: frame {number} is {w} x {h}, the plate is {width} x {height}.",
-                hint="Painted frames must have the size of the plate's display window, whatever its data window.",
+                hint="Painted frames must have the proportions of the plate's display window, not of its data window.",
             )
-        return painted.to(image.device)
+        return resize(painted, height, width)
