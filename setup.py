@@ -39,10 +39,10 @@ setup(
     extras_require={
         "onnx": ["onnx", "onnxruntime"],
         "farm": ["openjd-cli>=0.8", "opencue-pyoutline"],
-        "train": ["h5py", "onnxruntime", "pillow", "tensorboard"],
+        "train": ["onnx", "onnxruntime", "pillow", "tensorboard"],
         "dev": [
             *("pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML"),
-            *("onnx", "onnxruntime", "tensorboard", "h5py", "pillow"),
+            *("onnx", "onnxruntime", "tensorboard", "pillow"),
             *("openjd-cli>=0.8", "opencue-pyoutline", "lxml"),
         ],
     },

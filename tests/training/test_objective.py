@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
-from tsn_training.perceptual import CONTENT_LAYER, Features
+from tsn_training.perceptual import Features
 
 SIZES = {1: {"1_1": 0.5, "2_1": 1.0}, 2: {"3_1": 2.0}}
 
@@ -53,17 +53,17 @@ def test_style_is_the_mean_over_the_layers_of_every_size(
     assert found > 1e-3
 
 
-@pytest.mark.parametrize(
-    ("content_scale", "looked_at"), [(1, {64: CONTENT_LAYER, 32: "3_1"}), (2, {64: "2_1", 32: CONTENT_LAYER})]
-)
+@pytest.mark.parametrize("content", ["3_2", "4_2"])
+@pytest.mark.parametrize(("content_scale", "looked_at"), [(1, {32: "3_1"}), (2, {64: "2_1"})])
 def test_no_size_is_looked_at_deeper_than_is_asked(
     settings_of: Callable[..., StyleConfig],
     thin: Features,
     monkeypatch: pytest.MonkeyPatch,
+    content: str,
     content_scale: int,
     looked_at: dict[int, str],
 ) -> None:
-    config = settings_of(style_layers=SIZES, content_scale=content_scale)
+    config = settings_of(style_layers=SIZES, content_layer=content, content_scale=content_scale)
     target = objective.target_of(pictures(9), config, thin, torch.rand(50, 3))
     seen: list[tuple[int, str | None]] = []
     whole = Features.forward
@@ -74,5 +74,5 @@ def test_no_size_is_looked_at_deeper_than_is_asked(
 
     monkeypatch.setattr(Features, "forward", forward)
     objective.parts(pictures(2), pictures(1), target)
-    plate = (64 // content_scale, CONTENT_LAYER)
-    assert sorted(seen) == sorted([*looked_at.items(), plate])
+    plate = (64 // content_scale, content)  # and so the painted picture, whose style layers there lie above it
+    assert sorted(seen) == sorted([*looked_at.items(), plate, plate])

