@@ -161,7 +161,8 @@ def _start(path: Path, header: bytes, order: str, size: int, tight: int, height:
     # picture, can't both be picture; letterboxes are black, though, so that other signs can outweigh it.
     behind = _is_filler(read(low + picture, high - low))
     headers = sum(value for value in struct.unpack_from(f"{order}3I", header, 24) if value != UNDEFINED)
-    later = 4 * (before - behind) + 3 * (high + picture == size) + 2 * ((headers == high) - (headers == low))
+    later = 4 * (before - behind) + 3 * (high + picture == size)
+    later += (4 if headers > HEADER else 2) * ((headers == high) - (headers == low))  # user data is no default
     if later:
         return high if later > 0 else low
     raise InputError(
