@@ -99,7 +99,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
     if struct.unpack_from(f"{layout.order}I", data, 16) == (layout.start + picture.size,):
         end = picture.size  # where bytes lie behind the picture, this is how to tell
     head[36:136] = name.encode("utf-8", "surrogateescape")[:99].ljust(100, b"\0")
-    for offset, value in ((4, start), (808, start), (16, start + end)):
+    for offset, value in ((4, start), (808, start), (16, min(start + end, UNDEFINED))):
         struct.pack_into(f"{layout.order}I", head, offset, value)
     with open(path, "wb") as out:
         out.writelines((head, user, body))
