@@ -1,8 +1,9 @@
 """DPX plates: read code-exact, replace the picture, keep the header.
 
 The usual files are read and written here, without OpenImageIO: one picture element, RGB or RGBA, not
-run-length coded; 8 and 16 bit, 10 bit filled by method A, 12 bit filled by method A. Others are refused by
+run-length coded; 8 and 16 bit, 10 and 12 bit filled by method A or B, 12 bit packed. Others are refused by
 name. OpenImageIO would drop what it has no name for, and put the temporary name it writes to into the header.
+Where the picture lies is found in `dpx_layout`.
 
 Reference: SMPTE ST 268:2003. Offsets below are the standard's.
 """
@@ -18,10 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from tsn.errors import InputError
+from tsn.io.dpx_layout import GENERIC, HEADER, UNDEFINED, Layout, find
 from tsn.io.frame import Box, Frame, Probe
 
-HEADER = 2048
-UNDEFINED = 0xFFFFFFFF
 MARK = b"tsn".ljust(32, b"\0")
 """Begins what tsn keeps of user data, as the standard asks: who wrote it, in 32 bytes. No JSON holds a zero byte."""
 # names as OpenImageIO gives them in "dpx:Transfer"
@@ -32,30 +32,6 @@ TRANSFERS = (
 )
 SPACES = {"Linear": "lin_rec709_scene", "Logarithmic": "KodakLog", "ITU-R 709-4": "srgb_rec709_scene"}
 TEXTS = {"Creator": (160, 100), "Project": (260, 200), "Copyright": (460, 200), "Timestamp": (136, 24)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """Where the samples are and how they are packed.
-
-    Attributes:
-        order: ">" or "<".
-        samples: 3 for RGB, 4 for RGBA.
-        line: bytes a scanline, padding included.
-        start: offset of the first scanline.
-    """
-
-    order: str
-    width: int
-    height: int
-    samples: int
-    bits: int
-    line: int
-    start: int
-
-    @property
-    def white(self) -> int:
-        return (1 << self.bits) - 1
 
 
 @dataclass(frozen=True)
@@ -108,23 +84,29 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
     picture[:, : packed.shape[1]] &= ~_pack(np.full(values[:1].shape, layout.white, np.uint16), layout)
     picture[:, : packed.shape[1]] |= packed
 
-    head, user = bytearray(data[:HEADER]), data[HEADER : layout.start]
+    head, user = bytearray(data[: min(HEADER, layout.start)]), data[HEADER : layout.start]
     if attributes:
+        if len(head) < HEADER:  # user data begins behind the film and television headers, which hold nothing here
+            head += b"\xff" * (HEADER - len(head))
+            struct.pack_into(f"{layout.order}2I", head, 24, GENERIC, HEADER - GENERIC)
         theirs = _of_others(data, layout)
         block = MARK + json.dumps(dict(attributes), sort_keys=True).encode()
         user = theirs + block.ljust(max(len(user) - len(theirs), -(-len(block) // 1024) * 1024), b"\0")
         if not theirs:
             struct.pack_into(f"{layout.order}I", head, 32, len(block))
-    start = HEADER + len(user)
+    start = len(head) + len(user)
+    end = len(body)
+    if struct.unpack_from(f"{layout.order}I", data, 16) == (layout.start + picture.size,):
+        end = picture.size  # where bytes lie behind the picture, this is how to tell
     head[36:136] = name.encode("utf-8", "surrogateescape")[:99].ljust(100, b"\0")
-    for offset, value in ((4, start), (808, start), (16, start + len(body))):
+    for offset, value in ((4, start), (808, start), (16, min(start + end, UNDEFINED))):
         struct.pack_into(f"{layout.order}I", head, offset, value)
     with open(path, "wb") as out:
         out.writelines((head, user, body))
 
 
 def probe(path: Path) -> Probe:
-    """Header and completeness: the picture ends inside the file, and the file is as long as its header says.
+    """Header and completeness: the picture lies inside the file.
 
     Raises:
         InputError: missing, cut short, or a kind of DPX that isn't supported.
@@ -156,12 +138,27 @@ def codes(data: bytes, layout: Layout) -> np.ndarray:
     lines = np.frombuffer(data, np.uint8, layout.line * layout.height, layout.start).reshape(layout.height, layout.line)
     if layout.bits == 8:
         return lines[:, :count].astype(np.uint16).reshape(shape)
-    if layout.bits == 10:  # three samples a 32-bit word, the first on top, two bits of padding at the bottom
+    if layout.bits == 10:  # three samples a 32-bit word, the first on top
         words = lines[:, : -(-count // 3) * 4].view(f"{layout.order}u4")
-        triples = np.stack([(words >> shift) & 1023 for shift in (22, 12, 2)], axis=-1)
+        triples = np.stack([(words >> shift) & 1023 for shift in _shifts(layout)], axis=-1)
         return triples.reshape(layout.height, -1)[:, :count].astype(np.uint16).reshape(shape)
-    samples = lines[:, : 2 * count].view(f"{layout.order}u2") >> (16 - layout.bits)
-    return samples.astype(np.uint16).reshape(shape)
+    if layout.bits == 12 and layout.packing == 0:  # two samples in three bytes, the first in the lowest bits
+        words = lines[:, : -(-count * 12 // 32) * 4].view(f"{layout.order}u4").astype("<u4").view(np.uint8)
+        threes = np.pad(words, ((0, 0), (0, -words.shape[1] % 3))).reshape(layout.height, -1, 3).astype(np.uint16)
+        first, second = threes[..., 0] | (threes[..., 1] & 15) << 8, threes[..., 1] >> 4 | threes[..., 2] << 4
+        return np.stack([first, second], axis=-1).reshape(layout.height, -1)[:, :count].reshape(shape)
+    samples = lines[:, : 2 * count].view(f"{layout.order}u2")
+    return ((samples >> _below(layout)) & layout.white).astype(np.uint16).reshape(shape)
+
+
+def _shifts(layout: Layout) -> tuple[int, int, int]:
+    """10 bit: how far the three samples stand above the lowest bit of their word."""
+    return (22, 12, 2) if layout.packing == 1 else (20, 10, 0)
+
+
+def _below(layout: Layout) -> int:
+    """12 and 16 bit: bits of padding below a sample in its 16."""
+    return 4 if layout.bits == 12 and layout.packing == 1 else 0
 
 
 def _pack(values: np.ndarray, layout: Layout) -> np.ndarray:
@@ -171,9 +168,19 @@ def _pack(values: np.ndarray, layout: Layout) -> np.ndarray:
         return lines.astype(np.uint8)
     if layout.bits == 10:
         padded = np.pad(lines, ((0, 0), (0, -lines.shape[1] % 3))).astype(np.uint32)
-        words = padded[:, 0::3] << 22 | padded[:, 1::3] << 12 | padded[:, 2::3] << 2
+        words = np.zeros_like(padded[:, ::3])
+        for place, shift in enumerate(_shifts(layout)):
+            words |= padded[:, place::3] << shift
         return words.astype(f"{layout.order}u4").view(np.uint8)
-    return (lines << (16 - layout.bits)).astype(f"{layout.order}u2").view(np.uint8)
+    if layout.bits == 12 and layout.packing == 0:
+        padded = np.pad(lines, ((0, 0), (0, lines.shape[1] % 2)))
+        first, second = padded[:, 0::2], padded[:, 1::2]
+        threes = np.stack([first & 255, first >> 8 | (second & 15) << 4, second >> 4], axis=-1).astype(np.uint8)
+        size = -(-lines.shape[1] * 12 // 32) * 4
+        octets = threes.reshape(len(lines), -1)[:, :size]
+        octets = np.pad(octets, ((0, 0), (0, size - octets.shape[1])))
+        return octets.view("<u4").astype(f"{layout.order}u4").view(np.uint8)
+    return (lines << _below(layout)).astype(f"{layout.order}u2").view(np.uint8)
 
 
 def _load(path: Path, *, whole: bool) -> tuple[bytes, Layout]:
@@ -181,53 +188,15 @@ def _load(path: Path, *, whole: bool) -> tuple[bytes, Layout]:
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
-            file.seek(0)
-            data = file.read(size if whole else HEADER)
-            layout = _layout(path, data, size)
-            if not whole:
-                data += file.read(layout.start - HEADER)
+
+            def read(offset: int, count: int) -> bytes:
+                file.seek(offset)
+                return file.read(count)
+
+            layout = find(path, read(0, HEADER), size, read)
+            return read(0, size if whole else layout.start), layout
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
-    return data, layout
-
-
-def _layout(path: Path, data: bytes, size: int) -> Layout:
-    order = {b"SDPX": ">", b"XPDS": "<"}.get(data[:4])
-    if order is None:
-        raise InputError(f"{path} is not a DPX file")
-    if len(data) < HEADER:
-        raise _cut_short(path, f"{size} bytes, less than a header")
-    promised, orientation, elements, width, height = struct.unpack_from(f"{order}I748x2H2I", data, 16)
-    descriptor, _, _, bits, packing, encoding, start, line_pad = struct.unpack_from(f"{order}4B2H2I", data, 800)
-    oddities = {
-        f"{elements} picture elements": elements != 1,
-        f"descriptor {descriptor}, not RGB (50) or RGBA (51)": descriptor not in (50, 51),
-        f"orientation {orientation}, not left to right and top to bottom (0)": orientation not in (0, 0xFFFF),
-        "run-length coding": encoding not in (0, 0xFFFF),
-        f"{bits} bits a sample": bits not in (8, 10, 12, 16),
-        f"{bits} bits packed by method {packing}, not filled by method A (1)": bits in (10, 12) and packing != 1,
-    }
-    if found := [text for text, odd in oddities.items() if odd]:
-        raise InputError(
-            f"{path}: this kind of DPX can't be read: {'; '.join(found)}",
-            hint="Convert the plate to 10- or 16-bit RGB DPX, or to EXR.",
-        )
-    samples = 3 if descriptor == 50 else 4
-    per_line = -(-width * samples // 3) * 4 if bits == 10 else width * samples * (1 if bits == 8 else 2)
-    line = per_line + (0 if line_pad == UNDEFINED else line_pad)
-    if start in (0, UNDEFINED):
-        (start,) = struct.unpack_from(f"{order}I", data, 4)
-    if not width or not height or start < HEADER:
-        raise InputError(f"{path} is damaged: {width}x{height} pixels at byte {start}")
-    if start + line * height > size:
-        raise _cut_short(path, f"{size} bytes, its picture needs {start + line * height}")
-    if promised != UNDEFINED and promised > size:
-        raise _cut_short(path, f"{size} bytes, its header says {promised}")
-    return Layout(order=order, width=width, height=height, samples=samples, bits=bits, line=line, start=start)
-
-
-def _cut_short(path: Path, how: str) -> InputError:
-    return InputError(f"{path} was cut short: {how}", hint="Render or copy this frame again.")
 
 
 def _of_others(data: bytes, layout: Layout) -> bytes:

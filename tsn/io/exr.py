@@ -19,10 +19,11 @@ from typing import Any, NoReturn
 import numpy as np
 import OpenEXR
 
-from tsn.errors import InputError
+from tsn.errors import DeviceError, InputError, OutputError
 from tsn.io import exr_container as container
 from tsn.io.exr_container import Attribute, Chunk, Container, Damaged, Incomplete, Part
 from tsn.io.exr_layers import choose, full_names
+from tsn.io.exr_part import COMPRESSIONS, rename
 from tsn.io.frame import Box, Frame, Probe, place
 
 # what a part needs to be decoded on its own; every other attribute is kept away from the decoder
@@ -52,6 +53,12 @@ class File:
                 self.decoded[index] = _decode(self.anatomy.parts[index], self.anatomy.chunks(index, self.data))
             except (Damaged, RuntimeError, ValueError) as error:
                 _refuse(self.path, error)
+            except MemoryError as error:
+                window = self.anatomy.parts[index].window("dataWindow")
+                raise DeviceError(
+                    f"{self.path}: not enough memory for its {window.width}x{window.height} pixels",
+                    hint="Render with fewer workers, or on a host with more memory.",
+                ) from error
         return self.decoded[index]
 
 
@@ -143,6 +150,9 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         rgb: (H, W, 3) on the data window, any float dtype. Finite values beyond the stored dtype's range
             (65504 for half) are clamped; NaN and infinity are kept.
         attributes: string attributes for the header of the painted part.
+
+    Raises:
+        OutputError: OpenEXR refuses to encode it; none is known that `read` lets pass.
     """
     handle = frame.handle
     assert isinstance(handle, Painted)
@@ -152,13 +162,24 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         pixels[name] = to_dtype(rgb[..., plane], pixels[name].dtype)
     if frame.alpha is not None:
         pixels[handle.names[3]] = to_dtype(frame.alpha, pixels[handle.names[3]].dtype)
-    encoded, chunks = _encode(part, pixels)
-    changed = {name: encoded.by_name[name] for name in ("channels", "compression")}
+    try:
+        encoded, chunks = _encode(part, pixels)
+    except (RuntimeError, ValueError) as error:
+        raise OutputError(
+            f"Can't write frame {frame.number}: OpenEXR does not encode the header of {frame.path}: {error}",
+            hint="Write the plate anew with the program it came from.",
+        ) from error
+    names = {utf8: name for name, utf8 in _in_utf8(part).items()}
+    changed = {
+        "channels": Attribute("channels", "chlist", rename(encoded.value("channels"), names)),
+        "compression": encoded.by_name["compression"],
+    }
     if "chunkCount" in part.by_name:
         changed["chunkCount"] = Attribute("chunkCount", "int", struct.pack("<i", len(chunks)))
     for name, text in attributes.items():
         changed[name] = Attribute(name, "string", text.encode("utf-8", "surrogateescape"))
-    header = [changed.pop(item.name, item) for item in part.attributes] + list(changed.values())
+    header = [changed.get(item.name, item) for item in part.attributes]  # both, where a header has one twice
+    header += [item for name, item in changed.items() if name not in part.by_name]
     version = anatomy.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
     parts = [
         (header, chunks) if index == handle.part else (other.attributes, anatomy.chunks(index, handle.file.data))
@@ -267,13 +288,27 @@ def _anatomy(path: Path, *, whole: bool) -> Container:
 
 
 def _decode(part: Part, chunks: Sequence[Chunk]) -> dict[str, np.ndarray]:
+    names = _in_utf8(part)
     header = [item for item in part.attributes if item.name in CODING]
+    if names:
+        channels = Attribute("channels", "chlist", rename(part.value("channels"), names))
+        header = [channels if item.name == "channels" else item for item in header]
     version = 2 | (container.TILED if part.tiled else 0) | part.flags & container.LONG_NAMES
     stream = io.BytesIO(b"".join(container.assemble(version, [(header, chunks)])))
     found = OpenEXR.File(stream, separate_channels=True).parts
     if not found:  # the wheel prints a warning and drops the part where a chunk can't be decoded
         raise Damaged("its pixels can't be decoded")
-    return {name: channel.pixels for name, channel in found[0].channels.items()}
+    pixels = {name: channel.pixels for name, channel in found[0].channels.items()}
+    return {channel.name: pixels[names.get(channel.name, channel.name)] for channel in part.channels}
+
+
+def _in_utf8(part: Part) -> dict[str, str]:
+    """Channel names that are no UTF-8, as which the wheel wants them, read as Latin-1.
+
+    That keeps their order, in which the pixels are stored, and what stands behind the last dot, by which dwaa chooses.
+    """
+    raw = {channel.name: channel.name.encode("utf-8", "surrogateescape") for channel in part.channels}
+    return {name: text.decode("latin-1") for name, text in raw.items() if text.decode("utf-8", "ignore") != name}
 
 
 def _encode(part: Part, pixels: Mapping[str, np.ndarray]) -> tuple[Part, tuple[Chunk, ...]]:
@@ -281,20 +316,22 @@ def _encode(part: Part, pixels: Mapping[str, np.ndarray]) -> tuple[Part, tuple[C
         box = part.window(name)
         return (box.x, box.y), (box.right - 1, box.bottom - 1)
 
-    code = container.ZIP if part.compression in container.LOSSY else part.value("compression")[0]
+    code = container.ZIP if part.compression in container.LOSSY else part.code
     header = {
         "type": OpenEXR.tiledimage if part.tiled else OpenEXR.scanlineimage,
         "compression": OpenEXR.Compression(code),
-        "lineOrder": OpenEXR.LineOrder(part.value("lineOrder")[0]),
+        "lineOrder": OpenEXR.LineOrder(part.line_order),
         "dataWindow": corners("dataWindow"),
         "displayWindow": corners("displayWindow"),
     }
     if part.tiled:
         tiles = header["tiles"] = OpenEXR.TileDescription()
         tiles.xSize, tiles.ySize, _ = part.tiles
+    names = _in_utf8(part)
     channels = {
-        channel.name: OpenEXR.Channel(channel.name, pixels[channel.name], 1, 1, channel.linear)
+        name: OpenEXR.Channel(name, pixels[channel.name], 1, 1, channel.linear)
         for channel in part.channels
+        for name in (names.get(channel.name, channel.name),)
     }
     stream = io.BytesIO()
     OpenEXR.File(header, channels).write(stream)
@@ -324,7 +361,7 @@ VALUES: dict[str, Callable[[bytes], Any]] = {
     "string": lambda value: value.decode("utf-8", "surrogateescape"),
     "stringvector": _strings,
     "rational": lambda value: Fraction(*struct.unpack("<iI", value)),
-    "compression": lambda value: container.COMPRESSIONS[value[0]][0],
+    "compression": lambda value: COMPRESSIONS[value[0]][0],
     **{
         name: _plain(f"<{form}")
         for name, form in {

@@ -15,46 +15,30 @@ import dataclasses
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from math import ceil, log2
-from typing import NamedTuple
+from functools import lru_cache
 
-from tsn.io.frame import Box
+from tsn.io.exr_part import LONG_NAMES as LONG_NAMES
+from tsn.io.exr_part import LOSSY as LOSSY
+from tsn.io.exr_part import MULTIPART, NON_IMAGE
+from tsn.io.exr_part import TILED as TILED
+from tsn.io.exr_part import ZIP as ZIP
+from tsn.io.exr_part import Attribute as Attribute
+from tsn.io.exr_part import Damaged as Damaged
+from tsn.io.exr_part import Part as Part
 
 MAGIC = b"\x76\x2f\x31\x01"
 LENGTH = struct.Struct("<i")
-TILED, LONG_NAMES, NON_IMAGE, MULTIPART = 0x200, 0x400, 0x800, 0x1000
-# name and scanlines a chunk, by code
-COMPRESSIONS = (
-    *(("none", 1), ("rle", 1), ("zips", 1), ("zip", 16), ("piz", 32), ("pxr24", 16), ("b44", 32), ("b44a", 32)),
-    *(("dwaa", 32), ("dwab", 256), ("htj2k256", 256), ("htj2k32", 32), ("lj2k", 256), ("zstd", 1)),
-)
-LOSSY = frozenset({"pxr24", "b44", "b44a", "dwaa", "dwab", "lj2k"})
-ZIP = 3
+
+
+# what all parts of a file must agree on
+SHARED: dict[str, Callable[[Part], object]] = {
+    "displayWindow": lambda part: part.window("displayWindow"),
+    "pixelAspectRatio": lambda part: part.aspect,
+}
 
 
 class Incomplete(Exception):
     """The bytes at hand end before the header and chunk tables do."""
-
-
-class Damaged(Exception):
-    """These bytes are no sound OpenEXR file; the message says why."""
-
-
-class Attribute(NamedTuple):  # a dataclass takes four times as long to make, and a long plate has 100,000
-    name: str
-    type: str
-    value: bytes
-
-
-@dataclass(frozen=True)
-class Channel:
-    """Pixel type 0 = uint32, 1 = half, 2 = float."""
-
-    name: str
-    type: int
-    linear: bool
-    sampling: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -63,118 +47,6 @@ class Chunk:
 
     offset: int
     data: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One part's header, with the place of each of its chunks."""
-
-    attributes: tuple[Attribute, ...]
-    flags: int
-    offsets: tuple[int, ...] = ()
-
-    @cached_property
-    def by_name(self) -> dict[str, Attribute]:
-        return {attribute.name: attribute for attribute in self.attributes}
-
-    def value(self, name: str) -> bytes:
-        if name not in self.by_name:
-            raise Damaged(f"its header has no {name!r}")
-        return self.by_name[name].value
-
-    def text(self, name: str) -> str:
-        return self.value(name).decode("utf-8", "surrogateescape") if name in self.by_name else ""
-
-    @property
-    def name(self) -> str:
-        return self.text("name")
-
-    @cached_property
-    def type(self) -> str:
-        return self.text("type") or ("tiledimage" if self.flags & TILED else "scanlineimage")
-
-    @property
-    def deep(self) -> bool:
-        return self.type.startswith("deep")
-
-    @property
-    def tiled(self) -> bool:
-        return self.type in ("tiledimage", "deeptile")
-
-    @property
-    def compression(self) -> str:
-        code = self.value("compression")[0]
-        if code >= len(COMPRESSIONS):
-            raise Damaged(f"its compression, code {code}, is not one this version of tsn knows")
-        return COMPRESSIONS[code][0]
-
-    def window(self, name: str) -> Box:
-        x, y, right, bottom = struct.unpack("<4i", self.value(name))
-        if right < x or bottom < y:
-            raise Damaged(f"its {name} ({x}, {y}) - ({right}, {bottom}) is empty")
-        return Box(x, y, right - x + 1, bottom - y + 1)
-
-    @cached_property
-    def channels(self) -> tuple[Channel, ...]:
-        return _channels(self.value("channels"))
-
-    @property
-    def tiles(self) -> tuple[int, int, int]:
-        """Tile width and height, and the mode byte: level mode + 16 * rounding mode."""
-        return struct.unpack("<2IB", self.value("tiles"))
-
-    @property
-    def levels(self) -> int:
-        """0 = one level, 1 = mipmap, 2 = ripmap."""
-        return self.tiles[2] & 15 if self.tiled else 0
-
-    @cached_property
-    def oddity(self) -> str | None:
-        """Why the pixels can't be had as plain (H, W) arrays, or None."""
-        if self.deep:
-            return "holds deep samples"
-        if self.levels:
-            return "is a mipmapped or ripmapped texture"
-        if any(channel.sampling != (1, 1) for channel in self.channels):
-            return "holds subsampled channels"
-        return None
-
-    def count_chunks(self) -> int:
-        if "chunkCount" in self.by_name:
-            return int(struct.unpack("<i", self.value("chunkCount"))[0])
-        window = self.window("dataWindow")
-        if not self.tiled:
-            return ceil(window.height / dict(COMPRESSIONS)[self.compression])
-        width, height, mode = self.tiles
-        if not width or not height:
-            raise Damaged("its tiles have no size")
-        rounding: Callable[[float], int] = ceil if mode >> 4 else int
-        longest = max(window.width, window.height)  # a ripmap shrinks each side on its own
-        across = _level_sizes(window.width, window.width if self.levels == 2 else longest, rounding)
-        down = _level_sizes(window.height, window.height if self.levels == 2 else longest, rounding)
-        if self.levels == 0:
-            across, down = across[:1], down[:1]
-        columns, rows = [ceil(size / width) for size in across], [ceil(size / height) for size in down]
-        if self.levels == 2:
-            return sum(columns) * sum(rows)
-        return sum(x * y for x, y in zip(columns, rows, strict=True))
-
-
-@lru_cache(maxsize=256)  # ten thousand frames of a plate have the same list
-def _channels(data: bytes) -> tuple[Channel, ...]:
-    at, result = 0, []
-    while data[at]:
-        end = data.index(b"\0", at)
-        kind, linear, x, y = struct.unpack_from("<iB3x2i", data, end + 1)
-        name = data[at:end].decode("utf-8", "surrogateescape")
-        result.append(Channel(name, kind, bool(linear), (x, y)))
-        at = end + 17
-    return tuple(result)
-
-
-def _level_sizes(size: int, longest: int, rounding: Callable[[float], int]) -> list[int]:
-    """Sizes of the levels along one side, down to the level where the longest side is 1."""
-    return [max(1, rounding(size / 2**level)) for level in range(rounding(log2(longest)) + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +142,8 @@ def parse(data: bytes, size: int) -> Container:
     (version,) = struct.unpack("<I", reader.take(4))
     if version & 0xFF != 2:
         raise Damaged(f"its format version is {version & 0xFF}, not 2")
+    if version & 0xFFFFE100 or (version & TILED and version & (MULTIPART | NON_IMAGE)):
+        raise Damaged(f"its version field, {version:#x}, has flags that nobody knows or that exclude each other")
     headers = [reader.header()]
     while version & MULTIPART and (header := reader.header()):
         headers.append(header)
@@ -277,16 +151,21 @@ def parse(data: bytes, size: int) -> Container:
     for attributes in headers:
         part = Part(attributes=attributes, flags=version)
         try:
+            part.check(size)
             count = part.count_chunks()
-            _ = part.channels, part.window("displayWindow"), part.compression, part.levels  # broken ones show here
         except (struct.error, IndexError, ValueError) as error:
             raise Damaged("an attribute of its header is broken") from error
         if not 0 < count * 8 < size:
             raise Damaged(f"its header promises {count} chunks, more than the file can hold")
         parts.append((part, count))
+    for name, shared in SHARED.items():
+        if len(parts) > 1 and len({shared(part) for part, _ in parts}) > 1:
+            raise Damaged(f"its parts have not the same {name}")
     tables = [struct.unpack(f"<{count}Q", reader.take(8 * count)) for _, count in parts]
     if any(not reader.at <= offset < size for table in tables for offset in table):
         raise Damaged("its chunk table points at nothing: it was not written to the end, or cut short")
+    if any(len(set(table)) < len(table) for table in tables):
+        raise Damaged("its chunk table has the same chunk twice")
     return Container(
         version=version,
         parts=tuple(dataclasses.replace(part, offsets=table) for (part, _), table in zip(parts, tables, strict=True)),
