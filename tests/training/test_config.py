@@ -45,7 +45,7 @@ def test_styles_that_come_along_can_train_together(path: Path) -> None:
         ({"family": "adain"}, "family: Input should be 'feedforward' or 'mobile'"),
         ({"precision": "fp8"}, "precision: Input should be 'fp32', 'bf16' or 'fp16'"),
         ({"learning_rate": 0}, "learning_rate: Input should be greater than 0"),
-        (X),
+        ({"style_layers": {1: {"5_2": 1.0}}}, "style_layers.1.5_2"),
         ({"batch": 1.5}, "batch: Input should be a valid integer"),
         ({"painting_box": [300, 300, 100, 400]}, "painting_box must be left, top, right, bottom"),
         ({"painting_box": [-4, 0, 100, 100]}, "painting_box must be left, top, right, bottom"),

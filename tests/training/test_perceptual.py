@@ -173,8 +173,8 @@ def test_torchvision_weights_fill_every_layer(monkeypatch: pytest.MonkeyPatch) -
     theirs = [layer.weight for layer in source.features if isinstance(layer, torch.nn.Conv2d)]
     for name, weight in zip(SHAPES, theirs, strict=False):
         assert torch.equal(features.convs[name].weight, weight), name
-    grey = torch.tensor(perceptual._IMAGENET_MEAN).view(1, 3, 1, 1).expand(1, 3, 8, 8)
-    bias = features.convs["1_1"].bias.view(1, -1, 1, 1).expand(1, 64, 8, 8)
+    grey = torch.tensor(perceptual._IMAGENET_MEAN).view(1, 3, 1, 1).expand(1, 3, 16, 16)
+    bias = features.convs["1_1"].bias.view(1, -1, 1, 1).expand(1, 64, 16, 16)
     torch.testing.assert_close(features(grey)["1_1"], F.relu(bias))
 
 
