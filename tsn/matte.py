@@ -21,8 +21,8 @@ from tsn.io.spellings import find
 
 LOST = ((13, 0x1FFF), (8, 0xFF))
 """How many low bits of a float32 a trip through 16 and through 24 bits sets to zero, and their mask."""
-SURE = 24
-"""Zero bits in all ids together that are no accident: one chance in sixteen million."""
+SURE, SURE_WITH_MANIFEST = 24, 12
+"""Zero bits in all ids together that are no accident: one chance in sixteen million. A manifest tells the rest."""
 UNFILLED = 0x7FC00000
 """NaN, which stands where a part of the file has no pixels."""
 DEEPER = "Render the Cryptomatte layers again at 32 bits, in a lossless compression (ZIP, ZIPS, PIZ)."
@@ -95,7 +95,7 @@ def cryptomatte(
     Args:
         channels: every channel of the frame by full name, at full size; ids as stored (float32).
         header: the part's attributes; `cryptomatte/<key>/name`, `/manifest` and so on. A layer without a manifest that
-            can be read, or with an empty one, is decoded by hashing the names; then a misspelt one gives an empty matte.
+            can be read, or with an empty one, is decoded by hashing the names; a misspelt one gives an empty matte.
         layer: such as `CryptoObject`; matches `ViewLayer.CryptoObject` too where that is the only one.
         names: those that this frame's manifest lacks are not in the picture and cover nothing: whether any frame
             of the plate has them, `tsn.shot.inspect` asks.
@@ -133,9 +133,7 @@ def cryptomatte(
     return _clipped(coverage)
 
 
-def manifest(
-    channels: Iterable[str], header: Mapping[str, Any], *, layer: str, folder: Path | None = None
-) -> Manifest:
+def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str, folder: Path | None = None) -> Manifest:
     """What a Cryptomatte layer's manifest says, out of a header and maybe a file beside the frame.
 
     Raises:
@@ -155,7 +153,7 @@ def _require_whole(bits: np.ndarray, channel: str, wanted: np.ndarray, known: Ma
     there = np.setdiff1d(bits, np.array([0, UNFILLED], np.uint32))
     sound = {*wanted.tolist(), *map(_usable_float, (known or {}).values())}
     zeros = next(count for count, mask in LOST if not (there & mask).any())
-    if not sound.isdisjoint(there.tolist()) or not (known or there.size * zeros >= SURE):
+    if not sound.isdisjoint(there.tolist()) or there.size * zeros < (SURE_WITH_MANIFEST if known else SURE):
         return
     raise InputError(
         f"Cryptomatte {channel}: every id ends in {zeros} zero bits, as after a trip through"

@@ -66,7 +66,8 @@ def layer(wanted: str, channels: Iterable[str]) -> Layer:
     if not found and (broken := named(wanted, ranks)):
         names = [channel for rank in ranks[broken[0]].values() for channel in rank.values()]
         raise InputError(
-            f"The Cryptomatte layer {broken[0]!r} is not whole: each rank needs R, G, B, A once, found {', '.join(names)}.",
+            f"The Cryptomatte layer {broken[0]!r} is not whole:"
+            f" each rank needs R, G, B, A once, found {', '.join(names)}.",
             hint="Render the layer with all its channels.",
         )
     refuse("Cryptomatte layer", wanted, found, whole)
@@ -97,7 +98,7 @@ def refuse(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> 
 
 
 def _pairs(ranks: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...] | None:
-    """(id, coverage) of every rank in order; None where a pair is broken, as in RGB layers with digits in their name."""
+    """(id, coverage) of every rank in order; None where a pair is broken, as in RGB layers with digits."""
     result = []
     for _, rank in sorted(ranks.items()):
         try:
