@@ -8,7 +8,7 @@ from the stored floats, and only the matte may be resized.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,7 @@ def cryptomatte(
     found = stored.layer(layer, channels)
     known = stored.manifest(found.name, header, folder).names
     wanted = np.array(sorted(_ids(known, names)), dtype=np.uint32)
+    whole, rounded = False, set[int]()
     coverage: np.ndarray | None = None
     for id_channel, weight_channel in found.pairs:
         if id_channel in lossy:
@@ -126,10 +127,14 @@ def cryptomatte(
                 f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.", hint=DEEPER
             )
         bits = np.ascontiguousarray(ids).view(np.uint32)
-        _require_whole(bits, id_channel, wanted, known)
+        whole = whole or bool((bits & 0xFF).any())
+        if not whole and bits.any():
+            rounded.update(np.unique(bits).tolist())
         share = np.where(np.isin(bits, wanted), weights.astype(np.float32), np.float32(0))
         coverage = share if coverage is None else coverage + share
     assert coverage is not None  # A layer has at least one rank.
+    if not whole:
+        _require_whole(found.name, rounded - {0, UNFILLED}, wanted, known)
     return _clipped(coverage)
 
 
@@ -142,21 +147,21 @@ def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str, 
     return stored.manifest(stored.layer(layer, channels).name, header, folder)
 
 
-def _require_whole(bits: np.ndarray, channel: str, wanted: np.ndarray, known: Mapping[str, int] | None) -> None:
+def _require_whole(layer: str, there: Set[int], wanted: np.ndarray, known: Mapping[str, int] | None) -> None:
     """Raise InputError where ids have lost bits before, in another file or on the way through a program.
 
     Those end in zeros, one and all. By accident one id in 256 ends in 8 of them, so it takes several, or a manifest
     that knows none of them.
+
+    Args:
+        there: the ids of the layer, each of which ends in 8 zero bits at least.
     """
-    if (bits & 0xFF).any() or not bits.any():
-        return
-    there = np.setdiff1d(bits, np.array([0, UNFILLED], np.uint32))
+    zeros = next(count for count, mask in LOST if not any(bits & mask for bits in there))
     sound = {*wanted.tolist(), *map(_usable_float, (known or {}).values())}
-    zeros = next(count for count, mask in LOST if not (there & mask).any())
-    if not sound.isdisjoint(there.tolist()) or there.size * zeros < (SURE_WITH_MANIFEST if known else SURE):
+    if sound & there or len(there) * zeros < (SURE_WITH_MANIFEST if known else SURE):
         return
     raise InputError(
-        f"Cryptomatte {channel}: every id ends in {zeros} zero bits, as after a trip through"
+        f"Cryptomatte {layer}: every id ends in {zeros} zero bits, as after a trip through"
         f" {16 if zeros > 8 else 24} bits, which destroys them.",
         hint=DEEPER,
     )

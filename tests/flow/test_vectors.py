@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tsn.errors import InputError, UsageError
 from tsn.flow import occlusion
 from tsn.flow.base import RenderedVectors, measure
-from tsn.flow.vectors import CONVENTIONS, VectorSource, invert
+from tsn.flow.conventions import CONVENTIONS
+from tsn.flow.vectors import VectorSource, invert
 from tsn.flow.vectors import decode as decode_frame
 from tsn.flow.visibility import warp
 

@@ -16,6 +16,7 @@ from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
+from tsn.flow.conventions import CAUTIONS
 from tsn.io.frame import Box, Frame
 from tsn.shot.model import Shot
 from tsn.shot.output import cache_folder
@@ -209,8 +210,8 @@ def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
         if found.note is not None:
             yield f"Warning: {found.note}"
     asked = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
-    if asked and shot.flow.vectors is not None and shot.flow.vectors.convention in vectors.CAUTIONS:
-        yield f"Note: {vectors.CAUTIONS[shot.flow.vectors.convention]}"
+    if asked and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
+        yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
 
 
 def share_of(cover: Tensor) -> float:
