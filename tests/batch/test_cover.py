@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import OpenEXR
 import pytest
 
+from tsn.matte import cryptomatte_id
 from tsn.shot.model import Matte
 from tsn_batch.cover import looks, told, warning
 
@@ -64,7 +66,10 @@ def masked(shot, plate, tmp_path):
 def test_check_looks_on_until_something_is_covered(tsn, masked) -> None:
     result = tsn("check", masked(1004, 1005), "--device", "cpu")
     assert result.exit_code == 0
-    assert "matte     covers 0.0 % of frame 1001, 0.0 % of frame 1002, 0.0 % of frame 1003, 25.0 % of frame 1005\n" in result.stdout
+    assert (
+        "matte     covers 0.0 % of frame 1001, 0.0 % of frame 1002, 0.0 % of frame 1003, 25.0 % of frame 1005\n"
+        in result.stdout
+    )
     assert "Warning:" not in result.output
 
 
@@ -107,3 +112,35 @@ def test_a_chunk_alone_does_not_alarm(tsn, masked, tmp_path) -> None:
     result = tsn("chunk", tmp_path / "plan.json", 0, "--device", "cpu")
     assert result.exit_code == 0
     assert "The matte (mask.A) covers 0 % of all 2 frames" in result.output and "Warning:" not in result.output
+
+
+def test_what_is_not_used_of_a_manifest_is_told(tsn, shot, tmp_path) -> None:
+    file = shot("matte: {cryptomatte: CryptoObject, names: [monkey]}", frames=[1001])
+    ids = np.full((24, 40), cryptomatte_id("monkey"), np.uint32).view(np.float32)
+    one, none = np.ones_like(ids), np.zeros_like(ids)
+    layer = dict(zip("RGBA", (ids, one, none, none), strict=True))
+    rgb = {name: np.ones((24, 40), np.float16) for name in "RGB"}
+    head = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    head |= {"cryptomatte/abc/name": "CryptoObject", "cryptomatte/abc/manif_file": "ids.json"}
+    channels = rgb | {f"CryptoObject00.{end}": values for end, values in layer.items()}
+    OpenEXR.File(head, channels).write(str(tmp_path / "plate/sh.1001.exr"))
+    told = tsn("check", file, "--device", "cpu")
+    assert told.exit_code == 0 and "covers 100.0 % of frame 1001" in told.stdout
+    assert "Warning: Cryptomatte CryptoObject: the manifest 'ids.json' beside the frame is not there" in told.stdout
+
+    (tmp_path / "plate/ids.json").write_text(json.dumps({"monkey": f"{cryptomatte_id('monkey'):08x}"}))
+    assert "Warning:" not in tsn("check", file, "--device", "cpu").stdout
+    (tmp_path / "plate/ids.json").write_text(json.dumps({"ape": f"{cryptomatte_id('monkey'):08x}"}))
+    wrong = tsn("check", file, "--device", "cpu")
+    assert wrong.exit_code == 3 and "has no 'monkey' in any frame" in wrong.output
+
+
+def test_vectors_that_count_over_the_shutter_are_told(tsn, shot, plate, tmp_path) -> None:
+    file = shot(flow="{method: vectors, vectors: {layer: motionvector, convention: arnold}}")
+    for number in range(1001, 1004):
+        vectors = {f"motionvector.{end}": np.full((24, 40), 1.5, np.float32) for end in "RGB"}
+        plate(tmp_path / "plate" / f"sh.{number}.exr", number, **vectors)
+    said = "Note: Arnold counts motion vectors over the shutter"
+    assert said in tsn("check", file, "--device", "cpu").stdout
+    assert tsn("render", file, "--device", "cpu").stdout.count(said) == 1
+    assert said not in tsn("check", file, "--device", "cpu", "--set", "flow.vectors.convention=pixels-next").stdout

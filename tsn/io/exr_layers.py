@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tsn.errors import InputError, near_miss
@@ -65,18 +66,21 @@ def lossy_floats(parts: Sequence[Part]) -> frozenset[str]:
     )
 
 
+_colours = lru_cache(maxsize=256)(colours)  # ten thousand frames, and most of their layers, have the same words
+
+
 def _layers(parts: Sequence[Part]) -> dict[str, list[_Layer]]:
     """Layers with RGB, and the parts that hold one of that name. "" is the layer of plain R, G, B."""
-    groups: dict[tuple[str, int], list[str]] = {}
+    groups: dict[tuple[str, int], dict[str, str]] = {}
     for full, (index, name) in full_names(parts, flat=False).items():
-        stem, _ = split(full)
-        if "crypto" not in stem.lower():  # ids, not colours
-            groups.setdefault((stem, index), []).append(name)
+        stem, word = split(full)
+        groups.setdefault((stem, index), {})[word] = name
     result: dict[str, list[_Layer]] = {}
-    for (stem, index), names in groups.items():
-        words = {split(name)[1]: name for name in names}
+    for (stem, index), words in groups.items():
+        if "crypto" in stem.lower():  # ids, not colours
+            continue
         try:
-            found = colours(words)
+            found = _colours(tuple(words))
         except Twice as error:
             if set("rgb") <= {role(word) for word in words}:
                 twice = tuple(words[word] for word in error.names)
