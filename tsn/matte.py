@@ -7,17 +7,25 @@ from the stored floats, and only the matte may be resized.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tsn.errors import InputError, UsageError, near_miss
+from tsn.errors import InputError, UsageError
+from tsn.io import cryptomatte as stored
+from tsn.io.cryptomatte import Manifest
+from tsn.io.spellings import find
 
-# Rank channels: a layer's name, two digits, then R/G and B/A as (id, coverage) pairs. Blender writes either case.
-_RANK = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)\.(?P<channel>[RGBArgba])")
+LOST = ((13, 0x1FFF), (8, 0xFF))
+"""How many low bits of a float32 a trip through 16 and through 24 bits sets to zero, and their mask."""
+SURE, SURE_WITH_MANIFEST = 24, 12
+"""Zero bits in all ids together that are no accident: one chance in sixteen million. A manifest tells the rest."""
+UNFILLED = 0x7FC00000
+"""NaN, which stands where a part of the file has no pixels."""
+DEEPER = "Render the Cryptomatte layers again at 32 bits, in a lossless compression (ZIP, ZIPS, PIZ)."
 
 
 # --- mattes in a channel -------------------------------------------------------------------------------------------
@@ -26,39 +34,20 @@ _RANK = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)\.(?P<channel>[RGBArgba])")
 def channel_matte(channels: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """A channel as a matte, float32 (H, W), clipped to [0, 1], NaN as 0.
 
-    `name` is the full channel name or its end after a dot, where that is the end of one channel only.
+    `name` is the full channel name or its end after a dot, in any spelling (`mask.A`, `mask.alpha`), where that is
+    one channel only.
 
     Raises:
         InputError: no such channel, or several.
     """
-    found = _by_ending(name, channels)
+    found = find(name, list(channels))
     if len(found) != 1:
-        _refuse("matte channel", name, found, channels)
+        stored.refuse("matte channel", name, found, channels)
     return _clipped(channels[found[0]])
 
 
 def _clipped(values: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(values.astype(np.float32), nan=0.0), 0.0, 1.0)
-
-
-def _by_ending(name: str, known: Mapping[str, Any]) -> list[str]:
-    """The name itself where it is known, else all that end in it: Blender puts the view layer before the dot."""
-    return [name] if name in known else [one for one in known if one.endswith("." + name)]
-
-
-def _refuse(kind: str, name: str, found: Sequence[str], known: Mapping[str, Any]) -> None:
-    if found:
-        raise InputError(
-            f"The {kind} {name!r} could be any of {', '.join(found)}.",
-            hint=f"Give the whole name, such as {found[0]!r}.",
-        )
-    # The endings too, since that is what an artist typed.
-    words = [one.split(".") for one in known]
-    ends = [".".join(parts[start:]) for parts in words for start in range(1, len(parts))]
-    raise InputError(
-        f"The plate has no {kind} {name!r}; it has {', '.join(known) or 'none at all'}.",
-        hint=near_miss(name, [*known, *ends]) or "Render the layer with the plate, or take the matte out of the shot.",
-    )
 
 
 # --- Cryptomatte ---------------------------------------------------------------------------------------------------
@@ -84,7 +73,7 @@ def murmur3(data: bytes) -> int:
 
 def cryptomatte_id(name: str) -> int:
     """The 32 bits of the float that stands for a name in the id channels."""
-    return _usable_float(murmur3(name.encode("utf-8")))
+    return _usable_float(murmur3(name.encode("utf-8", "surrogateescape")))
 
 
 def _usable_float(bits: int) -> int:
@@ -93,96 +82,106 @@ def _usable_float(bits: int) -> int:
 
 
 def cryptomatte(
-    channels: Mapping[str, np.ndarray], header: Mapping[str, Any], *, layer: str, names: Sequence[str]
+    channels: Mapping[str, np.ndarray],
+    header: Mapping[str, Any],
+    *,
+    layer: str,
+    names: Sequence[str],
+    folder: Path | None = None,
+    lossy: Collection[str] = (),
 ) -> np.ndarray:
     """The summed coverage of named objects, materials or assets.
 
     Args:
         channels: every channel of the frame by full name, at full size; ids as stored (float32).
-        header: the part's attributes; `cryptomatte/<key>/name`, `/manifest` and so on. A layer without a manifest, or
-            with an empty one, is decoded by hashing the names, and then a misspelt one gives an empty matte.
+        header: the part's attributes; `cryptomatte/<key>/name`, `/manifest` and so on. A layer without a manifest that
+            can be read, or with an empty one, is decoded by hashing the names; a misspelt one gives an empty matte.
         layer: such as `CryptoObject`; matches `ViewLayer.CryptoObject` too where that is the only one.
         names: those that this frame's manifest lacks are not in the picture and cover nothing: whether any frame
             of the plate has them, `tsn.shot.inspect` asks.
+        folder: of the frame, where a manifest in a file of its own lies.
+        lossy: channels whose stored bits are not those that were rendered, see `tsn.io.frame.Frame`.
 
     Returns:
         float32 (H, W) in [0, 1].
 
     Raises:
         UsageError: no names.
-        InputError: no such layer, or the ids can't be read: another hash, half floats, a sidecar manifest.
+        InputError: no such layer, or the ids can't be read: another hash, half floats, a lossy compression.
     """
     if not names:
         raise UsageError(f"The matte from Cryptomatte {layer!r} lists no names.", hint="Add them under matte.names.")
-    full, ranks = _layer(layer, channels)
-    wanted = np.array(_ids(_manifest(full, header), names), dtype=np.uint32)
+    found = stored.layer(layer, channels)
+    known = stored.manifest(found.name, header, folder).names
+    wanted = np.array(sorted(_ids(known, names)), dtype=np.uint32)
+    whole, rounded = False, set[int]()
     coverage: np.ndarray | None = None
-    for rank, four in sorted(ranks.items()):
-        for pair in ("RG", "BA"):
-            ids, weights = (channels[four[end]] for end in pair)
-            if ids.dtype != np.float32:
-                raise InputError(
-                    f"Cryptomatte {full}{rank}: ids must be float32, found {ids.dtype}, which destroys them.",
-                    hint="Render or convert the Cryptomatte layers at 32 bits.",
-                )
-            hit = np.isin(np.ascontiguousarray(ids).view(np.uint32), wanted)
-            share = np.where(hit, weights.astype(np.float32), np.float32(0))
-            coverage = share if coverage is None else coverage + share
+    for id_channel, weight_channel in found.pairs:
+        if id_channel in lossy:
+            raise InputError(
+                f"Cryptomatte {id_channel}: the file's compression is lossy and destroys ids.", hint=DEEPER
+            )
+        ids, weights = channels[id_channel], channels[weight_channel]
+        if ids.dtype != np.float32:
+            raise InputError(
+                f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.", hint=DEEPER
+            )
+        bits = np.ascontiguousarray(ids).view(np.uint32)
+        whole = whole or bool((bits & 0xFF).any())
+        if not whole and bits.any():
+            rounded.update(np.unique(bits).tolist())
+        share = np.where(np.isin(bits, wanted), weights.astype(np.float32), np.float32(0))
+        coverage = share if coverage is None else coverage + share
     assert coverage is not None  # A layer has at least one rank.
+    if not whole:
+        _require_whole(found.name, rounded - {0, UNFILLED}, wanted, known)
     return _clipped(coverage)
 
 
-def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str) -> Mapping[str, int] | None:
-    """What a Cryptomatte layer's manifest says, name -> hash, out of a header alone; None where there is none.
+def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str, folder: Path | None = None) -> Manifest:
+    """What a Cryptomatte layer's manifest says, out of a header and maybe a file beside the frame.
 
     Raises:
         InputError: as `cryptomatte` does.
     """
-    return _manifest(_layer(layer, channels)[0], header)
+    return stored.manifest(stored.layer(layer, channels).name, header, folder)
 
 
-def _layer(layer: str, channels: Iterable[str]) -> tuple[str, Mapping[str, Mapping[str, str]]]:
-    """The full name of a Cryptomatte layer, and its channels: rank -> R, G, B, A -> name."""
-    layers: dict[str, dict[str, dict[str, str]]] = {}
-    for channel in channels:  # Names only: a frame decodes its channels when they are asked for.
-        if part := _RANK.fullmatch(channel):
-            layers.setdefault(part["layer"], {}).setdefault(part["rank"], {})[part["channel"].upper()] = channel
-    layers = {name: ranks for name, ranks in layers.items() if all(len(rank) == 4 for rank in ranks.values())}
-    found = _by_ending(layer, layers)
-    if len(found) != 1:
-        _refuse("Cryptomatte layer", layer, found, layers)
-    return found[0], layers[found[0]]
+def _require_whole(layer: str, there: Set[int], wanted: np.ndarray, known: Mapping[str, int] | None) -> None:
+    """Raise InputError where ids have lost bits before, in another file or on the way through a program.
+
+    Those end in zeros, one and all. By accident one id in 256 ends in 8 of them, so it takes several, or a manifest
+    that knows none of them.
+
+    Args:
+        there: the ids of the layer, each of which ends in 8 zero bits at least.
+    """
+    zeros = next(count for count, mask in LOST if not any(bits & mask for bits in there))
+    sound = {*wanted.tolist(), *map(_usable_float, (known or {}).values())}
+    if sound & there or len(there) * zeros < (SURE_WITH_MANIFEST if known else SURE):
+        return
+    raise InputError(
+        f"Cryptomatte {layer}: every id ends in {zeros} zero bits, as after a trip through"
+        f" {16 if zeros > 8 else 24} bits, which destroys them.",
+        hint=DEEPER,
+    )
 
 
-def _attributes(layer: str, header: Mapping[str, Any]) -> dict[str, str]:
-    """The header's `cryptomatte/<key>/...` of a layer, by their last word; empty where it has none."""
-    for key, value in header.items():
-        if re.fullmatch(r"cryptomatte/[^/]+/name", key) and (value == layer or layer.endswith("." + str(value))):
-            prefix = key.removesuffix("name")
-            return {other.removeprefix(prefix): str(text) for other, text in header.items() if other.startswith(prefix)}
-    return {}
+def _ids(known: Mapping[str, int] | None, names: Sequence[str]) -> set[int]:
+    """Bits that the names may have in the pixels, as some writers leave out the exponent fix."""
+    if known:
+        # Blender's manifest holds the plain hash, others the float's bits: the fix changes only the former.
+        plain = {known[form] for name in names for form in _forms(name) if form in known}
+    else:
+        plain = {murmur3(name.encode("utf-8", "surrogateescape")) for name in names}
+    return (plain | set(map(_usable_float, plain))) - {0}  # 0 is nothing at all
 
 
-def _manifest(layer: str, header: Mapping[str, Any]) -> Mapping[str, int] | None:
-    attributes = _attributes(layer, header)
-    for key, expected in (("hash", "MurmurHash3_32"), ("conversion", "uint32_to_float32")):
-        if attributes.get(key, expected) != expected:
-            raise InputError(f"Cryptomatte {layer}: {key} is {attributes[key]!r}, expected {expected!r}.")
-    if "manifest" not in attributes:
-        if sidecar := attributes.get("manif_file"):
-            raise InputError(
-                f"Cryptomatte {layer}: the manifest is in the sidecar {sidecar!r}, expected in the header.",
-                hint="Render with the manifest embedded.",
-            )
-        return None
-    try:
-        return {str(name): int(digits, 16) for name, digits in json.loads(attributes["manifest"]).items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"Cryptomatte {layer}: the manifest in the header is damaged: {error}") from error
+def _forms(name: str) -> tuple[str, ...]:
+    """A name, and with its accents in one character and in two: which of these a program writes is chance."""
+    return name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)
 
 
-def _ids(known: Mapping[str, int] | None, names: Sequence[str]) -> list[int]:
-    if not known:
-        return [cryptomatte_id(name) for name in names]
-    # Blender's manifest holds the plain hash, others the float's bits: the fix changes only the former.
-    return [_usable_float(known[name]) for name in names if name in known]
+def spelt(name: str, known: Collection[str]) -> bool:
+    """Whether a manifest has a name, in any of the forms that mean the same text."""
+    return any(form in known for form in _forms(name))

@@ -11,9 +11,11 @@ from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
 from tsn.io.sequence import Sequence, told
 from tsn.shot.content import changed as changed_frames
+from tsn.shot.model import Matte
 from tsn.shot.output import require_writable
 from tsn.shot.plan import Plan, survey_frames
 from tsn.style.marks import advice, marks
+from tsn_batch import cover
 from tsn_batch.progress import count
 from tsn_batch.slots import slots
 
@@ -68,7 +70,6 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
         TsnError: the fault, of any kind.
     """
     yield from describe(plan)
-    from tsn import io
     from tsn.shot.engine import choose_device, make_engine
 
     devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in slots(device))]
@@ -77,12 +78,27 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
     yield "device", ", ".join(map(str, devices))
     yield "colour", engine.codec.space
     yield "flow", engine.flow_reason
-    first = plan.plate.present[0]
-    cover = engine.matte_of(engine.read(io.Sequence.parse(plan.shot.plate, base=Path()).path(first), first))
-    if cover is not None:
-        yield "matte", f"covers {100 * float(cover.mean()):.1f} % of frame {first}"
+    if plan.shot.matte is not None:
+        shares = _shares(plan, plan.shot.matte, engine)
+        yield "matte", cover.told(shares)
+        if text := cover.warning(plan.shot.matte, shares):
+            note(f"Warning: {text}")
     if plan.shot.style.frames is not None:
         yield "painted", _painted(plan, engine)
+
+
+def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
+    """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
+    from tsn.shot.engine import share_of
+
+    plates, shares = Sequence.parse(plan.shot.plate, base=Path()), {}
+    for number in cover.looks(plan.plate.present):
+        found = engine.matte_of(engine.read(plates.path(number), number))
+        assert found is not None  # the shot has a matte
+        shares[number] = share_of(found)
+        if not cover.misses(matte, shares[number]):
+            break
+    return shares
 
 
 def require_plan(plan: Plan) -> None:

@@ -16,7 +16,7 @@ from tsn.io.sequence import told
 from tsn.shot.event import Event
 from tsn.shot.output import cache_folder, make_folder
 from tsn.shot.plan import Plan
-from tsn_batch import pool, progress
+from tsn_batch import cover, pool, progress
 from tsn_batch.memory import keep_freed_pages
 from tsn_batch.progress import Tally
 from tsn_batch.runs import new_run
@@ -52,6 +52,7 @@ def render(
     numbers = [number for number in plan.written if number in wanted]
     tally, before = Tally(gaps=wanted - set(numbers)), {}
     strays = told(Files.parse(plan.shot.plate, base=Path()).strays()) if chunks is None else ""
+    matte = plan.shot.matte
     try:
         make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds
         before = _files(plan, numbers)
@@ -59,6 +60,9 @@ def render(
 
             def report(event: Event) -> None:
                 tally.add(event)
+                if event.kind == "done" and matte is not None and (text := cover.warning(matte, tally.covers)):
+                    # What one chunk of several shows of an object that comes and goes is no warning yet.
+                    show(Event(kind="note", text=f"Warning: {text}" if chunks is None else text))
                 show(event)
                 if event.kind == "start" and strays:
                     show(Event(kind="note", text=strays))

@@ -26,7 +26,11 @@ RECENT = 15
 
 @dataclass
 class Tally:
-    """The events of one render, counted. `gaps` are frames that the plate hasn't got, of which nothing is made."""
+    """The events of one render, counted.
+
+    `gaps` are frames that the plate hasn't got, of which nothing is made; `covers` is what a matte covers of each
+    frame rendered.
+    """
 
     gaps: Set[int] = frozenset()
     total: int = 0
@@ -34,6 +38,7 @@ class Tally:
     times: list[float] = field(default_factory=list)
     workers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
+    covers: dict[int, float] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
         if event.kind in ("start", "done"):
@@ -41,6 +46,8 @@ class Tally:
         elif event.status == "rendered":
             self.times.append(event.seconds)
             self.workers[event.worker].append(event.seconds)
+            if event.frame is not None and event.cover is not None:
+                self.covers[event.frame] = event.cover
         elif event.status == "skipped" and event.frame is not None and event.frame not in self.gaps:
             self.skipped.add(event.frame)
 

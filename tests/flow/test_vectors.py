@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tsn.errors import InputError, UsageError
 from tsn.flow import occlusion
 from tsn.flow.base import RenderedVectors, measure
-from tsn.flow.vectors import CONVENTIONS, VectorSource, invert
+from tsn.flow.conventions import CONVENTIONS
+from tsn.flow.vectors import VectorSource, invert
 from tsn.flow.vectors import decode as decode_frame
 from tsn.flow.visibility import warp
 
@@ -97,6 +98,92 @@ def test_normalised_counts_in_frames_from_the_one_before(endings: str) -> None:
     vectors = decode(channels, "Velocity", "normalised")
     assert at(vectors.to_previous) == (-0.5 * W, 0.25 * H)
     assert vectors.to_next is None
+
+
+@pytest.mark.parametrize("layer", ["motion", "motionFore", "motionBack", "forward", "beauty"])
+@pytest.mark.parametrize("names", [("motionFore", "motionBack"), ("forward", "backward")])
+@pytest.mark.parametrize("endings", ["xyz", "rgb", "RGB"])
+def test_renderman_is_y_down_to_the_named_frame(layer: str, names: tuple[str, str], endings: str) -> None:
+    root = "beauty." if layer == "beauty" else ""
+    values = {names[0]: (1, 2, 9), names[1]: (3, 4, 9)}
+    channels = {
+        f"{root}{name}.{end}": plane(value)
+        for name, parts in values.items()
+        for end, value in zip(endings, parts, strict=True)
+    }
+    vectors = decode(channels, layer, "renderman")
+    assert at(vectors.to_next) == (1, 2)
+    assert at(vectors.to_previous) == (3, 4)
+
+
+@pytest.mark.parametrize("layer", ["dPdtime", "beauty.dPcameradtime"])
+def test_speeds_in_space_are_no_motion_on_screen(layer: str) -> None:
+    with pytest.raises(InputError, match="no motion on the screen") as caught:
+        decode({f"{layer}.{end}": plane(1) for end in "rgb"}, layer, "renderman")
+    assert "motionFore" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("endings", ["XY", "uv", "RGB", ["red", "green", "blue"]])
+@pytest.mark.parametrize(
+    ("convention", "to_previous", "to_next"),
+    [
+        ("arnold", None, (0.5, -0.25)),
+        ("vray", None, (0.5, -0.25)),
+        ("karma", None, (0.5, -0.25)),
+        ("pixels-next", None, (0.5, -0.25)),
+        ("pixels-previous", (0.5, -0.25), None),
+        ("ndc-next", None, (0.5 * W, -0.25 * H)),
+    ],
+)
+def test_one_way_in_one_layer(convention, to_previous, to_next, endings) -> None:
+    channels = {f"mv.{e}": plane(v, np.float32) for e, v in zip(endings, (0.5, 0.25, 9), strict=False)}
+    vectors = decode(channels, "mv", convention)
+    for flow, expected in ((vectors.to_previous, to_previous), (vectors.to_next, to_next)):
+        assert (flow is None) == (expected is None)
+        if expected is not None:
+            assert at(flow) == expected
+
+
+@pytest.mark.parametrize("rest", [0.5, 0.498, 0.51])
+def test_a_clamped_velocity_is_no_motion_in_pixels(rest: float) -> None:
+    channels = {f"velocity.{end}": plane(rest, np.float32) for end in "RGB"}
+    channels["velocity.R"][0, :3] = 0, 1, 0.8
+    with pytest.raises(InputError, match="clamped velocity") as caught:
+        decode(channels, "velocity", "vray")
+    assert "Clamp velocity off" in (caught.value.hint or "")
+    channels["velocity.G"][1, 1] = -0.1
+    assert decode(channels, "velocity", "vray").to_next is not None
+
+
+@pytest.mark.parametrize("layer", ["left", "left.motion", "left.forward", "forward.left"])
+@pytest.mark.parametrize("stem", ["left.{}", "{}.left"])
+def test_one_view_of_a_stereo_file(layer: str, stem: str) -> None:
+    channels = {
+        f"{stem.replace('left', view).format(way)}.{end}": plane(value)
+        for view, shift in (("left", 0), ("right", 10))
+        for way, end, value in (
+            ("forward", "u", 1 + shift),
+            ("forward", "v", 2 + shift),
+            ("backward", "u", 3 + shift),
+            ("backward", "v", 4 + shift),
+        )
+    }
+    vectors = decode(channels, layer, "nuke")
+    assert (at(vectors.to_next), at(vectors.to_previous)) == ((1, -2), (3, -4))
+    with pytest.raises(InputError, match="no motion channels for 'motion', but for left, right") as caught:
+        decode(channels, "motion", "nuke")
+    assert "'left'" in (caught.value.hint or "")
+
+
+def test_motion_in_two_spellings_is_a_question() -> None:
+    twice = {f"mv.{end}": plane(1) for end in ("X", "Y", "u", "v")}
+    with pytest.raises(InputError, match="could be X, Y or U, V"):
+        decode(twice, "mv", "pixels-next")
+    with pytest.raises(InputError, match=r"ViewLayer\.Vector\.X and ViewLayer\.Vector\.x are one channel"):
+        decode(blender_layer(1, 2, 3, 4) | {"ViewLayer.Vector.x": plane(5)}, "ViewLayer.Vector", "blender")
+    both = {f"{stem}.{end}": plane(1) for stem in ("motionFore", "forward") for end in "xy"}
+    with pytest.raises(InputError, match="any of motionFore, forward"):
+        decode(both, "motion", "renderman")
 
 
 def test_normalised_by_the_whole_frame_where_the_channels_cover_a_part_of_it() -> None:

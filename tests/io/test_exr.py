@@ -180,6 +180,88 @@ def test_the_layer_is_chosen(tmp_path: Path, plate: SimpleNamespace) -> None:
         read_frame(none, 1)
 
 
+@pytest.mark.parametrize(
+    ("words", "painted"),
+    [
+        ("R G B r g b", "R G B"),
+        ("R G B A red green blue alpha", "R G B A"),
+        ("Red Green Blue Alpha", "Red Green Blue Alpha"),
+        ("R G b", "R G b"),
+        ("R G B alpha", "R G B alpha"),
+    ],
+)
+@pytest.mark.parametrize("layer", ["", "beauty."])
+def test_what_viewers_show_is_painted(
+    tmp_path: Path, plate: SimpleNamespace, words: str, painted: str, layer: str
+) -> None:
+    channels = {layer + word: plate.half(at) for at, word in enumerate(words.split())}
+    frame = read_frame(plate.single(tmp_path / "a.exr", channels), 1)
+    write_frame(frame, frame.rgb * 0, tmp_path / "b.exr", attributes={})
+    (part,) = plate.decoded(tmp_path / "b.exr")
+    changed = [name for name in channels if not np.array_equal(part.channels[name].pixels, channels[name])]
+    assert sorted(changed) == sorted(layer + word for word in painted.split()[:3])
+    alpha = painted.split()[3:]
+    assert (frame.alpha is None) == (not alpha)
+    if frame.alpha is not None:
+        assert np.array_equal(frame.alpha, channels[layer + alpha[0]])
+
+
+@pytest.mark.parametrize("words", ["r g b red green blue", "R G r g b", "R r G B g red B b"])
+def test_two_spellings_of_which_nobody_knows_the_picture(tmp_path: Path, plate: SimpleNamespace, words: str) -> None:
+    channels = {word: plate.half(at) for at, word in enumerate(words.split())}
+    path = plate.single(tmp_path / "a.exr", channels)
+    if set("RGB") <= set(channels):
+        assert np.array_equal(read_frame(path, 1).rgb[..., 2], channels["B"])
+        return
+    with pytest.raises(InputError, match=r"spells one channel of the picture twice: [rR] and [rR]") as caught:
+        read_frame(path, 1)
+    assert "R, G and B" in (caught.value.hint or "")
+    others = {f"beauty.{name}": plate.half(9) for name in "RGB"}
+    assert read_frame(plate.single(tmp_path / "b.exr", channels | others), 1, layer="beauty").rgb.shape[-1] == 3
+
+
+def test_two_spellings_in_two_parts(tmp_path: Path, plate: SimpleNamespace) -> None:
+    def write(**parts: str | list[str]) -> Path:
+        made = [
+            OpenEXR.Part(plate.header(), {word: plate.half(at + len(name)) for at, word in enumerate(words)}, name)
+            for name, words in parts.items()
+        ]
+        OpenEXR.File(made).write(str(tmp_path / "a.exr"))
+        return tmp_path / "a.exr"
+
+    for parts in ({"one": "RGB", "other": "rgb"}, {"other": "rgb", "one": "RGB"}):
+        path = write(**parts)
+        assert np.array_equal(read_frame(path, 1).rgb[..., 0], plate.half(3))
+        assert np.array_equal(read_frame(path, 1, layer="other").rgb[..., 0], plate.half(5))
+    path = write(one="rgb", other=["red", "green", "blue"])
+    with pytest.raises(InputError, match=r"two spellings: r, g, b in 'one'; red, green, blue in 'other'") as caught:
+        read_frame(path, 1)
+    assert "layer:" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("compression", ["NO", "ZIP", "PIZ", "B44", "B44A", "PXR24", "DWAA", "DWAB"])
+def test_floats_that_lost_bits_are_known(tmp_path: Path, plate: SimpleNamespace, compression: str) -> None:
+    """The library itself is the referee: what it gives back of ids that were written."""
+    values = (plate.ids(3) % 0x15000000 + 0x30000000).astype(np.uint32).view(np.float32)
+    words = ["crypto00.R", "crypto00.G", "crypto00.B", "crypto00.A", "crypto01.red", "crypto01.r", "crypto01.u", "L.Y"]
+    channels = {**{name: plate.half(0) for name in "RGB"}, **{word: values.copy() for word in words}}
+    path = plate.single(tmp_path / "a.exr", channels, compression)
+    (part,) = plate.decoded(path)
+    lost = {word for word in words if not np.array_equal(plate.bits(part.channels[word].pixels), plate.bits(values))}
+    assert read_frame(path, 1).lossy == lost
+
+
+def test_a_lossy_part_beside_the_picture(tmp_path: Path, plate: SimpleNamespace) -> None:
+    ids = {f"id00.{name}": plate.ids(1).view(np.float32) for name in "RGBA"}
+    parts = [
+        OpenEXR.Part(plate.header(), {name: plate.half(0) for name in "RGB"}, "beauty"),
+        OpenEXR.Part(plate.header("PXR24"), ids, "ids"),
+    ]
+    OpenEXR.File(parts).write(str(tmp_path / "a.exr"))
+    frame = read_frame(tmp_path / "a.exr", 1)
+    assert frame.lossy == {"id00.R", "id00.G", "id00.B", "id00.A"} <= set(frame.channels)
+
+
 @pytest.mark.parametrize("order", [("key", "fill"), ("fill", "key")])
 def test_each_part_keeps_its_own_attributes(tmp_path: Path, plate: SimpleNamespace, order: tuple[str, str]) -> None:
     """Two passes over one file paint a part each."""

@@ -78,6 +78,6 @@ def test_a_shot_cannot_be_changed(write: Write) -> None:
 
 
 def test_every_convention_of_vectors_can_be_stated() -> None:
-    from tsn.flow.vectors import CONVENTIONS
+    from tsn.flow.conventions import CONVENTIONS
 
     assert get_args(Convention) == tuple(CONVENTIONS)

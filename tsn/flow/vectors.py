@@ -1,79 +1,20 @@
-"""The renderer's own motion vectors: true motion, wherever the layer holds it.
-
-Renderers agree neither on the unit nor on the direction nor on the sign, and nothing in the file tells them
-apart. So the shot file declares a convention per layer, and each convention is one small function here.
-"""
+"""The renderer's own motion vectors: true motion, wherever the layer holds it. See `tsn.flow.conventions`."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tsn.errors import InputError, UsageError, near_miss
+from tsn.errors import UsageError, near_miss
 from tsn.flow.base import FlowSource, RenderedVectors, View, told
+from tsn.flow.conventions import CONVENTIONS, Channels, Size, channel_of
 from tsn.flow.visibility import warp
-
-Channels = Mapping[str, np.ndarray]
-Size = tuple[int, int]
-"""Width and height."""
-Directions = tuple[Tensor | None, Tensor | None]
-"""Flow to the frame before and to the frame after, each (2, H, W) in our contract, None where not in the layer."""
 
 HALF_BACKGROUND, FLOAT_BACKGROUND = 6e4, 1e10
 """Blender's depth of the world: 1e10, which a half channel clamps to 65504."""
 CLAMPED = 65504.0
 """... as which it comes back where a half channel was made a float one."""
-
-
-def blender(channels: Channels, layer: str, frame: Size) -> Directions:
-    """Blender's Vector pass: pixels, y up; X, Y to the frame before; Z, W from the frame after.
-
-    The point at p was at (x + X, y - Y) and will be at (x - Z, y + W), in image coordinates with y down.
-    Z and W are optional: Blender 3.4 and 4.2 lose W when a File Output node writes the pass at 16 bit.
-    """
-    to_previous = _flow(channels, layer, "x", "y", scale=(1, -1))
-    to_next = _flow(channels, layer, "z", "w", scale=(-1, 1))
-    if to_previous is None:
-        raise _missing(channels, layer, "X, Y, Z, W")
-    return to_previous, to_next
-
-
-def nuke(channels: Channels, layer: str, frame: Size) -> Directions:
-    """Nuke's motion layers: pixels, y up; `forward` leads to the frame after, `backward` to the frame before.
-
-    The point at p is at (x + u, y - v) of that frame. Nuke writes the channels without a layer of their own
-    (`forward.u`), so the names `motion`, `forward` and `backward` all mean those; any other `layer` is a
-    prefix (`left.forward.u`). One of the two directions is enough.
-    """
-    root = "" if layer.lower() in ("motion", "forward", "backward") else f"{layer}."
-    to_previous = _flow(channels, f"{root}backward", "u", "v", scale=(1, -1))
-    to_next = _flow(channels, f"{root}forward", "u", "v", scale=(1, -1))
-    if to_previous is None and to_next is None:
-        raise _missing(channels, layer, "forward.u, forward.v, backward.u, backward.v")
-    return to_previous, to_next
-
-
-def normalised(channels: Channels, layer: str, frame: Size) -> Directions:
-    """Unity's motion vectors: fractions of the width and height, y up, from the frame before to this one.
-
-    The point at p was at (x - u width, y + v height), in image coordinates with y down. The channels are named
-    X, Y or U, V or R, G. There is no direction to the frame after.
-    """
-    for first, second in (("x", "y"), ("u", "v"), ("r", "g")):
-        unit = _flow(channels, layer, first, second, scale=(-1, 1))
-        if unit is not None:
-            return unit * torch.tensor(frame, dtype=torch.float32).view(2, 1, 1), None
-    raise _missing(channels, layer, "X, Y or U, V or R, G")
-
-
-CONVENTIONS: dict[str, Callable[[Channels, str, Size], Directions]] = {
-    "blender": blender,
-    "nuke": nuke,
-    "normalised": normalised,
-}
 
 
 def decode(channels: Channels, layer: str, convention: str, *, frame: Size, still: bool = False) -> RenderedVectors:
@@ -166,45 +107,12 @@ def invert(flow: Tensor, *, start: Tensor) -> Tensor:
     return torch.where(settled, inverse, start)
 
 
-def _channel(channels: Channels, layer: str, ending: str) -> np.ndarray | None:
-    prefix = f"{layer}."
-    for name in channels:  # not their items: what isn't asked for need not be sound
-        if name.startswith(prefix) and name[len(prefix) :].lower() == ending:
-            return channels[name]
-    return None
-
-
-def _flow(channels: Channels, layer: str, x: str, y: str, *, scale: tuple[int, int]) -> Tensor | None:
-    """(2, H, W) float32 from two channels, each times its factor; None where one of them is missing."""
-    found = [_channel(channels, layer, ending) for ending in (x, y)]
-    parts = [torch.from_numpy(values.astype(np.float32)) for values in found if values is not None]
-    if len(parts) < 2:
-        return None
-    return torch.stack(parts) * torch.tensor(scale, dtype=torch.float32).view(2, 1, 1)
-
-
 def _world(channels: Channels, layer: str, *, like: Tensor) -> Tensor | None:
     """Bool (1, H, W), True on the world background by the view layer's depth; None where there is no such depth."""
     view_layer, dot, _ = layer.rpartition(".")
     for ending in ("z", "v"):
-        depth = _channel(channels, f"{view_layer}{dot}Depth", ending)
+        depth = channel_of(channels, f"{view_layer}{dot}Depth", ending)
         if depth is not None and depth.shape == like.shape[1:]:
             limit = HALF_BACKGROUND if depth.dtype == np.float16 else FLOAT_BACKGROUND
             return torch.from_numpy(~(depth < limit) | (depth == CLAMPED))[None]
     return None
-
-
-def _missing(channels: Channels, layer: str, expected: str) -> InputError:
-    present = sorted(name for name in channels if name.startswith(f"{layer}."))
-    if present:
-        return InputError(
-            f"layer {layer!r}: expected the motion channels {expected}, found {', '.join(present)}",
-            hint="Name the layer that holds the motion vectors, and its convention, under flow.vectors.",
-        )
-    layers = sorted({name.rpartition(".")[0] for name in channels} - {""})
-    same_ending = [known for known in layers if known.lower().endswith(f".{layer.lower()}")]
-    hint = f"Perhaps you meant {same_ending[0]!r}?" if same_ending else near_miss(layer, layers)
-    return InputError(
-        f"no layer {layer!r} with motion channels {expected} in the frame, found {', '.join(layers) or 'none'}",
-        hint=hint,
-    )

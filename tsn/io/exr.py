@@ -22,7 +22,7 @@ import OpenEXR
 from tsn.errors import DeviceError, InputError, OutputError
 from tsn.io import exr_container as container
 from tsn.io.exr_container import Attribute, Chunk, Container, Damaged, Incomplete, Part
-from tsn.io.exr_layers import choose, full_names
+from tsn.io.exr_layers import choose, full_names, lossy_floats
 from tsn.io.exr_part import COMPRESSIONS, rename
 from tsn.io.frame import Box, Frame, Probe, place
 
@@ -139,6 +139,7 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
         display_window=part.window("displayWindow"),
         channels=Channels(file, part.window("dataWindow")),
         header=_header(anatomy.parts, index),
+        lossy=lossy_floats(anatomy.parts),
         handle=Painted(file=file, part=index, names=names),
     )
 

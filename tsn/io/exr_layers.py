@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tsn.errors import InputError, near_miss
 from tsn.io.exr_container import Part
+from tsn.io.spellings import VIEWERS, Twice, colours, role, split
 
-SPELLINGS = (("R", "G", "B", "A"), ("r", "g", "b", "a"), ("red", "green", "blue", "alpha"))
+DCT = ("R", "G", "B", "Y", "RY", "BY")
+"""Channels of which dwaa and dwab keep what the eye sees; any other name they keep as it is (OpenEXR 3.5)."""
+FLOAT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layer:
+    """A layer with RGB: the part that holds it, and the names in it of R, G, B and maybe A.
+
+    `twice` are spellings of which nobody can tell which to paint; `members` is empty then.
+    """
+
+    part: int
+    members: tuple[str, ...] = ()
+    twice: tuple[str, ...] = ()
 
 
 def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[int, str]]:
@@ -34,21 +51,44 @@ def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[i
     return result
 
 
-def _layers(parts: Sequence[Part]) -> dict[str, tuple[int, tuple[str, ...]]]:
-    """Layers with RGB -> part and channel names. "" is the layer of plain R, G, B."""
-    result: dict[str, tuple[int, tuple[str, ...]]] = {}
-    names = full_names(parts, flat=False)
-    own_names = [{channel.name for channel in part.channels} for part in parts]
-    for full, (index, name) in names.items():
-        stem, _, last = full.rpartition(".")
-        for spelling in SPELLINGS:
-            if last != spelling[0] or "crypto" in stem.lower():  # ids, not colours
-                continue
-            base = name[: len(name) - len(last)]
-            own = own_names[index]
-            members = tuple(base + letter for letter in spelling if base + letter in own)
-            if {base + letter for letter in spelling[:3]} <= own:
-                result[stem] = (index, members)
+def lossy_floats(parts: Sequence[Part]) -> frozenset[str]:
+    """Full names of the float32 channels whose bits their compression has changed: no ids are left in them."""
+    kept = {"pxr24": lambda word: False, "dwaa": lambda word: word not in DCT, "dwab": lambda word: word not in DCT}
+    if not any(part.compression in kept for part in parts):  # most plates
+        return frozenset()
+    floats = [{channel.name for channel in part.channels if channel.type == FLOAT} for part in parts]
+    return frozenset(
+        full
+        for full, (index, name) in full_names(parts).items()
+        if name in floats[index]
+        and parts[index].compression in kept
+        and not kept[parts[index].compression](split(name)[1])
+    )
+
+
+_colours = lru_cache(maxsize=256)(colours)  # ten thousand frames, and most of their layers, have the same words
+
+
+def _layers(parts: Sequence[Part]) -> dict[str, list[_Layer]]:
+    """Layers with RGB, and the parts that hold one of that name. "" is the layer of plain R, G, B."""
+    groups: dict[tuple[str, int], dict[str, str]] = {}
+    for full, (index, name) in full_names(parts, flat=False).items():
+        stem, word = split(full)
+        groups.setdefault((stem, index), {})[word] = name
+    result: dict[str, list[_Layer]] = {}
+    for (stem, index), words in groups.items():
+        if "crypto" in stem.lower():  # ids, not colours
+            continue
+        try:
+            found = _colours(tuple(words))
+        except Twice as error:
+            if set("rgb") <= {role(word) for word in words}:
+                twice = tuple(words[word] for word in error.names)
+                result.setdefault(stem, []).append(_Layer(part=index, twice=twice))
+            continue
+        if set("rgb") <= set(found):
+            members = tuple(words[word] for word in found.values())
+            result.setdefault(stem, []).append(_Layer(part=index, members=members))
     return result
 
 
@@ -57,15 +97,15 @@ def choose(path: Path, parts: Sequence[Part], layer: str | None) -> tuple[int, t
 
     Args:
         layer: "ViewLayer.Combined" or the name of a part, or None: plain R, G, B; else the one layer that
-            ends in ".Combined" (Blender); else the only layer with R, G and B.
+            ends in ".Combined" (Blender); else the only layer with R, G and B. Any spelling of them will do.
 
     Raises:
-        InputError: no such layer, several to choose from, or one that can't be painted.
+        InputError: no such layer, several to choose from, one that spells a channel twice, or that can't be painted.
     """
     layers = _layers(parts)
     if layer is None:
         combined = [name for name in layers if name.endswith(".Combined") or name == "Combined"]
-        usable = [name for name in layers if parts[layers[name][0]].oddity is None]
+        usable = [name for name in layers if any(parts[one.part].oddity is None for one in layers[name])]
         if "" in layers:
             layer = ""
         elif len(combined) == 1:
@@ -80,15 +120,34 @@ def choose(path: Path, parts: Sequence[Part], layer: str | None) -> tuple[int, t
                 hint="Name the one to paint with `layer:`." if layers else None,
             )
     elif layer not in layers:
-        part = [(index, members) for index, members in layers.values() if parts[index].name == layer]
+        part = [one for several in layers.values() for one in several if parts[one.part].name == layer]
         if len(part) != 1:  # otherwise the name of a part whose channels are plain R, G, B
             listing = ", ".join(name or "R, G, B without a layer" for name in layers) or "none"
             raise InputError(
                 f"{path} has no layer {layer!r} with R, G, B; it has: {listing}",
                 hint=near_miss(layer, [*filter(None, layers), *(part.name for part in parts if part.name)]),
             )
-        layers[layer] = part[0]
-    index, members = layers[layer]
-    if parts[index].oddity:
-        raise InputError(f"{path}: the part that holds {', '.join(members)} {parts[index].oddity} and can't be painted")
-    return index, members
+        layers[layer] = part
+    chosen = _only(path, parts, layers[layer])
+    if oddity := parts[chosen.part].oddity:
+        raise InputError(f"{path}: the part that holds {', '.join(chosen.members)} {oddity} and can't be painted")
+    return chosen.part, chosen.members
+
+
+def _only(path: Path, parts: Sequence[Part], several: Sequence[_Layer]) -> _Layer:
+    """The one of several parts that holds a layer as viewers show it; a question where nobody can tell."""
+    if len(several) > 1:
+        viewed = [one for one in several if tuple(split(name)[1] for name in one.members[:3]) == VIEWERS[:3]]
+        if len(viewed) != 1:
+            names = "; ".join(f"{', '.join(one.members or one.twice)} in {parts[one.part].name!r}" for one in several)
+            raise InputError(
+                f"{path} has the picture in two spellings: {names}", hint="Name the part to paint with `layer:`."
+            )
+        several = viewed
+    (chosen,) = several
+    if chosen.twice:
+        raise InputError(
+            f"{path} spells one channel of the picture twice: {' and '.join(chosen.twice)}; expected one of them",
+            hint="Keep one and rename the other. Where R, G and B are all there, those are painted.",
+        )
+    return chosen

@@ -66,6 +66,7 @@ class Frame:
             on the data window, NaN (whole numbers: 0) where its own part has no pixels.
         header: attributes of the part that holds the RGB; Cryptomatte manifests of other parts too.
         handle: what the writer needs; nobody else's business.
+        lossy: full names of the float32 channels that are stored in a compression which changed their bits.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class Frame:
     channels: Mapping[str, np.ndarray]
     header: Mapping[str, object]
     handle: object
+    lossy: frozenset[str] = frozenset()
 
 
 def place(array: np.ndarray, data_window: Box, canvas: Box, *, fill: float = 0) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
+from tsn.flow.conventions import CAUTIONS
 from tsn.instructions import instructions
 from tsn.io.frame import Box, Frame
 from tsn.shot.model import Shot
@@ -97,7 +98,14 @@ class Engine:
             return None
         with at_frame(frame.path, frame.number):
             if wanted.cryptomatte is not None:
-                cover = matte.cryptomatte(frame.channels, frame.header, layer=wanted.cryptomatte, names=wanted.names)
+                cover = matte.cryptomatte(
+                    frame.channels,
+                    frame.header,
+                    layer=wanted.cryptomatte,
+                    names=wanted.names,
+                    folder=frame.path.parent,
+                    lossy=frame.lossy,
+                )
             else:
                 assert wanted.channel is not None
                 cover = matte.channel_matte(frame.channels, wanted.channel)
@@ -188,11 +196,29 @@ def make_engine(
     # A layer or matte that isn't there stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
+    for text in _cautions(shot, first):
+        note(text)
     if lock and isinstance(painter, Unlocked):
         pinned = None if plan.pins is None else plan.pins.survey
         survey = take_survey(engine, plan, note) if pinned is None else _unpack(pinned, painter)
         return replace(engine, painter=painter.locked(survey))
     return engine
+
+
+def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
+    """What may go wrong without anybody noticing, as one frame shows."""
+    if shot.matte is not None and shot.matte.cryptomatte is not None:
+        found = matte.manifest(frame.channels, frame.header, layer=shot.matte.cryptomatte, folder=frame.path.parent)
+        if found.note is not None:
+            yield f"Warning: {found.note}"
+    asked = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
+    if asked and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
+        yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
+
+
+def share_of(cover: Tensor) -> float:
+    """The part of the canvas that a matte covers: 0.0 and 1.0 are exact, for nothing and for everything."""
+    return float(cover.double().mean())
 
 
 def _kind(device: torch.device, pins: Pins | None) -> str:

@@ -15,6 +15,7 @@ class Event:
         kind: "start" (total known), "note" (a sentence), "frame" (one is finished), "done".
         status: of a frame: "rendered", or "skipped" where it was finished before or the plate has none.
         worker: which of several it is from, such as "cuda:1" or "cpu 2".
+        cover: of a rendered frame, the share of the canvas that the matte lets through; None without a matte.
     """
 
     kind: Literal["start", "note", "frame", "done"]
@@ -25,6 +26,7 @@ class Event:
     seconds: float = 0.0
     text: str = ""
     worker: str = ""
+    cover: float | None = None
 
 
 Report = Callable[[Event], None]

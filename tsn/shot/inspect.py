@@ -144,14 +144,14 @@ def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str
     for number, path in paths.items():
         with at_frame(path, number):
             header = io.read_attributes(path, layer=shot.layer)
-            manifest = matte.manifest(channels, header, layer=shot.matte.cryptomatte)
-        if manifest is None:  # ids are hashed from the names: nobody can tell
+            names = matte.manifest(channels, header, layer=shot.matte.cryptomatte, folder=path.parent).names
+        if names is None:  # ids are hashed from the names: nobody can tell
             return
-        known.update(manifest)
-        if known.issuperset(shot.matte.names):  # in most shots the first frame's
+        known.update(names)
+        if all(matte.spelt(name, known) for name in shot.matte.names):  # in most shots the first frame's
             return
     if known:
-        name = next(name for name in shot.matte.names if name not in known)
+        name = next(name for name in shot.matte.names if not matte.spelt(name, known))
         raise InputError(
             f"{shot.plate}: Cryptomatte {shot.matte.cryptomatte} has no {name!r} in any frame of the shot,"
             f" among {len(known)} names.",

@@ -20,7 +20,18 @@ Missing = Literal["error", "hold", "black", "skip"]
 Highlights = Literal["keep", "soft"]
 Colours = Literal["painting", "plate"]
 Method = Literal["auto", "vectors", "raft", "dis"]
-Convention = Literal["blender", "nuke", "normalised"]
+Convention = Literal[
+    "blender",
+    "nuke",
+    "renderman",
+    "arnold",
+    "vray",
+    "karma",
+    "normalised",
+    "pixels-next",
+    "pixels-previous",
+    "ndc-next",
+]
 
 ONE = Curve.constant(1.0)
 

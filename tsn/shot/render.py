@@ -21,7 +21,7 @@ from tsn import alpha, colour, io
 from tsn.errors import DeviceError
 from tsn.io.frame import Frame, blank_like
 from tsn.io.sequence import OUTPUT, cannot_write
-from tsn.shot.engine import Engine, Prepared, make_engine
+from tsn.shot.engine import Engine, Prepared, make_engine, share_of
 from tsn.shot.event import Event, Report
 from tsn.shot.finished import finished, made_by_tsn
 from tsn.shot.model import to_json
@@ -103,14 +103,10 @@ class Renderer:
         while todo:
             try:
                 with torch.inference_mode():
-                    for number, seconds in self._paint(todo, force):
+                    for frame in self._paint(todo, force):
                         done += 1
                         todo = todo[1:]
-                        self.report(
-                            Event(
-                                kind="frame", frame=number, status="rendered", done=done, total=total, seconds=seconds
-                            )
-                        )
+                        self.report(replace(frame, done=done, total=total))
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
                     raise
@@ -124,7 +120,7 @@ class Renderer:
             self._lane.plates.close()
             self._lane = None
 
-    def _paint(self, todo: Sequence[int], force: bool) -> Iterator[tuple[int, float]]:
+    def _paint(self, todo: Sequence[int], force: bool) -> Iterator[Event]:
         """As `_render`, in the lane of the chunk before, or in a new one; after a fault nobody trusts it."""
         try:
             if self._lane is None:
@@ -212,24 +208,23 @@ class _Lane:
         self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
 
 
-def _render(
-    plan: Plan, lane: _Lane, outputs: io.Sequence, todo: Sequence[int], report: Report
-) -> Iterator[tuple[int, float]]:
-    """Yield each frame's number and seconds once it is on disk."""
+def _render(plan: Plan, lane: _Lane, outputs: io.Sequence, todo: Sequence[int], report: Report) -> Iterator[Event]:
+    """Yield an event for each frame once it is on disk."""
     writer = ThreadPoolExecutor(1, "write")
-    writing: list[tuple[int, float, Future[None]]] = []
+    writing: list[tuple[Event, Future[None]]] = []
     try:
         clock = time.monotonic()
         for number in todo:
-            frame, rgb, note = _frame(plan, lane, number)
+            frame, rgb, cover, note = _frame(plan, lane, number)
             if note:
                 report(Event(kind="note", text=note))
             attributes = provenance(plan, lane.engine, number)
             job = writer.submit(io.write_frame, frame, rgb, outputs.path(number), attributes=attributes)
             now = time.monotonic()
-            writing.append((number, now - clock, job))
+            event = Event(kind="frame", frame=number, status="rendered", seconds=now - clock, cover=cover)
+            writing.append((event, job))
             clock = now
-            while writing and (len(writing) > WRITE_BEHIND or writing[0][2].done()):
+            while writing and (len(writing) > WRITE_BEHIND or writing[0][1].done()):
                 yield _written(writing)
         while writing:
             yield _written(writing)
@@ -237,26 +232,29 @@ def _render(
         writer.shutdown(wait=True, cancel_futures=True)
 
 
-def _written(writing: list[tuple[int, float, Future[None]]]) -> tuple[int, float]:
-    number, seconds, job = writing.pop(0)
+def _written(writing: list[tuple[Event, Future[None]]]) -> Event:
+    event, job = writing.pop(0)
     job.result()
-    return number, seconds
+    return event
 
 
-def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, str | None]:
-    """One output frame: the plate frame it is written into, its RGB as float32 or as stored, and a remark."""
+def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, float | None, str | None]:
+    """One output frame: the plate frame it is written into, its RGB as float32 or as stored, what of it the matte
+    covers, and a remark.
+    """
     engine, source = lane.engine, plan.source_of(number)
     assert source is not None
     frame = lane.plates.again(source)
     if source != number:
         if plan.shot.missing == "black":
             black = blank_like(frame, number)
-            return black, black.rgb, None
+            return black, black.rgb, None, None
         frame = replace(frame, number=number)
     strength = plan.shot.style.strength.at(number)
     cover = engine.matte_of(frame)
-    if strength == 0 or (cover is not None and not cover.any()):
-        return frame, frame.rgb, None
+    share = None if cover is None else share_of(cover)
+    if strength == 0 or share == 0:
+        return frame, frame.rgb, share, None
     prepared = engine.prepare(frame, motion=False)
     rgb = paint_plate(engine, prepared, lane.stream.painted(source), strength if cover is None else strength * cover)
     broken = colour.nonfinite(prepared.source)
@@ -267,7 +265,8 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, str
     mixed = io.cut(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
     # Outside the canvas, and where nothing was painted, the stored bits stay.
     touched = io.cut((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
-    return frame, np.where(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True), mixed, frame.rgb), note
+    kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
+    return frame, np.where(kept, frame.rgb, mixed), share, note
 
 
 def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:

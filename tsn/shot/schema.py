@@ -136,7 +136,9 @@ class VectorsSection(_Section):
 
     layer: Text = Field(description="The layer that holds them, such as ViewLayer.Vector.")
     convention: Convention = Field(
-        default=Vectors.convention, description="Whose rules they follow: direction, sign and units."
+        default=Vectors.convention,
+        description="Whose rules they follow: direction, sign and units. Or those themselves: pixels-next is pixels, y "
+        "up, to the frame after. docs/flow.md lists them.",
     )
     background: Literal["estimate", "still"] = Field(
         default=Vectors.background,

@@ -1,0 +1,212 @@
+"""How programs write motion vectors: in which channels, unit and direction, and with which sign.
+
+Renderers agree on none of it, and nothing in the file tells them apart. So the shot file declares a convention
+per layer, and each convention is one small function here. docs/flow.md says where each was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsn.errors import InputError, near_miss
+from tsn.io.spellings import VECTORS, role, split
+
+Channels = Mapping[str, np.ndarray]
+Size = tuple[int, int]
+"""Width and height."""
+Scale = tuple[float, float]
+"""Factors of the horizontal and the vertical part; a negative second one turns y up into y down."""
+Directions = tuple[Tensor | None, Tensor | None]
+"""Flow to the frame before and to the frame after, each (2, H, W) in our contract, None where not in the layer."""
+
+
+def blender(channels: Channels, layer: str, frame: Size) -> Directions:
+    """Blender's Vector pass: pixels, y up; X, Y to the frame before; Z, W from the frame after.
+
+    The point at p was at (x + X, y - Y) and will be at (x - Z, y + W), in image coordinates with y down.
+    Z and W are optional: Blender 3.4 and 4.2 lose W when a File Output node writes the pass at 16 bit.
+    """
+    to_previous = _flow(channels, layer, "x", "y", scale=(1, -1))
+    to_next = _flow(channels, layer, "z", "w", scale=(-1, 1))
+    if to_previous is None:
+        raise _missing(channels, layer, "X, Y, Z, W")
+    return to_previous, to_next
+
+
+def nuke(channels: Channels, layer: str, frame: Size) -> Directions:
+    """Nuke's motion layers: pixels, y up; `forward` leads to the frame after, `backward` to the frame before.
+
+    The point at p is at (x + u, y - v) of that frame. Nuke writes the channels without a layer of their own
+    (`forward.u`), so the names `motion`, `forward` and `backward` all mean those. One of the two directions is enough.
+
+    Any other `layer` is a view of a stereo file, in front (`left.forward.u`) or, as OpenEXR has it, before the channel
+    (`forward.left.u`).
+    """
+    return _both_ways(channels, layer, ("forward",), ("backward",), scale=(1, -1))
+
+
+def renderman(channels: Channels, layer: str, frame: Size) -> Directions:
+    """RenderMan's motionFore and motionBack: pixels, y down, to the frame after and to the frame before.
+
+    The point at p is at (x + X, y + Y) of that frame, whatever the shutter. The denoiser's channels call them forward
+    and backward. `layer` is any of these names, or `motion`, or what stands before them.
+    """
+    if split(layer)[1].lower() in ("dpdtime", "dpcameradtime"):
+        raise InputError(
+            f"layer {layer!r}: speeds in the camera's space are no motion on the screen",
+            hint="Render motionFore and motionBack.",
+        )
+    return _both_ways(channels, layer, ("motionFore", "forward"), ("motionBack", "backward"), scale=(1, 1))
+
+
+def normalised(channels: Channels, layer: str, frame: Size) -> Directions:
+    """Unity's motion vectors: fractions of the width and height, y up, from the frame before to this one.
+
+    The point at p was at (x - u width, y + v height), in image coordinates with y down. The channels are named
+    X, Y or U, V or R, G. There is no direction to the frame after.
+    """
+    return _pair(channels, layer, scale=(-frame[0], frame[1])), None
+
+
+def pixels_next(channels: Channels, layer: str, frame: Size) -> Directions:
+    """Pixels, y up, to the frame after, as compositors blur along them: the point at p is at (x + X, y - Y) there."""
+    return None, _pair(channels, layer, scale=(1, -1))
+
+
+def pixels_previous(channels: Channels, layer: str, frame: Size) -> Directions:
+    """Pixels, y up, to the frame before: the point at p was at (x + X, y - Y) there."""
+    return _pair(channels, layer, scale=(1, -1)), None
+
+
+def ndc_next(channels: Channels, layer: str, frame: Size) -> Directions:
+    """Fractions of the width and height, y up, to the frame after: the point at p is at (x + X width, y - Y height)."""
+    return None, _pair(channels, layer, scale=(frame[0], -frame[1]))
+
+
+def vray(channels: Channels, layer: str, frame: Size) -> Directions:
+    """V-Ray's velocity with Clamp velocity off: pixels, y up, to the frame after.
+
+    Clamped, it is squeezed into [0, 1] with rest at 0.5, by a number that the file does not state.
+    """
+    flow = _pair(channels, layer, scale=(1, -1))
+    if all(_squeezed(part) for part in (flow[0], -flow[1])):
+        raise InputError(
+            f"layer {layer!r}: a clamped velocity, squeezed into 0 to 1 around 0.5; expected pixels",
+            hint="Render the velocity element with Clamp velocity off.",
+        )
+    return None, flow
+
+
+def _squeezed(part: Tensor) -> bool:
+    return float(part.min()) >= 0 and float(part.max()) <= 1 and abs(float(part.median()) - 0.5) < 0.1
+
+
+CONVENTIONS: dict[str, Callable[[Channels, str, Size], Directions]] = {
+    "blender": blender,
+    "nuke": nuke,
+    "renderman": renderman,
+    "arnold": pixels_next,
+    "vray": vray,
+    "karma": pixels_next,
+    "normalised": normalised,
+    "pixels-next": pixels_next,
+    "pixels-previous": pixels_previous,
+    "ndc-next": ndc_next,
+}
+_SHUTTER = (
+    "{} counts motion vectors over the shutter: they are right where it is open for one whole frame"
+    " and too short by as much as it is shorter."
+)
+CAUTIONS = {"arnold": _SHUTTER.format("Arnold"), "karma": _SHUTTER.format("Karma")}
+"""What nothing in the file tells, and an artist should know."""
+
+
+def channel_of(channels: Channels, layer: str, wanted: str) -> np.ndarray | None:
+    """A layer's channel in whatever spelling it is there; None where it isn't. Raises InputError where it is twice."""
+    # Not their items: what isn't asked for need not be sound.
+    found = [name for name in channels if split(name)[0] == layer and role(split(name)[1]) == wanted]
+    if len(found) > 1:
+        raise InputError(
+            f"layer {layer!r}: {' and '.join(found)} are one channel in two spellings; expected one of them",
+            hint="Write the motion vectors once.",
+        )
+    return channels[found[0]] if found else None
+
+
+def _flow(channels: Channels, layer: str, x: str, y: str, *, scale: Scale) -> Tensor | None:
+    """(2, H, W) float32 from two channels, each times its factor; None where one of them is missing."""
+    found = [channel_of(channels, layer, ending) for ending in (x, y)]
+    parts = [torch.from_numpy(values.astype(np.float32)) for values in found if values is not None]
+    if len(parts) < 2:
+        return None
+    return torch.stack(parts) * torch.tensor(scale, dtype=torch.float32).view(2, 1, 1)
+
+
+def _any_pair(channels: Channels, layer: str, *, scale: Scale) -> Tensor | None:
+    """(2, H, W) from the two channels of a layer of vectors, X, Y or U, V or R, G; None where it has none of them."""
+    words = {role(split(name)[1]) for name in channels if split(name)[0] == layer}
+    pairs = [pair for pair in VECTORS if words.issuperset(pair)]
+    if len(pairs) > 1:
+        raise InputError(
+            f"layer {layer!r}: the motion could be {' or '.join(', '.join(pair).upper() for pair in pairs)}",
+            hint="Write the motion vectors once.",
+        )
+    return _flow(channels, layer, *pairs[0], scale=scale) if pairs else None
+
+
+def _pair(channels: Channels, layer: str, *, scale: Scale) -> Tensor:
+    flow = _any_pair(channels, layer, scale=scale)
+    if flow is None:
+        raise _missing(channels, layer, "X, Y or U, V or R, G")
+    return flow
+
+
+def _both_ways(
+    channels: Channels, layer: str, forward: tuple[str, ...], backward: tuple[str, ...], *, scale: Scale
+) -> Directions:
+    """Two layers, one for each direction, maybe of one view of a stereo file."""
+    words = layer.split(".")
+    ways = {"motion", *(name.lower() for name in forward + backward)}
+    own = [place for place in (0, len(words) - 1) if words[place].lower() in ways]
+    view = ".".join(word for place, word in enumerate(words) if place not in own[:1])
+
+    def one_way(names: tuple[str, ...]) -> Tensor | None:
+        stems = [stem for name in names for stem in ((f"{view}.{name}", f"{name}.{view}") if view else (name,))]
+        found = [flow for stem in stems if (flow := _any_pair(channels, stem, scale=scale)) is not None]
+        if len(found) > 1:
+            raise InputError(
+                f"layer {layer!r}: the motion could be any of {', '.join(stems)}", hint="Write the motion vectors once."
+            )
+        return found[0] if found else None
+
+    to_previous, to_next = one_way(backward), one_way(forward)
+    if to_previous is None and to_next is None:
+        stems = {tuple(split(name)[0].split(".")) for name in channels}
+        views = {".".join(word for word in stem if word.lower() not in ways) for stem in stems if ways & {*stem}} - {""}
+        if views:
+            raise InputError(
+                f"no motion channels for {layer!r}, but for {', '.join(sorted(views))}",
+                hint=f"Name one of those as the layer, such as {min(views)!r}.",
+            )
+        raise _missing(channels, layer, ", ".join(f"{way[0]}.{end}" for way in (forward, backward) for end in "uv"))
+    return to_previous, to_next
+
+
+def _missing(channels: Channels, layer: str, expected: str) -> InputError:
+    present = sorted(name for name in channels if name.startswith(f"{layer}."))
+    if present:
+        return InputError(
+            f"layer {layer!r}: expected the motion channels {expected}, found {', '.join(present)}",
+            hint="Name the layer that holds the motion vectors, and its convention, under flow.vectors.",
+        )
+    layers = sorted({split(name)[0] for name in channels} - {""})
+    same_ending = [known for known in layers if known.lower().endswith(f".{layer.lower()}")]
+    hint = f"Perhaps you meant {same_ending[0]!r}?" if same_ending else near_miss(layer, layers)
+    return InputError(
+        f"no layer {layer!r} with motion channels {expected} in the frame, found {', '.join(layers) or 'none'}",
+        hint=hint,
+    )

@@ -1,0 +1,200 @@
+"""Cryptomatte as a file holds it: which channels are the ranks of a layer, and what its manifest says.
+
+After the specification of Friedman and Jones (Psyop, 2015), version 1.2.0: a header has
+`cryptomatte/<key>/name`, `hash`, `conversion`, and `manifest` (JSON, name -> hash in hex) or `manif_file` (the same
+in a file beside the frame). What they mean for pixels is in `tsn.matte`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tsn.errors import InputError, near_miss
+from tsn.io.spellings import COLOURS, Twice, colours, role, split
+
+_RANKED = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)")
+"""A rank's layer: a name and two digits, `crypto_object00`; its channels are (id, coverage) pairs, R G and B A."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A Cryptomatte layer: its full name, and the channels (id, coverage) of its ranks in order."""
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a manifest says of names.
+
+    Attributes:
+        names: name -> hash; None where ids can only be had by hashing the names.
+        note: why a manifest that the header speaks of is not used, a sentence; None where nothing is amiss.
+    """
+
+    names: Mapping[str, int] | None
+    note: str | None = None
+
+
+def layer(wanted: str, channels: Iterable[str]) -> Layer:
+    """The Cryptomatte layer that somebody named.
+
+    Args:
+        wanted: its full name, or the end of it after a dot (Blender puts the view layer before it); failing that,
+            the same in other letters (`crypto_object` for `ViewLayer.CryptoObject`), or with a rank's digits.
+        channels: full names of all channels.
+
+    Raises:
+        InputError: no such layer, several, or one whose ranks are not whole.
+    """
+    ranks: dict[str, dict[str, dict[str, str]]] = {}
+    for channel in channels:
+        stem, word = split(channel)
+        if role(word) in COLOURS and (part := _RANKED.fullmatch(stem)):
+            ranks.setdefault(part["layer"], {}).setdefault(part["rank"], {})[word] = channel
+    whole = {name: pairs for name in ranks if (pairs := _pairs(ranks[name])) is not None}
+    found = named(wanted, whole) or [name for name in whole if _alike(wanted, name)]
+    if len(found) == 1:
+        return Layer(name=found[0], pairs=whole[found[0]])
+    if not found and (broken := named(wanted, ranks)):
+        names = [channel for rank in ranks[broken[0]].values() for channel in rank.values()]
+        raise InputError(
+            f"The Cryptomatte layer {broken[0]!r} is not whole:"
+            f" each rank needs R, G, B, A once, found {', '.join(names)}.",
+            hint="Render the layer with all its channels.",
+        )
+    refuse("Cryptomatte layer", wanted, found, whole)
+    raise AssertionError("refuse raises")
+
+
+def named(name: str, known: Iterable[str]) -> list[str]:
+    """The name itself where it is known, else all that end in it after a dot."""
+    names = list(known)
+    return [name] if name in names else [one for one in names if one.endswith(f".{name}")]
+
+
+def refuse(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> None:
+    """Raise InputError for a name that is not there, or that may be any of several."""
+    if found:
+        raise InputError(
+            f"The {kind} {name!r} could be any of {', '.join(found)}.",
+            hint=f"Give the whole name, such as {found[0]!r}.",
+        )
+    names = list(known)
+    # The endings too, since that is what an artist typed.
+    words = [one.split(".") for one in names]
+    ends = [".".join(parts[start:]) for parts in words for start in range(1, len(parts))]
+    raise InputError(
+        f"The plate has no {kind} {name!r}; it has {', '.join(names) or 'none at all'}.",
+        hint=near_miss(name, [*names, *ends]) or "Render the layer with the plate, or take the matte out of the shot.",
+    )
+
+
+def _pairs(ranks: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...] | None:
+    """(id, coverage) of every rank in order; None where a pair is broken, as in RGB layers with digits."""
+    result = []
+    for _, rank in sorted(ranks.items()):
+        try:
+            words = colours(rank)
+        except Twice:
+            return None
+        if set(words) not in ({*"rgba"}, {*"rg"}):
+            return None
+        four = [rank[word] for word in words.values()]
+        result += [(four[0], four[1]), *([(four[2], four[3])] if len(four) == 4 else [])]
+    return tuple(result)
+
+
+def _alike(end: str, name: str) -> bool:
+    """Whether a name, or its end after a dot, has the letters of another: crypto_object, ViewLayer.CryptoObject."""
+    words = name.split(".")
+    letters = _letters(end)
+    return letters != "" and any(letters == _letters("".join(words[start:])) for start in range(len(words)))
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in re.sub(r"\d\d$", "", name) if char.isalnum()).casefold()
+
+
+def attributes(name: str, header: Mapping[str, Any]) -> dict[str, str]:
+    """The header's `cryptomatte/<key>/...` of a layer by their last word; empty where it has none.
+
+    They are those whose `name` is the layer's, or its end after a dot, or the same in other letters.
+    """
+    groups: dict[str, dict[str, str]] = {}
+    for key, value in header.items():
+        if (part := re.fullmatch(r"cryptomatte/([^/]+)/([^/]+)", key)) and isinstance(value, str):
+            groups.setdefault(part[1], {})[part[2]] = value
+    names = {key: group["name"] for key, group in groups.items() if "name" in group}
+    exact = [key for key, value in names.items() if value == name]
+    ending = [key for key, value in names.items() if name.endswith(f".{value}")]
+    alike = [key for key, value in names.items() if _alike(value, name) or _alike(name, value)]
+    found = exact[:1] or ending[:1] or alike
+    return groups[found[0]] if len(found) == 1 else {}
+
+
+def manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -> Manifest:
+    """What the manifest of a layer says: the embedded one, else the sidecar's.
+
+    Args:
+        name: the layer's full name.
+        folder: of the frame, in which a sidecar lies.
+
+    Raises:
+        InputError: ids that are made in another way than this version of tsn knows.
+    """
+    said = attributes(name, header)
+    for key, expected in (("hash", "MurmurHash3_32"), ("conversion", "uint32_to_float32")):
+        if said.get(key, expected) != expected:
+            raise InputError(f"Cryptomatte {name}: {key} is {said[key]!r}, expected {expected!r}.")
+    notes = []
+    if "manifest" in said:
+        names = _parsed(said["manifest"])
+        if names is not None:
+            return Manifest(names=names)
+        notes.append("the manifest in the header is damaged")
+    if sidecar := said.get("manif_file"):
+        names, fault = _beside(sidecar, folder)
+        if names is not None:
+            return Manifest(names=names)
+        notes.append(f"the manifest {sidecar!r} beside the frame {fault}")
+    if not notes:
+        return Manifest(names=None)
+    why = " and ".join(notes)
+    return Manifest(
+        names=None, note=f"Cryptomatte {name}: {why}; ids are hashed from the names, so check how they are spelt."
+    )
+
+
+def _beside(sidecar: str, folder: Path | None) -> tuple[Mapping[str, int] | None, str]:
+    """The names in a sidecar, and what is wrong with it."""
+    path = PurePosixPath(sidecar.replace("\\", "/"))
+    if folder is None:
+        return None, "can't be looked for"
+    for place in (folder / path, folder / path.name):  # a plate that was copied keeps its files together
+        try:
+            return _read(place, place.stat().st_mtime_ns), "is damaged"
+        except (OSError, ValueError):
+            continue
+    return None, "is not there"
+
+
+@lru_cache(maxsize=4)  # all frames of a plate may share one, of many megabytes
+def _read(path: Path, date: int) -> Mapping[str, int] | None:
+    return _parsed(path.read_bytes().decode("utf-8", "surrogateescape"))
+
+
+def _parsed(text: str) -> Mapping[str, int] | None:
+    """Name -> 32 bits, from JSON; None where it is damaged."""
+    try:
+        names = {str(name): int(digits, 16) for name, digits in json.loads(text.removeprefix("\ufeff")).items()}
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return None
+    return names if all(0 <= number < 1 << 32 for number in names.values()) else None
