@@ -169,7 +169,8 @@ def test_a_key_that_cannot_be_set_is_named(refused: Refused, show: Path, key: st
 
 
 def test_settings_of_tsn_itself_are_not_the_shots(write: Write) -> None:
-    names = ("TSN_CACHE", "TSN_WEIGHTS", "TSN_DEVICE", "TSN_LOG_LEVEL", "TSN_VERSION", "TSN_RENDER_FRAMES", "WINDOW")
+    own = ("TSN_CACHE", "TSN_CACHE_SIZE", "TSN_WEIGHTS", "TSN_DEVICE", "TSN_LOG_LEVEL", "TSN_VERSION")
+    names = (*own, "TSN_RENDER_FRAMES", "WINDOW")
     assert load(write(), environ=dict.fromkeys(names, "{")) == load(write(), environ={})
 
 

@@ -16,6 +16,7 @@ from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
+from tsn.io.bounded import Bounded
 from tsn.io.frame import Box, Frame
 from tsn.shot.model import Shot
 from tsn.shot.output import cache_folder
@@ -235,7 +236,8 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
     key = digest(plan.tsn, plan.shot.digest, plan.shot.plate, *engine.fingerprint, str(engine.canvas), *stamps)
     path = cache_folder() / "survey" / f"{key}.safetensors"
-    if path.exists():
+    kept = Bounded(path.parent, "survey")
+    if kept.use(path):
         try:
             return Survey.load(path)
         except InputError:
@@ -245,8 +247,9 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
     images = (engine.prepare(engine.read(paths.path(n), n)).view.image for n in numbers)
     survey = painter.survey(images)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        survey.save(path)
+        if kept.admits(survey.size):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            survey.save(path)
     except (OSError, OutputError) as error:
         note(f"The survey can't be cached in {path.parent} ({error}); going on without.")
     return survey
