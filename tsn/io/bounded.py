@@ -130,7 +130,7 @@ def bound(folder: Path, environ: Mapping[str, str] | None = None) -> int:
 
 
 def size_of(text: str) -> int:
-    """Bytes of a size such as `500M` or `1.5 TiB`; each of K, M, G, T and P is 1024 times the one before, as in `df -h`.
+    """Bytes of a size such as `500M` or `1.5 TiB`: K, M, G, T and P are 1024 times one another, as in `df -h`.
 
     Raises:
         UsageError: it is none.
