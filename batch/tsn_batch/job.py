@@ -169,9 +169,9 @@ def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
     from tsn.shot.finished import finished
 
     outputs = Files.parse(plan.shot.output, base=Path())
-    prints = [()] if plan.pins is None else [plan.pins.fingerprint, *_elsewhere(plan)]
+    own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))
     for number in numbers:
-        if not any(finished(plan, number, p, outputs) for p in prints):
+        if not finished(plan, number, own, outputs, *others):
             yield number
 
 
