@@ -9,8 +9,8 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,14 +26,15 @@ from tsn.shot import plan as plans
 from tsn.shot.inspect import inspect
 from tsn.shot.load import load
 from tsn.shot.plan import Pins, Plan
-from tsn_batch import outline, slurm, submit
-from tsn_batch.job import Job, Record, by_host, missing, prepare, save_record, unfinished
+from tsn_batch import outline, submit
+from tsn_batch.job import FINISH, Job, Record, missing, prepare, save_record, unfinished
 
 PINS = Pins(device="cpu", painter="p", flow="f", colour="c", cuts=(), survey=None)
 CHUNKS = 10
 """Of a job."""
-POLLS = 5
+LOOKS = 30
 Seconds = dict[str, float]
+Timed = Callable[[str], AbstractContextManager[None]]
 
 
 @click.command()
@@ -70,7 +71,7 @@ def measure(frames: int, jobs: int) -> Seconds:
     return seconds
 
 
-def of_frames(home: Path, count: int, timed: Callable[[str], object]) -> None:
+def of_frames(home: Path, count: int, timed: Timed) -> None:
     """What is done for each frame of a plate: found, planned, told, looked at again."""
     file = write_shot(home, count)
     with timed("plan: look at every frame's header"):
@@ -98,7 +99,7 @@ def of_frames(home: Path, count: int, timed: Callable[[str], object]) -> None:
         contact_sheet(shot, frames=plan.written)
 
 
-def of_jobs(home: Path, count: int, timed: Callable[[str], object]) -> None:
+def of_jobs(home: Path, count: int, timed: Timed) -> None:
     """What `submit --wait` and `tsn status` do with jobs that are nearly done."""
     file = write_shot(home, CHUNKS)
     shot = load(file)
@@ -107,26 +108,35 @@ def of_jobs(home: Path, count: int, timed: Callable[[str], object]) -> None:
     for number in range(count):
         own = replace(plan, shot=replace(shot, output=shot.output.replace("styled", f"styled{number}")))
         job, _ = prepare(own, home / "jobs" / str(number))
-        job.save_facts({"farm": "slurm", "survey": None, "arrays": [], "finish": "1"})
-        for chunk in range(CHUNKS - 1):
-            save_record(job.record_file(str(chunk)), Record(code=0, host=f"n{chunk}", rendered=1, painting=0.5))
+        job.save_facts({"farm": "slurm", "survey": None, "arrays": [], "finish": str(number)})
+        for step in (*map(str, range(CHUNKS)), FINISH):
+            save_record(job.record_file(step), Record(code=0, host="n1", rendered=1, painting=0.5))
         jobs.append(job)
     with timed("status of the jobs"):
         for job in jobs:
             submit.status(job, {})
-    with timed(f"submit --wait, {POLLS} looks"):
-        wait(jobs)
+    with timed(f"submit --wait, {LOOKS} looks"):
+        wait(home, jobs)
 
 
-def wait(jobs: list[Job]) -> None:
-    """`submit.wait` with a queue that empties after some looks, and without its pauses."""
-    for _ in range(POLLS):
-        for job in jobs:
-            submit._progress(job)
-            by_host(job, job.plan())
+def wait(home: Path, jobs: Sequence[Job]) -> None:
+    """With a `squeue` that holds every job for some looks, and without the pauses between them."""
+    script = home / "bin/squeue"
+    script.parent.mkdir()
+    held = "\n".join(f"{number}|N/A|RUNNING|n1|None" for number in range(len(jobs)))
+    (home / "queue").write_text(held + "\n")
+    (home / "looks").write_text("x\n" * LOOKS)
+    script.write_text(f"#!/bin/sh\n[ ! -s {home}/looks ] || cat {home}/queue\nsed -i 1d {home}/looks\n")
+    script.chmod(0o755)
+    before, pause = os.environ["PATH"], submit.POLL_S
+    os.environ["PATH"], submit.POLL_S = f"{script.parent}:{before}", 0.0
+    try:
+        submit.wait(jobs, say=lambda line: None)
+    finally:
+        os.environ["PATH"], submit.POLL_S = before, pause
 
 
-def of_cache(folder: Path, count: int, timed: Callable[[str], object]) -> None:
+def of_cache(folder: Path, count: int, timed: Timed) -> None:
     """Files added to a cache that is full."""
     folder.mkdir()
     for number in range(count):
