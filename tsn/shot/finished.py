@@ -10,9 +10,7 @@ from tsn.errors import InputError
 from tsn.shot.plan import Plan
 
 
-def finished(
-    plan: Plan, number: int, fingerprint: Sequence[str], outputs: io.Sequence, *others: Sequence[str]
-) -> bool:
+def finished(plan: Plan, number: int, fingerprint: Sequence[str], outputs: io.Sequence, *others: Sequence[str]) -> bool:
     """True where nothing is left to do for output frame `number`; where the plate has none, nothing of ours is there.
 
     The file is opened once, and the frame's digest taken only where its header states one.
