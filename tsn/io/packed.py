@@ -1,10 +1,9 @@
 """Float32 packed without loss: what reads it gets the same bits.
 
 Motion is noise in its last sixteen bits, whatever packs it, and smooth in its first: each value is told by what
-differs from its left neighbour, and the four bytes of all values are kept apart, deflated where that helps. Estimated
-motion then takes two thirds of its size, for a thirtieth of the time that it took to estimate; motion that a network
-found in half precision takes less than the halves would. (Halves alone would change the bits of all other motion.)
-docs/flow.md has the figures.
+differs from its left neighbour, and the four bytes of all values are kept apart, deflated where that helps. Motion
+then takes two thirds of its size, and motion that is exact in half precision less than the halves would. (Halves alone
+would change the bits of all other motion.) docs/flow.md has the figures.
 """
 
 from __future__ import annotations
