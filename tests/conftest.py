@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,32 @@ def threads() -> Iterator[Callable[[int], None]]:
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
+
+
+_listening: list[tuple[str, list[str]]] = []
+"""Events that are being counted. A hook can't be taken back, so there is one, put in place by the first who counts."""
+
+
+def _hear(event: str, arguments: tuple[object, ...]) -> None:
+    for wanted, heard in _listening:
+        if event == wanted:
+            heard.append(str(arguments[0]) if arguments else "")
+
+
+@pytest.fixture(scope="session")
+def counting() -> Callable[[str], AbstractContextManager[list[str]]]:
+    """with counting("open") as paths: ... names what Python itself opens (or `os.scandir`, `subprocess.Popen` ...)."""
+    import sys
+
+    sys.addaudithook(_hear)
+
+    @contextmanager
+    def count(event: str) -> Iterator[list[str]]:
+        heard: list[str] = []
+        _listening.append((event, heard))
+        try:
+            yield heard
+        finally:
+            _listening.remove((event, heard))
+
+    return count

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from tsn import __version__
-from tsn_batch import farm_cli
+from tsn_batch import cache_cli, farm_cli
 from tsn_batch.asking import DEVICE, FORCE, FRAMES, MISSING, SETS, SHOT, json_option, load, planned, portable
 from tsn_batch.group import Tsn
 from tsn_batch.guard import Settings
@@ -30,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in farm_cli.COMMANDS:
+for command in (*farm_cli.COMMANDS, cache_cli.cache):
     cli.add_command(command)
 
 

@@ -74,11 +74,15 @@ def submit(
 @json_option("One JSON object a job.")
 def status(jobs: tuple[Path, ...], as_json: bool) -> None:
     """How submitted shots go, by their shot files or job folders."""
+    from functools import cache
+
+    from tsn_batch import slurm
     from tsn_batch import submit as submitting
 
+    queue = cache(slurm.queue)
     for path in jobs:
         job = submitting.job_of(path)
-        states = submitting.states_of(job)
+        states = submitting.states_of(job, queue)
         if as_json:
             click.echo(json.dumps(submitting.as_data(job, states)))
         else:

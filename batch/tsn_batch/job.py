@@ -9,6 +9,8 @@ records/chunk-0003.json   the last attempt: exit code, host, times
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ from tsn.shot.plan import Plan, type_of
 from tsn_batch.progress import Tally, table, without_plate
 
 SURVEY, FINISH = "survey", "finish"
+RECORD = re.compile(rf"({SURVEY}|{FINISH}|chunk-(\d+))\.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +80,30 @@ class Job:
 
     def record(self, step: str) -> Record | None:
         """None where the step never came to an end."""
+        return _record(self.record_file(step))
+
+    def records(self, known: Mapping[str, Record] | None = None) -> dict[str, Record]:
+        """How the steps went that came to an end, by step.
+
+        Args:
+            known: what this method said before. A step that was done stays done for as long as its record is there, so
+                that file is not read again.
+        """
+        found: dict[str, Record] = {}
         try:
-            return Record(**json.loads(self.record_file(step).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+            names = os.listdir(self.folder / "records")
+        except OSError:
+            return found
+        for name in sorted(names):
+            if (match := RECORD.fullmatch(name)) is None:
+                continue
+            step = match[1] if match[2] is None else str(int(match[2]))
+            record = None if known is None else known.get(step)
+            if record is None or record.code:
+                record = _record(self.folder / "records" / name)
+            if record is not None:
+                found[step] = record
+        return found
 
     def forget(self, chunks: Sequence[int]) -> None:
         """Remove the records of steps that are about to be done again: how they went before is no state of theirs.
@@ -112,6 +135,13 @@ class Job:
 def named(step: str) -> str:
     """`survey` and `finish` as they are, a chunk by its number: `chunk-0003`."""
     return step if step in (SURVEY, FINISH) else f"chunk-{int(step):04}"
+
+
+def _record(path: Path) -> Record | None:
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def save_record(path: Path, record: Record) -> None:
@@ -163,8 +193,9 @@ def settle(job: Job, plan: Plan, left: Sequence[int]) -> None:
 
     One that was cancelled when its frames were on disk already isn't done again, and its fault would end the job.
     """
+    records = job.records()
     for index in sorted({chunk.index for chunk in plan.chunks}.difference(left)):
-        record = job.record(str(index))
+        record = records.get(str(index))
         if record is not None and record.code:
             save_record(job.record_file(str(index)), replace(record, code=0, message=""))
 
@@ -174,9 +205,9 @@ def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
     from tsn.shot.finished import finished
 
     outputs = Files.parse(plan.shot.output, base=Path())
-    prints = [()] if plan.pins is None else [plan.pins.fingerprint, *_elsewhere(plan)]
+    own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))
     for number in numbers:
-        if not any(finished(plan, number, p, outputs) for p in prints):
+        if not finished(plan, number, own, outputs, *others):
             yield number
 
 
@@ -226,7 +257,7 @@ def finish(job: Job) -> str:
         )
     gaps = without_plate(len(plan.wanted) - len(written))
     told = [
-        by_host(job, plan),
+        by_host(plan, job.records()),
         f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
         _sheet(plan),
     ]
@@ -248,16 +279,16 @@ def _sheet(plan: Plan) -> str:
         return f"There is no contact sheet: {error}"
 
 
-def by_host(job: Job, plan: Plan, *, terminal: bool = False) -> str:
-    """A table: host, chunks, frames, seconds a frame; nothing before the first chunk is done."""
+def by_host(plan: Plan, records: Mapping[str, Record], *, terminal: bool = False) -> str:
+    """A table of a job's `records`: host, chunks, frames, seconds a frame; nothing before the first chunk is done."""
     hosts: dict[str, list[Record]] = defaultdict(list)
     for chunk in plan.chunks:
-        record = job.record(str(chunk.index))
+        record = records.get(str(chunk.index))
         if record is not None and record.code == 0:
             hosts[record.host].append(record)
     rows = []
-    for host, records in sorted(hosts.items()):
-        rendered = sum(record.rendered for record in records)
-        each = f"{sum(record.painting for record in records) / rendered:.2f}" if rendered else ""
-        rows.append((host, len(records), rendered, sum(record.skipped for record in records), each))
+    for host, own in sorted(hosts.items()):
+        rendered = sum(record.rendered for record in own)
+        each = f"{sum(record.painting for record in own) / rendered:.2f}" if rendered else ""
+        rows.append((host, len(own), rendered, sum(record.skipped for record in own), each))
     return table(("host", "chunks", "rendered", "skipped", "s a frame"), rows, terminal=terminal) if rows else ""

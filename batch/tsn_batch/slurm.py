@@ -9,8 +9,10 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tsn import __version__
 from tsn.errors import DeviceError, OutputError, UsageError
@@ -39,6 +41,10 @@ class State:
     state: str
     host: str
     reason: str
+
+
+Queue = dict[str, list[tuple[str, State]]]
+"""By the number of a job or an array there: the index of each step and its state."""
 
 
 def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str:
@@ -114,19 +120,26 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     return f"{len(chunks)} of {len(plan.chunks)} chunks are in Slurm's queue as {', '.join(made)}"
 
 
-def states(job: Job) -> dict[str, State]:
-    """The job's steps that are still in the queue, running or waiting. Raises DeviceError."""
-    facts = job.facts()
-    steps = {str(facts[step]): step for step in (SURVEY, FINISH) if facts[step]}
-    offsets = {str(array["id"]): array["offset"] for array in facts["arrays"]}
-    found = {}
+def queue() -> Queue:
+    """All that the user has in the queue, running or waiting. Raises DeviceError."""
+    found: Queue = defaultdict(list)
     for line in _run("squeue", "--me", "-h", "-r", "-o", "%F|%K|%T|%N|%r").splitlines():
         number, index, state, host, reason = line.split("|", 4)
-        if number in steps:
-            found[steps[number]] = State(id=number, state=state, host=host, reason=reason)
-        elif number in offsets:
-            step = str(int(index) + offsets[number])
-            found[step] = State(id=f"{number}_{index}", state=state, host=host, reason=reason)
+        found[number].append((index, State(id=number, state=state, host=host, reason=reason)))
+    return found
+
+
+def states(job: Job) -> dict[str, State]:
+    """The job's steps that are still in the queue, running or waiting. Raises DeviceError."""
+    return states_in(job.facts(), queue())
+
+
+def states_in(facts: Mapping[str, Any], queued: Queue) -> dict[str, State]:
+    """Those of the job with these facts: Slurm is asked once, however many jobs somebody looks at."""
+    found = {step: state for step in (SURVEY, FINISH) for _, state in queued.get(str(facts[step]), ())}
+    for array in facts["arrays"]:
+        for index, state in queued.get(str(array["id"]), ()):
+            found[str(int(index) + array["offset"])] = replace(state, id=f"{array['id']}_{index}")
     return found
 
 

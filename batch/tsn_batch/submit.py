@@ -17,6 +17,7 @@ from tsn_batch import opencue, openjd, slurm
 from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, settle, unfinished
 from tsn_batch.options import Options
 from tsn_batch.progress import table, without_plate
+from tsn_batch.watched import Watched
 
 FARMS: Mapping[str, Callable[[Job, Plan, Sequence[int], Options], str]] = {
     "slurm": slurm.submit,
@@ -85,49 +86,54 @@ def wait(jobs: Sequence[Job], *, say: Callable[[str], None]) -> None:
         Cancelled: Ctrl-C, or the job was cancelled; on Ctrl-C it goes on.
         TsnError: of the first fault's kind, naming its log.
     """
-    told: dict[Path, str] = {}
     held: set[Path] = set()
     silent = 0
+    watched = [Watched(job) for job in jobs]
     try:
-        waiting = list(jobs)
+        waiting = watched
         while waiting:
+            looking = waiting
             try:
-                queued = [(job, states) for job in waiting if (states := slurm.states(job))]
-                waiting = [job for job, _ in queued]
-                for job, states in queued:
-                    if (released := slurm.release(states)) and job.folder not in held:
-                        held.add(job.folder)
-                        say(f"{job.plan().shot.file.stem}: {slurm.said(released)}")
+                queue = slurm.queue()
+                queued = [(one, states) for one in waiting if (states := slurm.states_in(one.facts, queue))]
+                waiting = [one for one, _ in queued]
+                for one, states in queued:
+                    if (released := slurm.release(states)) and one.job.folder not in held:
+                        held.add(one.job.folder)
+                        say(f"{one.plan.shot.file.stem}: {slurm.said(released)}")
                 silent = 0
             except DeviceError:
                 silent += 1
                 if silent > SILENT_POLLS:
                     raise
-            for job in jobs:
-                line = _progress(job)
-                if told.get(job.folder) != line:
-                    told[job.folder] = line
+            for one in looking:  # what has left the queue just now, for the last time
+                if line := one.news():
                     say(line)
             if waiting:
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
         raise Cancelled("Not waiting any more; the farm goes on. `tsn status` and `tsn cancel` know the job.") from None
-    for job in jobs:
-        say(status(job, {}))
-    for job in jobs:
-        require_done(job)
+    for one in watched:
+        one.look()
+        say(_status(one, {}))
+    for one in watched:
+        _require_done(one)
 
 
 def require_done(job: Job) -> None:
     """Raise the fault that kept a job from its end."""
-    plan = job.plan()
-    for step in (SURVEY, *(str(chunk.index) for chunk in plan.chunks), FINISH):
-        record = job.record(step)
+    _require_done(Watched.now(job))
+
+
+def _require_done(one: Watched) -> None:
+    job, plan = one.job, one.plan
+    for step in one.steps:
+        record = one.records.get(step)
         if record is not None and record.code:
             raise kind_of(record.code)(
                 f"{plan.shot.file.stem}, {_step(plan, step)}: {record.message}", hint=f"Log: {job.log(step)}"
             )
-    if job.record(FINISH) is None:
+    if FINISH not in one.records:
         raise Cancelled(
             f"{plan.shot.file.stem} left the queue before its end: cancelled, or lost with its host.",
             hint=f"Submit it again: only what is missing will be rendered. Logs: {job.folder / 'logs'}",
@@ -136,43 +142,52 @@ def require_done(job: Job) -> None:
 
 def status(job: Job, states: Mapping[str, slurm.State], *, terminal: bool = False) -> str:
     """How a job goes: a line in all, what is not done, and a table by host."""
-    plan = job.plan()
-    rows = []
-    for step in (SURVEY, *(str(chunk.index) for chunk in plan.chunks), FINISH):
-        record, state = job.record(step), states.get(step)
+    return _status(Watched.now(job), states, terminal=terminal)
+
+
+def _status(one: Watched, states: Mapping[str, slurm.State], *, terminal: bool = False) -> str:
+    job, plan = one.job, one.plan
+    left = []
+    for step in one.steps:
+        record, state = one.records.get(step), states.get(step)
         if state is None and record is not None and record.code == 0:
             continue
-        if state is None and record is None and (step == SURVEY or job.facts()["farm"] != "slurm"):
+        if state is None and record is None and (step == SURVEY or one.facts["farm"] != "slurm"):
             continue
-        rows.append((_step(plan, step), _word(record, state), _host(record, state), _log(job, step)))
-    lines = [_progress(job)]
+        left.append((step, record, state))
+    rows = [
+        (_step(plan, step), _word(record, state), _host(record, state), _log(job, step))
+        for step, record, state in left[:SHOWN]
+    ]
+    lines = [one.progress()]
     if rows:
-        lines.append(table(("step", "state", "host", "log"), rows[:SHOWN], terminal=terminal))
-    if len(rows) > SHOWN:
-        lines.append(f"... and {len(rows) - SHOWN} more steps that are not done")
-    return "\n".join(filter(None, [*lines, by_host(job, plan, terminal=terminal)]))
+        lines.append(table(("step", "state", "host", "log"), rows, terminal=terminal))
+    if len(left) > SHOWN:
+        lines.append(f"... and {len(left) - SHOWN} more steps that are not done")
+    return "\n".join(filter(None, [*lines, by_host(plan, one.records, terminal=terminal)]))
 
 
 def as_data(job: Job, states: Mapping[str, slurm.State]) -> dict[str, object]:
     """The same for programs."""
     from dataclasses import asdict
 
-    plan = job.plan()
+    one = Watched.now(job)
     steps = {}
-    for step in (SURVEY, *(str(chunk.index) for chunk in plan.chunks), FINISH):
-        record, state = job.record(step), states.get(step)
+    for step in one.steps:
+        record, state = one.records.get(step), states.get(step)
         steps[step] = {
             "state": _word(record, state),
             "log": str(job.log(step)),
             "queue": None if state is None else asdict(state),
             "record": None if record is None else asdict(record),
         }
-    return {"folder": str(job.folder), "shot": str(plan.shot.file), **job.facts(), "steps": steps}
+    return {"folder": str(job.folder), "shot": str(one.plan.shot.file), **one.facts, "steps": steps}
 
 
-def states_of(job: Job) -> Mapping[str, slurm.State]:
+def states_of(job: Job, queue: Callable[[], slurm.Queue] = slurm.queue) -> Mapping[str, slurm.State]:
     """What the queue says; nothing for farms that have their own eyes."""
-    return slurm.states(job) if job.facts()["farm"] == "slurm" else {}
+    facts = job.facts()
+    return slurm.states_in(facts, queue()) if facts["farm"] == "slurm" else {}
 
 
 def cancel(job: Job) -> str:
@@ -187,16 +202,6 @@ def cancel(job: Job) -> str:
         raise UsageError(f"{job.folder} went to {farm} as a file.", hint="Cancel it with that farm's own tools.")
     steps = slurm.cancel(job)
     return f"{job.folder}: {steps} steps cancelled" if steps else f"{job.folder}: nothing was in the queue"
-
-
-def _progress(job: Job) -> str:
-    plan = job.plan()
-    records = [job.record(str(chunk.index)) for chunk in plan.chunks]
-    done = [chunk for chunk, record in zip(plan.chunks, records, strict=True) if record and record.code == 0]
-    written = plan.written
-    frames = len({number for chunk in done for number in chunk.frames} & set(written))
-    chunks = f"{plan.shot.file.stem}: {len(done)} of {len(plan.chunks)} chunks"
-    return f"{chunks}, {frames} of {len(written)} frames done{without_plate(len(plan.wanted) - len(written))}"
 
 
 def _step(plan: Plan, step: str) -> str:

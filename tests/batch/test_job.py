@@ -37,7 +37,7 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert record.host == os.uname().nodename and 0 < record.painting < record.seconds
     assert job.log("1").read_text().startswith("--- chunk 1, attempt 1 on ")
     assert unfinished(plan) == [0, 2] and list(missing(plan, plan.wanted)) == [1001, 1002, 1003, 1007]
-    host, chunks, rendered, *_ = by_host(job, plan).splitlines()[1].split()
+    host, chunks, rendered, *_ = by_host(plan, job.records()).splitlines()[1].split()
     assert (host, chunks, rendered) == (record.host, "1", "3")
 
     failed = installed("finish", job.folder)
@@ -320,3 +320,102 @@ def test_a_show_among_the_shots_is_left_out() -> None:
     assert list(submit.plans_for(shots, Path("jobs"), lambda shot: shot).values()) == [Path("a/sh.yaml")]  # type: ignore[arg-type,return-value]
     with pytest.raises(InputError):
         submit.plans_for(shots[:2], Path("jobs"), lambda shot: shot)  # type: ignore[arg-type,return-value]
+
+
+# --- growth ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def squeue(tmp_path, monkeypatch) -> Path:
+    """A `squeue` that says the first line of a file and takes it away; each of its lines is what one call says."""
+    says, script = tmp_path / "queue", tmp_path / "bin/squeue"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\nsed -n '1s/;/\\n/gp' {says}\nsed -i 1d {says}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(submit, "POLL_S", 0.0)
+    return says
+
+
+def submitted(job: Job, count: int) -> list[Job]:
+    """Copies of a job as they lie in Slurm's queue: array 1000 + its number, finish 2000 + its number."""
+    made = []
+    for number in range(count):
+        copy, _ = prepare(job.plan(), job.folder.parent / f"copy{number}")
+        arrays = [{"id": f"{1000 + number}", "offset": 0, "chunks": [0, 1, 2]}]
+        copy.save_facts({"farm": "slurm", "survey": None, "arrays": arrays, "finish": f"{2000 + number}"})
+        made.append(copy)
+    return made
+
+
+def test_waiting_reads_what_is_done_once(job, squeue, counting) -> None:
+    """However often it looks: a record, the plan and what the farm calls a job; and Slurm is asked once a look."""
+    jobs, looks = submitted(job, 4), 12
+    for one in jobs:
+        for step in ("0", "1", "2", "finish"):
+            save_record(one.record_file(step), Record(code=0, host="n1", rendered=3))
+    squeue.write_text(f"{';'.join(f'{2000 + number}|N/A|RUNNING|n1|None' for number in range(4))}\n" * looks)
+    said: list[str] = []
+    with counting("open") as opened, counting("subprocess.Popen") as started:
+        submit.wait(jobs, say=said.append)
+    of_jobs = [path for path in opened if f"{job.folder.parent}/copy" in path]
+    assert len(of_jobs) == len(set(of_jobs)) == 4 * 6
+    assert started == ["squeue"] * (looks + 1)
+    assert said[:4] == ["sh: 3 of 3 chunks, 7 of 7 frames done"] * 4
+
+
+def test_waiting_sees_what_changes(job, squeue) -> None:
+    """A chunk that failed and then went well, one that went well, and one whose record came with the job's end."""
+    (one,) = submitted(job, 1)
+    save_record(one.record_file("0"), Record(code=3, host="n1", message="hiccup"))
+    queue = "2000|N/A|PENDING||Dependency;1000|2|RUNNING|n1|None\n"
+    squeue.write_text(queue * 4)
+    coming = iter([("0", 0), ("1", 0), ("2", 0), ("finish", 0)])
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        said.append(line)
+        for step, code in coming:
+            save_record(one.record_file(step), Record(code=code, host="n1"))
+            break
+
+    submit.wait([one], say=hear)
+    assert [line.split(",")[0] for line in said[:4]] == [f"sh: {done} of 3 chunks" for done in range(4)]
+    assert said[-1].startswith("sh: 3 of 3 chunks, 7 of 7 frames done\nhost ")
+
+
+def test_a_job_that_left_the_queue_is_not_looked_at_again(job, squeue, counting) -> None:
+    first, second = submitted(job, 2)
+    for one in (first, second):
+        save_record(one.record_file("finish"), Record(code=0, host="n1"))
+    both = "2000|N/A|RUNNING|n1|None;2001|N/A|RUNNING|n1|None\n"
+    squeue.write_text(both + "2001|N/A|RUNNING|n1|None\n" * 10)
+    with counting("os.listdir") as listed:
+        submit.wait([first, second], say=lambda line: None)
+    assert listed.count(str(first.folder / "records")) == 3, "in the queue, out of it, and at the end"
+
+
+def test_status_of_many_jobs_reads_each_file_once_and_asks_slurm_once(tsn, job, squeue, counting) -> None:
+    jobs = submitted(job, 3)
+    for one in jobs:
+        save_record(one.record_file("0"), Record(code=0, host="n1", rendered=3))
+        save_record(one.record_file("1"), Record(code=3, host="n1", message="hiccup"))
+    squeue.write_text("1001|2|RUNNING|n7|None;1002|2|PENDING||Priority\n")
+    with counting("open") as opened, counting("subprocess.Popen") as started:
+        told = tsn("status", *(one.folder for one in jobs)).stdout
+    assert started == ["squeue"]
+    assert re.search(r"chunk 2 \(1007\) +running +n7", told) and "pending (Priority)" in told
+    records = [path for path in opened if "/records/" in path]
+    assert len(records) == len(set(records)) == 6
+
+
+def test_each_frame_is_opened_once_to_tell_what_is_left(tsn, done, counting) -> None:
+    """Whatever kinds of device may have rendered it, and whether it is there or not."""
+    plan = done.plan()
+    outputs = Path(plan.shot.output).parent
+    for state, left in (("finished", []), ("missing", [0])):
+        with counting("open") as opened:
+            assert unfinished(plan) == left
+        looked = [path for path in opened if path.startswith(str(outputs))]
+        assert len(looked) == len(set(looked)) == 7, state
+        (outputs / "sh_styled.1003.exr").unlink(missing_ok=True)

@@ -183,7 +183,7 @@ def test_a_key_that_cannot_be_set_is_named(refused: Refused, show: Path, key: st
 
 
 def test_settings_of_tsn_itself_are_not_the_shots(write: Write) -> None:
-    names = "CACHE WEIGHTS DEVICE LOG_LEVEL VERSION RENDER_FRAMES COMMAND"
+    names = "CACHE CACHE_SIZE WEIGHTS DEVICE LOG_LEVEL VERSION RENDER_FRAMES COMMAND"
     environ = {f"TSN_{name}": "{" for name in names.split(" ")} | {"WINDOW": "{", "TSN_PATHMAP": "/none=/other"}
     assert load(write(), environ=environ) == load(write(), environ={})
 

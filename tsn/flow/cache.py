@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -10,19 +11,29 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tsn.errors import InputError, OutputError
+from tsn.errors import OutputError
 from tsn.flow.base import FlowSource, View
 from tsn.instructions import instructions
-from tsn.io import tensors
+from tsn.io.bounded import Bounded
+from tsn.io.packed import pack, unpack
+from tsn.io.sequence import atomic
 
 log = logging.getLogger(__name__)
 
+FORM = "packed-1"
+"""Of the files: those of another tsn are nobody's, and go as the oldest ones."""
+GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+"""No file: there never was one, or another process made room."""
+
 
 class CachedSource:
-    """Another source's flow, kept in a folder as float32, bit for bit: a warm cache gives what a cold one gives.
+    """Another source's flow, kept in a folder without loss: a warm cache gives what a cold one gives, bit for bit.
 
-    A file is believed only if its shape, type and checksum are right, else the pair is measured again. A folder
-    that can't be written costs time, not the render: it is logged once. Hosts may share the folder.
+    A file is believed only if its shape and checksum are right, else the pair is measured again. A folder that can't be
+    written costs time, not the render: it is logged once. Hosts may share the folder, which `Bounded` keeps in size.
+
+    Raises:
+        UsageError: the bound that the environment states is none.
     """
 
     def __init__(self, inner: FlowSource, folder: Path) -> None:
@@ -30,24 +41,43 @@ class CachedSource:
         self.folder = folder
         self.name = inner.name
         self.fingerprint = inner.fingerprint
+        self._kept = Bounded(folder, "flow")
         self._writable = True
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
         """Flow a->b and b->a, each (2, H, W), pixels, on the image's device."""
         path = self.folder / f"{cache_key(self.inner, a, b)}.safetensors"
-        flows = _read(path, a.image.shape[1:])
+        flows = self._read(path, a.image.shape[1:])
         if flows is None:
-            flows = torch.stack(self.inner.pair(a, b))
+            flows = torch.stack(self.inner.pair(a, b)).float()
             self._keep(path, flows)
         forward, backward = flows.to(a.image.device)
         return forward, backward
 
+    def _read(self, path: Path, size: torch.Size) -> Tensor | None:
+        """A stored pair, float32 (2, 2, *size); None where there is none, or one that can't be trusted."""
+        if not self._kept.use(path):
+            return None
+        try:
+            # Not mapped: a page of a file that another host has removed kills the process that looks at it.
+            return torch.from_numpy(unpack(path.read_bytes(), (2, 2, *size))).clone()  # where torch would put it
+        except OSError as error:
+            if error.errno not in GONE:
+                log.warning("%s: %s, measured again", path, error.strerror)
+        except ValueError as error:
+            log.warning("%s: %s, measured again", path, error)
+        return None
+
     def _keep(self, path: Path, flows: Tensor) -> None:
-        if not self._writable:
+        if not (self._writable and self._kept.limit):
+            return
+        content = pack(flows.cpu().numpy())
+        if not self._kept.admits(len(content)):
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            tensors.write(path, "flows", flows.float().cpu())
+            with atomic(path) as temporary:
+                temporary.write_bytes(content)
         except (OSError, OutputError) as error:
             self._writable = False
             log.warning("the flow cache is not written from here on, the render goes on without it: %s", error)
@@ -59,22 +89,9 @@ def cache_key(source: FlowSource, a: View, b: View) -> str:
     The step in frame number is part of it: a renderer's vectors are used between neighbours only, and a held
     frame has the content of another. So is the instruction set, since hosts of several kinds may share the folder.
     """
+    step = b.number - a.number
     parts = [
-        instructions(),
-        source.fingerprint,
-        a.key,
-        b.key,
-        list(a.image.shape),
-        list(b.image.shape),
-        b.number - a.number,
+        *(FORM, instructions(), source.fingerprint, a.key, b.key),
+        *(list(a.image.shape), list(b.image.shape), step),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-
-
-def _read(path: Path, size: torch.Size) -> Tensor | None:
-    """A stored pair, float32 (2, 2, *size); None where there is none, or one that can't be trusted."""
-    try:
-        return tensors.read(path, "flows", (2, 2, *size))
-    except InputError as error:
-        log.warning("%s, measured again", error)
-        return None

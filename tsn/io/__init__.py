@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tsn.errors import InputError, OutputError, UsageError
 from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
@@ -14,6 +14,8 @@ from tsn.io.sequence import OUTPUT, Sequence, atomic, cannot_write, sweep
 
 if TYPE_CHECKING:
     import numpy as np
+
+T = TypeVar("T")
 
 __all__ = [
     "Box",
@@ -105,19 +107,22 @@ def probe(path: Path, *, layer: str | None = None) -> Probe:
     Raises:
         InputError: missing, damaged, or without that layer.
     """
-    kind = _kind(path)
-    if kind == "exr":
-        from tsn.io import exr
 
-        return exr.probe(path, layer)
-    if kind == "dpx":
-        from tsn.io import dpx
+    def look(kind: str) -> Probe:
+        if kind == "exr":
+            from tsn.io import exr
 
-        _refuse_layer(path, layer)
-        return dpx.probe(path)
-    from tsn.io import image
+            return exr.probe(path, layer)
+        if kind == "dpx":
+            from tsn.io import dpx
 
-    return image.probe(path)
+            _refuse_layer(path, layer)
+            return dpx.probe(path)
+        from tsn.io import image
+
+        return image.probe(path)
+
+    return _opened_once(path, look)
 
 
 def complete(path: Path) -> bool:
@@ -129,26 +134,30 @@ def complete(path: Path) -> bool:
     return True
 
 
-def read_attributes(path: Path, *, layer: str | None = None) -> dict[str, str]:
+def read_attributes(path: Path, *, layer: str | None = None, whole: bool = False) -> dict[str, str]:
     """String attributes of a frame's header, without reading pixels: EXR all of them, DPX those tsn wrote.
 
     Args:
         layer: EXR: the layer that was painted, whose part counts before the others; None as in `read_frame`.
+        whole: check that the file is complete, as `probe` does.
 
     Raises:
         InputError: missing, damaged, neither EXR nor DPX, or without that layer.
     """
-    kind = _kind(path)
-    if kind == "exr":
-        from tsn.io import exr
 
-        return exr.read_attributes(path, layer)
-    if kind == "dpx":
-        from tsn.io import dpx
+    def look(kind: str) -> dict[str, str]:
+        if kind == "exr":
+            from tsn.io import exr
 
-        _refuse_layer(path, layer)
-        return dpx.read_attributes(path)
-    raise InputError(f"{path} is neither EXR nor DPX")
+            return exr.read_attributes(path, layer, whole=whole)
+        if kind == "dpx":
+            from tsn.io import dpx
+
+            _refuse_layer(path, layer)
+            return dpx.read_attributes(path)
+        raise InputError(f"{path} is neither EXR nor DPX")
+
+    return _opened_once(path, look)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -168,6 +177,19 @@ def write_png(path: Path, rgb: np.ndarray) -> None:
 def _refuse_layer(path: Path, layer: str | None) -> None:
     if layer is not None:
         raise InputError(f"{path} is a DPX file, which has no layers", hint=f"Remove `layer: {layer}` from the shot.")
+
+
+def _opened_once(path: Path, look: Callable[[str], T]) -> T:
+    """What the right reader finds: first the one that the name tells, as each opening is a trip to the file server."""
+    named = path.suffix.lower().removeprefix(".")
+    if named not in ("exr", "dpx"):
+        return look(_kind(path))
+    try:
+        return look(named)
+    except InputError as error:
+        if isinstance(error.__cause__, OSError) or (kind := _kind(path)) == named:
+            raise
+    return look(kind)
 
 
 def _kind(path: Path) -> str:

@@ -211,13 +211,16 @@ def probe(path: Path, layer: str | None = None) -> Probe:
     )
 
 
-def read_attributes(path: Path, layer: str | None = None) -> dict[str, str]:
+def read_attributes(path: Path, layer: str | None = None, *, whole: bool = False) -> dict[str, str]:
     """The string attributes of all parts; where two have the same name, those of the part that `read` would paint.
+
+    Args:
+        whole: look at the file's end too, as `probe` does.
 
     Raises:
         InputError: missing, without the layer named, or its header or chunk tables are not complete.
     """
-    parts = _anatomy(path, whole=False).parts
+    parts = _anatomy(path, whole=whole).parts
     return {
         item.name: item.value.decode("utf-8", "surrogateescape")
         for part in (*reversed(parts), _painted(path, parts, layer))  # of two passes each left its own in its part

@@ -37,7 +37,8 @@ def contact_sheet(shot: Shot, *, frames: Sequence[int] | None = None) -> Path:
     plates, results = (io.Sequence.parse(pattern, base=Path()) for pattern in (shot.plate, shot.output))
     asked = frames if frames is not None else ranges.parse(shot.frames) if shot.frames else None
     rendered = results.on_disk() if Path(shot.output).parent.is_dir() else ()
-    chosen = spaced([number for number in rendered if asked is None or number in set(asked)], COLUMNS)
+    wanted = set(rendered if asked is None else asked)
+    chosen = spaced([number for number in rendered if number in wanted], COLUMNS)
     if not chosen:
         raise InputError(
             f"Nothing to show: {shot.output} has no frame"

@@ -5,8 +5,8 @@ A value comes from the first of these that states it:
 1. `--set temporal.window=4`, the last one first;
 2. the environment: `TSN_TEMPORAL__WINDOW=4`, with two underscores between section and key. A variable is
    read when its part before `__` is a key of the shot file; one underscore for two is a fault. `TSN_VERSION`
-   never is read, nor are tsn's own settings (TSN_CACHE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); a misspelt
-   one is a fault, an empty one counts as unset;
+   never is read, nor are tsn's own settings (TSN_CACHE, TSN_CACHE_SIZE, TSN_WEIGHTS, TSN_DEVICE, TSN_LOG_LEVEL); a
+   misspelt one is a fault, an empty one counts as unset;
 3. the shot file;
 4. `_sequence.yaml`, the nearest on the way up from the shot file to its `_show.yaml`;
 5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
@@ -33,7 +33,7 @@ from tsn.shot.foreign import expanded, local
 from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
 
 SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
-OWN = ("cache", "weights", "device", "log_level", "command", "pathmap", "version")
+OWN = ("cache", "cache_size", "weights", "device", "log_level", "command", "pathmap", "version")
 """Variables TSN_... that are no keys of a shot."""
 CLOSE = 0.8
 """How alike a variable of one word must be to pass for a misspelt one: other programs may have TSN_ variables too."""

@@ -18,6 +18,7 @@ from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.choose import choose
 from tsn.flow.conventions import CAUTIONS
 from tsn.instructions import instructions
+from tsn.io.bounded import Bounded
 from tsn.io.frame import Box, Frame
 from tsn.shot.model import Shot
 from tsn.shot.output import cache_folder
@@ -273,7 +274,8 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
         plan.tsn, *libraries, plan.stated.digest, plan.stated.plate, *engine.fingerprint, str(engine.canvas), *stamps
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"
-    if path.exists():
+    kept = Bounded(path.parent, "survey")
+    if kept.use(path):
         try:
             return Survey.load(path)
         except InputError:
@@ -283,8 +285,9 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
     images = (engine.prepare(engine.read(paths.path(n), n)).view.image for n in numbers)
     survey = painter.survey(images)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        survey.save(path)
+        if kept.admits(survey.size):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            survey.save(path)
     except (OSError, OutputError) as error:
         note(f"The survey can't be cached in {path.parent} ({error}); going on without.")
     return survey

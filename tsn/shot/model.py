@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,7 +140,7 @@ class Shot:
     temporal: Temporal = Temporal()
     matte: Matte | None = None
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 (hex) of everything in the shot file that changes pixels.
 

@@ -94,12 +94,12 @@ class Plan:
         """The shot that hashes and headers tell of: the same on every host, whatever its paths."""
         return self.submitted or self.shot
 
-    @property
+    @cached_property
     def wanted(self) -> tuple[int, ...]:
         """Every frame that was asked for, ascending."""
         return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
 
-    @property
+    @cached_property
     def written(self) -> tuple[int, ...]:
         """Those of them that there will be: all but the gaps that are skipped."""
         return tuple(number for number in self.wanted if self.source_of(number) is not None)
@@ -121,9 +121,13 @@ class Plan:
 
     def near(self, number: int) -> tuple[int, ...]:
         """The frames of its take that a frame on disk may depend on: itself and its window."""
-        run = next(run for run in self.takes if run[0] <= number <= run[-1])
+        run = self.takes[bisect_right(self._starts, number) - 1]
         place, radius = bisect_left(run, number), self.shot.temporal.window
         return run[max(0, place - radius) : place + radius + 1]
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        return tuple(run[0] for run in self.takes)
 
     @property
     def survey_reads(self) -> tuple[int, ...]:
@@ -151,23 +155,19 @@ class Plan:
         Args:
             engine: fingerprints of painter and flow, colour space, device type.
         """
+        libraries, shot, canvas, surveyed = self._same_for_all
         source = self.source_of(number)
         near = () if source is None else self.near(source)
-        stamps = [(n, self.plate.stamps[n]) for n in (*near, *survey_frames(self.plate.present))]
+        stamps = [*((n, self.plate.stamps[n]) for n in near), *surveyed]
         painted = [(n, self.plate.painted[n]) for n in near if n in self.plate.painted]
-        parts = [
-            self.tsn,
-            METHOD,
-            sorted(self.libraries.items()),
-            self.stated.digest,
-            number,
-            source,
-            asdict(self.plate.canvas),
-            stamps,
-            painted,
-            *engine,
-        ]
+        parts = [self.tsn, METHOD, libraries, shot, number, source, canvas, stamps, painted, *engine]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @cached_property
+    def _same_for_all(self) -> tuple[list[tuple[str, str]], str, dict[str, int], list[tuple[int, str]]]:
+        """What the digests of all frames share: a shot of a thousand keys or cuts is hashed once."""
+        surveyed = [(n, self.plate.stamps[n]) for n in survey_frames(self.plate.present)]
+        return sorted(self.libraries.items()), self.stated.digest, asdict(self.plate.canvas), surveyed
 
 
 def survey_frames(present: Sequence[int]) -> tuple[int, ...]:

@@ -63,6 +63,7 @@ class Renderer:
         self._engine: Engine | None = None
         self._tile: int | None = None
         self._lane: _Lane | None = None
+        self._swept = False
 
     def load(self) -> Engine:
         """Everything heavy, on the first call. Raises TsnError of any kind."""
@@ -87,7 +88,9 @@ class Renderer:
         numbers = sorted({number for chunk in chosen for number in chunk.frames})
         total, started = len(numbers), time.monotonic()
         self.report(Event(kind="start", total=total))
-        io.sweep(Path(plan.shot.output).parent)
+        if not self._swept:  # a folder of ten thousand frames is listed once, not for each chunk
+            io.sweep(Path(plan.shot.output).parent)
+            self._swept = True
         fingerprint = self.load().fingerprint
         for number in numbers:
             if plan.source_of(number) is None:
@@ -99,13 +102,12 @@ class Renderer:
         ]
         for done, number in enumerate(sorted(set(numbers) - set(todo)), start=1):
             self.report(Event(kind="frame", frame=number, status="skipped", done=done, total=total))
-        done = total - len(todo)
-        while todo:
+        done = before = total - len(todo)
+        while done < total:
             try:
                 with torch.inference_mode():
-                    for frame in self._paint(todo, force):
+                    for frame in self._paint(todo[done - before :], force):
                         done += 1
-                        todo = todo[1:]
                         self.report(replace(frame, done=done, total=total))
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):

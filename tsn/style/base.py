@@ -75,6 +75,11 @@ class Survey:
             parts += [name, str(array.shape), array.tobytes()]
         return digest(*parts)
 
+    @property
+    def size(self) -> int:
+        """Bytes of its tensors."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
     @staticmethod
     def mean(surveys: Sequence[Survey]) -> Survey:
         """The mean of the surveys of single frames: each frame counts the same."""
