@@ -15,11 +15,11 @@ from torch import Tensor
 from tsn.errors import InputError, UsageError
 from tsn.io import write_png
 from tsn.style import palette
-from tsn.style.adain import LINES, AdainPainter, as_seen
+from tsn.style.adain import AdainPainter
 from tsn.style.adain_net import BUNDLED, AdainNet, Encoder, luma, net_from
 from tsn.style.base import Survey, Unlocked
 from tsn.style.blend import Part, blend
-from tsn.style.paintings import Painting, read_paintings
+from tsn.style.paintings import LINES, Painting, as_seen, read_paintings
 
 
 @pytest.fixture(autouse=True)

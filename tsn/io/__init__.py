@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,11 +151,11 @@ def read_attributes(path: Path, *, layer: str | None = None) -> dict[str, str]:
     raise InputError(f"{path} is neither EXR nor DPX")
 
 
-def read_image(path: Path) -> np.ndarray:
-    """A painting or painted frame: float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
+def read_image(path: Path, *, admit: Callable[[int, int], None] | None = None) -> np.ndarray:
+    """A picture as it is shown: float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
     from tsn.io import image
 
-    return image.read_image(path)
+    return image.read_image(path, admit=admit)
 
 
 def write_png(path: Path, rgb: np.ndarray) -> None:

@@ -51,11 +51,14 @@ class PaintedFrames:
                 f"{path}: frame {number} was painted again after the plan was made.",
                 hint="Plan, render or submit the shot again; frames that are still right will be skipped.",
             )
-        painted = torch.from_numpy(read_image(path)).permute(2, 0, 1).contiguous()
-        if painted.shape != image.shape:
-            (height, width), (h, w) = image.shape[-2:], painted.shape[-2:]
-            raise InputError(
-                f"{path}: frame {number} is {w} x {h}, the plate is {width} x {height}.",
-                hint="Painted frames must have the size of the plate's display window, whatever its data window.",
-            )
+        height, width = image.shape[-2:]
+
+        def admit(h: int, w: int) -> None:
+            if (h, w) != (height, width):
+                raise InputError(
+                    f"{path}: frame {number} is {w} x {h}, the plate is {width} x {height}.",
+                    hint="Painted frames must have the size of the plate's display window, whatever its data window.",
+                )
+
+        painted = torch.from_numpy(read_image(path, admit=admit)).permute(2, 0, 1).contiguous()
         return painted.to(image.device)
