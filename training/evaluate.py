@@ -28,9 +28,9 @@ from torch import Tensor
 from tsn.errors import InputError, UsageError
 from tsn.io.sequence import atomic
 from tsn.style import weights as shipped
-from tsn.style.adain import as_seen
 from tsn.style.adain_net import AdainNet, net_from
 from tsn.style.lockable import LockableNet
+from tsn.style.paintings import as_seen
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig

@@ -164,8 +164,6 @@ def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
 
 def _painted(plan: Plan, engine: Engine) -> str:
     """What was found of the painted frames. Raises InputError where one that is needed can't be used."""
-    import torch
-
     from tsn.style.painted import PaintedFrames
 
     shot, plate = plan.shot, plan.plate
@@ -179,10 +177,8 @@ def _painted(plan: Plan, engine: Engine) -> str:
         )
     painter, sizes = engine.painter, set()
     assert isinstance(painter, PaintedFrames)
-    blank = torch.zeros(1).expand(3, plate.canvas.height, plate.canvas.width)
     for number in needed:
-        picture = painter.picture(number)
-        painter.fitted(picture, blank, number)
+        picture = painter.picture(number, plate.canvas.height, plate.canvas.width)
         sizes.add(f"{picture.shape[-1]}x{picture.shape[-2]}")
     text = f"{count(len(needed))} of {', '.join(sorted(sizes))}"
     if sizes - {size := f"{plate.canvas.width}x{plate.canvas.height}"}:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -73,6 +74,17 @@ def test_safetensors_and_pth_are_the_same_network(weights: Path, tmp_path: Path)
     assert not network.training
 
 
+def test_safetensors_of_another_net_are_refused_by_their_header(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    state = raft_small(weights=None).state_dict()
+    name = next(iter(state))
+    for tensor, why in ((torch.zeros(1, 2), "found .1, 2."), (state[name] * float("nan"), "no numbers")):
+        save_file({**state, name: tensor}, path)
+        with pytest.raises(InputError, match=rf"weights\.safetensors.*{why}") as caught:
+            load(path)
+        assert "tsn fetch raft-large" in (caught.value.hint or "")
+
+
 def test_large_is_told_by_its_names(tmp_path: Path) -> None:
     path = tmp_path / "large.pth"
     torch.save(raft_large(weights=None).state_dict(), path)
@@ -91,7 +103,20 @@ class Trap:
         return Path.touch, (Path("trapped"),)
 
 
-@pytest.mark.parametrize("content", ["missing", "damaged", "another net", "a list", "code"])
+CONTENTS = [
+    "missing",
+    "damaged",
+    "another net",
+    "a list",
+    "code",
+    "whole numbers",
+    "no numbers",
+    "claims",
+    "zipped zeros",
+]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
 def test_files_that_are_not_raft(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "weights.pth"
@@ -103,6 +128,16 @@ def test_files_that_are_not_raft(content: str, tmp_path: Path, monkeypatch: pyte
         torch.save([torch.zeros(1)], path)
     elif content == "code":
         torch.save({"trap": Trap()}, path)
+    elif content in ("whole numbers", "no numbers", "claims"):
+        state = raft_small(weights=None).state_dict()
+        name = "flow_head.conv2.weight" if "flow_head.conv2.weight" in state else next(iter(state))
+        one = {"whole numbers": state[name].long(), "no numbers": state[name] * float("nan")}
+        state[name] = one.get(content, torch.zeros(1).expand(10**9, 10**9))
+        torch.save(state, path)
+    elif content == "zipped zeros":
+        with ZipFile(path, "w", ZIP_DEFLATED) as archive, archive.open("archive/data/0", "w") as zeros:
+            for _ in range(300):
+                zeros.write(bytes(1 << 20))
     with pytest.raises(InputError, match=r"weights\.pth") as caught:
         RaftSource(path, device=CPU)
     assert "tsn fetch raft-large" in (caught.value.hint or "")

@@ -9,7 +9,7 @@ import pytest
 
 from tsn.errors import InputError, OutputError
 from tsn.io import complete, probe, read_image, write_png
-from tsn.io.image import _upright
+from tsn.io.image import upright
 
 
 def save(path: Path, pixels: np.ndarray, **attributes: Any) -> Path:
@@ -47,8 +47,8 @@ def test_jpeg_and_webp(tmp_path: Path) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_orientation_tag_is_obeyed(orientation: int) -> None:
     pixels = np.arange(24, dtype=np.float32).reshape(4, 6, 1)
-    upright = oiio.ImageBufAlgo.reorient(_with_orientation(pixels, orientation)).get_pixels("float")
-    assert np.array_equal(_upright(pixels, orientation), upright)
+    expected = oiio.ImageBufAlgo.reorient(_with_orientation(pixels, orientation)).get_pixels("float")
+    assert np.array_equal(upright(pixels, orientation), expected)
 
 
 def _with_orientation(pixels: np.ndarray, orientation: int) -> oiio.ImageBuf:
@@ -59,7 +59,7 @@ def _with_orientation(pixels: np.ndarray, orientation: int) -> oiio.ImageBuf:
     return buffer
 
 
-def test_a_rotated_photograph_stands_upright(tmp_path: Path) -> None:
+def test_a_rotated_photograph_standsupright(tmp_path: Path) -> None:
     path = save(tmp_path / "a.tif", picture(3), Orientation=6)
     assert read_image(path).shape == (31, 20, 3)
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from tsn.errors import InputError, UsageError
 from tsn.io import write_png
 from tsn.style import palette
-from tsn.style.adain import LINES, AdainPainter, as_seen
+from tsn.style.adain import AdainPainter
 from tsn.style.adain_net import BUNDLED, AdainNet, Encoder, luma, net_from
 from tsn.style.base import Survey, Unlocked
 from tsn.style.blend import Part, blend
-from tsn.style.paintings import Painting, read_paintings
+from tsn.style.paintings import LINES, Painting, as_seen, read_paintings
 
 
 @pytest.fixture(autouse=True)
@@ -293,6 +293,10 @@ def test_weights_of_something_else_are_refused(adain: AdainNet, tmp_path: Path) 
     assert "found 'feedforward'" in refused(state, **FACTS | {"family": "feedforward"})
     assert "seen=''" in refused(state, **{k: v for k, v in FACTS.items() if k != "seen"})
     assert "do not fit width 4, blocks 1, seen 6" in refused(state, **FACTS | {"seen": "6"})
+    assert "do not fit seen 30000" in refused(state, **FACTS | {"seen": "30000"})
+    assert "do not fit blocks 9999" in refused(state, **FACTS | {"blocks": "9999"})
+    assert "multiple of three, found 4" in refused(state, **FACTS | {"seen": "4"})
+    assert "yes or no to seeded" in refused(state, **FACTS | {"seeded": "1"})
     name = next(iter(state))
     assert name in refused({k: v for k, v in state.items() if k != name}, **FACTS)
     assert "no numbers" in refused(state | {name: state[name] * float("nan")}, **FACTS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from pytest import approx, raises
 from torch.nn.functional import pad as torch_pad
@@ -95,3 +96,20 @@ def test_locked_painter_needs_no_survey_of_its_own(painter, picture):
     assert isinstance(locked, LockedPainter)
     assert locked.name == "tiny"
     assert locked.paint(picture(32, 32), 1).mean().item() == approx(0.5, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("01.mean", float("nan")), ("01.variance", float("inf")), ("01.variance", -1.0)]
+)
+def test_a_survey_of_no_statistics_is_refused(painter, picture, name, value):
+    survey = painter.survey([picture(32, 48)])
+    survey.tensors[name][0] = value
+    with raises(InputError, match=f"holds values in {name} that are no statistics"):
+        painter.locked(survey)
+
+
+def test_a_survey_of_other_shapes_is_refused(painter, picture):
+    survey = painter.survey([picture(32, 48)])
+    tensors = {name: tensor[None] for name, tensor in survey.tensors.items()}
+    with raises(InputError, match="does not fit the net"):
+        painter.locked(Survey(of=survey.of, tensors=tensors))

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tsn.errors import InputError, UsageError
 from tsn.style import weights
+from tsn.style.feedforward import StyleNet
 from tsn.style.locked import FeedforwardPainter
 from tsn.style.palette import recoloured
 from tsn.style.survey import anything
@@ -135,6 +136,15 @@ def test_a_truncated_file_is_an_input_error(weights_file, keep):
         ({"blocks": "0"}, "whole numbers"),
         ({"width": "wide"}, "must give the net's width and blocks as whole numbers, found width='wide'"),
         ({"width": "0"}, "whole numbers"),
+        ({"width": "20000"}, "the tensors do not fit width 20000: there are 26 of them, with [0-9,]+ numbers"),
+        ({"blocks": "100000"}, "the tensors do not fit blocks 100000: there are 26 of them"),
+        ({"width": "9" * 17}, "the tensors do not fit width 9+:"),
+        ({"width": "9" * 5000}, "whole numbers, found width='9{40}'"),
+        ({"width": "-4"}, "whole numbers"),
+        ({"width": "4.0"}, "whole numbers"),
+        ({"width": "\u0664"}, "whole numbers"),  # a four in Arabic
+        ({"simplifies": "true"}, "must say yes or no to simplifies, found 'true'"),
+        ({"seeded": "Yes"}, "must say yes or no to seeded, found 'Yes'"),
         ({"family": "adain"}, "expected weights of family 'feedforward' or 'mobile', found 'adain'"),
     ],
 )
@@ -159,3 +169,30 @@ def test_diverged_weights_are_an_input_error(weights_file):
     save_file(tensors, path, metadata={"family": "feedforward", "width": "4", "blocks": "1"})
     with pytest.raises(InputError, match=r"leave\.conv\.bias holds values that are no numbers"):
         weights.load(weights.describe(path))
+
+
+def test_nothing_is_built_of_what_is_only_claimed(weights_file, monkeypatch):
+    """Claims that are in proportion to the file may still ask for a thousand times its memory."""
+    from tsn.style.families import NETS
+
+    path = weights_file(width="80", blocks="4")
+    devices = []
+
+    def noting(**sizes):
+        devices.append(torch.empty(0).device.type)
+        return StyleNet(**sizes)
+
+    monkeypatch.setitem(NETS, "feedforward", noting)
+    with pytest.raises(InputError, match="do not fit width 80, blocks 4"):
+        weights.load(weights.describe(path))
+    assert devices == ["meta"]
+
+
+def test_weights_that_make_no_picture_are_refused_when_the_shot_is_surveyed(weights_file, picture):
+    path = weights_file()
+    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    tensors["enter.conv.weight"] *= 1e30
+    save_file(tensors, path, metadata={"family": "feedforward", "width": "4", "blocks": "1"})
+    painter = FeedforwardPainter(weights.load(weights.describe(path)), name="loud", weights="x")
+    with pytest.raises(InputError, match=r"The survey holds values in .* that are no statistics of pictures"):
+        painter.locked(painter.survey([picture(32, 32)]))

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from tsn.errors import InputError, UsageError
 from tsn.style import weights
-from tsn.style.adain import LINES, as_seen
 from tsn.style.adain_net import AdainNet, Encoder, net_from
+from tsn.style.paintings import LINES, as_seen
 from tsn_training import objective, perceptual, photos
 from tsn_training.adopt import SHOWN, adopt, adopted, widened
 from tsn_training.config_adain import AdainConfig

@@ -7,11 +7,9 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
-from tsn.errors import InputError
+from tsn.io.state import read_state
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -35,9 +33,5 @@ def ready(made: Net, weights: Path) -> Net:
 
 def filled(made: Net, weights: Path, *, hint: str) -> Net:
     """The net with weights from a file. Raises InputError, with a hint, where that is damaged or another net's."""
-    try:
-        found = load(weights.read_bytes())  # by its path it would have to be UTF-8
-        made.load_state_dict({name: tensor.float() for name, tensor in found.items()})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{weights} is damaged: {' '.join(str(error).split())}", hint=hint) from error
+    made.load_state_dict(read_state(weights, made.state_dict(), said="this net", hint=hint))
     return made

@@ -7,20 +7,24 @@ implementation. A pair at 640x360 costs about 11 CPU-seconds (raft-large) or 3 (
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load as tensors
 from torch import Tensor, nn
 
 from tsn.errors import DeviceError, InputError
 from tsn.flow.base import View
 from tsn.flow.scale import scaled_flow, scaled_image
 from tsn.flow.weights import sha256
+from tsn.io.state import read_header, read_state, require_numbers
 
 UPDATES = 12
 SMALLEST = 128
 """The correlation pyramid halves the 1/8 feature map three times and needs two samples at its top."""
+LARGEST = 1 << 28
+"""Bytes of a file of weights; raft-large has 21 MB."""
+ADVICE = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
 
 
 class RaftSource:
@@ -96,27 +100,49 @@ def load(path: Path) -> tuple[str, nn.Module]:
     """
     from torchvision.models.optical_flow import raft_large, raft_small  # 2 CPU-s that most shots don't need
 
-    advice = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
     try:
-        if path.suffix == ".safetensors":
-            state = tensors(path.read_bytes())  # by its path it would have to be UTF-8
-        else:
-            # weights_only: a pickle from somewhere must not be able to run code on a farm.
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors raise a dozen types on a damaged file
-        first_line = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"{path}: not a readable weight file: {first_line}", hint=advice) from error
-    try:
+        state = _pickled(path) if path.suffix != ".safetensors" else None
+        names = read_header(path).tensors if state is None else state
         # Only the large one learns its upsampling.
-        name = "raft-large" if any(key.startswith("mask_predictor.") for key in state) else "raft-small"
+        name = "raft-large" if any(key.startswith("mask_predictor.") for key in names) else "raft-small"
         network = (raft_large if name == "raft-large" else raft_small)(weights=None)
+        if state is None:
+            state = read_state(path, network.state_dict(), said=name, hint=ADVICE)
+        own = network.state_dict()
+        if not all(tensor.is_floating_point() == state[key].is_floating_point() for key, tensor in own.items()):
+            raise TypeError
         network.load_state_dict(state)
-    except (RuntimeError, AttributeError, TypeError) as error:
+        require_numbers(path, own)
+    except (RuntimeError, AttributeError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: expected a state dict of torchvision's raft-large or raft-small, found something else",
-            hint=advice,
+            hint=ADVICE,
         ) from error
+    except InputError as error:
+        raise InputError(str(error), hint=ADVICE) from error
     return name, _steady(network).eval().requires_grad_(False)
+
+
+def _pickled(path: Path) -> dict[str, Tensor]:
+    """The state dict in a `.pth` file."""
+    if path.stat().st_size > LARGEST or _unpacked(path) > LARGEST:
+        raise InputError(f"{path}: expected {LARGEST >> 20} MiB of weights at most, found more")
+    try:
+        # weights_only: a pickle from somewhere must not be able to run code on a farm.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen types on a damaged file
+        first_line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{path}: not a readable weight file: {first_line}") from error
+    return state  # type: ignore[no-any-return]
+
+
+def _unpacked(path: Path) -> int:
+    """Bytes that are in an archive, as its own list has them; 0 of another file."""
+    try:
+        with ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (BadZipFile, OSError):
+        return 0
 
 
 def _steady(network: nn.Module) -> nn.Module:

@@ -160,11 +160,11 @@ def read_attributes(path: Path, *, layer: str | None = None, whole: bool = False
     return _opened_once(path, look)
 
 
-def read_image(path: Path) -> np.ndarray:
-    """A painting or painted frame: float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
+def read_image(path: Path, *, admit: Callable[[int, int], None] | None = None) -> np.ndarray:
+    """A picture as it is shown: float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
     from tsn.io import image
 
-    return image.read_image(path)
+    return image.read_image(path, admit=admit)
 
 
 def write_png(path: Path, rgb: np.ndarray) -> None:

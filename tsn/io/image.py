@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +17,19 @@ from tsn.io.sequence import atomic
 
 NOT_SHOWN = {"openexr", "dpx", "cineon", "hdr"}
 """Formats, by their names in OpenImageIO, of values that no monitor gets as they are."""
+NOT_CONVERTED = {"CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV"}
+"""What TIFF may hold and OpenImageIO hands over as if it were RGB."""
+STREAMED = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of PNG, JPEG and TIFF, which are decoded line by line."""
+STREAMED_MB, HELD_MB = 8192, 1024
+"""Decoded bytes, in MiB, up to which a picture is opened; of formats that are decoded whole into memory, less."""
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, *, admit: Callable[[int, int], None] | None = None) -> np.ndarray:
     """Read a PNG, TIFF, JPEG or WebP as it would be shown.
+
+    Args:
+        admit: is told height and width before anything is decoded, and raises what it likes.
 
     Returns:
         float32 (H, W, 3) in [0, 1]. Grey becomes RGB, alpha is left out (the colours under it as stored),
@@ -25,9 +38,16 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: missing, damaged, not a picture, or one of scene-linear or log values (EXR, DPX).
     """
-    pixels, orientation, _ = _read(path)
+    with opened(path) as source:
+        if admit is not None:
+            admit(*size(source))
+        pixels = upright(_pixels(source, path), orientation(source))
     rgb = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
-    rgb = _upright(rgb, orientation)
+    return shown(rgb)
+
+
+def shown(rgb: np.ndarray) -> np.ndarray:
+    """In [0, 1], and in one piece."""
     return np.ascontiguousarray(np.clip(np.nan_to_num(rgb), 0.0, 1.0))
 
 
@@ -48,15 +68,21 @@ def write_png(path: Path, rgb: np.ndarray) -> None:
 
 def probe(path: Path) -> Probe:
     """Decode the whole picture: the one way to know that these formats are complete."""
-    pixels, _, kind = _read(path)
-    height, width, count = pixels.shape
+    with opened(path) as source:
+        height, width, count = _pixels(source, path).shape
+        kind = source.format_name()
     box = Box(0, 0, width, height)
     names = ("Y", "YA", "RGB", "RGBA")[min(count, 4) - 1]
     return Probe(data_window=box, display_window=box, channels=tuple(names), compression="", format=kind)
 
 
-def _read(path: Path) -> tuple[np.ndarray, int, str]:
-    """float32 (H, W, C) as stored, the orientation tag (1 to 8) and the format's name."""
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The picture as OpenImageIO's `ImageInput`, its header read, at most `HELD_MB` in memory.
+
+    Raises:
+        InputError: missing, damaged, not a picture, too large, or one of scene-linear or log values (EXR, DPX).
+    """
     import OpenImageIO as oiio
 
     if not path.is_file():
@@ -67,9 +93,15 @@ def _read(path: Path) -> tuple[np.ndarray, int, str]:
         )
     hints = oiio.ImageSpec()
     hints["oiio:UnassociatedAlpha"] = 1  # colours as stored, not darkened where they are transparent
-    source = oiio.ImageInput.open(str(path), hints)
+    limit = STREAMED_MB if streamed(path) else HELD_MB
+    usual = oiio.get_int_attribute("limits:imagesize_MB")
+    oiio.attribute("limits:imagesize_MB", limit)  # some formats are decoded as they are opened
+    try:
+        source = oiio.ImageInput.open(str(path), hints)
+    finally:
+        oiio.attribute("limits:imagesize_MB", usual)
     if source is None:
-        raise InputError(f"{path} is damaged or no picture: {oiio.geterror().strip() or 'unknown format'}")
+        raise _not_opened(path, oiio.geterror().strip(), limit)
     try:
         if source.format_name() in NOT_SHOWN:
             raise InputError(
@@ -77,17 +109,48 @@ def _read(path: Path) -> tuple[np.ndarray, int, str]:
                 " log values.",
                 hint="Convert it to sRGB as 16-bit PNG or TIFF.",
             )
-        pixels = source.read_image("float")
-        fault = source.geterror().strip()
-        if pixels is None or fault:
-            raise InputError(f"{path} is damaged: {fault or 'its pixels can not be read'}", hint="Save it again.")
-        return np.atleast_3d(pixels), source.spec().get_int_attribute("Orientation", 1), source.format_name()
+        space = source.spec().get_string_attribute("tiff:ColorSpace")
+        if space in NOT_CONVERTED:
+            raise InputError(
+                f"{path}: expected a picture in RGB, grey or CMYK, found {space}.",
+                hint="Convert it to sRGB as 16-bit PNG or TIFF.",
+            )
+        yield source
     finally:
         source.close()
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation tag."""
+def streamed(path: Path) -> bool:
+    """Whether the format is one that OpenImageIO decodes line by line; told by the first bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith(STREAMED)
+    except OSError as error:
+        raise InputError(f"Can't read {path}: {error.strerror}") from error
+
+
+def size(source: Any) -> tuple[int, int]:
+    """Height and width of an `opened` picture, upright."""
+    spec = source.spec()
+    turned = orientation(source) >= 5
+    return (spec.width, spec.height) if turned else (spec.height, spec.width)
+
+
+def orientation(source: Any) -> int:
+    """The EXIF orientation tag of an `opened` picture, 1 to 8."""
+    return int(source.spec().get_int_attribute("Orientation", 1))
+
+
+def require_decoded(source: Any, pixels: np.ndarray | None, path: Path) -> np.ndarray:
+    """What was read; InputError where OpenImageIO complains of it."""
+    fault = source.geterror().strip()
+    if pixels is None or fault:
+        raise InputError(f"{path} is damaged: {fault or 'its pixels can not be read'}", hint="Save it again.")
+    return pixels
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation tag on (H, W, C)."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -95,3 +158,23 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
+
+
+def _pixels(source: Any, path: Path) -> np.ndarray:
+    """float32 (H, W, C) as stored."""
+    return np.atleast_3d(require_decoded(source, source.read_image("float"), path))
+
+
+def _not_opened(path: Path, fault: str, limit: int) -> InputError:
+    claimed = re.search(r"claimed to be (\d+)x(\d+)", fault)
+    if "limits:imagesize_MB" in fault and claimed:
+        return too_large(path, int(claimed[2]), int(claimed[1]), f"{limit} MiB")
+    return InputError(f"{path} is damaged or no picture: {fault or 'unknown format'}")
+
+
+def too_large(path: Path, height: int, width: int, limit: str) -> InputError:
+    """The refusal of a picture with too many pixels."""
+    return InputError(
+        f"{path} says that it is {width} x {height}: more than the {limit} that are read of a picture.",
+        hint="Save it smaller, as PNG, JPEG or TIFF.",
+    )

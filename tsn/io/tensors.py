@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.io.sequence import atomic
+from tsn.io.state import Entry, read_header
 
 
 def write(path: Path, name: str, tensor: Tensor) -> None:
@@ -37,14 +38,17 @@ def read(path: Path, name: str, shape: Sequence[int]) -> Tensor | None:
     """
     if not path.is_file():
         return None
+    wanted = Entry(dtype="F32", shape=tuple(shape))
+    header = read_header(path)
+    if header.tensors != {name: wanted}:  # looked at first: another may be of any size
+        raise InputError(f"{path}: damaged: it holds something else than was written")
     try:
         with safe_open(path, framework="pt") as file:
-            tensor, metadata = file.get_tensor(name), file.metadata() or {}
+            tensor, metadata = file.get_tensor(name), header.facts
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: damaged: {error}") from error
     stride = metadata.get("stride", "")
-    right_form = tuple(tensor.shape) == tuple(shape) and tensor.dtype == torch.float32
-    if not right_form or _checksum(tensor, stride) != metadata.get("crc32"):
+    if _checksum(tensor, stride) != metadata.get("crc32"):
         raise InputError(f"{path}: damaged: its content is not what was written")
     return torch.empty_strided(shape, [int(step) for step in stride.split(",")]).copy_(tensor) if stride else tensor
 

@@ -6,7 +6,6 @@ import hashlib
 import re
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 
 from tsn.errors import InputError
 from tsn.shot import pathmap
@@ -32,7 +31,8 @@ def weights_of(shot: Shot) -> dict[str, str]:
     found = {name: resolve(file_of(name)).sha256 for name in names}
     for painting in style.adain or ():
         try:
-            found[painting] = hashlib.sha256(Path(painting).read_bytes()).hexdigest()
+            with open(painting, "rb") as file:
+                found[painting] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
     if shot.temporal.window and shot.flow.method in ("auto", "raft"):

@@ -18,16 +18,11 @@ from tsn.errors import InputError
 from tsn.style.adain_net import AdainNet, luma
 from tsn.style.base import Painter, Survey, digest, require_survey_of
 from tsn.style.locked import FeedforwardPainter
-from tsn.style.paintings import Painting
-from tsn.style.scale import resize
+from tsn.style.paintings import Painting, as_seen
 from tsn.style.survey import mosaic, shows
 
-METHOD = "adain-3"
+METHOD = "adain-4"
 """Goes up when the same weights begin to paint another picture."""
-
-LINES = 440
-"""A painting is looked at with this many lines: its strokes then have the size they shall have on a plate of 360
-to 540 lines (`style.scale` makes them larger or finer)."""
 
 LIGHT = ("light.plate", "light.painted")
 """In a survey where the plate keeps its colours: mean and deviation of the luma."""
@@ -102,11 +97,6 @@ class AdainPainter:
         locked = painter.locked(Survey(of=painter.fingerprint, tensors=tensors))
         locked.fingerprint = digest(self.fingerprint, survey.fingerprint, str(self.tile))
         return locked
-
-
-def as_seen(image: Tensor) -> Tensor:
-    """A painting (3, H, W) at `LINES` lines."""
-    return resize(image, LINES, max(1, round(image.shape[-1] * LINES / image.shape[-2])))
 
 
 def _light(picture: Tensor) -> Tensor:

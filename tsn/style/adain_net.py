@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from tsn.colour import LUMA
 from tsn.errors import InputError
+from tsn.io.state import read_header
 from tsn.style import palette, weights
 from tsn.style.feedforward import StyleNet
 from tsn.style.lockable import ConvNorm, Normalise
@@ -203,16 +205,14 @@ def net_from(path: Path = BUNDLED) -> AdainNet:
     Raises:
         InputError: the file is damaged, of another net, or its tensors do not fit what it says of itself.
     """
-    facts = weights.metadata(path)
-    said = {key: facts.get(key, "") for key in ("width", "blocks", "seen")}
-    if facts.get("family") != "adain" or not all(text.isdecimal() and int(text) for text in said.values()):
+    header = read_header(path)
+    if header.facts.get("family") != "adain":
         raise InputError(
-            f"{path}: expected weights of family 'adain' with their width, blocks and seen, found"
-            f" {facts.get('family')!r}, {', '.join(f'{key}={text!r}' for key, text in said.items())}.",
-            hint=TRAINED_BY,
+            f"{path}: expected weights of family 'adain', found {header.facts.get('family')!r}.", hint=TRAINED_BY
         )
-    sizes = {key: int(text) for key, text in said.items()}
-    simplifies, seeded = (facts.get(key) == "yes" for key in ("simplifies", "seeded"))
-    net = AdainNet(**sizes, simplifies=simplifies, seeded=seeded)
-    weights.fill(net, path, said=", ".join(f"{key} {text}" for key, text in said.items()), hint=TRAINED_BY)
-    return net
+    sizes = weights.claims(path, header, ("width", "blocks", "seen"), hint=TRAINED_BY)
+    if sizes["seen"] % 3:
+        raise InputError(f"{path}: the metadata must give seen as a multiple of three, found {sizes['seen']}.")
+    simplifies, seeded = (weights.yes(path, header, key) for key in ("simplifies", "seeded"))
+    make = partial(AdainNet, **sizes, simplifies=simplifies, seeded=seeded)
+    return weights.built(make, path, sizes, hint=TRAINED_BY)

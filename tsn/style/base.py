@@ -18,6 +18,9 @@ from torch import Tensor
 
 from tsn.errors import InputError
 
+LARGEST = 1 << 22
+"""Numbers in a survey; that of a shipped style has 2,200."""
+
 
 class Painter(Protocol):
     """Anything that paints one frame."""
@@ -110,19 +113,24 @@ class Survey:
             InputError: it is missing or damaged; safetensors has no checksum of its own, and a flipped bit would give
                 another picture on one host of many.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        from tsn.io.state import read_header
 
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            header = read_header(path)
+        except InputError as error:
+            raise InputError(f"Cannot read the survey {path}: {error}", hint="Plan the shot again.") from error
+        if "of" not in header.facts:
+            raise InputError(f"{path} is not a survey: it does not say of which painter.", hint="Plan the shot again.")
+        right_form = all(entry.dtype == "F32" for entry in header.tensors.values()) and header.numbers <= LARGEST
+        try:
+            tensors = load(path.read_bytes()) if right_form else {}
         except (OSError, SafetensorError) as error:
             raise InputError(f"Cannot read the survey {path}: {error}.", hint="Plan the shot again.") from error
-        if "of" not in metadata:
-            raise InputError(f"{path} is not a survey: it does not say of which painter.", hint="Plan the shot again.")
-        survey = Survey(of=metadata["of"], tensors=tensors)
-        right_form = all(tensor.dtype == torch.float32 for tensor in tensors.values())
-        if not right_form or survey.fingerprint != metadata.get("sha256"):
+        survey = Survey(of=header.facts["of"], tensors=tensors)
+        if not right_form or survey.fingerprint != header.facts.get("sha256"):
             raise InputError(f"{path} is damaged: its content is not what was written.", hint="Plan the shot again.")
         return survey
 

@@ -32,14 +32,20 @@ def stats_from_survey(survey: Survey, net: LockableNet) -> Stats:
     device = next(net.parameters()).device
     sizes = [layer.conv.out_channels for layer in net.norms()]
     names = [f"{index:02}.{kind}" for index in range(len(sizes)) for kind in ("mean", "variance")]
-    found = {name: tensor.numel() for name, tensor in survey.tensors.items()}
-    expected = {name: sizes[index // 2] for index, name in enumerate(names)}
+    found = {name: tuple(tensor.shape) for name, tensor in survey.tensors.items()}
+    expected = {name: (sizes[index // 2],) for index, name in enumerate(names)}
     if found != expected:
         raise InputError(
             f"The survey does not fit the net: expected {len(expected)} statistics of {sum(sizes)} channels,"
-            f" found {len(found)} of {sum(found.values()) // 2}.",
+            f" found {len(found)} of {sum(tensor.numel() for tensor in survey.tensors.values()) // 2}.",
             hint="Plan the shot again.",
         )
+    for name, tensor in survey.tensors.items():
+        if not torch.isfinite(tensor).all() or (name.endswith("variance") and (tensor < 0).any()):
+            raise InputError(
+                f"The survey holds values in {name} that are no statistics of pictures.",
+                hint="The style's weights are too large, or the plan is damaged: plan the shot again.",
+            )
     return [
         (survey.tensors[f"{index:02}.mean"].to(device), survey.tensors[f"{index:02}.variance"].to(device))
         for index in range(len(sizes))

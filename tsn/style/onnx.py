@@ -2,12 +2,15 @@
 
 What is read from the file:
 
-- the picture: the only input of four dimensions with three channels, (1, 3, H, W) or (1, H, W, 3);
-- its size: where the file fixes H or W, the frame is resized to that and back, which loses detail;
-- its range: 0..1, unless the file's metadata (`metadata_props`) says `range` = `0-255`. It is not guessed
-  from what the net returns, as a guess could differ between frames; a net that plainly works in 0..255
-  is refused with the lines that declare it;
-- its stride: free sizes are padded to multiples of 8, or of what the metadata gives as `stride`, as `tsn export`
+- the picture: the only input of four dimensions with three channels, (1, 3, H, W) or (1, H, W, 3), and the only such
+  output, in either layout;
+- its size: where the file fixes H or W, the frame is resized to that and back, which loses detail. A net of a fixed
+  size may return a few lines and columns more than it was given, as those do that halve and double an odd size: they
+  are cut off;
+- its range: 0..1, or 0..255 for bytes, unless the file's metadata (`metadata_props`) say another for input and output
+  (`onnx_range.py`). When the net is loaded it paints one picture, and is refused where what it returns can't be in
+  the range of its output, with the lines that declare the right one;
+- its stride: free sizes are padded to multiples of 8, or of what the metadata give as `stride`, as `tsn export`
   does: what it wrote is then shown the very picture that the engine shows the net;
 - the style, for nets with several: one more input that takes a weight per style (N floats: a one-hot
   vector is fed) or the number of a style (an integer). `model.onnx:19` picks style 19.
@@ -19,34 +22,59 @@ takes, and `style.scale` is the way out.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tsn.errors import InputError, UsageError
+from tsn.errors import InputError
 from tsn.style.base import digest
+from tsn.style.onnx_range import (
+    BETTER,
+    CODES,
+    UNIT,
+    USUAL,
+    Range,
+    contradiction,
+    declare,
+    declare_ranges,
+    declared,
+    spread,
+)
+from tsn.style.onnx_session import TYPES, image_input, open_session, style_input
 from tsn.style.scale import resize
+from tsn.style.survey import anything
 from tsn.style.tiles import pad
 
 METHOD = "onnx-2"
 STRIDE = 8
 """Free sizes are padded to multiples of this where a file says none; style nets halve two or three times."""
-
-TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-RANGES = {"0-1": 1.0, "0-255": 255.0}
-DECLARE = (
-    "Declare it in Python: m = onnx.load(FILE); p = m.metadata_props.add();"
-    ' p.key, p.value = "range", "0-255"; onnx.save(m, FILE)'
-)
+STRIDES = (16, 32, 64, 128)
+"""What is tried to find one to advise."""
+MOST = 1024
+"""Of a stride; and a fixed side is at most sixteen times as long."""
+MORE = 32
+"""Lines or columns, fewer than this, that a net of a fixed size may return beyond those that it was given."""
+ONE_OUTPUT = "Export the net with its painting, of three channels, as the only output."
 
 
 def split_index(model: str) -> tuple[str, int | None]:
     """`"model.onnx:19"` -> `("model.onnx", 19)`; without a number, `(model, None)`."""
     match = re.fullmatch(r"(.+\.onnx):(\d+)", model, flags=re.IGNORECASE)
     return (match[1], int(match[2])) if match else (model, None)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Where a net's painting is found."""
+
+    name: str
+    channels_first: bool
+
+    def channels(self, result: np.ndarray) -> np.ndarray:
+        return result if self.channels_first else np.moveaxis(result, -1, 1)
 
 
 class OnnxPainter:
@@ -59,7 +87,8 @@ class OnnxPainter:
         device: `cuda` uses onnxruntime's CUDA provider where it is there, else the CPU.
 
     Raises:
-        InputError: the file is damaged, or its inputs or output are not those of a style net.
+        InputError: the file is damaged, its inputs or outputs are not those of a style net, or its ranges are not
+            those that it declares.
         UsageError: onnxruntime is missing; a style number is missing, out of range, or given in vain.
     """
 
@@ -68,141 +97,144 @@ class OnnxPainter:
     ) -> None:
         self.path = path
         self.name = path.stem if index is None else f"{path.stem}:{index}"
-        self._session, provider = _session(path, torch.device(device))
-        self._image = _image_input(self._session, path)
+        self._session, provider = open_session(path, torch.device(device))
+        self._image = image_input(self._session, path)
         self._channels_first = self._image.shape[1] == 3
         height, width = self._image.shape[2:] if self._channels_first else self._image.shape[1:3]
         self._fixed = tuple(size if isinstance(size, int) and size > 0 else None for size in (height, width))
+        if any(size and size > 16 * MOST for size in self._fixed):
+            raise InputError(
+                f"{path} paints pictures of {width} x {height} pixels only, expected {16 * MOST} a side at most.",
+                hint="Export it with height and width free.",
+            )
         others = [i for i in self._session.get_inputs() if i.name != self._image.name]
-        self._style = _style_input(others, index, path)
+        self._style = style_input(others, index, path)
         said = self._session.get_modelmeta().custom_metadata_map
+        taken, given = declared(said, path)
         self._stride = _stride(said.get("stride", str(STRIDE)), path)
-        declared = said.get("range")
-        if declared is not None and declared not in RANGES:
-            raise InputError(f"{path}: the metadata `range` must be one of {', '.join(RANGES)}, found {declared!r}.")
-        self._declared = declared is not None
-        self._white = RANGES[declared or "0-1"]
+        self._bytes = TYPES[self._image.type] is np.uint8
+        if self._bytes and taken not in (None, CODES):
+            raise InputError(f"{path} takes bytes, which are 0-255; its metadata declare {taken}.")
+        self._taken = taken or (CODES if self._bytes else UNIT)
+        self._given = self._tried(given, narrow=bool(said.keys() & {"input_range", "output_range"}))
         self.fingerprint = digest(METHOD, sha256, str(index), provider)
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
+        where = f"{self.path}: frame {number}"
         height, width = image.shape[-2:]
-        picture = resize(image, self._fixed[0] or height, self._fixed[1] or width)
-        free = self._fixed == (None, None)
-        if free:
-            picture = pad(picture, self._stride)
-        given = (picture * self._white)[None]
-        if not self._channels_first:
-            given = given.permute(0, 2, 3, 1)
-        feed = {self._image.name: np.ascontiguousarray(given.cpu().numpy()).astype(TYPES[self._image.type], copy=False)}
-        try:
-            result = self._session.run([self._session.get_outputs()[0].name], feed | self._style)[0]
-        except Exception as error:  # onnxruntime has no exception base of its own
-            raise InputError(f"{self.path}: frame {number}: onnxruntime failed: {error}") from error
-        if not self._channels_first:
-            result = np.moveaxis(result, -1, 1)
-        if result.shape != (1, *picture.shape):
-            raise InputError(
-                f"{self.path}: frame {number}: expected a painting of {(1, *picture.shape)}, found {result.shape}."
-            )
-        if not self._declared and result.max() > 2:
-            raise InputError(
-                f"{self.path}: frame {number}: expected values in 0..1, found {result.max():.4g};"
-                " the net seems to work in 0..255.",
-                hint=DECLARE,
-            )
-        painted = torch.from_numpy(np.ascontiguousarray(result, dtype=np.float32))[0].to(image.device) / self._white
-        if free:
-            painted = painted[:, :height, :width]
+        picture = self._sized(image, self._stride)
+        result = self._fitted(self._run(picture, [self._output.name], self._taken, where)[0], picture, where)
+        painted = torch.from_numpy(np.ascontiguousarray(result, dtype=np.float32))[0].to(image.device)
+        if not torch.isfinite(painted).all():
+            raise InputError(f"{where}: the net returns values that are no numbers.", hint="Export it in float32.")
+        if self._given.low:
+            painted = painted - self._given.low
+        painted = painted / self._given.width
+        sides = (fixed or side for fixed, side in zip(self._fixed, (height, width), strict=True))
+        painted = painted[(slice(None), *(slice(0, side) for side in sides))]
         return resize(painted.clamp(0, 1), height, width)
 
+    def _sized(self, image: Tensor, stride: int) -> Tensor:
+        """A frame as the net is shown it: at its fixed size, padded where its size is free."""
+        rows, columns = self._fixed
+        picture = resize(image, rows or image.shape[-2], columns or image.shape[-1])
+        return picture if rows and columns else pad(picture, stride)[:, :rows, :columns]
 
-def _session(path: Path, device: torch.device) -> tuple[Any, str]:
-    """The onnxruntime session and the name of its provider."""
-    try:
-        import onnxruntime as ort
-    except ImportError as error:
-        raise UsageError(
-            f"{path}: ONNX styles need onnxruntime, which is not installed.",
-            hint="pip install 'temporalstylenet[onnx]'",
-        ) from error
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    options.log_severity_level = 3
-    # Waiting threads sleep: on a farm host, other workers want the cores that they would spin on.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights beside the file would be in no plan and no frame's mark. Nothing lies below a file, so none are found.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
-    cuda = device.type == "cuda" and "CUDAExecutionProvider" in ort.get_available_providers()
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if cuda:
-        # By default each worker would choose its convolutions by timing them.
-        said = {"device_id": device.index or 0, "cudnn_conv_algo_search": "DEFAULT", "use_tf32": "0"}
-        providers.insert(0, ("CUDAExecutionProvider", said))
-    try:
-        session = ort.InferenceSession(path.read_bytes(), options, providers=providers)
-    except Exception as error:  # onnxruntime has no exception base of its own
-        if "external data" in str(error).lower():
+    def _run(self, picture: Tensor, outputs: list[str], taken: Range, where: str) -> list[np.ndarray]:
+        given = (picture * taken.width + taken.low if taken.low else picture * taken.width)[None]
+        if not self._channels_first:
+            given = given.permute(0, 2, 3, 1)
+        if self._bytes:
+            given = given.round()
+        feed = {self._image.name: np.ascontiguousarray(given.cpu().numpy()).astype(TYPES[self._image.type], copy=False)}
+        try:
+            found: list[np.ndarray] = self._session.run(outputs, feed | self._style)
+        except Exception as error:  # onnxruntime has no exception base of its own
+            raise InputError(f"{where}: onnxruntime failed: {error}", hint=self._stride_hint()) from error
+        return found
+
+    def _fitted(self, result: np.ndarray, picture: Tensor, where: str) -> np.ndarray:
+        """The painting, (1, 3, H, W), without what it has beyond the picture that the net was given."""
+        result = self._output.channels(result)
+        found, expected = result.shape[2:], picture.shape[1:]
+        # A net that may be given any size is put right by a stride. What it has added, and where, isn't known.
+        beyond = [MORE if fixed else 1 for fixed in self._fixed]
+        if not all(0 <= side - given < most for side, given, most in zip(found, expected, beyond, strict=True)):
+            enlarged = found[0] * expected[1] == found[1] * expected[0] and found[0] % expected[0] == 0
             raise InputError(
-                f"{path} keeps weights in files of their own, which no plan would name.",
-                hint="Save it as one file: onnx.save(onnx.load(FILE), NEW).",
-            ) from error
-        raise InputError(f"{path} is damaged, or no ONNX net: {error}", hint="Export or download it again.") from error
-    return session, session.get_providers()[0]
+                f"{where}: expected a painting of {expected[1]} x {expected[0]} pixels, as the net was given, found"
+                f" {found[1]} x {found[0]}.",
+                hint="Export it with its result resized to the size of its input." if enlarged else self._stride_hint(),
+            )
+        return result[..., : expected[0], : expected[1]]
+
+    def _tried(self, declared: Range | None, *, narrow: bool) -> Range:
+        """Range of the output, which is chosen, by what the net makes of a picture of nothing in particular.
+
+        Args:
+            narrow: the file has keys for one side, which count before the one for both.
+
+        Raises:
+            InputError: none is, or more than one; or what it holds can't be in its range.
+        """
+        where = f"{self.path}, tried on a picture"
+        picture = self._sized(anything(), self._stride)
+        names = [output.name for output in self._session.get_outputs()]
+        results = dict(zip(names, self._run(picture, names, self._taken, where), strict=True))
+        shapes = {name: tuple(getattr(result, "shape", ())) for name, result in results.items()}
+        found = [name for name, shape in shapes.items() if len(shape) == 4 and shape[0] == 1 and 3 in shape[1::2]]
+        if len(found) != 1:
+            said = "; ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise InputError(
+                f"{self.path}: expected one output (1, 3, H, W) or (1, H, W, 3), found {len(found)} among: {said}.",
+                hint=ONE_OUTPUT,
+            )
+        self._output = _Output(found[0], channels_first=shapes[found[0]][1] == 3)
+        values = self._fitted(results[found[0]], picture, where)
+        if not np.isfinite(values).all():
+            raise InputError(f"{where}: the net returns values that are no numbers.", hint="Export it in float32.")
+        if values.dtype == np.uint8:
+            declared = declared or CODES
+        given = declared or UNIT
+        fault = contradiction(values, given)
+        if fault:
+            raise InputError(f"{where}: {fault}.", hint=self._range_hint(picture, where, narrow))
+        return given
+
+    def _range_hint(self, picture: Tensor, where: str, narrow: bool) -> str:
+        """How to declare the ranges with which most is seen of what the net paints."""
+        best, most = None, 0.0
+        for taken, given in USUAL:
+            if taken != CODES and self._bytes:
+                continue
+            values = self._run(picture, [self._output.name], taken, where)[0]
+            if not np.isfinite(values).all() or contradiction(values, given) is not None:
+                continue
+            if spread(values, given) > most * BETTER:
+                best, most = declare_ranges(taken, given, narrow=narrow), spread(values, given)
+        return best or declare(input_range="0-255", output_range="-1..1") + ", with the net's own ranges."
+
+    def _stride_hint(self) -> str:
+        """How to declare a stride with which the net returns the size that it was given."""
+        if all(self._fixed):
+            return "Export it with height and width free, or with both as multiples of 32."
+        for stride in (one for one in STRIDES if one > self._stride):
+            if self._takes_multiples_of(stride):
+                return f"It takes sizes in multiples of {stride}. " + declare(stride=str(stride))
+        return f"It may take sizes in multiples of another number than {self._stride}. " + declare(stride="N")
+
+    def _takes_multiples_of(self, stride: int) -> bool:
+        picture = np.zeros((1, 3, 3 * stride, 5 * stride), TYPES[self._image.type])
+        feed = {self._image.name: picture if self._channels_first else np.moveaxis(picture, 1, -1)}
+        try:
+            found = self._session.run(None, feed | self._style)
+        except Exception:  # onnxruntime has no exception base of its own
+            return False
+        return any({3 * stride, 5 * stride} <= set(getattr(result, "shape", ())) for result in found)
 
 
 def _stride(text: str, path: Path) -> int:
-    if not re.fullmatch("[1-9][0-9]{0,3}", text):
-        raise InputError(f"{path}: the metadata `stride` must be a whole number from 1 to 9999, found {text!r}.")
+    if not re.fullmatch("[1-9][0-9]{0,3}", text) or int(text) > MOST:
+        raise InputError(f"{path}: the metadata `stride` must be a whole number from 1 to {MOST}, found {text[:40]!r}.")
     return int(text)
-
-
-def _image_input(session: Any, path: Path) -> Any:
-    """The picture's input, checked: one picture of three channels in a float type."""
-    inputs = session.get_inputs()
-    found = "; ".join(f"{i.name} {i.shape} {i.type}" for i in inputs)
-    pictures = [i for i in inputs if len(i.shape) == 4 and (i.shape[1] == 3 or i.shape[3] == 3)]
-    if len(pictures) != 1:
-        raise InputError(
-            f"{path}: expected one input (1, 3, H, W) or (1, H, W, 3), found {len(pictures)} among: {found}.",
-            hint="Export the net with the number of channels fixed to 3.",
-        )
-    image = pictures[0]
-    if image.type not in TYPES or (isinstance(image.shape[0], int) and image.shape[0] not in (1, -1)):
-        raise InputError(
-            f"{path}: the picture must be one frame of floats, found {image.name} {image.shape} {image.type}."
-        )
-    return image
-
-
-def _style_input(others: list[Any], index: int | None, path: Path) -> dict[str, np.ndarray]:
-    """What to feed beside the picture: nothing, or which style."""
-    if not others:
-        if index is not None:
-            raise UsageError(f"{path} has one style only, so it takes no number; found :{index}.")
-        return {}
-    style = others[0]
-    fixed = all(isinstance(size, int) for size in style.shape)
-    count = int(np.prod(style.shape)) if fixed else 0
-    one_hot = style.type in TYPES and count > 1 and max(style.shape) == count and len(style.shape) <= 2
-    number = style.type in ("tensor(int64)", "tensor(int32)") and (count == 1 or len(style.shape) <= 1)
-    if len(others) > 1 or not (one_hot or number):
-        found = "; ".join(f"{i.name} {i.shape} {i.type}" for i in others)
-        raise InputError(
-            f"{path}: beside the picture, expected at most a weight per style or the number of a style,"
-            f" found: {found}.",
-            hint="Export the net with its style fixed.",
-        )
-    choices = f" of {count}" if one_hot else ""
-    if index is None:
-        raise UsageError(
-            f"{path} holds several styles: say which one{choices}.", hint=f"style: {{model: {path.name}:0}}"
-        )
-    if one_hot:
-        if index >= count:
-            raise UsageError(f"{path} holds the styles 0 to {count - 1}, found :{index}.")
-        return {style.name: np.eye(count, dtype=TYPES[style.type])[index].reshape(style.shape)}
-    shape = [1] * len(style.shape)
-    return {style.name: np.full(shape, index, dtype=np.int64 if style.type == "tensor(int64)" else np.int32)}

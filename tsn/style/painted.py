@@ -44,10 +44,16 @@ class PaintedFrames:
         Raises:
             InputError: the frame is missing, damaged, of other proportions than the plate, or not the one of its mark.
         """
-        return self.fitted(self.picture(number), image, number).to(image.device)
+        height, width = image.shape[-2:]
+        # On the CPU, so that all devices get the same paint.
+        return resize(self.picture(number, height, width), height, width).to(image.device)
 
-    def picture(self, number: int) -> Tensor:
-        """What was painted of a plate frame, (3, h, w) as in its file. Raises as `paint` does."""
+    def picture(self, number: int, height: int, width: int) -> Tensor:
+        """What was painted of a plate frame of a size, (3, h, w) as in its file: tools paint smaller or larger ones.
+
+        Raises:
+            InputError: as `paint` does.
+        """
         path = self.sequence.path(number + self.offset)
         if number not in self.marks:
             raise InputError(
@@ -59,21 +65,15 @@ class PaintedFrames:
                 f"{path}: frame {number} was painted again after the plan was made.",
                 hint="Plan, render or submit the shot again; frames that are still right will be skipped.",
             )
-        return torch.from_numpy(read_image(path)).permute(2, 0, 1).contiguous()
 
-    def fitted(self, painted: Tensor, image: Tensor, number: int) -> Tensor:
-        """The picture at the size of `image`: tools paint smaller or larger ones. On the CPU, so on all devices alike.
+        def admit(h: int, w: int) -> None:
+            # What rounding one side to whole pixels does, and no more: a placeholder of one pixel is no painted frame.
+            rounded = min(abs(h - w * height / width), abs(w - h * width / height)) < 1
+            if not rounded or abs(w * height / (h * width) - 1) > ROUNDING:
+                raise InputError(
+                    f"{path}: frame {number} is {w} x {h}, the plate is {width} x {height}.",
+                    hint="Painted frames must have the proportions of the plate's display window, not of its data"
+                    " window.",
+                )
 
-        Raises:
-            InputError: its proportions are others, so that it would have to be cut or squeezed.
-        """
-        (height, width), (h, w) = image.shape[-2:], painted.shape[-2:]
-        # What rounding one side to whole pixels does, and no more: a placeholder of one pixel is no painted frame.
-        rounded = min(abs(h - w * height / width), abs(w - h * width / height)) < 1
-        if not rounded or abs(w * height / (h * width) - 1) > ROUNDING:
-            path = self.sequence.path(number + self.offset)
-            raise InputError(
-                f"{path}: frame {number} is {w} x {h}, the plate is {width} x {height}.",
-                hint="Painted frames must have the proportions of the plate's display window, not of its data window.",
-            )
-        return resize(painted, height, width)
+        return torch.from_numpy(read_image(path, admit=admit)).permute(2, 0, 1).contiguous()

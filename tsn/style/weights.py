@@ -9,22 +9,31 @@ The metadata in the file says which net it is for: `family`, `width`, `blocks`, 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tsn.errors import InputError, UsageError, near_miss
+from tsn.io.state import Header, read_header, read_state
 
 if TYPE_CHECKING:
     from torch import nn
 
     from tsn.style.lockable import LockableNet
 
+Net = TypeVar("Net", bound="nn.Module")
+
 BUNDLED = Path(__file__).parent / "weights"
 FILES = {".safetensors", ".onnx"}
 PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
 EXPORT = "training/train_style.py writes such files."
+BLOCK = 6
+"""Tensors of a residual block, at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,16 +125,9 @@ def describe(path: Path) -> StyleInfo:
     )
 
 
-def metadata(path: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path} is damaged, or no safetensors file: {error}.", hint="Copy or download it again."
-        ) from error
+def metadata(path: Path) -> Mapping[str, str]:
+    """What a safetensors file says of itself. Raises InputError where it is none."""
+    return read_header(path).facts
 
 
 def load(info: StyleInfo) -> LockableNet:
@@ -137,48 +139,70 @@ def load(info: StyleInfo) -> LockableNet:
     from tsn.style.families import NETS
     from tsn.style.lockable import SHOWN
 
-    facts = metadata(info.path)
-    family = facts.get("family", "none")
+    header = read_header(info.path)
+    family = header.facts.get("family", "none")
     if family not in NETS:
         raise InputError(
             f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.", hint=EXPORT
         )
-    width, blocks = (int(text) if (text := facts.get(key, "")).isdecimal() else 0 for key in ("width", "blocks"))
-    if not (width and blocks):
-        raise InputError(
-            f"{info.path}: the metadata must give the net's width and blocks as whole numbers, found"
-            f" width={facts.get('width')!r}, blocks={facts.get('blocks')!r}.",
-            hint=EXPORT,
-        )
-    shown = {key: facts.get(key) == "yes" for key in SHOWN}
-    net = NETS[family](width=width, blocks=blocks, **shown)
-    fill(net, info.path, said=f"width {net.width}, blocks {net.blocks}", hint=EXPORT)
-    return net
+    sizes = claims(info.path, header, ("width", "blocks"), hint=EXPORT)
+    shown = {key: yes(info.path, header, key) for key in SHOWN}
+    make = partial(NETS[family], width=sizes["width"], blocks=sizes["blocks"], **shown)
+    return built(make, info.path, sizes, hint=EXPORT)
 
 
-def fill(net: nn.Module, path: Path, *, said: str, hint: str) -> None:
-    """Load a safetensors file into a net, in float32, ready to paint.
+def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dict[str, int]:
+    """What a file says of its net's size, which may be wrong but not out of all proportion to the file.
 
     Args:
-        said: what the file says of the net, for the message.
+        keys: `blocks`, and others that go into the number of weights with their square at least.
+
+    Raises:
+        InputError: a key is missing or no whole number above 0, or the net would be larger than the file.
+    """
+    facts = {key: header.facts.get(key, "") for key in keys}
+    if not all(re.fullmatch("[1-9][0-9]{0,17}", fact) for fact in facts.values()):
+        raise InputError(
+            f"{path}: the metadata must give the net's {' and '.join(keys)} as whole numbers, found"
+            f" {', '.join(f'{key}={fact[:40]!r}' for key, fact in facts.items())}.",
+            hint=hint,
+        )
+    sizes = {key: int(fact) for key, fact in facts.items()}
+    for key, size in sizes.items():
+        most = len(header.tensors) // BLOCK if key == "blocks" else math.isqrt(header.numbers)
+        if size > most:
+            raise InputError(
+                f"{path}: the tensors do not fit {key} {size}: there are {len(header.tensors)} of them, with"
+                f" {header.numbers:,} numbers.",
+                hint=hint,
+            )
+    return sizes
+
+
+def yes(path: Path, header: Header, key: str) -> bool:
+    """What a file says to a question; nothing is a no. Raises InputError where it is neither yes nor no."""
+    said = header.facts.get(key, "no")
+    if said not in ("yes", "no"):
+        raise InputError(f"{path}: the metadata must say yes or no to {key}, found {said[:40]!r}.")
+    return said == "yes"
+
+
+def built(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint: str) -> Net:
+    """A net with the weights of a safetensors file in float32, ready to paint.
+
+    Args:
+        make: makes the net.
+        sizes: what the file says of it, for the message.
 
     Raises:
         InputError: its tensors are not the net's, or hold no numbers.
     """
     import torch
-    from safetensors.torch import load as tensors
 
-    found = tensors(path.read_bytes())  # by its path it would have to be UTF-8
-    expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
-    for name in sorted(expected.keys() | shapes.keys()):
-        if expected.get(name) != shapes.get(name):
-            raise InputError(
-                f"{path}: the tensors do not fit {said}: {name} expected {expected.get(name, 'nothing')},"
-                f" found {shapes.get(name, 'nothing')}.",
-                hint=hint,
-            )
-        if not torch.isfinite(found[name]).all():
-            raise InputError(f"{path}: {name} holds values that are no numbers.", hint="The training diverged.")
-    net.load_state_dict({name: tensor.float() for name, tensor in found.items()})
-    net.eval()
+    with torch.device("meta"):  # without memory: if the file's tensors are as large is what is asked
+        expected = make().state_dict()
+    said = ", ".join(f"{key} {size}" for key, size in sizes.items())
+    state = read_state(path, expected, said=said, hint=hint)
+    net = make()
+    net.load_state_dict(state)
+    return net.eval()
