@@ -110,6 +110,7 @@ def render(shot: Path, device: str) -> None:
     from torchvision.models.optical_flow import raft_large
 
     import tsn
+    from tsn import io
     from tsn_batch.memory import keep_freed_pages
 
     keep_freed_pages()  # as the command does
@@ -117,7 +118,7 @@ def render(shot: Path, device: str) -> None:
     if "-raft-" in shot.name and not weights.exists():  # memory doesn't ask what a net has learned
         save_file(raft_large().state_dict(), weights)
     if shot.name.startswith("adain"):
-        tsn.io.write_png(painting, torch.rand(512, 512, 3).numpy())
+        io.write_png(painting, torch.rand(512, 512, 3).numpy())
     tsn.render(shot, device=device, force=True)
     on_gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_available() else 0
     click.echo(json.dumps({"gpu": round(on_gpu)}))

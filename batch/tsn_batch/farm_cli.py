@@ -111,7 +111,9 @@ def survey(plan: Path, device: str) -> None:
         return
     from tsn.shot.pin import pin
     from tsn_batch.slots import slots
+    from tsn_batch.threads import keep_to_threads
 
+    keep_to_threads()
     first = slots(device)[0].device  # of the list that a host has for its chunks: all are of one kind
     plans.save(pin(loaded, device=first, note=click.echo), plan)
     click.echo(f"{plan} is pinned.")

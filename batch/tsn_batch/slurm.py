@@ -61,18 +61,11 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             hint=f"tsn status {job.folder}, or tsn cancel {job.folder} first.",
         )
     job.forget(chunks)
-    script = job.folder / "task.sh"
-    text = SCRIPT.format(
-        version=__version__,
-        job=shlex.quote(str(job.folder)),
-        tsn=shlex.join(options.command),
-        device=shlex.quote(options.device),
-        threads=options.threads,
-    )
+    path = job.folder / "task.sh"
     try:
-        script.write_text(text, encoding="utf-8")
+        path.write_text(script(job, options), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"Can't write {script}: {error.strerror}") from error
+        raise OutputError(f"Can't write {path}: {error.strerror}") from error
     asked, after_all = _asked(job, options), _asked(job, options, gpu=False)
     name = plan.shot.file.stem
     facts: dict[str, object] = {"farm": "slurm", "survey": None, "arrays": [], "finish": None}
@@ -80,7 +73,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     try:
         dependency: list[str] = []
         if plan.pins is None:
-            made.append(_sbatch(*asked, f"--job-name={name}.survey", _output(job, "%j"), str(script), SURVEY))
+            made.append(_sbatch(*asked, f"--job-name={name}.survey", _output(job, "%j"), str(path), SURVEY))
             facts["survey"] = made[-1]
             dependency = [f"--dependency=afterok:{made[-1]}"]
         elements: list[str] = []
@@ -94,7 +87,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
                     array,
                     f"--job-name={name}",
                     _output(job, "%A_%a"),
-                    str(script),
+                    str(path),
                     "chunk",
                     str(offset),
                 )
@@ -104,7 +97,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             elements += [f"{made[-1]}_{index - offset}" for index in indices]
         facts["arrays"] = arrays
         after = f"--dependency=afterok:{':'.join(elements)}"
-        made.append(_sbatch(*after_all, after, f"--job-name={name}.finish", _output(job, "%j"), str(script), FINISH))
+        made.append(_sbatch(*after_all, after, f"--job-name={name}.finish", _output(job, "%j"), str(path), FINISH))
         facts["finish"] = made[-1]
         job.save_facts(facts)
     except BaseException:
@@ -112,6 +105,17 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             _run("scancel", *made)
         raise
     return f"{len(chunks)} of {len(plan.chunks)} chunks are in Slurm's queue as {', '.join(made)}"
+
+
+def script(job: Job, options: Options) -> str:
+    """What Slurm runs: a shell script for every step of a job."""
+    return SCRIPT.format(
+        version=__version__,
+        job=shlex.quote(str(job.folder)),
+        tsn=shlex.join(options.command),
+        device=shlex.quote(options.device),
+        threads=options.threads,
+    )
 
 
 def states(job: Job) -> dict[str, State]:

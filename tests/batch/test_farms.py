@@ -19,7 +19,7 @@ from tsn_batch.job import Job, Record, save_record
 from tsn_batch.options import Options
 
 CPU = Options(device="cpu", threads=2, priority=None, command=["tsn"])
-GPU = Options(device="cuda", threads=4, priority=70, command=["/opt/tsn env/bin/python", "-m", "tsn_batch"])
+GPU = Options(device="cuda", threads=4, priority=70, command=["/opt/tsn env/bin/python", "-P", "-m", "tsn_batch"])
 
 
 def test_openjd_bundle(job, tmp_path) -> None:

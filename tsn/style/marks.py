@@ -7,11 +7,11 @@ synced copies on other hosts have others.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tsn.cores import threads
 from tsn.errors import InputError
 from tsn.io.sequence import Sequence
 
@@ -34,7 +34,7 @@ def marks(pattern: str, wanted: Collection[int] | None = None) -> dict[int, str]
             hint="style.frames is relative to the shot file; check the folder.",
         )
     numbers = [number for number in there if wanted is None or number in wanted]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         return dict(zip(numbers, pool.map(mark, map(sequence.path, numbers)), strict=True))
 
 
