@@ -5,6 +5,7 @@ Jobs can be watched and cancelled from any host that has the job folder and Slur
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.options import Options
 
 TIMEOUT_S = 60
+MEMORY_SAID = ("SBATCH_MEM_PER_NODE", "SBATCH_MEM_PER_CPU", "SBATCH_MEM_PER_GPU")
 LAUNCH_FAILED = "launch failed requeued held"
 SCRIPT = """\
 #!/bin/sh
@@ -66,7 +68,8 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
         path.write_text(script(job, options), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"Can't write {path}: {error.strerror}") from error
-    asked, after_all = _asked(job, options), _asked(job, options, gpu=False)
+    memory = _memory(plan, options)
+    asked, after_all = [*_asked(job, options), *memory], [*_asked(job, options, gpu=False), *memory]
     name = plan.shot.file.stem
     facts: dict[str, object] = {"farm": "slurm", "survey": None, "arrays": [], "finish": None}
     made: list[str] = []
@@ -172,7 +175,7 @@ def cancel(job: Job) -> int:
 
 
 def _asked(job: Job, options: Options, *, gpu: bool = True) -> list[str]:
-    """What a step asks for. A partition, an account or a time limit comes from SBATCH_* variables."""
+    """What a step asks for besides memory. A partition, an account or a time limit comes from SBATCH_* variables."""
     asked = [
         "--parsable",
         "--requeue",
@@ -188,6 +191,21 @@ def _asked(job: Job, options: Options, *, gpu: bool = True) -> list[str]:
     if options.priority is not None:  # raising one's own takes an operator; lowering is for everybody
         asked.append(f"--nice={(100 - options.priority) * 100}")
     return asked
+
+
+def _memory(plan: Plan, options: Options) -> list[str]:
+    """--mem, unless a SBATCH_* variable says it another way, or the cluster knows nothing of its hosts' memory.
+
+    Without `RealMemory` in its configuration a host has 1 MB for Slurm, and every request would be refused.
+    """
+    from tsn_batch.needs import needs
+
+    if options.memory is None:
+        if any(os.environ.get(name) for name in MEMORY_SAID):
+            return []
+        if all(int(size) <= 1 for size in re.findall(r"\d+", _run("sinfo", "-h", "-o", "%m"))):
+            return []
+    return [f"--mem={needs(plan, options).memory}M"]
 
 
 def _output(job: Job, name: str) -> str:
