@@ -15,20 +15,23 @@ from tsn.shot.plan import Plan, survey_frames
 from tsn_batch.options import Options
 
 MIB = 2**20
-START = 1250 * MIB
+START = 1200 * MIB
 """torch, its libraries and its kernels, before the first large frame."""
 START_CUDA = 2048 * MIB
 """The same with CUDA's libraries. Not measured."""
-PAINT = 700
-"""Bytes a pixel that goes through a net at once, with the frame around it."""
+PAINT = 800
+"""Bytes a pixel that goes through a net at once: of a tile, or of the frame."""
 ANY_PAINTING = 1500
 """The same for `adain`, and for nets of others, of which nothing is known."""
-MOTION = 350
-"""Bytes a pixel for one pair of frames, and for the passes over the window."""
-HELD = 85
+FRAME = 120
+"""Bytes a pixel of the frame that is painted, before and after."""
+MOTION = 60
+"""Bytes a pixel for a pair of frames, and for the passes over the window."""
+HELD = 80
 """Bytes a pixel for each frame of the window: paint, its grain, motion both ways."""
-RAFT_CELL, RAFT_COPIES = 64, 3
-"""RAFT compares every cell of 8x8 pixels with every other: a float each, in levels and on its way."""
+RAFT, RAFT_CELL, RAFT_COPIES = 300, 64, 3
+"""Bytes a pixel for RAFT's features; it compares every cell of 8x8 pixels with every other, a float each, in levels
+and on its way."""
 AT_HAND = 8
 """Whole frames with all their channels: read ahead, being painted, waiting to be written."""
 SMALL = 60
@@ -87,11 +90,12 @@ def _working(shot: Shot, pixels: int) -> int:
         each = ANY_PAINTING
     else:
         painted = min(painted, style.tile**2 or WHOLE_LIMIT)
-    made = each * painted + PAINT * pixels
+    made = each * painted + FRAME * pixels
     if window:
         made += (MOTION + 2 * window * HELD) * pixels
         if _raft(shot):
-            made += 4 * RAFT_COPIES * round(pixels * shot.flow.scale**2 / RAFT_CELL) ** 2
+            seen = round(pixels * shot.flow.scale**2)
+            made += RAFT * seen + 4 * RAFT_COPIES * (seen // RAFT_CELL) ** 2
     return made
 
 
