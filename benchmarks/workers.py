@@ -97,7 +97,7 @@ def started(home: Path, workers: int) -> subprocess.Popen[bytes]:
     """A render on its way."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     environment["TSN_CACHE"] = str(home / f"cache{workers}")
-    command = [sys.executable, "-m", "tsn_batch", "--log-level", "warning", "render", str(home / "shot.yaml")]
+    command = [sys.executable, "-P", "-m", "tsn_batch", "--log-level", "warning", "render", str(home / "shot.yaml")]
     return subprocess.Popen([*command, "--device", "cpu", "--workers", str(workers)], env=environment)
 
 

@@ -1,5 +1,9 @@
-"""`python -m tsn_batch` is `tsn`: the form that finds the same interpreter and the same code in a child."""
+"""`python -P -m tsn_batch` is `tsn`: the form that finds the same interpreter and the same code in a child."""
 
-from tsn_batch.cli import main
+from tsn_batch.interpreter import leave_current_folder
+
+leave_current_folder()
+
+from tsn_batch.cli import main  # noqa: E402  (all that it imports shall be the installation's)
 
 main()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
+from tsn_batch.interpreter import python, surroundings
 from tsn_batch.slots import Slot
+from tsn_batch.threads import WAITING
 from tsn_batch.worker import Job
 
 Message = dict[str, Any]
@@ -33,13 +33,13 @@ class Child:
     def start(self, job: Job) -> None:
         """A new process, which loads nothing before its first chunk."""
         self.ready = False
-        threads = {"OMP_NUM_THREADS": str(self.slot.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        threads = {"OMP_NUM_THREADS": str(self.slot.threads), **WAITING}
         with _ctrl_c_later():
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tsn_batch.worker"],
+                python("tsn_batch.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=threads | dict(os.environ),  # who sets OMP_NUM_THREADS means it
+                env=threads | surroundings(),  # who sets OMP_NUM_THREADS means it
             )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         self.say(**asdict(job))

@@ -14,6 +14,7 @@ from tsn_batch import cache_cli, farm_cli
 from tsn_batch.asking import DEVICE, FORCE, FRAMES, MISSING, SETS, SHOT, json_option, load, planned, portable
 from tsn_batch.group import Tsn
 from tsn_batch.guard import Settings
+from tsn_batch.threads import sleep_while_waiting
 
 SHELLS = ("bash", "zsh", "fish")
 EXPORTS = {"torchscript": ".pt", "onnx": ".onnx"}
@@ -230,4 +231,5 @@ def completion(shell: str) -> None:
 
 def main() -> NoReturn:
     """The console command."""
+    sleep_while_waiting()
     cli.main()

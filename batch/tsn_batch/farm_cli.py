@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,24 @@ import click
 from tsn.errors import UsageError
 from tsn_batch.asking import DEVICE, MISSING, SETS, json_option, load, planned, portable
 from tsn_batch.group import Command
+
+UNITS_MIB = {"M": 1, "G": 1024, "T": 1024**2}
+
+
+class Memory(click.ParamType):
+    """`12G`, `800M`, `1.5G`: a size as farms write it, in MiB."""
+
+    name = "size"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MGT])(?:i?B)?", value.strip(), flags=re.IGNORECASE)
+        size = round(float(found[1]) * UNITS_MIB[found[2].upper()]) if found else 0
+        if size < 1:
+            self.fail(f"{value!r} is no size of memory: write 12G or 800M.", param, ctx)
+        return size
+
 
 JOBS = click.argument("jobs", nargs=-1, required=True, type=click.Path(path_type=Path))
 FOLDER = click.argument("job", type=click.Path(path_type=Path))
@@ -24,6 +43,7 @@ OPENJD = click.option("--openjd", is_flag=True, help="Progress and faults as Ope
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="For job folders.  [farm, beside the shot]")
 @click.option("--chunk-size", type=click.IntRange(min=1), metavar="N", help="Frames a chunk.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Cores for a task.")
+@click.option("--memory", type=Memory(), metavar="SIZE", help="Of a host for a task, such as 12G.  [by frame size]")
 @click.option("--priority", type=click.IntRange(0, 100), help="100 is before 0.  [the farm's own]")
 @click.option("--wait", is_flag=True, help="Until it is done, with its exit code. Slurm only.")
 @DEVICE
@@ -35,6 +55,7 @@ def submit(
     out: Path | None,
     chunk_size: int | None,
     threads: int,
+    memory: int | None,
     priority: int | None,
     wait: bool,
     device: str,
@@ -62,7 +83,7 @@ def submit(
         make_folder(Path(made.shot.output).parent)  # told here, not by a hundred hosts
         return made
 
-    options = Options(device=device, threads=threads, priority=priority, command=submitting.command())
+    options = Options(device=device, threads=threads, memory=memory, priority=priority, command=submitting.command())
     plans = submitting.plans_for(shots, out, plan)
     jobs = submitting.submit(plans, farm=farm, options=options, say=click.echo)
     if wait:
@@ -114,7 +135,9 @@ def survey(plan: Path, device: str) -> None:
         return
     from tsn.shot.pin import pin
     from tsn_batch.slots import slots
+    from tsn_batch.threads import keep_to_threads
 
+    keep_to_threads()
     first = slots(device)[0].device  # of the list that a host has for its chunks: all are of one kind
     plans.save(pin(loaded, device=first, note=click.echo), plan)
     click.echo(f"{plan} is pinned.")

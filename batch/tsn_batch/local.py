@@ -21,6 +21,7 @@ from tsn_batch.memory import keep_freed_pages
 from tsn_batch.progress import Tally
 from tsn_batch.runs import new_run
 from tsn_batch.slots import slots
+from tsn_batch.threads import keep_to_threads
 
 
 def render(
@@ -73,6 +74,7 @@ def render(
                 from tsn.shot.render import render as render_plan
 
                 keep_freed_pages()
+                keep_to_threads()
                 render_plan(plan, chunks=chunks, device=places[0].device, force=force, report=report)
     except KeyboardInterrupt:
         # Frames reach the disk behind the painting, so the last ones were not reported yet.

@@ -15,6 +15,7 @@ from tsn.errors import UsageError
 from tsn.io.sequence import atomic
 from tsn.shot.plan import Plan
 from tsn_batch.job import FINISH, SURVEY, Job
+from tsn_batch.needs import needs
 from tsn_batch.options import Options
 
 MISSING = "OpenCue needs its library: pip install 'temporalstylenet[farm]'"
@@ -47,16 +48,17 @@ def as_xml(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
         raise UsageError(f"{MISSING} ({error})") from error
     from tsn import frames
 
+    needed = needs(plan, options)
     made = outline.Outline(_name(plan.shot.file.stem), shot=_name(plan.shot.file.stem), user=getpass.getuser())
 
     def layer(name: str, step: str, numbers: str) -> Shell:
         command = [*options.command, "task", str(job.folder)]
         words = [*map(shlex.quote, command), step, "--device", shlex.quote(options.device)]
         words += ["--threads", str(options.threads)]
-        needs: dict[str, Any] = {"cores": options.threads, "threadable": False}
+        asked: dict[str, Any] = {"cores": options.threads, "threadable": False, "memory": f"{needed.memory}m"}
         if options.device.startswith("cuda") and step != FINISH:
-            needs |= {"gpus": 1, "gpu_memory": "4g"}
-        made_layer = Shell(name, command=words, range=numbers, chunk=1, **needs)
+            asked |= {"gpus": 1, "gpu_memory": f"{needed.gpu_memory}m"}
+        made_layer = Shell(name, command=words, range=numbers, chunk=1, **asked)
         made.add_layer(made_layer)
         return made_layer
 

@@ -20,10 +20,8 @@ from tsn.io.sequence import atomic
 from tsn.shot.plan import Plan, survey_frames
 from tsn.shot.weights import file_of
 from tsn_batch.job import FINISH, SURVEY, Job
+from tsn_batch.needs import needs
 from tsn_batch.options import Options
-
-GPU_MEMORY_MIB = 4096
-"""For HD with a width-16 net, RAFT aside."""
 
 
 def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str:
@@ -50,7 +48,8 @@ def template(plan: Plan, chunks: str, options: Options) -> dict[str, Any]:
     Args:
         chunks: a range expression such as "0-3,7"; a list would end at 1024 items.
     """
-    render = _step("Render", "{{Task.Param.Chunk}}", options, after="Survey")
+    painting, checking = (_amounts(plan, options, gpu=gpu) for gpu in (True, False))
+    render = _step("Render", "{{Task.Param.Chunk}}", options, painting, after="Survey")
     render["parameterSpace"] = {"taskParameterDefinitions": [{"name": "Chunk", "type": "INT", "range": chunks}]}
     return {
         "specificationVersion": "jobtemplate-2023-09",
@@ -72,21 +71,23 @@ def template(plan: Plan, chunks: str, options: Options) -> dict[str, Any]:
             },
         ],
         "steps": [
-            _step("Survey", SURVEY, options),
+            _step("Survey", SURVEY, options, painting),
             render,
-            _step("Finish", FINISH, options, after="Render"),
+            _step("Finish", FINISH, options, checking, after="Render"),
         ],
     }
 
 
-def _step(name: str, step: str, options: Options, after: str | None = None) -> dict[str, Any]:
+def _step(
+    name: str, step: str, options: Options, amounts: list[dict[str, Any]], after: str | None = None
+) -> dict[str, Any]:
     program, *first = options.command
     arguments = [*first, "task", "{{Param.JobFolder}}", step, "--device", "{{Param.Device}}"]
     arguments += ["--threads", str(options.threads), "--openjd", "--path-map", "{{Session.PathMappingRulesFile}}"]
     made: dict[str, Any] = {"name": name}
     if after is not None:
         made["dependencies"] = [{"dependsOn": after}]
-    made["hostRequirements"] = {"amounts": _amounts(options, gpu=step != FINISH)}
+    made["hostRequirements"] = {"amounts": amounts}
     made["script"] = {
         "actions": {
             "onRun": {
@@ -100,11 +101,16 @@ def _step(name: str, step: str, options: Options, after: str | None = None) -> d
     return made
 
 
-def _amounts(options: Options, *, gpu: bool) -> list[dict[str, Any]]:
-    amounts: list[dict[str, Any]] = [{"name": "amount.worker.vcpu", "min": options.threads}]
+def _amounts(plan: Plan, options: Options, *, gpu: bool) -> list[dict[str, Any]]:
+    """Memory in MiB, as the specification's "amount.worker.memory" and "amount.worker.gpu.memory" have it."""
+    needed = needs(plan, options)
+    amounts: list[dict[str, Any]] = [
+        {"name": "amount.worker.vcpu", "min": options.threads},
+        {"name": "amount.worker.memory", "min": needed.memory},
+    ]
     if gpu and options.device.startswith("cuda"):
         amounts.append({"name": "amount.worker.gpu", "min": 1})
-        amounts.append({"name": "amount.worker.gpu.memory", "min": GPU_MEMORY_MIB})
+        amounts.append({"name": "amount.worker.gpu.memory", "min": needed.gpu_memory})
     return amounts
 
 

@@ -15,9 +15,11 @@ class Options:
         threads: cores for a task.
         priority: 0 to 100, None = the farm's own default.
         command: how the hosts call `tsn`.
+        memory: MiB for a task, None = by frame size (`tsn_batch.needs`).
     """
 
     device: str
     threads: int
     priority: int | None
     command: Sequence[str]
+    memory: int | None = None

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from tsn.io.sequence import alive, cannot_write, host
+from tsn.io.atomic import abandoned, alive, cannot_write, host
 from tsn.shot.output import CACHE
 
 HANDOVER = "handover"
@@ -36,9 +37,14 @@ def new_run(folder: Path) -> Path:
 
 
 def _clear(folder: Path) -> None:
-    """Keep the last few ended renders of this host. Whether those of another one have ended, nobody here can tell."""
-    mine = re.compile(rf"\d{{8}}-\d{{6}}-\d{{6}}-{re.escape(host())}-(\d+)")
-    ended = [run for run in sorted(folder.iterdir()) if (name := mine.fullmatch(run.name)) and not alive(int(name[1]))]
+    """Keep the last few ended renders. Of those of other hosts, and of containers that are gone, age alone tells."""
+    own = re.compile(rf"\d{{8}}-\d{{6}}-\d{{6}}-{re.escape(host())}-(\d+)")
+    ended = []
+    for run in sorted(folder.iterdir()):
+        writer = own.fullmatch(run.name)
+        with suppress(OSError):
+            if not alive(int(writer[1])) if writer else abandoned(run, *run.iterdir()):
+                ended.append(run)
     for run in ended[:-KEPT]:
         shutil.rmtree(run, ignore_errors=True)
     for run in ended[-KEPT:]:  # paint that a killed render left behind is large

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tsn.cores import cores
 from tsn.errors import UsageError
 from tsn.shot.plan import default_chunk_size
 
@@ -35,7 +35,7 @@ def slots(device: str, workers: int | None = None) -> tuple[Slot, ...]:
             f"--workers {count}: fewer than the {len(devices)} devices of --device {device}",
             hint="Name fewer devices; every device has a worker of its own.",
         )
-    threads = max(1, _cores() // count)
+    threads = max(1, cores() // count)
     chosen = [devices[place % len(devices)] for place in range(count)]
     shared = Counter(chosen)
     seen: Counter[str] = Counter()
@@ -44,10 +44,6 @@ def slots(device: str, workers: int | None = None) -> tuple[Slot, ...]:
         seen[name] += 1
         made.append(Slot(name=f"{name} {seen[name]}" if shared[name] > 1 else name, device=name, threads=threads))
     return tuple(made)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def balanced(frames: int, *, workers: int, window: int) -> int:

@@ -5,6 +5,7 @@ Jobs can be watched and cancelled from any host that has the job folder and Slur
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -21,6 +22,7 @@ from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.options import Options
 
 TIMEOUT_S = 60
+MEMORY_SAID = ("SBATCH_MEM_PER_NODE", "SBATCH_MEM_PER_CPU", "SBATCH_MEM_PER_GPU")
 LAUNCH_FAILED = "launch failed requeued held"
 SCRIPT = """\
 #!/bin/sh
@@ -67,26 +69,20 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             hint=f"tsn status {job.folder}, or tsn cancel {job.folder} first.",
         )
     job.forget(chunks)
-    script = job.folder / "task.sh"
-    text = SCRIPT.format(
-        version=__version__,
-        job=shlex.quote(str(job.folder)),
-        tsn=shlex.join(options.command),
-        device=shlex.quote(options.device),
-        threads=options.threads,
-    )
+    path = job.folder / "task.sh"
     try:
-        script.write_text(text, encoding="utf-8")
+        path.write_text(script(job, options), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"Can't write {script}: {error.strerror}") from error
-    asked, after_all = _asked(job, options), _asked(job, options, gpu=False)
+        raise OutputError(f"Can't write {path}: {error.strerror}") from error
+    memory = _memory(plan, options)
+    asked, after_all = [*_asked(job, options), *memory], [*_asked(job, options, gpu=False), *memory]
     name = plan.shot.file.stem
     facts: dict[str, object] = {"farm": "slurm", "survey": None, "arrays": [], "finish": None}
     made: list[str] = []
     try:
         dependency: list[str] = []
         if plan.pins is None:
-            made.append(_sbatch(*asked, f"--job-name={name}.survey", _output(job, "%j"), str(script), SURVEY))
+            made.append(_sbatch(*asked, f"--job-name={name}.survey", _output(job, "%j"), str(path), SURVEY))
             facts["survey"] = made[-1]
             dependency = [f"--dependency=afterok:{made[-1]}"]
         elements: list[str] = []
@@ -100,7 +96,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
                     array,
                     f"--job-name={name}",
                     _output(job, "%A_%a"),
-                    str(script),
+                    str(path),
                     "chunk",
                     str(offset),
                 )
@@ -110,7 +106,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             elements += [f"{made[-1]}_{index - offset}" for index in indices]
         facts["arrays"] = arrays
         after = f"--dependency=afterok:{':'.join(elements)}"
-        made.append(_sbatch(*after_all, after, f"--job-name={name}.finish", _output(job, "%j"), str(script), FINISH))
+        made.append(_sbatch(*after_all, after, f"--job-name={name}.finish", _output(job, "%j"), str(path), FINISH))
         facts["finish"] = made[-1]
         job.save_facts(facts)
     except BaseException:
@@ -118,6 +114,17 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
             _run("scancel", *made)
         raise
     return f"{len(chunks)} of {len(plan.chunks)} chunks are in Slurm's queue as {', '.join(made)}"
+
+
+def script(job: Job, options: Options) -> str:
+    """What Slurm runs: a shell script for every step of a job."""
+    return SCRIPT.format(
+        version=__version__,
+        job=shlex.quote(str(job.folder)),
+        tsn=shlex.join(options.command),
+        device=shlex.quote(options.device),
+        threads=options.threads,
+    )
 
 
 def queue() -> Queue:
@@ -181,7 +188,7 @@ def cancel(job: Job) -> int:
 
 
 def _asked(job: Job, options: Options, *, gpu: bool = True) -> list[str]:
-    """What a step asks for. A partition, an account or a time limit comes from SBATCH_* variables."""
+    """What a step asks for besides memory. A partition, an account or a time limit comes from SBATCH_* variables."""
     asked = [
         "--parsable",
         "--requeue",
@@ -197,6 +204,21 @@ def _asked(job: Job, options: Options, *, gpu: bool = True) -> list[str]:
     if options.priority is not None:  # raising one's own takes an operator; lowering is for everybody
         asked.append(f"--nice={(100 - options.priority) * 100}")
     return asked
+
+
+def _memory(plan: Plan, options: Options) -> list[str]:
+    """--mem, unless a SBATCH_* variable says it another way, or the cluster knows nothing of its hosts' memory.
+
+    Without `RealMemory` in its configuration a host has 1 MB for Slurm, and every request would be refused.
+    """
+    from tsn_batch.needs import needs
+
+    if options.memory is None:
+        if any(os.environ.get(name) for name in MEMORY_SAID):
+            return []
+        if all(int(size) <= 1 for size in re.findall(r"\d+", _run("sinfo", "-h", "-o", "%m"))):
+            return []
+    return [f"--mem={needs(plan, options).memory}M"]
 
 
 def _output(job: Job, name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from tsn.errors import Cancelled, DeviceError, InputError, UsageError, kind_of
 from tsn.shot.cascade import SEQUENCE, SHOW
 from tsn.shot.plan import Plan
 from tsn_batch import opencue, openjd, slurm
+from tsn_batch.interpreter import python
 from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, settle, unfinished
 from tsn_batch.options import Options
 from tsn_batch.progress import table, without_plate
@@ -33,7 +33,7 @@ SHOWN = 20
 def command() -> list[str]:
     """How hosts call tsn: `$TSN_COMMAND`, else this very installation, which they are expected to share."""
     given = os.environ.get("TSN_COMMAND")
-    return shlex.split(given) if given else [sys.executable, "-m", "tsn_batch"]
+    return shlex.split(given) if given else python("tsn_batch")
 
 
 def folder_of(shot: Path, out: Path | None = None) -> Path:

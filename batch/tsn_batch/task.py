@@ -9,8 +9,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +21,9 @@ from typing import Self
 from tsn.errors import Cancelled, DeviceError, TsnError, kind_of
 from tsn.io.sequence import cannot_write
 from tsn_batch import slurm
+from tsn_batch.interpreter import python, surroundings
 from tsn_batch.job import FINISH, SURVEY, Job, Record, save_record
+from tsn_batch.threads import WAITING
 
 PAUSES_S = (2.0, 8.0)
 """Before the second and the third try: what a file server needs to come back after a hiccup."""
@@ -39,14 +41,14 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
         TsnError: with the exit code of the last try, naming its log.
     """
     log = job.log(step)
-    if threads is not None:
-        os.environ |= {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    told = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    environment = WAITING | surroundings() | told
     started = time.monotonic()
     attempt, code = 0, 0
     for attempt in range(1, len(PAUSES_S) + 2):
         if attempt > 1:
             time.sleep(PAUSES_S[attempt - 2])
-        code = _try(job, step, attempt, device=device, openjd=openjd)
+        code = _try(job, step, attempt, device=device, openjd=openjd, environment=environment)
         if code == 0 or code in HOPELESS:
             break
         print(f"Attempt {attempt} of {named(step)} ended with {_ending(code)}.", flush=True)
@@ -76,9 +78,9 @@ def _headline(step: str, attempt: int) -> str:
     return f"--- {named(step)}, attempt {attempt}"
 
 
-def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool) -> int:
+def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool, environment: Mapping[str, str]) -> int:
     """One attempt; its exit code, negative for a signal."""
-    command = [sys.executable, "-m", "tsn_batch"]
+    command = python("tsn_batch")
     if step == SURVEY:
         command += ["survey", str(job.plan_file), "--device", device]
     elif step == FINISH:
@@ -95,10 +97,12 @@ def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool) -> int
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         out.write(f"{_headline(step, attempt)} on {socket.gethostname()}, {now}\n".encode())
         if not openjd:
-            silent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            silent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
             with _forwarding(silent) as forwarding:
                 return forwarding.outcome(silent.wait())
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        )
         assert child.stdout is not None
         with _forwarding(child) as forwarding, child.stdout:
             for line in child.stdout:

@@ -27,6 +27,7 @@ from tsn.shot.output import CACHE
 from tsn_batch import progress
 from tsn_batch.guard import interrupt, interruptible
 from tsn_batch.memory import keep_freed_pages
+from tsn_batch.threads import keep_to_threads
 
 if TYPE_CHECKING:
     from tsn.shot.render import Renderer
@@ -112,16 +113,15 @@ def work(job: Job, lines: Iterator[bytes], say: Say) -> None:
 
 
 def _renderer(job: Job) -> Renderer:
-    """Everything heavy is imported here. torch takes its threads from OMP_NUM_THREADS, OpenCV doesn't."""
+    """Everything heavy is imported here."""
     keep_freed_pages()
-    import cv2
     import torch
 
     from tsn.shot import plan as plans
     from tsn.shot.render import Renderer
     from tsn.style.handover import Exchange
 
-    cv2.setNumThreads(torch.get_num_threads())
+    keep_to_threads()
     device = job.device
     if device == "auto" and torch.cuda.is_available():
         device = f"cuda:{job.place % torch.cuda.device_count()}"

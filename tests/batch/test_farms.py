@@ -16,10 +16,11 @@ from tsn.shot.curves import Curve
 from tsn.shot.model import Style
 from tsn_batch import opencue, openjd, slurm, submit
 from tsn_batch.job import Job, Record, save_record
+from tsn_batch.needs import needs
 from tsn_batch.options import Options
 
 CPU = Options(device="cpu", threads=2, priority=None, command=["tsn"])
-GPU = Options(device="cuda", threads=4, priority=70, command=["/opt/tsn env/bin/python", "-m", "tsn_batch"])
+GPU = Options(device="cuda", threads=4, priority=70, command=["/opt/tsn env/bin/python", "-P", "-m", "tsn_batch"])
 
 
 def test_openjd_bundle(job, tmp_path) -> None:
@@ -35,7 +36,13 @@ def test_openjd_bundle(job, tmp_path) -> None:
         [{"dependsOn": "Render"}],
     ]
     amounts = {amount["name"]: amount["min"] for amount in render["hostRequirements"]["amounts"]}
-    assert amounts == {"amount.worker.vcpu": 4, "amount.worker.gpu": 1, "amount.worker.gpu.memory": 4096}
+    needed = needs(job.plan(), GPU)
+    assert amounts == {
+        "amount.worker.vcpu": 4,
+        "amount.worker.memory": needed.memory,
+        "amount.worker.gpu": 1,
+        "amount.worker.gpu.memory": needed.gpu_memory,
+    }
     assert render["script"]["actions"]["onRun"]["command"] == "/opt/tsn env/bin/python"
     values = yaml.safe_load((job.folder / "parameter_values.yaml").read_text())["parameterValues"]
     assert {"name": "deadline:priority", "value": 70} in values

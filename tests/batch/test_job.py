@@ -305,7 +305,7 @@ def test_submissions_that_cant_be(tsn, shot, words) -> None:
 
 
 def test_command_of_the_hosts(monkeypatch) -> None:
-    assert submit.command() == [sys.executable, "-m", "tsn_batch"]
+    assert submit.command() == [sys.executable, "-P", "-m", "tsn_batch"]
     monkeypatch.setenv("TSN_COMMAND", "'/opt/tsn env/bin/tsn' --debug")
     assert submit.command() == ["/opt/tsn env/bin/tsn", "--debug"]
 

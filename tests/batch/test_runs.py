@@ -48,3 +48,15 @@ def test_a_folder_that_cannot_be_made(tmp_path) -> None:
     (tmp_path / "sh").touch()
     with pytest.raises(OutputError, match=f"Can't write {tmp_path}/sh/"):
         new_run(tmp_path / "sh")
+
+
+def test_those_of_containers_that_are_gone_go_when_they_are_old(tmp_path) -> None:
+    """Each has a name of its own, so that nothing else would ever clear the cache that they share."""
+    old = [left(tmp_path, day, on="pod-0123456789abcdef", process=1) for day in range(1, KEPT + 4)]
+    busy = left(tmp_path, 1, on="pod-fedcba9876543210", process=1)
+    for path in (file for run in (*old, busy) for file in (*run.iterdir(), run)):
+        os.utime(path, (0, 0))
+    (busy / "chunk-0001.log").touch()
+    run = new_run(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([*old[3:], busy, run])
+    assert (busy / "handover").exists() and not any((run / "handover").exists() for run in old[3:])

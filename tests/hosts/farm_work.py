@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PYTHON = sys.executable
-TSN = [PYTHON, "-m", "tsn_batch"]
+TSN = [PYTHON, "-P", "-m", "tsn_batch"]
 LONG = 600
 
 

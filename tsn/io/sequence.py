@@ -1,19 +1,18 @@
-"""Names of numbered files, and how a file appears under its name only when it is whole."""
+"""Names of numbered files."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import socket
-import threading
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsn.errors import InputError, OutputError, UsageError
+from tsn.errors import InputError, UsageError
+from tsn.io.atomic import OUTPUT, alive, atomic, cannot_write, host, sweep
+
+__all__ = ["OUTPUT", "Sequence", "alive", "atomic", "cannot_write", "host", "sweep"]
 
 TOKEN = re.compile(r"(?P<hash>#+)|(?P<at>@+)|%(?:0(?P<printf>\d+))?d|\$F(?P<houdini>\d*)")
 SEPARATORS = "._ -"
@@ -155,81 +154,3 @@ def told(names: tuple[str, ...]) -> str:
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     verb = "file looks like a frame and is" if len(names) == 1 else "files look like frames and are"
     return f"{len(names)} {verb} not taken: {shown}."
-
-
-OUTPUT = "`output:`"
-"""What a person corrects where a frame can't be written."""
-REASONS = {
-    errno.ENOSPC: ("the disk is full", "Free some space and render again: finished frames are kept."),
-    errno.EDQUOT: ("the disk quota is used up", "Free some space and render again: finished frames are kept."),
-    errno.EACCES: ("permission denied", "Check who owns the folder, or correct {setting}."),
-    errno.EPERM: ("permission denied", "Check who owns the folder, or correct {setting}."),
-    errno.EROFS: ("the file system is read-only", "Choose another folder: correct {setting}."),
-    errno.ENOENT: ("the folder does not exist", "Create it, or correct {setting}."),
-    errno.ENOTDIR: ("part of the path is a file, not a folder", "Correct {setting}."),
-    errno.EISDIR: ("a folder has that name", "Correct {setting}."),
-    errno.ENAMETOOLONG: ("the name is too long", "Make it shorter: correct {setting}."),
-}
-
-
-def cannot_write(path: Path, error: OSError, setting: str = "the path") -> OutputError:
-    """The error to raise where writing `path` failed, which `setting` chose."""
-    reason, hint = REASONS.get(error.errno or 0, (error.strerror or str(error), None))
-    return OutputError(f"Can't write {path}: {reason}", hint=hint and hint.format(setting=setting))
-
-
-def host() -> str:
-    """This host, as it stands in the names of what its processes leave behind."""
-    return re.sub(r"\W", "-", socket.gethostname())[:24]
-
-
-def sweep(folder: Path) -> None:
-    """Remove what writers on this host left half-written in `folder` when they were killed."""
-    mine = re.compile(rf"\.tsn-{re.escape(host())}-(\d+)-\d+-.+")
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if (match := mine.fullmatch(entry.name)) and not alive(int(match[1])):
-                with suppress(OSError):
-                    os.unlink(entry.path)
-
-
-def alive(process: int) -> bool:
-    """Whether a process of this host is still there."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-@contextmanager
-def atomic(path: Path, setting: str = "the path") -> Iterator[Path]:
-    """Write a file so that nobody ever sees half of it under its name.
-
-    Args:
-        setting: what a person corrects where it can't be written.
-
-    Yields:
-        A hidden name in the same folder, unique to this host, process and thread, with the same suffix.
-        When the block ends well its bytes are forced to disk and it replaces `path`; otherwise it goes.
-
-    Raises:
-        OutputError: the block, the fsync or the replacement met an OSError.
-    """
-    temporary = path.with_name(f".tsn-{host()}-{os.getpid()}-{threading.get_ident()}-{path.name}")
-    try:
-        yield temporary
-        handle = os.open(temporary, os.O_RDWR)
-        try:
-            os.fsync(handle)  # a farm node that loses power must not leave an empty file under a finished name
-        finally:
-            os.close(handle)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):  # a folder that isn't one, or is read-only, holds no temporary either
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise cannot_write(path, error, setting) from error
-        raise

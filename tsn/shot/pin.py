@@ -6,7 +6,6 @@ survey's frames, and a worker with another processor can't come to something sli
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tsn import io
+from tsn.cores import threads
 from tsn.shot.engine import Engine, make_engine, take_survey
 from tsn.shot.plan import Pins, Plan
 from tsn.style.base import Unlocked
@@ -70,7 +70,7 @@ def _small(engine: Engine, plan: Plan, numbers: Sequence[int]) -> Iterator[tuple
         with torch.inference_mode():  # holds for one thread only
             return small(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         for start in range(0, len(numbers), BATCH):
             batch = numbers[start : start + BATCH]
             yield from zip(batch, pool.map(one, batch), strict=True)

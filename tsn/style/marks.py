@@ -7,12 +7,12 @@ synced copies on other hosts have others.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tsn import frames as ranges
+from tsn.cores import threads
 from tsn.errors import InputError
 from tsn.io.sequence import Sequence, told
 
@@ -41,7 +41,7 @@ def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 
             f"{pattern}: a painted frame is there under two names: {' and '.join(doubled[0])}",
             hint="Remove those that are not meant.",
         )
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         paths = [sequence.path(number + offset) for number in numbers]
         return dict(zip(numbers, pool.map(mark, paths), strict=True))
 
