@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.alpha import unpremultiply
+from tsn.alpha import coverage, unpremultiply
 from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
@@ -53,12 +54,14 @@ class Prepared:
     Attributes:
         source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
         alpha: (1, H, W), or None.
+        cover: how much each pixel counts in statistics, (1, H, W) in [0, 1]; None where all do. Void does not.
         residue: what style space could not hold.
         view: style-space picture and renderer's vectors.
     """
 
     source: Tensor
     alpha: Tensor | None
+    cover: Tensor | None
     residue: colour.Residue
     view: View
 
@@ -87,7 +90,9 @@ class Engine:
         straight = source if alpha is None else unpremultiply(source, alpha)
         style, residue = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
-        return Prepared(source=source, alpha=alpha, residue=residue, view=view)
+        return Prepared(
+            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view
+        )
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
@@ -103,6 +108,14 @@ class Engine:
         if wanted.invert:
             cover = 1 - cover
         return self._on_canvas(cover[..., None], frame)
+
+    def _cover(self, frame: Frame, source: Tensor, alpha: Tensor | None) -> Tensor | None:
+        """See `Prepared`. Outside of its data window a plate without alpha is void as well."""
+        if alpha is None:
+            cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
+        else:
+            cover = coverage(source, alpha)
+        return None if bool((cover == 1).all()) else cover
 
     def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
         placed = io.place(pixels, frame.data_window, self.canvas)  # type: ignore[arg-type]
@@ -242,8 +255,10 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
             note(f"The cached survey {path} is damaged; taking it again.")
     note(f"Surveying the shot: frames {', '.join(map(str, numbers))}.")
     paths = io.Sequence.parse(plan.shot.plate, base=Path())
-    images = (engine.prepare(engine.read(paths.path(n), n)).view.image for n in numbers)
-    survey = painter.survey(images)
+    prepared = (engine.prepare(engine.read(paths.path(n), n), motion=False) for n in numbers)
+    survey = painter.survey(
+        p.view.image if p.cover is None else torch.cat([p.view.image, p.cover]) for p in prepared
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         survey.save(path)
