@@ -24,6 +24,12 @@ from tsn.shot.plan import Pins, Plan, survey_frames
 from tsn.style.base import Painter, Survey, Unlocked, digest
 from tsn.style.choose import painter as choose_painter
 
+COVERAGE = "coverage-1"
+"""Goes up when plates that hold void begin to be surveyed another way."""
+VOID = "void"
+"""In a survey of which some frame holds void. No painter's: what it says goes into the engine's fingerprint, so that
+frames from before void was left out are stale, and those of plates without any are not."""
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`.
@@ -90,9 +96,7 @@ class Engine:
         straight = source if alpha is None else unpremultiply(source, alpha)
         style, residue = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
-        return Prepared(
-            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view
-        )
+        return Prepared(source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view)
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
@@ -184,6 +188,8 @@ def make_engine(
         cache=cache_folder() / "flow",
     )
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
+    pinned = None if plan.pins is None else plan.pins.survey
+    survey = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Unlocked) else None
     engine = Engine(
         shot=shot,
         canvas=plan.plate.canvas,
@@ -192,7 +198,9 @@ def make_engine(
         painter=painter,
         flow=flow,
         flow_reason=reason,
-        fingerprint=(painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)),
+        fingerprint=surveyed(
+            (painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)), survey
+        ),
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
@@ -200,10 +208,19 @@ def make_engine(
     engine.prepare(first)
     engine.matte_of(first)
     if lock and isinstance(painter, Unlocked):
-        pinned = None if plan.pins is None else plan.pins.survey
-        survey = take_survey(engine, plan, note) if pinned is None else _unpack(pinned, painter)
-        return replace(engine, painter=painter.locked(survey))
+        if survey is None:
+            survey = take_survey(engine, plan, note)
+            engine = replace(engine, fingerprint=surveyed(engine.fingerprint, survey))
+        tensors = {name: tensor for name, tensor in survey.tensors.items() if name != VOID}
+        return replace(engine, painter=painter.locked(replace(survey, tensors=tensors)))
     return engine
+
+
+def surveyed(fingerprint: tuple[str, ...], survey: Survey | None) -> tuple[str, ...]:
+    """An engine's fingerprint, by what its survey says: a plate that holds void is painted by another method."""
+    if survey is None or VOID not in survey.tensors:
+        return fingerprint
+    return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
 
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
@@ -241,12 +258,17 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
 
     Args:
         engine: one with a painter that is not locked yet.
+
+    Returns:
+        The painter's survey, and `VOID` in it where some frame holds void.
     """
     painter = engine.painter
     assert isinstance(painter, Unlocked)
     numbers = survey_frames(plan.plate.present)
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
-    key = digest(plan.tsn, plan.shot.digest, plan.shot.plate, *engine.fingerprint, str(engine.canvas), *stamps)
+    key = digest(
+        *(plan.tsn, COVERAGE, plan.shot.digest, plan.shot.plate, *engine.fingerprint, str(engine.canvas), *stamps)
+    )
     path = cache_folder() / "survey" / f"{key}.safetensors"
     if path.exists():
         try:
@@ -255,10 +277,17 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
             note(f"The cached survey {path} is damaged; taking it again.")
     note(f"Surveying the shot: frames {', '.join(map(str, numbers))}.")
     paths = io.Sequence.parse(plan.shot.plate, base=Path())
-    prepared = (engine.prepare(engine.read(paths.path(n), n), motion=False) for n in numbers)
-    survey = painter.survey(
-        p.view.image if p.cover is None else torch.cat([p.view.image, p.cover]) for p in prepared
-    )
+    void: dict[str, Tensor] = {}
+
+    def seen(number: int) -> Tensor:
+        prepared = engine.prepare(engine.read(paths.path(number), number), motion=False)
+        if prepared.cover is None:
+            return prepared.view.image
+        void[VOID] = torch.ones(1)
+        return torch.cat([prepared.view.image, prepared.cover])
+
+    survey = painter.survey(map(seen, numbers))
+    survey = replace(survey, tensors={**survey.tensors, **void})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         survey.save(path)

@@ -46,8 +46,8 @@ class Noting:
     """As `alone`, and the statistics are kept, layer by layer.
 
     Args:
-        cover: how much each pixel of the picture counts, (1, 1, H, W); None where all do. A layer at a half or a quarter
-            of the size takes its averages.
+        cover: how much each pixel of the picture counts, (1, 1, H, W), of which smaller layers take averages; None
+            where all do.
     """
 
     def __init__(self, cover: Tensor | None = None) -> None:
