@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from tsn.errors import InputError, UsageError
 from tsn.style.base import Unlocked
@@ -70,3 +71,15 @@ def test_a_survey_of_another_scale_is_refused(painter, picture):
 def test_nonsense_is_refused(scale):
     with pytest.raises(UsageError, match=r"style\.scale"):
         scaled(Spy(), scale)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.3, 1.7])
+def test_void_beside_an_element_is_not_mixed_into_what_is_surveyed(painter, picture, scale):
+    """Resized with the void, its border would be a dark frame, and the cropped element would have none."""
+    found = torch.cat([0.2 + 0.8 * picture(120, 160), torch.ones(1, 120, 160)])
+    one, other = (scaled(painter, scale).survey([image]).tensors for image in (found, F.pad(found, (40, 120, 20, 60))))
+    dark = scaled(painter, scale).survey([F.pad(found, (40, 120, 20, 60))[:3]]).tensors
+    for name in one:
+        size = one[name].abs().max()
+        assert (other[name] - one[name]).abs().max() < 0.1 * size, name
+    assert any((dark[name] - one[name]).abs().max() > 0.3 * one[name].abs().max() for name in one)
