@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsn.alpha import composite, nothing, premultiply, presence, unpremultiply
+from tsn.alpha import composite, coverage, nothing, premultiply, presence, unpremultiply
 
 
 def test_unpremultiply_leaves_emission_alone() -> None:
@@ -39,6 +39,22 @@ def test_what_is_left_behind_in_the_void_is_hardly_there_and_a_glow_is() -> None
     there = presence(rgb, alpha).flatten()
     torch.testing.assert_close(there, torch.tensor([0.0, 1e-4, 1e-4, 0.5, 1.0, 1.0, 1.0, 1.0]))
     assert there[0] == 0 and presence(rgb * 0 + 1e-9, alpha * 0).max() == 0
+
+
+def test_a_pixel_counts_by_its_alpha_and_void_for_nothing() -> None:
+    nan, inf = torch.nan, torch.inf
+    #     void, residue, alpha, half, faint, glow, dim glow, fire, unused alpha, holes
+    rgb = torch.tensor([0.0, 1e-6, 0.0, 0.2, 0.001, 4.0, 0.005, 1.0, -0.5, nan, nan, 0.3, inf]).repeat(3, 1, 1)
+    rgb[1:, 0, 5] = 0  # by the brightest channel
+    alpha = torch.tensor([[[0, 0, 1, 0.5, 0.002, 0, 0, 0.05, 0, 1, 0, nan, 1]]])
+    wanted = torch.tensor([[[0, 0, 1, 0.5, 0, 1, 0.5, 1, 1, 1, 0, 1, 1]]])
+    torch.testing.assert_close(coverage(rgb, alpha), wanted)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_where_alpha_is_1_a_pixel_counts_exactly_once(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    assert (coverage(10 * torch.randn(3, 4, 8, generator=random), torch.ones(1, 4, 8)) == 1).all()
 
 
 def test_composite_ends_are_exact() -> None:

@@ -10,6 +10,8 @@ LEAST = 2.0**-24
 there would be divided by it to infinity."""
 GLOW = 0.01
 """Plate values: what is brighter where alpha is 0 is a glow in full."""
+FAINT = 1 / 255
+"""Coverage below which nobody sees anything: what a denoiser or a blur leaves behind, over a void however large."""
 
 
 def _covered(alpha: Tensor) -> Tensor:
@@ -30,6 +32,18 @@ def presence(rgb: Tensor, alpha: Tensor) -> Tensor:
     """
     glow = (rgb.abs().amax(0, keepdim=True) / GLOW).clamp(max=1)
     return torch.where(_covered(alpha), 1.0, glow.masked_fill(nothing(rgb, alpha), 0.0))
+
+
+def coverage(rgb: Tensor, alpha: Tensor) -> Tensor:
+    """How much each pixel of premultiplied (3, H, W) counts in a plate's statistics, (1, H, W) in [0, 1].
+
+    By its alpha, so that void counts for nothing, however much of it is around an element. What shines more than its
+    alpha could (fire, a glow without coverage) counts by that. 1 exactly where alpha is 1.
+    """
+    held = torch.where(torch.isfinite(alpha), alpha, 0.0).clamp(0, 1)
+    shining = ((rgb.abs().amax(0, keepdim=True).nan_to_num(0.0) - held) / GLOW).clamp(0, 1)
+    cover = torch.maximum(held, shining)
+    return cover.masked_fill(cover < FAINT, 0.0)
 
 
 def unpremultiply(rgb: Tensor, alpha: Tensor) -> Tensor:

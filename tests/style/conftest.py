@@ -52,6 +52,12 @@ def tiny_net(seed: int = 0, *, recolours: bool = False, simplifies: bool = False
     return net.eval()
 
 
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., StyleNet]:
+    """tiny(seed=0, recolours=False, simplifies=False, seeded=False): a net."""
+    return tiny_net
+
+
 @pytest.fixture
 def painter(net: StyleNet) -> FeedforwardPainter:
     return FeedforwardPainter(net, name="tiny", weights="sha of tiny")

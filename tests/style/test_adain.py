@@ -237,6 +237,18 @@ def test_colours_of_the_plate_are_kept(make, picture) -> None:
     assert (luma(painted[None]) - luma(image[None])).abs().mean() > 1e-3
 
 
+def test_the_light_that_the_plate_keeps_is_that_of_the_element(make, picture) -> None:
+    painter = make(1, keep_colours=True)
+    card = torch.cat([0.3 + 0.4 * picture(40, 52), torch.ones(1, 40, 52)])
+    alone, around = painter.survey([card]), painter.survey([F.pad(card, (30, 8, 4, 60))])
+    assert around.fingerprint == alone.fingerprint
+    plain = painter.survey([card[:3]])
+    for name, tensor in plain.tensors.items():
+        torch.testing.assert_close(alone.tensors[name], tensor, rtol=1e-3, atol=1e-4)
+    by_all = painter.survey([F.pad(card[:3], (30, 8, 4, 60))])
+    assert (by_all.tensors["light.plate"] - plain.tensors["light.plate"]).abs().max() > 0.05
+
+
 # --- files ---------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from tsn.errors import InputError, UsageError
 from tsn.style.base import Unlocked
@@ -70,3 +71,20 @@ def test_a_survey_of_another_scale_is_refused(painter, picture):
 def test_nonsense_is_refused(scale):
     with pytest.raises(UsageError, match=r"style\.scale"):
         scaled(Spy(), scale)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.75, 2])
+def test_void_beside_an_element_is_not_mixed_into_what_is_surveyed(painter, picture, scale):
+    """Resized with the void, its border would be a dark frame, and the cropped element would have none."""
+    found = torch.cat([0.2 + 0.8 * picture(240, 320), torch.ones(1, 240, 320)])
+    void = (40, 120, 20, 60)
+    alone, around = (scaled(painter, scale).survey([image]).tensors for image in (found, F.pad(found, void)))
+    size = round(320 * scale), round(480 * scale)
+    mixed = painter.survey([resize(F.pad(found, void), *size)]).tensors
+
+    def apart(other):
+        return sum((other[name] - alone[name]).abs().sum() for name in alone) / sum(
+            t.abs().sum() for t in alone.values()
+        )
+
+    assert apart(around) < 0.05 < 0.1 < apart(mixed)

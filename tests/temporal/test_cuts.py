@@ -152,3 +152,14 @@ def test_segments_keep_every_frame_and_part_at_every_cut(frames: set[int], cuts:
     where = {frame: i for i, part in enumerate(parts) for frame in part}
     for before, after in pairwise(ordered):
         assert (where[before] != where[after]) == any(before < cut <= after for cut in cuts)
+
+
+@pytest.mark.parametrize("void", [(0, 0), (128, 72), (512, 288)])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_element_that_moves_is_no_cut_however_much_void_surrounds_it(seed: int, void: tuple[int, int]) -> None:
+    y, x = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
+    frames = []
+    for moved in (0, 5):
+        within = ((x - 128 - moved) / 70) ** 2 + ((y - 72) / 50) ** 2 < 1
+        frames.append(F.pad(view(scene(seed), 100 - moved) * within, (void[0], void[0], void[1], void[1])))
+    assert not is_cut(*frames)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.alpha import unpremultiply
+from tsn.alpha import coverage, unpremultiply
 from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
@@ -25,6 +26,12 @@ from tsn.shot.output import cache_folder
 from tsn.shot.plan import Pins, Plan, survey_frames, type_of
 from tsn.style.base import Painter, Survey, Unlocked, digest
 from tsn.style.choose import painter as choose_painter
+
+COVERAGE = "coverage-1"
+"""Goes up when plates that hold void begin to be surveyed another way."""
+VOID = "void"
+"""In a survey of which some frame holds void. No painter's: what it says goes into the engine's fingerprint, so that
+frames from before void was left out are stale, and those of plates without any are not."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -56,12 +63,14 @@ class Prepared:
     Attributes:
         source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
         alpha: (1, H, W), or None.
+        cover: how much each pixel counts in statistics, (1, H, W) in [0, 1]; None where all do. Void does not.
         residue: what style space could not hold.
         view: style-space picture and renderer's vectors.
     """
 
     source: Tensor
     alpha: Tensor | None
+    cover: Tensor | None
     residue: colour.Residue
     view: View
 
@@ -90,7 +99,7 @@ class Engine:
         straight = source if alpha is None else unpremultiply(source, alpha)
         style, residue = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
-        return Prepared(source=source, alpha=alpha, residue=residue, view=view)
+        return Prepared(source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view)
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
@@ -113,6 +122,14 @@ class Engine:
         if wanted.invert:
             cover = 1 - cover
         return self._on_canvas(cover[..., None], frame)
+
+    def _cover(self, frame: Frame, source: Tensor, alpha: Tensor | None) -> Tensor | None:
+        """See `Prepared`. Outside of its data window a plate without alpha is void as well."""
+        if alpha is None:
+            cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
+        else:
+            cover = coverage(source, alpha)
+        return None if bool((cover == 1).all()) else cover
 
     def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
         placed = io.place(pixels, frame.data_window, self.canvas)  # type: ignore[arg-type]
@@ -182,6 +199,8 @@ def make_engine(
         cache=cache_folder() / "flow",
     )
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
+    pinned = None if plan.pins is None else plan.pins.survey
+    survey = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Unlocked) else None
     engine = Engine(
         shot=shot,
         canvas=plan.plate.canvas,
@@ -190,7 +209,9 @@ def make_engine(
         painter=painter,
         flow=flow,
         flow_reason=reason,
-        fingerprint=(painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)),
+        fingerprint=surveyed(
+            (painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)), survey
+        ),
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
@@ -200,9 +221,11 @@ def make_engine(
     for text in _cautions(shot, first):
         note(text)
     if lock and isinstance(painter, Unlocked):
-        pinned = None if plan.pins is None else plan.pins.survey
-        survey = take_survey(engine, plan, note) if pinned is None else _unpack(pinned, painter)
-        return replace(engine, painter=painter.locked(survey))
+        if survey is None:
+            survey = take_survey(engine, plan, note)
+            engine = replace(engine, fingerprint=surveyed(engine.fingerprint, survey))
+        tensors = {name: tensor for name, tensor in survey.tensors.items() if name != VOID}
+        return replace(engine, painter=painter.locked(replace(survey, tensors=tensors)))
     return engine
 
 
@@ -220,6 +243,13 @@ def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
 def share_of(cover: Tensor) -> float:
     """The part of the canvas that a matte covers: 0.0 and 1.0 are exact, for nothing and for everything."""
     return float(cover.double().mean())
+
+
+def surveyed(fingerprint: tuple[str, ...], survey: Survey | None) -> tuple[str, ...]:
+    """An engine's fingerprint, by what its survey says: a plate that holds void is painted by another method."""
+    if survey is None or VOID not in survey.tensors:
+        return fingerprint
+    return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
 
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
@@ -264,6 +294,9 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
 
     Args:
         engine: one with a painter that is not locked yet.
+
+    Returns:
+        The painter's survey, and `VOID` in it where some frame holds void.
     """
     painter = engine.painter
     assert isinstance(painter, Unlocked)
@@ -271,7 +304,8 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
     libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
     key = digest(
-        plan.tsn, *libraries, plan.stated.digest, plan.stated.plate, *engine.fingerprint, str(engine.canvas), *stamps
+        *(plan.tsn, COVERAGE, *libraries, plan.stated.digest, plan.stated.plate),
+        *(*engine.fingerprint, str(engine.canvas), *stamps),
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"
     kept = Bounded(path.parent, "survey")
@@ -282,8 +316,17 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
             note(f"The cached survey {path} is damaged; taking it again.")
     note(f"Surveying the shot: frames {', '.join(map(str, numbers))}.")
     paths = io.Sequence.parse(plan.shot.plate, base=Path())
-    images = (engine.prepare(engine.read(paths.path(n), n)).view.image for n in numbers)
-    survey = painter.survey(images)
+    void: dict[str, Tensor] = {}
+
+    def seen(number: int) -> Tensor:
+        prepared = engine.prepare(engine.read(paths.path(number), number), motion=False)
+        if prepared.cover is None:
+            return prepared.view.image
+        void[VOID] = torch.ones(1)
+        return torch.cat([prepared.view.image, prepared.cover])
+
+    survey = painter.survey(map(seen, numbers))
+    survey = replace(survey, tensors={**survey.tensors, **void})
     try:
         if kept.admits(survey.size):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tsn import io
 from tsn.cores import threads
-from tsn.shot.engine import Engine, make_engine, take_survey
+from tsn.shot.engine import Engine, make_engine, surveyed, take_survey
 from tsn.shot.plan import Pins, Plan
 from tsn.style.base import Unlocked
 from tsn.temporal.cuts import is_cut, small
@@ -35,15 +35,16 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
     """
     bare = replace(plan, pins=None)
     engine = make_engine(bare, device=device, note=note, lock=False)
-    survey: str | None = None
+    fingerprint, survey = engine.fingerprint, None
     cuts: tuple[int, ...] | None = None
     if isinstance(engine.painter, Unlocked):
-        tensors = take_survey(engine, bare, note).tensors
-        survey = b64encode(save({name: tensor.contiguous() for name, tensor in tensors.items()})).decode()
+        taken = take_survey(engine, bare, note)
+        fingerprint = surveyed(fingerprint, taken)
+        survey = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
     if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
         cuts = find_cuts(engine, bare)
         note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
-    painter, flow, space, kind = engine.fingerprint
+    painter, flow, space, kind = fingerprint
     return replace(plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, survey=survey))
 
 

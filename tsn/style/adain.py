@@ -19,7 +19,7 @@ from tsn.style.adain_net import AdainNet, luma
 from tsn.style.base import Painter, Survey, digest, require_survey_of
 from tsn.style.locked import FeedforwardPainter
 from tsn.style.paintings import Painting, as_seen
-from tsn.style.survey import mosaic, shows
+from tsn.style.survey import cover_of, mosaic, shows
 
 METHOD = "adain-4"
 """Goes up when the same weights begin to paint another picture."""
@@ -73,8 +73,11 @@ class AdainPainter:
         frames = list(shows(mosaic(image, stride=self.canvas.stride) for image in images))
         survey = painter.survey(frames)
         locked = painter.locked(survey)
-        seen = (frames, [locked.paint(frame, number) for number, frame in enumerate(frames)])
-        light = {name: torch.stack([_light(x) for x in of]).mean(0) for name, of in zip(LIGHT, seen, strict=True)}
+        seen = (frames, [locked.paint(frame[:3], number) for number, frame in enumerate(frames)])
+        light = {
+            name: torch.stack([_light(x[:3], cover_of(f)) for x, f in zip(of, frames, strict=True)]).mean(0)
+            for name, of in zip(LIGHT, seen, strict=True)
+        }
         return Survey(of=self.fingerprint, tensors={**survey.tensors, **light})
 
     def locked(self, survey: Survey) -> Painter:
@@ -99,8 +102,17 @@ class AdainPainter:
         return locked
 
 
-def _light(picture: Tensor) -> Tensor:
-    """Mean and deviation of the luma of (3, H, W), (2,): row by row, or other threads would sum in another order."""
+def _light(picture: Tensor, cover: Tensor | None) -> Tensor:
+    """Mean and deviation of the luma of (3, H, W), (2,): row by row, or other threads would sum in another order.
+
+    Args:
+        cover: how much each pixel counts, (1, H, W); None where all do.
+    """
     rows = luma(picture[None])[0, 0].double().cpu()
-    mean = rows.mean(1).mean()
-    return torch.stack([mean, (rows - mean).square().mean(1).mean().sqrt()]).float()
+    if cover is None:
+        mean = rows.mean(1).mean()
+        return torch.stack([mean, (rows - mean).square().mean(1).mean().sqrt()]).float()
+    weight = cover[0].double().cpu()
+    total = weight.sum(1).sum()
+    mean = (rows * weight).sum(1).sum() / total
+    return torch.stack([mean, (((rows - mean).square() * weight).sum(1).sum() / total).sqrt()]).float()

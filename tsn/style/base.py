@@ -49,7 +49,10 @@ class Unlocked(Painter, Protocol):
     """
 
     def survey(self, images: Iterable[Tensor]) -> Survey:
-        """Statistics of the shot from sampled frames, each (3, H, W) as `paint` would get it."""
+        """Statistics of the shot from sampled frames, each (3, H, W) as `paint` would get it.
+
+        A fourth channel in [0, 1] says how much each pixel counts: void around an element has no say.
+        """
         ...
 
     def locked(self, survey: Survey) -> Painter:

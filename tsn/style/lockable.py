@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tsn.elementwise import steadily
 from tsn.style.cells import WORTH, CellConv
-from tsn.style.palette import recoloured, unchanged
+from tsn.style.palette import one_thread, recoloured, unchanged
 from tsn.style.seeds import BANDS, seeds
 from tsn.style.seeds import REACH as SEEDS_REACH
 from tsn.style.simplify import REACH, simplified
@@ -43,15 +43,36 @@ def alone(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 
 class Noting:
-    """As `alone`, and the statistics are kept, layer by layer."""
+    """As `alone`, and the statistics are kept, layer by layer.
 
-    def __init__(self) -> None:
+    Args:
+        cover: how much each pixel of the picture counts, (1, 1, H, W), of which smaller layers take averages; None
+            where all do.
+    """
+
+    def __init__(self, cover: Tensor | None = None) -> None:
+        self.cover = cover
         self.stats: Stats = []
 
     def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        if self.cover is not None:
+            mean, var = self._weighed(x, self.cover)
+            self.stats.append((mean, var))
+            gain = scale / torch.sqrt(var + EPS)
+            return x * gain[:, None, None] + (shift - mean * gain)[:, None, None]
         var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
         self.stats.append((mean, var))
         return alone(x, scale, shift)
+
+    @staticmethod
+    def _weighed(x: Tensor, cover: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the channels of (1, C, H, W), each pixel by its cover."""
+        weight = F.avg_pool2d(cover, cover.shape[-1] // x.shape[-1]).to(x)
+        with one_thread():  # or the number of threads would show in the last bits
+            weight = weight / weight.sum()
+            mean = (x * weight).sum((0, 2, 3))
+            var = ((x - mean[:, None, None]).square_() * weight).sum((0, 2, 3))
+        return mean, var
 
 
 class ConvNorm(nn.Module):
@@ -215,10 +236,17 @@ class LockableNet(nn.Module):
 
     @torch.inference_mode()
     def survey(self, frames: Sequence[Tensor]) -> Stats:
-        """Norm statistics of a whole shot: the mean over its sampled frames, each (1, 3, H, W)."""
+        """Norm statistics of a whole shot: the mean over its sampled frames.
+
+        Args:
+            frames: each (1, 3, H, W), or (1, 4, H, W) with how much each pixel counts, some of them more than 0.
+        """
         per_frame: list[Stats] = []
         for frame in frames:
             noting = Noting()
+            if frame.shape[1] > 3:
+                noting = Noting(frame[:, 3:].contiguous())
+                frame = frame[:, :3].contiguous(memory_format=torch.channels_last)
             self(frame, noting)
             per_frame.append(noting.stats)
         return [

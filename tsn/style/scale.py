@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.alpha import FAINT
 from tsn.errors import UsageError
 from tsn.style.base import Painter, Survey, Unlocked, digest, require_survey_of
 
@@ -49,7 +51,17 @@ class UnlockedScaled(Scaled):
 
     def survey(self, images: Iterable[Tensor]) -> Survey:
         """See `Unlocked.survey`."""
-        return replace(self.painter.survey(map(self._sized, images)), of=self.fingerprint)
+        return replace(self.painter.survey(map(self._seen, images)), of=self.fingerprint)
+
+    def _seen(self, image: Tensor) -> Tensor:
+        """A frame as it is surveyed: the colours of what counts, without the void beside it mixed into its border."""
+        if len(image) == 3:
+            return self._sized(image)
+        cover = image[3:]
+        mixed = self._sized(torch.cat([image[:3] * cover, cover]))
+        there = mixed[3:] >= FAINT
+        colours = torch.where(there, mixed[:3] / mixed[3:].clamp(min=FAINT), 0.0).clamp(0, 1)
+        return torch.cat([colours, mixed[3:] * there])
 
     def locked(self, survey: Survey) -> Painter:
         """See `Unlocked.locked`."""

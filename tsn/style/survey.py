@@ -5,6 +5,11 @@ frames at the size they are painted, since a smaller picture has other edges per
 those of the whole picture at every layer, since a crop of sky normalised by itself blows its noise up.
 And something must be seen: of a black frame (a fade, an element that enters late) every variance is 0, and a net that
 is locked to their mean shouts louder layer by layer. With three of five frames black, nothing of the picture was left.
+
+Void is not looked at: an element must not change its colours with the size of the data window around it. So a picture
+may have a fourth channel, how much each pixel counts (`tsn.alpha.coverage`), and only the box that holds something is
+taken of it. Then the very same picture is surveyed, to the bit, whatever the window. In pictures of three channels
+every pixel counts.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ import math
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,18 +36,52 @@ photo at half its size 0.026, the averaged statistics of a centre and four corne
 
 EVEN = 1 / 255
 """Standard deviation in style space up to which a frame shows nothing."""
+FLAT = 1e-5
+"""The same of each channel by itself: of one colour all over, no net has anything to normalise either."""
+LEAST = 64
+"""Pixels: with fewer, hardly anything is left at a quarter of the size, and normalised it is noise."""
 SIDE, CELLS = 256, (128, 64, 32, 16, 8, 4)
 
 
 def shows(images: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The frames (3, H, W) in which there is something to see; where there is none, `anything` in their place."""
+    """The frames in which there is something to see; where there is none, `anything` in their place.
+
+    Args:
+        images: (3, H, W), or (4, H, W) with how much each pixel counts.
+    """
     image, found = None, False
     for image in images:
-        if image.double().std(correction=0) > EVEN:  # in double, or the number of threads might decide
+        if _pixels(image) >= LEAST and _varies(image):
             found = True
             yield image
     if image is not None and not found:
         yield anything().to(image.device)
+
+
+def cover_of(image: Tensor) -> Tensor | None:
+    """How much each pixel counts, (1, H, W); None where all do."""
+    return image[3:] if len(image) > 3 else None
+
+
+def _pixels(image: Tensor) -> float:
+    """Those that count."""
+    cover = cover_of(image)
+    return image[0].numel() if cover is None else float(_profile(cover, axis=1).sum())
+
+
+def _varies(image: Tensor) -> bool:
+    """In double, or the number of threads might decide."""
+    colours, cover = image[:3].double(), cover_of(image)
+    if cover is None:
+        spread, each = colours.std(correction=0), colours.std((1, 2), correction=0)
+    else:
+        with one_thread():
+            weight = cover.double() / cover.double().sum()
+            mean = (colours * weight).sum((1, 2))
+            square = (colours.square() * weight).sum((1, 2))
+        each = (square - mean.square()).clamp(min=0).sqrt()
+        spread = (square.mean() - mean.mean().square()).clamp(min=0).sqrt()
+    return bool(spread > EVEN) and bool(each.max() > FLAT)
 
 
 @cache
@@ -59,7 +99,7 @@ def anything() -> Tensor:
 
 
 def mosaic(image: Tensor, *, stride: int, limit: int = PIXEL_LIMIT) -> Tensor:
-    """A picture of about `limit` pixels with the statistics of `image` (3, H, W), at the same scale.
+    """A picture of about `limit` pixels with the statistics of `image`, at the same scale.
 
     A larger image is cut into 3 x 3 cells, and the middles of the cells are put together into one picture.
     So every region of the frame counts by its area, as it would in the whole frame, and the net normalises
@@ -67,12 +107,26 @@ def mosaic(image: Tensor, *, stride: int, limit: int = PIXEL_LIMIT) -> Tensor:
     What it costs is two seams each way, a few pixels wide.
 
     Windows begin at multiples of `stride`, so that a texture meets the net's averages as in the whole frame.
+
+    Where not every pixel counts, the box that holds something is cut, into cells that hold as much as each other.
+
+    Args:
+        image: (3, H, W), or (4, H, W) with how much each pixel counts.
+        stride: of the net.
+        limit: pixels.
     """
+    cover = cover_of(image)
+    if cover is not None:
+        image = image[:, _held(_profile(cover, axis=1)), _held(_profile(cover, axis=0))]
+        cover = cover_of(image)
     height, width = image.shape[-2:]
     if height * width <= limit:
         return image
     kept = math.sqrt(limit / (height * width))
-    rows, columns = (_windows(size, kept, stride) for size in (height, width))
+    if cover is None:
+        rows, columns = (_windows(size, kept, stride) for size in (height, width))
+    else:
+        rows, columns = (_windows_by(_profile(cover, axis=axis), kept, stride) for axis in (1, 0))
     return torch.cat([torch.cat([image[:, r, c] for c in columns], dim=-1) for r in rows], dim=-2)
 
 
@@ -81,3 +135,32 @@ def _windows(size: int, kept: float, stride: int) -> list[slice]:
     length = max(stride, int(size / GRID * kept) // stride * stride)
     starts = [int((cell + 0.5) * size / GRID - length / 2) // stride * stride for cell in range(GRID)]
     return [slice(start, start + length) for start in starts]
+
+
+def _windows_by(profile: np.ndarray, kept: float, stride: int) -> list[slice]:
+    """As `_windows`, around the middles of cells that hold as much as each other; none overlaps another.
+
+    Args:
+        profile: how much each line holds.
+    """
+    size = len(profile)
+    length = max(stride, int(size / GRID * kept) // stride * stride)
+    held = np.cumsum(profile)
+    starts: list[int] = []
+    for cell in range(GRID):
+        middle = int(np.searchsorted(held, (cell + 0.5) / GRID * held[-1]))
+        first = starts[-1] + length if starts else 0
+        last = (size - (GRID - cell) * length) // stride * stride
+        starts.append(min(max(first, (middle - length // 2) // stride * stride), last))
+    return [slice(start, start + length) for start in starts]
+
+
+def _profile(cover: Tensor, *, axis: int) -> np.ndarray:
+    """How much each row (axis 1) or column (axis 0) of (1, H, W) holds; in numpy, whose sums know one order."""
+    return np.asarray(cover[0].double().cpu().numpy().sum(axis=axis))
+
+
+def _held(profile: np.ndarray) -> slice:
+    """From the first to the last line that holds anything; nothing where none does."""
+    lines = np.flatnonzero(profile)
+    return slice(int(lines[0]), int(lines[-1]) + 1) if len(lines) else slice(0, 0)
