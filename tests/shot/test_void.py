@@ -17,6 +17,7 @@ from tsn.io.frame import Box
 from tsn.shot.engine import VOID, make_engine, surveyed, take_survey
 from tsn.shot.pin import pin
 from tsn.shot.render import render
+from tsn.style.export import export
 
 Shot = Callable[..., Path]
 Window = tuple[tuple[int, int], tuple[int, int]]
@@ -107,6 +108,20 @@ def test_outside_of_its_data_window_a_plate_without_alpha_is_void_too(element, r
         paths, _ = rendered(element({1001: inner, 1002: inner} | far, alpha=False), to=f"out{len(found)}")
         found.append(core(paths[1001]))
     assert found[0].std() > 0.01 and np.abs(found[0] - found[1]).mean() < 0.01
+
+
+def test_a_net_that_normalises_each_frame_is_shown_no_void(element, rendered, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    file = element(same(WHOLE), style="{model: tiny.onnx}")
+    export("onnx", str(tmp_path / "tiny.safetensors"), tmp_path / "tiny.onnx")
+    found = [core(rendered(file, to="whole")[0][1002])]
+    for name, box in (("cropped", TIGHT), ("overscan", OVERSCAN)):
+        paths, _ = rendered(element(same(box), style="{model: tiny.onnx}"), to=name)
+        found.append(core(paths[1002]))
+    assert found[0].std() > 0.01
+    for other in found[1:]:
+        assert np.abs(other - found[0]).mean() < 0.02
 
 
 def test_chunks_of_an_element_agree_bit_for_bit(element, planned, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tsn.errors import InputError
 from tsn.frames import sample_frames
 from tsn.style.base import Survey, digest
 from tsn.style.locked import FeedforwardPainter
-from tsn.style.survey import PIXEL_LIMIT, _windows, _windows_by, anything, mosaic, shows
+from tsn.style.survey import PIXEL_LIMIT, _windows, _windows_by, anything, mirrored, mosaic, shows
 from tsn.style.tiles import pad
 
 
@@ -297,3 +297,16 @@ def test_statistics_by_cover_are_the_same_on_any_number_of_threads(threads, pain
         threads(count)
         found.append(painter.survey([seen]).fingerprint)
     assert len(set(found)) == 1
+
+
+def test_void_around_an_element_is_filled_with_its_mirror_image(picture):
+    found = F.pad(picture(5, 7), (9, 20, 3, 0))
+    cover = F.pad(torch.ones(1, 5, 7), (9, 20, 3, 0))
+    shown = mirrored(found, cover)
+    box = found[:, 3:8, 9:16]
+    assert torch.equal(shown[:, 3:8, 9:16], box)
+    wanted = np.pad(box.numpy(), ((0, 0), (3, 0), (9, 20)), mode="reflect")
+    assert np.array_equal(shown.numpy(), wanted)
+    assert mirrored(found, cover * 0) is found
+    one = F.pad(torch.ones(1, 1, 1), (4, 2, 1, 1))
+    assert (mirrored(one.expand(3, -1, -1) * 0.3, one) == torch.tensor(0.3)).all()

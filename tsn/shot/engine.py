@@ -26,6 +26,7 @@ from tsn.shot.output import cache_folder
 from tsn.shot.plan import Pins, Plan, survey_frames, type_of
 from tsn.style.base import Painter, Survey, Unlocked, digest
 from tsn.style.choose import painter as choose_painter
+from tsn.style.survey import mirrored
 
 COVERAGE = "coverage-1"
 """Goes up when plates that hold void begin to be surveyed another way."""
@@ -100,6 +101,13 @@ class Engine:
         style, residue = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
         return Prepared(source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view)
+
+    def shown(self, prepared: Prepared) -> Tensor:
+        """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
+        style = self.shot.style
+        by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
+        image = prepared.view.image
+        return mirrored(image, prepared.cover) if by_frame and prepared.cover is not None else image
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""

@@ -141,7 +141,7 @@ class Renderer:
             there = number in self.plan.plate.stamps
             if there and (force or not finished(self.plan, number, engine.fingerprint, self._outputs)):
                 prepared = engine.prepare(lane.plates.get(number), motion=False)
-                engine.painter.ahead(prepared.view.image, number)
+                engine.painter.ahead(engine.shown(prepared), number)
 
     def _clear(self, number: int) -> None:
         """Where the plate has no frame, one that was painted when it had would pass for a frame of the shot."""

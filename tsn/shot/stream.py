@@ -43,7 +43,7 @@ class Stream:
     def painted(self, number: int) -> Tensor:
         """Stable paint of a frame, style space (3, H, W). Cheapest in ascending order."""
         if self._radius == 0:
-            return self._paint(self._prepared(number).view)
+            return self._paint(self._prepared(number))
         place, near = self._place[number], self._near(number)
         self._slide(self._place[near[0]], self._place[near[-1]])
         return stabilise(
@@ -70,19 +70,20 @@ class Stream:
         self._motion = {place: motion for place, motion in self._motion.items() if place >= first}
         start = first if self._last is None else self._last[0] + 1
         for place in range(start, last + 1):
-            view = self._prepared(self._numbers[place]).view
-            self._painted[place] = painted(view.image, self._paint(view))
+            prepared = self._prepared(self._numbers[place])
+            view = prepared.view
+            self._painted[place] = painted(view.image, self._paint(prepared))
             if self._last is not None:
                 self._motion[place - 1] = self._between(self._last[1], view)
             self._last = (place, view)
 
-    def _paint(self, view: View) -> Tensor:
+    def _paint(self, prepared: Prepared) -> Tensor:
         """The paint of a frame alone. Raises InputError where it holds what is no number: a window would spread it."""
-        engine = self._engine
-        paint = engine.painter.paint(view.image, view.number)
+        engine, number = self._engine, prepared.view.number
+        paint = engine.painter.paint(engine.shown(prepared), number)
         if not torch.isfinite(paint).all():
             raise InputError(
-                f"Frame {view.number}: {engine.painter.name} painted what is no number.",
+                f"Frame {number}: {engine.painter.name} painted what is no number.",
                 hint="Its weights may overflow in half precision, or be damaged: export or download it again.",
             )
         return paint

@@ -16,7 +16,7 @@ What is read from the file:
   vector is fed) or the number of a style (an integer). `model.onnx:19` picks style 19.
 
 Such nets normalise every frame by itself, so they are not tiled: a 4K frame takes all the memory it
-takes, and `style.scale` is the way out.
+takes, and `style.scale` is the way out. Nor can they be told what is void; they are shown none (`survey.mirrored`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from tsn.style.scale import resize
 from tsn.style.survey import anything
 from tsn.style.tiles import pad
 
-METHOD = "onnx-2"
+METHOD = "onnx-3"
 STRIDE = 8
 """Free sizes are padded to multiples of this where a file says none; style nets halve two or three times."""
 STRIDES = (16, 32, 64, 128)

@@ -63,6 +63,21 @@ def cover_of(image: Tensor) -> Tensor | None:
     return image[3:] if len(image) > 3 else None
 
 
+def mirrored(image: Tensor, cover: Tensor) -> Tensor:
+    """The picture (3, H, W) without void around: the box that holds something, mirrored at its sides to fill it.
+
+    For nets that normalise each frame by itself, whatever it shows. Nothing of the box moves or changes its size.
+    """
+    boxes = [_held(_profile(cover, axis=axis)) for axis in (1, 0)]
+    if any(box.start == box.stop for box in boxes):
+        return image
+    for axis, box in zip((-2, -1), boxes, strict=True):
+        length = box.stop - box.start
+        away = (torch.arange(image.shape[axis], device=image.device) - box.start) % max(2 * length - 2, 1)
+        image = image.index_select(axis, box.start + torch.where(away < length, away, 2 * length - 2 - away))
+    return image
+
+
 def _pixels(image: Tensor) -> float:
     """Those that count."""
     cover = cover_of(image)
