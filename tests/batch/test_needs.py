@@ -37,7 +37,7 @@ def plan(job) -> Plan:
 def test_more_for_larger_frames_a_longer_window_and_more_threads(plan) -> None:
     sizes = [(640, 360), (1280, 720), HD, UHD]
     by_size = [asked(plan, size).memory for size in sizes]
-    assert by_size == sorted(set(by_size)) and by_size[-1] > 2.5 * by_size[-2]
+    assert by_size == sorted(set(by_size)) and by_size[-1] > 2 * by_size[-2]
     by_window = [asked(plan, temporal=Temporal(window=window)).memory for window in (0, 4, 8, 16)]
     assert by_window == sorted(set(by_window))
     assert asked(plan, UHD, threads=64).memory > asked(plan, UHD).memory
@@ -52,7 +52,7 @@ def test_raft_where_it_may_be_used(plan, tmp_path: Path, monkeypatch: pytest.Mon
     auto.append(asked(plan, temporal=window, flow=Flow(method="auto")).memory)
     raft = asked(plan, temporal=window, flow=Flow(method="raft")).memory
     assert auto[0] == asked(plan, temporal=window).memory and auto[1] == raft > auto[0] + 8000
-    assert asked(plan, temporal=window, flow=Flow(method="raft", scale=0.5)).memory < auto[0] + 1500
+    assert asked(plan, temporal=window, flow=Flow(method="raft", scale=0.5)).memory < auto[0] + 2000
     assert asked(plan, temporal=Temporal(window=0), flow=Flow(method="raft")) == asked(
         plan, temporal=Temporal(window=0)
     )
