@@ -9,6 +9,8 @@ V5 = bpy.app.version >= (5, 0, 0)
 
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a path's property that may begin with //, which 4.5 began to ask for."""
+ATTRIBUTES = bpy.app.version >= (4, 0, 0)
+"""Whether a mesh is all in its attributes."""
 COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020"}
 """What Blender's own config calls otherwise than OpenColorIO's studio config, which tsn falls back to."""
 

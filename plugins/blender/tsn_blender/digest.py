@@ -11,12 +11,14 @@ import bpy
 
 from . import compat, looks, tree
 
+REMEMBERS = not bpy.app.background
+"""Whether what did not change is looked at once only: a window asks several times a second."""
 YOUNG = 5.0
-"""Seconds a look at a data-block is taken as it is, in a window."""
+"""Seconds a look at a data-block is taken as it is, in a window; longer where it takes long."""
 PATIENCE = 0.005
 """Seconds that are spent at a time on looking again at what is older, in case that it was not reported."""
 _known = {}
-"""Address -> (name, when it was looked at, hash, the data-blocks it points to)."""
+"""Address -> (name and engine, until when it holds, hash, the data-blocks it points to)."""
 _within = {}
 """Address of a node tree -> address of the data-block it is a part of."""
 
@@ -28,7 +30,9 @@ def of(node, scene):
     start = tree.source(node)
     above = sorted(tree.upstream(node), key=lambda one: one.name)
     parts = [(start.node.name, start.identifier) if start else None]
-    parts.append(own.struct(node.id_data, but=("nodes", "animation_data")))  # not what is downstream, nor how that moves
+    parts.append(
+        own.struct(node.id_data, but=("nodes", "animation_data"))
+    )  # not what is downstream, nor how that moves
     data = node.id_data.animation_data
     curves = compat.all_curves(data) if data else []
     for one in above:
@@ -93,12 +97,13 @@ def _blocks(waiting, shown, engine):
 def _looked_at(block, name, engine, until):
     """(hash of a data-block, those it points to)."""
     now, key = time.monotonic(), block.as_pointer()
-    known = None if bpy.app.background else _known.get(key)
-    if known and known[0] == (name, engine) and (now - known[1] < YOUNG or now > until):
+    known = _known.get(key) if REMEMBERS else None
+    if known and known[0] == (name, engine) and (now < known[1] or now > until):
         return known[2:]
     look = looks.Look(block, engine)
     found = looks.hash_of(look.struct(block)), look.points_to
-    _known[key] = ((name, engine), now, *found)
+    took = time.monotonic() - now
+    _known[key] = ((name, engine), now + max(YOUNG, 100 * took), *found)
     _within.update(dict.fromkeys(look.inside, key))
     return found
 

@@ -14,6 +14,7 @@ import bpy
 from . import compat, exr, shotfile, state, tree
 from .command import Failed
 
+FILE_OUTPUT = "CompositorNodeOutputFile"
 COMPOSITE = "Composite"
 """What Blender calls the layer of the final output; a view layer of that name takes its place in the file."""
 LONGEST = 63 - len(".CryptoObject00.r")
@@ -158,20 +159,15 @@ def _upstream_as_output(node):
 
 @contextlib.contextmanager
 def _no_other_files(owner):
-    """No File Output node writes, in groups neither; nor do keys or a driver switch one on."""
-    busy, still = [], []
-    for inner in tree.with_groups(owner):
-        writers = [one for one in inner.nodes if one.bl_idname == "CompositorNodeOutputFile"]
-        busy += [one for one in writers if not one.mute]
-        paths = {f'nodes["{bpy.utils.escape_identifier(one.name)}"].mute' for one in writers}
-        data = inner.animation_data
-        still += [one for one in compat.all_curves(data) if one.data_path in paths and not one.mute] if data else []
+    """No File Output node writes, in groups neither."""
+    writers = [one for part in tree.with_groups(owner) for one in part.nodes if one.bl_idname == FILE_OUTPUT]
+    busy = [one for one in writers if not one.mute]
     try:
-        for one in (*still, *busy):
+        for one in busy:
             one.mute = True
         yield
     finally:
-        for one in (*still, *busy):
+        for one in busy:
             one.mute = False
 
 

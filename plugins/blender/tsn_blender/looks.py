@@ -1,4 +1,4 @@
-"""What a data-block looks like, as a hash of all that Blender's RNA tells of it; `unseen` is the short list of the rest.
+"""What a data-block looks like: a hash of all that Blender's RNA tells of it; `unseen` is the short list of the rest.
 
 Nothing here knows what a light or a modifier is: values are read, structs are gone into, and what a property points to
 is looked at in turn. So what a new Blender, an engine or an artist's own property adds counts too.
@@ -18,6 +18,10 @@ from . import compat, unseen
 BY_NAME = ("Node", "NodeSocket", "Bone", "PoseBone", "ShapeKey", "ActionSlot", "BoneCollection", "ViewLayer")
 """Structs that belong to another one, which looks at them: a pointer to one says its name."""
 CODES = {"BOOLEAN": "b", "INT": "i", "FLOAT": "f", "ENUM": "i"}
+HOLDS_ITS_VALUE = ("NodeValue", "NodeRGB", "NodeNormal")
+"""Nodes that have it in an output."""
+EDITING = (".select", ".hide", ".uv_select", ".vs.", ".es.", ".pn.")
+"""How attributes begin that say what is selected, hidden or pinned."""
 MANY = 8
 """Items of one kind are read property by property from so many on: a mesh has millions of them."""
 _plans = {}
@@ -73,6 +77,10 @@ class Look:
                     parts.append((prop.name, found))
         if isinstance(one, bpy.types.NodeTree) and "nodes" not in but:
             parts.append(self._nodes(one.nodes))
+        elif isinstance(one, bpy.types.Mesh):
+            parts.append(_outside_of_attributes(one))
+        elif isinstance(one, bpy.types.Object):
+            parts.append(_weights(one))
         elif isinstance(one, bpy.types.Image):
             parts.append(self._picture(one))
         elif isinstance(one, bpy.types.ShapeKey) and len(one.data):
@@ -81,22 +89,21 @@ class Look:
 
     def node(self, one):
         """A node with its inputs: values, or what is linked to them."""
-        sockets = []
-        for side in (one.inputs, one.outputs):
-            for socket in side:
-                linked = [
-                    (link.from_node.name, link.from_socket.identifier, link.is_muted)
-                    for link in (() if socket.is_output else socket.links)
-                ]
-                # A value that nothing can see still is one, but a muted link lets it through.
-                value = None
-                if hasattr(socket, "default_value") and not any(not muted for *_, muted in linked):
-                    value = self._value(socket, _property(socket.bl_rna.properties["default_value"]))
-                sockets.append((socket.identifier, linked, value))
+        sockets = list(one.inputs)
+        if one.bl_idname.endswith(HOLDS_ITS_VALUE):
+            sockets += one.outputs
+        parts = []
+        for socket in sockets:
+            links = () if socket.is_output else socket.links
+            linked = [(link.from_node.name, link.from_socket.identifier, link.is_muted) for link in links]
+            value = None
+            if hasattr(socket, "default_value") and all(link.is_muted for link in links):
+                value = self._value(socket, _property(socket.bl_rna.properties["default_value"]))
+            parts.append((socket.identifier, linked, value))
         if one.bl_idname == "CompositorNodeRLayers":
             self.layers.append((one.scene, one.layer))
-            return [one.bl_idname, one.name, one.mute, one.layer, sockets]
-        return [one.bl_idname, self.struct(one), sockets]
+            return [one.bl_idname, one.name, one.mute, one.layer]
+        return [one.bl_idname, self.struct(one), parts]
 
     def to(self, block):
         """A data-block that is pointed to."""
@@ -145,14 +152,13 @@ class Look:
         count = len(items)
         if not count:
             return None
-        if isinstance(items[0], bpy.types.ID):
-            return sorted((self.to(one) or "" for one in items if one is not None), key=str)
-        if isinstance(items[0], bpy.types.Attribute):
-            items = [one for one in items if not one.name.startswith((".select", ".hide", ".uv_select", ".pn."))]
+        first = items[0]
+        if isinstance(first, bpy.types.Attribute):
+            items = [one for one in items if not one.name.startswith(EDITING)]
             return [self.struct(one) for one in sorted(items, key=lambda each: each.name)]
-        if count > MANY and items[0].bl_rna.identifier == prop.items:
+        if count > MANY and first is not None and first.bl_rna.identifier == prop.items:
             return self._raw(items)
-        return [self.struct(one) for one in items if one is not None]
+        return [self.to(one) if one is None or isinstance(one, bpy.types.ID) else self.struct(one) for one in items]
 
     def _raw(self, items):
         """Many structs of one kind."""
@@ -198,6 +204,8 @@ def _all_of(items, prop):
     """Hash of one property of many structs, or None where they must be asked one by one."""
     if prop.type not in CODES or prop.flags:
         return None
+    if prop.length and len(getattr(items[0], prop.name)) != prop.length:
+        return None
     code = CODES[prop.type]
     values = array(code, bytes(max(prop.length, 1) * len(items) * array(code).itemsize))
     try:
@@ -205,6 +213,23 @@ def _all_of(items, prop):
     except (RuntimeError, TypeError, AttributeError):
         return None
     return hashlib.sha256(values).hexdigest()
+
+
+def _outside_of_attributes(mesh):
+    """Where the faces begin, which colours a shader takes, and which way normals were turned by hand."""
+    parts = [getattr(mesh.attributes, "render_color_index", None)]
+    for items, name in ((mesh.polygons, "loop_start"), (getattr(mesh, "corner_normals", ()), "vector")):
+        by_hand = mesh.has_custom_normals and "custom_normal" not in mesh.attributes
+        if len(items) and (name == "loop_start" or by_hand):
+            parts.append(_all_of(items, _property(items[0].bl_rna.properties[name])))
+    return parts
+
+
+def _weights(one):
+    """Hash of the vertex groups of a mesh: few have any, and the object knows."""
+    if one.type != "MESH" or not one.vertex_groups:
+        return None
+    return hash_of([[(each.group, each.weight) for each in point.groups] for point in one.data.vertices])
 
 
 def called(block):
@@ -228,7 +253,8 @@ def _plan(rna, engine):
         _plans[key] = [
             _property(prop)
             for prop in rna.properties
-            if unseen.counts(identifiers, prop) and (of_python or _of_the_engine(prop, engine))
+            if unseen.counts(identifiers, prop, attributes=compat.ATTRIBUTES)
+            and (of_python or _of_the_engine(prop, engine))
         ]
     return _plans[key]
 
@@ -264,8 +290,10 @@ def _of_the_engine(prop, engine):
 
 def plain(value):
     """A property's value in types whose repr is the same in every session."""
-    if isinstance(value, (str, int, float, bool, bytes)) or value is None:
-        return value
+    if isinstance(value, float):
+        return value + 0.0  # no -0.0, which edit mode makes
+    if isinstance(value, (str, int, bytes)) or value is None:
+        return int(value) if isinstance(value, bool) else value  # Blender keeps some as numbers, in files only
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     if isinstance(value, bpy.types.ID):

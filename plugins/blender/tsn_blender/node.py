@@ -78,7 +78,12 @@ class TSNSettings(bpy.types.PropertyGroup):
     )
     shown: EnumProperty(items=[(name, name, "") for name in ("NOTHING", "PREVIEW", "RANGE")], options={"HIDDEN"})
     shown_frame: IntProperty(options={"HIDDEN"})
-    scene_changed: IntProperty(options={"HIDDEN"}, description="Odd: what no digest can see changed since frames were exported")
+    scene_changed: IntProperty(
+        options={"HIDDEN"}, description="Odd: what no digest can see changed since frames were exported"
+    )
+    digest: StringProperty(options={"HIDDEN"}, description="What the digest was when the file was saved")
+    version: StringProperty(options={"HIDDEN"}, description="The Blender that it was saved by")
+    renamed: StringProperty(options={"HIDDEN"}, description="Digests of older Blenders, and what they are now")
     message: StringProperty(options={"HIDDEN"})
 
     def frames(self, scene):

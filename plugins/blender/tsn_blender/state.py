@@ -22,8 +22,6 @@ _cache = {}
 _quiet = []
 _met = set()
 """View layers that were seen since the file was opened: the first look at one reports all that is in it."""
-UNTOLD = {"MULTIRES": "sculpted detail", "PARTICLE_SYSTEM": "combed hair"}
-"""Modifiers whose work no property tells."""
 
 
 def folder(settings):
@@ -72,7 +70,8 @@ def standing(node, scene):
     home, wanted = folder(settings), set(settings.frames(scene))
     there = frames.on_disk(home / "styled", settings.basename) & wanted
     now, painted = digest(node, scene), read(home / "state.json")
-    stale = {number for number in there if painted.get(number) != now}
+    same = {one for one, other in _renamed(settings).items() if other == now} | {now}
+    stale = {number for number in there if painted.get(number) not in same}
     _cache[key] = (time.monotonic(), (there, wanted, stale))
     return there, wanted, stale
 
@@ -81,6 +80,27 @@ def forget():
     """Look at the disk and at the scene again when asked next."""
     _cache.clear()
     upstream.forget()
+
+
+def saving(node, scene):
+    """Note what the digest is in this Blender: another one has other properties, and so another digest."""
+    node.node_tree.tsn.digest, node.node_tree.tsn.version = digest(node, scene), bpy.app.version_string
+
+
+def opened(node, scene):
+    """Where another Blender saved the file, what was painted under its digest then is so under this one's now."""
+    settings = node.node_tree.tsn
+    if not settings.digest or settings.version == bpy.app.version_string:
+        return
+    now = digest(node, scene)
+    known = {one: now if other == settings.digest else other for one, other in _renamed(settings).items()}
+    settings.renamed = json.dumps(known | {settings.digest: now})
+    settings.digest, settings.version = now, bpy.app.version_string
+
+
+def _renamed(settings):
+    """Digest that an older Blender gave -> what it is in a newer one."""
+    return json.loads(settings.renamed) if settings.renamed else {}
 
 
 @contextlib.contextmanager
@@ -114,11 +134,14 @@ def _scene_changed(scene, depsgraph):
 
 
 def _untold(update):
-    """Whether an object got another shape in a way that can't be looked at."""
+    """Whether an object got another shape by what no property tells: sculpted detail, or combed hair."""
     return (
         isinstance(update.id, bpy.types.Object)
         and update.is_updated_geometry
-        and any(one.type in UNTOLD for one in update.id.original.modifiers)
+        and any(
+            one.type == "MULTIRES" or (one.type == "PARTICLE_SYSTEM" and one.particle_system.is_edited)
+            for one in update.id.original.modifiers
+        )
     )
 
 
