@@ -41,7 +41,7 @@ def of(node, scene):
         if tree.is_ours(one):
             settings = one.node_tree.tsn
             parts += [settings.key(), settings.shown, settings.shown_frame]
-    shown = list(own.layers)
+    shown = []
     parts.append(_blocks(own.points_to, shown, engine))
     seen = set()
     while shown:
@@ -85,7 +85,9 @@ def _blocks(waiting, shown, engine):
     while waiting:
         block = waiting.pop()
         if isinstance(block, bpy.types.Scene):
-            shown.append((block, None))
+            block = block, None
+        if isinstance(block, tuple):
+            shown.append(block)
             continue
         name = looks.called(block)
         if name not in found:

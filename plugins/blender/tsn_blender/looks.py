@@ -51,14 +51,14 @@ class Look:
     Attributes:
         block: the data-block it belongs to.
         engine: the engine that renders: the settings of others don't count.
-        points_to: the data-blocks that it needs, which are to be looked at too.
+        points_to: the data-blocks that it needs, which are to be looked at too; of a scene that nodes show one layer,
+            as (scene or None for the own one, layer's name).
         inside: addresses of node trees that are a part of it.
-        layers: (scene or None for the own one, view layer) that its nodes show.
     """
 
     def __init__(self, block, engine):
         self.block, self.engine = block, engine
-        self.points_to, self.inside, self.layers = [], [], []
+        self.points_to, self.inside = [], []
         self._seen = {}
         self._moving = moving(block)
 
@@ -101,7 +101,7 @@ class Look:
                 value = self._value(socket, _property(socket.bl_rna.properties["default_value"]))
             parts.append((socket.identifier, linked, value))
         if one.bl_idname == "CompositorNodeRLayers":
-            self.layers.append((one.scene, one.layer))
+            self.points_to.append((one.scene, one.layer))
             return [one.bl_idname, one.name, one.mute, one.layer]
         return [one.bl_idname, self.struct(one), parts]
 

@@ -79,7 +79,7 @@ OF = {
     "Image": {"filepath_raw", "pixels", "render_slots", "bindcode"},
     "NodeTree": {
         "default_group_node_width", "nodes", "links", "use_viewer_border", "execution_mode", "edit_quality",
-        "annotation", "grease_pencil",
+        "annotation", "grease_pencil", "tsn",
     },
     "Node": {
         "location", "location_absolute", "width", "height", "label", "parent", "color", "use_custom_color", "hide",
