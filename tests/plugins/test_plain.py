@@ -15,7 +15,7 @@ def test_both_plug_ins_carry_the_same_plain_modules(name):
     assert (BLENDER / f"{name}.py").read_bytes() == (NUKE / f"{name}.py").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["command", "shotfile", "frames", "exr"])
+@pytest.mark.parametrize("name", ["command", "shotfile", "frames", "exr", "unseen"])
 def test_plain_modules_need_the_standard_library_only(name):
     import ast
 

@@ -6,6 +6,7 @@ Blender: `command` starts it as a child process. Who calls whom::
     ui, ops ── job ── export ── tree walk, compat        (Blender side)
        │        ├──── shotfile, command                  (plain Python, tested without Blender)
        └─ node ─┴──── result, state, freeze
+                               └── digest ── looks ── unseen   (what makes a result out of date)
 """
 
 bl_info = {

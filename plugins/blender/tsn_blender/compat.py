@@ -9,6 +9,8 @@ V5 = bpy.app.version >= (5, 0, 0)
 
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a path's property that may begin with //, which 4.5 began to ask for."""
+ATTRIBUTES = bpy.app.version >= (4, 0, 0)
+"""Whether a mesh is all in its attributes."""
 COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020"}
 """What Blender's own config calls otherwise than OpenColorIO's studio config, which tsn falls back to."""
 
@@ -125,17 +127,27 @@ def literal(path):
 def curves(owner):
     """The F-curves of a data-block's action."""
     data = owner.animation_data
-    if data is None or data.action is None:
+    return _of_action(data.action, getattr(data, "action_slot", None)) if data else []
+
+
+def all_curves(data):
+    """All F-curves that move something: of an action, of the strips of its tracks, and with a driver."""
+    found = _of_action(data.action, getattr(data, "action_slot", None)) + list(data.drivers)
+    strips = [strip for track in data.nla_tracks for strip in track.strips]
+    while strips:
+        strip = strips.pop()
+        strips += strip.strips
+        found += _of_action(strip.action, getattr(strip, "action_slot", None))
+    return found
+
+
+def _of_action(action, slot):
+    if action is None:
         return []
-    if hasattr(data.action, "fcurves") and not V5:
-        return list(data.action.fcurves)
-    return [
-        curve
-        for layer in data.action.layers
-        for strip in layer.strips
-        if (bag := strip.channelbag(data.action_slot)) is not None
-        for curve in bag.fcurves
-    ]
+    if not getattr(action, "layers", None):  # before 4.4, or of a file from then
+        return list(getattr(action, "fcurves", ()))
+    bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips] if slot else []
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
 @contextlib.contextmanager

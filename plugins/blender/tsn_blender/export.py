@@ -14,6 +14,11 @@ import bpy
 from . import compat, exr, shotfile, state, tree
 from .command import Failed
 
+FILE_OUTPUT = "CompositorNodeOutputFile"
+COMPOSITE = "Composite"
+"""What Blender calls the layer of the final output; a view layer of that name takes its place in the file."""
+LONGEST = 63 - len(".CryptoObject00.r")
+"""Bytes of a view layer's name: Blender leaves out channels whose full names are longer than 63."""
 PASSES = ("use_pass_z", "use_pass_vector", "use_pass_cryptomatte_object")
 
 
@@ -40,6 +45,7 @@ def require(node, scene):
         theirs = other.node_tree.tsn
         if theirs.uid != settings.uid and state.folder(theirs) == home:
             raise Failed(f"The node {other.name!r} writes to {home} too.", "Give one of the two another name.")
+    _require_layer(node, scene)
     if settings.matte_object:
         if tree.render_layers(node, scene) is None:
             raise Failed("A matte by object needs a Render Layers node upstream.")
@@ -51,6 +57,35 @@ def require(node, scene):
         raise Failed("The scene renders in stereo, a picture for each eye.", "Switch off Stereoscopy in its output.")
     if len(settings.frames(scene)) == 0:
         raise Failed(f"The frame range is empty: {settings.frame_start} to {settings.frame_end}.")
+
+
+def require_numbers(numbers):
+    """Raise Failed where frames are to be painted that Blender could not show."""
+    if (first := min(numbers)) < 0:
+        raise Failed(
+            f"Frame {first} can't be painted: Blender reads no picture whose number is below 0.",
+            "Let the range begin at 0 or later, and move the shot along the timeline if it begins before.",
+        )
+
+
+def _require_layer(node, scene):
+    """Raise Failed where the passes of the view layer that is upstream could not be told from others."""
+    shown = tree.render_layers(node, scene)
+    layer = scene.view_layers.get(shown.layer) if shown else None
+    if layer is None:
+        return
+    if not layer.use:
+        raise Failed(f"The view layer {layer.name!r} is not rendered.", "Switch on its Use for Rendering.")
+    if COMPOSITE in scene.view_layers:
+        raise Failed(
+            f"A view layer is called {COMPOSITE!r}, as Blender calls what the compositor makes.",
+            "Give it another name.",
+        )
+    if len(layer.name.encode()) > LONGEST:
+        raise Failed(
+            f"The name of the view layer {layer.name!r} is too long for Blender to write all its passes.",
+            f"Give it one of at most {LONGEST} letters.",
+        )
 
 
 def frame(node, scene, number, path):
@@ -71,17 +106,15 @@ def layers(path, shown):
     Vectors and Cryptomatte are those of the Render Layers node `shown`; what no render makes has none.
     """
     names = exr.channels(Path(path))
-    picture = next((n for n in names if n.lower().endswith("composite.combined.r")), None)
-    if picture is None:
+    picture = f"{COMPOSITE}.Combined"
+    if f"{picture}.R" not in names:
         raise Failed(f"{path} has no composite: Blender wrote {', '.join(names[:4])}.")
-    own = [n for n in names if n.lower().startswith(f"{shown.layer.lower()}.")] if shown else []
-    vectors = next((n for n in own if n.lower().endswith(".vector.x")), None)
-    matte = next((n for n in own if ".cryptoobject00." in n.lower()), None)
-    return (
-        picture.rpartition(".")[0],
-        vectors.rpartition(".")[0] if vectors else None,
-        matte.rpartition(".")[0][:-2] if matte else None,
-    )
+    vectors = matte = None
+    if shown is not None:  # layers' names may begin like one another, and hold dots: the whole name decides
+        passes = {name[len(shown.layer) + 1 :] for name in names if name.startswith(f"{shown.layer}.")}
+        vectors = f"{shown.layer}.Vector" if "Vector.X" in passes else None
+        matte = f"{shown.layer}.CryptoObject" if passes & {"CryptoObject00.r", "CryptoObject00.R"} else None
+    return picture, vectors, matte
 
 
 def _last(error):
@@ -110,15 +143,11 @@ def _upstream_as_output(node):
         made = compat.new_final(owner)
         final = made.inputs[0]
     linked = [(link.from_socket, link.is_muted) for link in final.links]
-    busy = [one for one in owner.nodes if one.bl_idname == "CompositorNodeOutputFile" and not one.mute]
     try:
-        for one in busy:
-            one.mute = True
-        owner.links.new(tree.source(node), final)
-        yield
+        with _no_other_files(owner):
+            owner.links.new(tree.source(node), final)
+            yield
     finally:
-        for one in busy:
-            one.mute = False
         if made is not None:
             owner.nodes.remove(made)
         else:
@@ -129,9 +158,24 @@ def _upstream_as_output(node):
 
 
 @contextlib.contextmanager
+def _no_other_files(owner):
+    """No File Output node writes, in groups neither."""
+    writers = [one for part in tree.with_groups(owner) for one in part.nodes if one.bl_idname == FILE_OUTPUT]
+    busy = [one for one in writers if not one.mute]
+    try:
+        for one in busy:
+            one.mute = True
+        yield
+    finally:
+        for one in busy:
+            one.mute = False
+
+
+@contextlib.contextmanager
 def _settings(scene, path):
     render, image = scene.render, scene.render.image_settings
     kept = ("filepath", "use_compositing", "use_sequencer", "use_file_extension", "use_overwrite", "use_stamp")
+    kept += ("use_single_layer", "use_border")
     before = {name: getattr(render, name) for name in kept}
     forms = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave")
     forms += ("color_management",)
@@ -142,6 +186,10 @@ def _settings(scene, path):
         render.use_compositing, render.use_sequencer = True, False
         render.use_stamp = False  # it would be burnt into the plate, and painted
         render.use_file_extension = render.use_overwrite = True
+        render.use_single_layer = False  # what is upstream may show any of them
+        # A region is drawn for speed: with it off again the paint would be black around it. Cropped to it, the artist's
+        # own picture is as small.
+        render.use_border = render.use_border and render.use_crop_to_border
         compat.set_multilayer(image)
         image.color_management = "FOLLOW_SCENE"  # the artist's files may have another space, the plate may not
         yield

@@ -74,7 +74,11 @@ def thaw():
 
 @persistent
 def _before_saving(*_):
+    node.settle()
     with state.own_doing():
+        for owner, one in tree.nodes():
+            if (scene := tree.scene_of(owner)) is not None:
+                state.saving(one, scene)
         freeze()
 
 
@@ -89,14 +93,14 @@ def _after_loading(*_):
     job.cancel_all()
     with state.own_doing():
         thaw()
-    for owner, one in tree.nodes():
-        scene = tree.scene_of(owner)
-        if scene is None:
-            continue
+    ours = [(one, scene) for owner, one in tree.nodes() if (scene := tree.scene_of(owner)) is not None]
+    for one, scene in ours:
         try:
             one.node_tree.tsn.message = job.missing_sentence(job.refresh(one, scene))
         except Failed as failed:
             one.node_tree.tsn.message = str(failed)
+    for one, scene in ours:
+        state.opened(one, scene)
 
 
 @persistent

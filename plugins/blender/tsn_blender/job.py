@@ -72,11 +72,13 @@ class Job:
         settings = node.node_tree.tsn
         _style(settings)
         wanted = [scene.frame_current] if self.preview else list(settings.frames(scene))
+        export.require_numbers(wanted)
         home = state.folder(settings) / ("preview" if self.preview else "")
         name = settings.basename
         shotfile.prepare(home)
         if not self.preview:
             state.begin(settings)
+        state.forget()
         digest = state.digest(node, scene)
         self.total = len(wanted)
         for number in wanted:
@@ -210,7 +212,7 @@ def _refresh(node, scene):
         home, wanted = home / "preview", {settings.shown_frame}
     else:
         wanted = set(settings.frames(scene))
-    there = frames.on_disk(home / "styled", settings.basename) & wanted
+    there = {number for number in frames.on_disk(home / "styled", settings.basename) & wanted if number >= 0}
     if not there:
         result.hide(node.node_tree)
         return wanted

@@ -11,7 +11,7 @@ import uuid
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
-from . import compat, result, styles, tree
+from . import compat, looks, result, styles, tree
 
 STILL = {"options": set()}
 """Not animatable: a shot has one value of each. Strength, which is a socket, can be keyed."""
@@ -78,7 +78,12 @@ class TSNSettings(bpy.types.PropertyGroup):
     )
     shown: EnumProperty(items=[(name, name, "") for name in ("NOTHING", "PREVIEW", "RANGE")], options={"HIDDEN"})
     shown_frame: IntProperty(options={"HIDDEN"})
-    scene_changed: IntProperty(options={"HIDDEN"}, description="Odd: the scene changed since frames were exported")
+    scene_changed: IntProperty(
+        options={"HIDDEN"}, description="Odd: what no digest can see changed since frames were exported"
+    )
+    digest: StringProperty(options={"HIDDEN"}, description="What the digest was when the file was saved")
+    version: StringProperty(options={"HIDDEN"}, description="The Blender that it was saved by")
+    renamed: StringProperty(options={"HIDDEN"}, description="Digests of older Blenders, and what they are now")
     message: StringProperty(options={"HIDDEN"})
 
     def frames(self, scene):
@@ -98,7 +103,8 @@ class TSNSettings(bpy.types.PropertyGroup):
 
     def key(self):
         """All that the paint depends on; not the range, nor where it is written."""
-        style = {"STYLE": self.style_name, "FILE": self.file, "PAINTING": self.painting}[self.source]
+        path = self.file if self.source == "FILE" else self.painting
+        style = self.style_name if self.source == "STYLE" else looks.stamp(path, self, None)
         colours = self.colours if self.source == "PAINTING" else ""
         return (self.source, style, colours, self.window, self.matte_object, self.matte_invert, self.scene_changed)
 

@@ -1,12 +1,11 @@
 """Which frames are painted, and which of them are out of date.
 
 A small JSON file beside the frames says under which digest each was painted; the digest covers the node's settings
-and all that is upstream. What the digest can't see, a change of the scene that Render Layers shows, is counted by a
+and all that is upstream (see `digest`). What that can't see, since Blender tells no add-on of it, is counted by a
 handler.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -15,10 +14,14 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
+from . import digest as upstream
 from . import frames, tree
+from .looks import hash_of
 
 _cache = {}
 _quiet = []
+_met = set()
+"""View layers that were seen since the file was opened: the first look at one reports all that is in it."""
 
 
 def folder(settings):
@@ -28,12 +31,7 @@ def folder(settings):
 
 def digest(node, scene):
     """Of all that the paint depends on."""
-    return f"{tree.digest(node, scene)}-{hash_of(node.node_tree.tsn.key())}"
-
-
-def hash_of(value):
-    """Stable between sessions, unlike hash()."""
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+    return f"{upstream.of(node, scene)}-{hash_of(node.node_tree.tsn.key())}"
 
 
 def read(path):
@@ -72,14 +70,37 @@ def standing(node, scene):
     home, wanted = folder(settings), set(settings.frames(scene))
     there = frames.on_disk(home / "styled", settings.basename) & wanted
     now, painted = digest(node, scene), read(home / "state.json")
-    stale = {number for number in there if painted.get(number) != now}
+    same = {one for one, other in _renamed(settings).items() if other == now} | {now}
+    stale = {number for number in there if painted.get(number) not in same}
     _cache[key] = (time.monotonic(), (there, wanted, stale))
     return there, wanted, stale
 
 
 def forget():
-    """Look at the disk again when asked next."""
+    """Look at the disk and at the scene again when asked next."""
     _cache.clear()
+    upstream.forget()
+
+
+def saving(node, scene):
+    """Note what the digest is in this Blender: another one has other properties, and so another digest."""
+    node.node_tree.tsn.digest, node.node_tree.tsn.version = digest(node, scene), bpy.app.version_string
+
+
+def opened(node, scene):
+    """Where another Blender saved the file, what was painted under its digest then is so under this one's now."""
+    settings = node.node_tree.tsn
+    if not settings.digest or settings.version == bpy.app.version_string:
+        return
+    now = digest(node, scene)
+    known = {one: now if other == settings.digest else other for one, other in _renamed(settings).items()}
+    settings.renamed = json.dumps(known | {settings.digest: now})
+    settings.digest, settings.version = now, bpy.app.version_string
+
+
+def _renamed(settings):
+    """Digest that an older Blender gave -> what it is in a newer one."""
+    return json.loads(settings.renamed) if settings.renamed else {}
 
 
 @contextlib.contextmanager
@@ -96,10 +117,15 @@ def own_doing():
 
 @persistent
 def _scene_changed(scene, depsgraph):
-    """Count it on the nodes that show the scene, once for each time they were exported."""
-    if _quiet:
-        return
-    if not any(_shows(update) for update in depsgraph.updates):
+    """Have what changed looked at again; what can't be looked at is counted, once for each time it was exported."""
+    met = (scene.name, depsgraph.view_layer.name)
+    new = met not in _met
+    _met.add(met)
+    untold = False
+    for update in depsgraph.updates:
+        upstream.reported(update.id)
+        untold = untold or _untold(update)
+    if new or _quiet or not untold:
         return
     for node in tree.of_scene(scene):
         settings = node.node_tree.tsn
@@ -107,17 +133,44 @@ def _scene_changed(scene, depsgraph):
             settings.scene_changed += 1
 
 
-def _shows(update):
-    """Whether an update can be seen in a render. New links and drivers mark every object too, for its shading alone."""
-    if isinstance(update.id, (bpy.types.Object, bpy.types.Collection)):
-        return update.is_updated_transform or update.is_updated_geometry
-    return isinstance(update.id, (bpy.types.Material, bpy.types.World, bpy.types.Light, bpy.types.Camera))
+def _untold(update):
+    """Whether an object got another shape by what no property tells: sculpted detail, or combed hair."""
+    return (
+        isinstance(update.id, bpy.types.Object)
+        and update.is_updated_geometry
+        and any(
+            one.type == "MULTIRES" or (one.type == "PARTICLE_SYSTEM" and one.particle_system.is_edited)
+            for one in update.id.original.modifiers
+        )
+    )
+
+
+@persistent
+def _another_file(*_):
+    _met.clear()
+    forget()
+
+
+@persistent
+def _another_step(*_):
+    forget()  # undo moves everything in memory
+
+
+HANDLERS = {
+    "depsgraph_update_post": _scene_changed,
+    "load_post": _another_file,
+    "undo_post": _another_step,
+    "redo_post": _another_step,
+}
 
 
 def register():
-    bpy.app.handlers.depsgraph_update_post.append(_scene_changed)
+    for name, handler in HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
 
 
 def unregister():
-    bpy.app.handlers.depsgraph_update_post.remove(_scene_changed)
-    _cache.clear()
+    for name, handler in HANDLERS.items():
+        getattr(bpy.app.handlers, name).remove(handler)
+    _met.clear()
+    forget()

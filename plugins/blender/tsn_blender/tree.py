@@ -1,15 +1,10 @@
 """Walks over node trees: which TSN nodes there are, and what is upstream of one."""
 
-import hashlib
-
 import bpy
 
 from . import compat
 
 NODE = "TSNStylizeNode"
-UNSEEN = {"name", "label", "location", "location_absolute", "width", "height", "select", "parent", "color", "hide"}
-UNSEEN |= {"use_custom_color", "show_options", "show_preview", "show_texture", "color_tag", "warning_propagation"}
-UNSEEN |= {"inputs", "outputs", "internal_links", "dimensions", "rna_type", "type", "is_active_output"}
 
 
 def trees():
@@ -73,86 +68,12 @@ def render_layers(node, scene):
     )
 
 
-def digest(node, scene):
-    """Changes whenever what is upstream does: nodes, values, links, keyframes, picture size, camera."""
-    parts = [scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage]
-    parts += [scene.render.engine, scene.render.film_transparent, scene.camera.name if scene.camera else None]
-    tree = node.id_data
-    for one in sorted(upstream(node), key=lambda each: each.name):
-        parts += _described(one, tree)
-    start = source(node)
-    parts.append((start.node.name, start.identifier) if start else None)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _described(node, tree):
-    """What a node does, without where it stands on the screen. A TSN node stands for its settings."""
-    if is_ours(node):
-        return [node.name, node.node_tree.tsn.key(), _links(node)]
-    here = f'nodes["{bpy.utils.escape_identifier(node.name)}"]'
-    moving = _moving(tree, here)
-    parts = [node.name, node.bl_idname, _links(node), sorted(moving.items())]
-    parts += _values(node, here, moving)
-    for index, socket in enumerate(node.inputs):
-        path = f"{here}.inputs[{index}].default_value"
-        if not socket.is_linked and path not in moving and hasattr(socket, "default_value"):
-            parts.append((index, _plain(socket.default_value)))
-    inner = getattr(node, "node_tree", None)
-    if inner is not None:
-        for one in sorted(inner.nodes, key=lambda each: each.name):
-            parts += _described(one, inner)
-    return parts
-
-
-def _links(node):
-    return [
-        (link.from_node.name, link.from_socket.identifier, socket.identifier)
-        for socket in node.inputs
-        for link in socket.links
-    ]
-
-
-def _moving(tree, prefix):
-    """Data path -> keys or expression. Their values of this frame say nothing about the shot."""
-    moving = {}
-    for curve in compat.curves(tree):
-        if curve.data_path.startswith(prefix):
-            keys = [(tuple(key.co), key.interpolation) for key in curve.keyframe_points]
-            moving[curve.data_path] = f"{moving.get(curve.data_path, '')}{curve.array_index}{keys}"
-    for driver in tree.animation_data.drivers if tree.animation_data else ():
-        if driver.data_path.startswith(prefix):
-            moving[driver.data_path] = driver.driver.expression
-    return moving
-
-
-def _values(owner, path, moving):
-    parts = []
-    for prop in owner.bl_rna.properties:
-        name = prop.identifier
-        if name in UNSEEN or name.startswith("bl_") or f"{path}.{name}" in moving:
-            continue
-        value = getattr(owner, name, None)
-        if isinstance(value, bpy.types.ID):
-            parts.append((name, value.name, getattr(value, "filepath", "")))
-        elif isinstance(value, (bpy.types.ColorRamp, bpy.types.CurveMapping)):
-            parts.append((name, _ramp(value)))
-        elif prop.type in {"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"} and not prop.is_readonly:
-            parts.append((name, _plain(value)))
-    return parts
-
-
-def _ramp(value):
-    if isinstance(value, bpy.types.ColorRamp):
-        return [value.interpolation, *((stop.position, tuple(stop.color)) for stop in value.elements)]
-    return [(tuple(point.location), point.handle_type) for curve in value.curves for point in curve.points]
-
-
-def _plain(value):
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if isinstance(value, bpy.types.ID):
-        return value.name
-    try:
-        return [_plain(one) for one in value]
-    except TypeError:
-        return str(value)
+def with_groups(tree):
+    """A tree and those of all groups in it, each once."""
+    found, waiting = {}, [tree]
+    while waiting:
+        one = waiting.pop()
+        if one.as_pointer() not in found:
+            found[one.as_pointer()] = one
+            waiting += [node.node_tree for node in one.nodes if getattr(node, "node_tree", None) is not None]
+    return list(found.values())

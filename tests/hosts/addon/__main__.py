@@ -11,13 +11,14 @@ import os
 import sys
 import traceback
 
+import changes
 import faults
 import interrupting
 import keeping
 import package
 import rendering
 
-MODULES = (rendering, faults, interrupting, keeping, package)
+MODULES = (rendering, changes, faults, interrupting, keeping, package)
 
 if __name__ == "__main__":
     case = f"case_{sys.argv[1]}"
