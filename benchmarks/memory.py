@@ -49,7 +49,7 @@ CASES = (
 @click.option("--device", default="cpu", show_default=True)
 @click.pass_context
 def cli(ctx: click.Context, sizes: tuple[str, ...], device: str) -> None:
-    """A line a render: the case, its peak, what is asked for, both in MiB."""
+    """A line a render, in MiB: the peak on the host and on a GPU, and what a farm is asked for."""
     if ctx.invoked_subcommand is not None:
         return
     chosen = [tuple(map(int, size.split("x"))) for size in sizes] or SIZES
@@ -66,7 +66,7 @@ def cli(ctx: click.Context, sizes: tuple[str, ...], device: str) -> None:
 
 
 def measured(home: Path, case: Case, device: str) -> dict[str, float]:
-    """Peak memory and what is asked for, in MiB."""
+    """Peaks, and what is asked for, in MiB."""
     shot = write_shot(home, case)
     told = {"OMP_NUM_THREADS": "1", "TSN_CACHE": str(shot.with_suffix(".cache"))}
     command = [sys.executable, "-P", __file__, "render", str(shot), device]
@@ -104,7 +104,7 @@ def write_shot(home: Path, case: Case) -> Path:
 @click.argument("shot", type=click.Path(path_type=Path))
 @click.argument("device")
 def render(shot: Path, device: str) -> None:
-    """A whole render; prints what the device's own memory came to."""
+    """A whole render; prints what its GPU's memory came to, and what a farm would be asked for."""
     import torch
     from safetensors.torch import save_file
     from torchvision.models.optical_flow import raft_large
@@ -112,6 +112,8 @@ def render(shot: Path, device: str) -> None:
     import tsn
     from tsn import io
     from tsn_batch.memory import keep_freed_pages
+    from tsn_batch.needs import needs
+    from tsn_batch.options import Options
 
     keep_freed_pages()  # as the command does
     weights, painting = shot.with_name("raft.safetensors"), shot.with_name("painting.png")
@@ -121,7 +123,8 @@ def render(shot: Path, device: str) -> None:
         io.write_png(painting, torch.rand(512, 512, 3).numpy())
     tsn.render(shot, device=device, force=True)
     on_gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_available() else 0
-    click.echo(json.dumps({"gpu": round(on_gpu)}))
+    asked = needs(tsn.plan(shot), Options(device=device, threads=1, priority=None, command=["tsn"]))
+    click.echo(json.dumps({"gpu": round(on_gpu), "asked": asked.memory, "asked_gpu": asked.gpu_memory}))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tsn.shot.plan import Plan, survey_frames
 from tsn_batch.options import Options
 
 MIB = 2**20
-START = 1200 * MIB
+START = 1250 * MIB
 """torch, its libraries and its kernels, before the first large frame."""
 START_CUDA = 2048 * MIB
 """The same with CUDA's libraries. Not measured."""
@@ -27,9 +27,9 @@ FRAME = 120
 """Bytes a pixel of the frame that is painted, before and after."""
 MOTION = 60
 """Bytes a pixel for a pair of frames, and for the passes over the window."""
-HELD = 80
+HELD = 85
 """Bytes a pixel for each frame of the window: paint, its grain, motion both ways."""
-RAFT, RAFT_CELL, RAFT_COPIES = 300, 64, 3
+RAFT, RAFT_CELL, RAFT_COPIES = 150, 64, 3.5
 """Bytes a pixel for RAFT's features; it compares every cell of 8x8 pixels with every other, a float each, in levels
 and on its way."""
 AT_HAND = 8
@@ -95,7 +95,7 @@ def _working(shot: Shot, pixels: int) -> int:
         made += (MOTION + 2 * window * HELD) * pixels
         if _raft(shot):
             seen = round(pixels * shot.flow.scale**2)
-            made += RAFT * seen + 4 * RAFT_COPIES * (seen // RAFT_CELL) ** 2
+            made += RAFT * seen + round(4 * RAFT_COPIES * (seen // RAFT_CELL) ** 2)
     return made
 
 
