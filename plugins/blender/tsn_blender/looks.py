@@ -95,7 +95,10 @@ class Look:
         parts = []
         for socket in sockets:
             links = () if socket.is_output else socket.links
-            linked = [(link.from_node.name, link.from_socket.identifier, link.is_muted) for link in links]
+            linked = [
+                (link.from_node.name, link.from_socket.identifier, link.from_socket.enabled, link.is_muted)
+                for link in links
+            ]
             value = None
             if hasattr(socket, "default_value") and all(link.is_muted for link in links):
                 value = self._value(socket, _property(socket.bl_rna.properties["default_value"]))

@@ -25,8 +25,8 @@ WORK = {
 }  # fmt: skip
 
 PREFIXES = ("active", "preview_", "use_preview_", "display_", "viewport_", "show_composition_", "show_safe_", "debug_")
-KEPT = {"active_render"}
-"""Begins so and counts."""
+KEPT = {"active_render", "use_pass_combined"}
+"""Begin so and count."""
 
 OF = {
     "Scene": {
@@ -123,7 +123,7 @@ def counts(identifiers, prop, *, attributes):
         return False
     if attributes and any(name in COPIES.get(one, ()) for one in identifiers):
         return False
-    if "ViewLayer" in identifiers and name.startswith("use_pass_"):  # what is used of them is linked
+    if name.startswith("use_pass_") and name not in KEPT:  # a link to its socket tells whether it is there
         return False
     if prop.type in {"POINTER", "COLLECTION"} or not prop.is_readonly:
         return True

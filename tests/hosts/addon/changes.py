@@ -159,6 +159,12 @@ def case_changes_that_show():
         "here['Value'].outputs[0].keyframe_insert('default_value', frame=1)",
         "here['Value'].outputs[0].default_value = 2;here['Value'].outputs[0].keyframe_insert('default_value', frame=2)",
     )
+    watch.other(
+        "layer.use_pass_combined = False",
+        "layer.use_pass_mist = True; bpy.context.view_layer.update();"
+        "tree.links.new(here['Render Layers'].outputs['Mist'], here['Exposure'].inputs[0])",
+        "layer.use_pass_mist = False",
+    )
     other = bpy.data.scenes.new("other")
     add_cube(other, "beside", (1, 1, 1), 1.0, 0.0)
     other.camera = bpy.context.scene.camera
