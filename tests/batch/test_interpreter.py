@@ -50,7 +50,10 @@ def test_every_step_as_the_bundle_calls_it(poisoned: Job, there) -> None:
     """The task, its child, and where a chunk has several, their workers."""
     openjd.submit(poisoned, poisoned.plan(), [0], OPTIONS)
     steps = yaml.safe_load((poisoned.folder / "template.yaml").read_text())["steps"]
+    rules = poisoned.folder / "rules.json"
+    rules.write_text("{}")  # what a session without path mapping is handed
     words = {"{{Param.JobFolder}}": str(poisoned.folder), "{{Param.Device}}": "cpu", "{{Task.Param.Chunk}}": "0"}
+    words["{{Session.PathMappingRulesFile}}"] = str(rules)
     for step in steps[:2]:
         run = step["script"]["actions"]["onRun"]
         done = there(poisoned, [run["command"], *(words.get(word, word) for word in run["args"])])

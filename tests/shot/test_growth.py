@@ -69,7 +69,9 @@ def test_a_digest_is_what_it_was(write: Callable[..., Path], monkeypatch: pytest
     survey = [(n, f"1:{n}") for n in plans.survey_frames(tuple(stamps))]
     near = [(4, "1:4"), (5, "1:5"), *survey]
     canvas = {"x": 0, "y": 0, "width": 16, "height": 9}
-    parts = [made.tsn, plans.METHOD, shot.digest, 4, 4, canvas, near, [], "painter", "flow", "colour", "cpu"]
+    libraries = sorted(made.libraries.items())
+    parts = [made.tsn, plans.METHOD, libraries, shot.digest, 4, 4, canvas, near, []]
+    parts += ["painter", "flow", "colour", "cpu"]
     expected = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     assert [made.digest(4, "painter", "flow", "colour", "cpu") for _ in range(2)] == [expected] * 2
 

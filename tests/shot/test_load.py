@@ -130,7 +130,8 @@ def test_all_faults_of_a_file_are_told_at_once(refused: Refused, write: Write) -
         (
             "flow: {vectors: {layer: V, convention: blendr}}",
             "5:40",
-            "flow.vectors.convention: expected 'blender', 'nuke' or 'normalised', found the text 'blendr'",
+            "flow.vectors.convention: expected 'blender', 'nuke', 'renderman', 'arnold', 'vray', 'karma', 'normalised',"
+            " 'pixels-next', 'pixels-previous' or 'ndc-next', found the text 'blendr'",
             "Perhaps you meant 'blender'?",
         ),
         ("output: o.####.png", "3:9", "output: expected a name that ends in .exr, found .png", "EXR or DPX"),

@@ -126,13 +126,13 @@ def test_a_net_that_normalises_each_frame_is_shown_no_void(element, rendered, tm
 
 def test_chunks_of_an_element_agree_bit_for_bit(element, planned, tmp_path: Path) -> None:
     boxes = {n: replace(TIGHT, x=TIGHT.x + n - 1001) for n in FRAMES} | {1003: OVERSCAN}
-    made = planned(element(boxes, temporal="{window: 2}"), size=1)
+    made = planned(element(boxes, temporal="{window: 2}"), size=2)
     (tmp_path / "styled").mkdir()
     render(made, device="cpu")
     whole = {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()}
     for plan in (made, pin(made, device="cpu")):
         shutil.rmtree(tmp_path / "styled")
-        for index in (2, 0, 3, 1):
+        for index in (1, 0):
             shutil.rmtree(tmp_path / "cache", ignore_errors=True)
             render(plan, chunks=[index], device="cpu")
         assert {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()} == whole
