@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -237,19 +238,27 @@ class Worker:
             self.process = subprocess.Popen(
                 command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, bufsize=1
             )
-        process = self.process
+        process, answer = self.process, ""
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(f"{file}\n")
-        process.stdin.flush()
-        with selectors.DefaultSelector() as ready:
+        with suppress(BrokenPipeError), selectors.DefaultSelector() as ready:
+            process.stdin.write(f"{file}\n")
+            process.stdin.flush()
             ready.register(process.stdout, selectors.EVENT_READ)
             answer = process.stdout.readline() if ready.select(PATIENCE_S) else ""
         if answer:
             found: dict[str, object] = json.loads(answer)
             return found
+        return {"code": self.close(), "died": True, "said": "", "seconds": 0.0, "bytes": 0}
+
+    def close(self) -> int:
+        """End the process; its exit code, negative for a signal."""
+        if self.process is None:
+            return 0
+        process, self.process = self.process, None
         process.kill()
-        self.process = None
-        return {"code": process.wait(), "died": True, "said": "", "seconds": 0.0, "bytes": 0}
+        with suppress(BrokenPipeError):
+            process.communicate()
+        return process.returncode
 
 
 def fault_of(found: dict[str, object], frames: int) -> str | None:
@@ -291,8 +300,7 @@ def run(cases: int, seed: int, only: tuple[str, ...], say: Callable[[str], None]
             say(f"{kind} {number}: {fault}: {str(found['said'])[-300:]}")
         table[kind][f"exit {found['code']}"] += 1
         shutil.rmtree(folder)
-    if worker.process is not None:
-        worker.process.kill()
+    worker.close()
     return table
 
 
