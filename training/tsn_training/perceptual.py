@@ -61,8 +61,7 @@ class Features(nn.Module):
 
         Args:
             pictures: (N, 3, H, W) in [0, 1], typical of what will be looked at.
-            share: a channel goes when its mean is less than this share of its layer's mean. HED's trunk has
-                lost half of 2_2 and a third of 2_1 and 3_3; ImageNet's keeps nearly all of them.
+            share: a channel goes when its mean is less than this share of its layer's mean.
         """
         convs: dict[str, nn.Conv2d] = {}
         kept = torch.arange(3)
