@@ -70,17 +70,20 @@ def test_another_size_is_brought_to_the_plates(tmp_path):
 @pytest.mark.parametrize(
     ("height", "width"), [(540, 960), (541, 961), (540, 961), (1080, 1920), (405, 719), (405, 721)]
 )
-def test_one_side_may_be_rounded(sequence, height, width):
-    picture = torch.zeros(3, height, width)
-    assert painted_as_found(sequence).fitted(picture, torch.zeros(3, 1080, 1920), 1001).shape == (3, 1080, 1920)
+def test_one_side_may_be_rounded(sequence, tmp_path, height, width):
+    assert cv2.imwrite(str(tmp_path / "p.1001.png"), np.zeros((height, width, 3), np.uint8))
+    painter = painted_as_found(sequence)
+    assert painter.picture(1001, 1080, 1920).shape == (3, height, width)
+    assert painter.paint(torch.zeros(3, 1080, 1920), 1001).shape == (3, 1080, 1920)
 
 
 @pytest.mark.parametrize(("height", "width"), [(544, 960), (512, 960), (1080, 1918), (858, 2048), (1, 1), (1920, 1080)])
-def test_other_proportions_are_refused(sequence, height, width):
+def test_other_proportions_are_refused(sequence, tmp_path, height, width):
+    assert cv2.imwrite(str(tmp_path / "p.1001.png"), np.zeros((height, width, 3), np.uint8))
     with pytest.raises(
         InputError, match=f"1001.png: frame 1001 is {width} x {height}, the plate is 1920 x 1080"
     ) as error:
-        painted_as_found(sequence).fitted(torch.zeros(3, height, width), torch.zeros(3, 1080, 1920), 1001)
+        painted_as_found(sequence).paint(torch.zeros(3, 1080, 1920), 1001)
     assert "display window" in error.value.hint
 
 
