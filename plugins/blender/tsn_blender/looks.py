@@ -348,4 +348,4 @@ def stamp(path, owner, library):
 
 
 def _facts(stat):
-    return stat.st_size, int(stat.st_mtime)
+    return stat.st_size, stat.st_mtime_ns  # a second is long: tools write a texture twice in one
