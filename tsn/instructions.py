@@ -12,8 +12,11 @@ from functools import cache
 
 LEVELS = (("avx512", "AVX512_SKX"), ("avx2", "AVX2"))
 """What torch tells apart on x86, best first, and the feature that each needs."""
-SETTINGS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "OPENCV_CPU_DISABLE")
-"""Variables by which a person holds those libraries to less than the processor has."""
+SETTINGS = (
+    *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
+    *("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENCV_CPU_DISABLE", "OPENCV_IPP"),
+)
+"""Variables by which a person holds those libraries to other kernels than the processor would have."""
 
 
 def instructions() -> str:
@@ -24,8 +27,9 @@ def instructions() -> str:
 
 @cache
 def _level() -> str:
-    features = _features()
-    return next((level for level, feature in LEVELS if features.get(feature)), platform.machine().lower())
+    features, machine = _features(), platform.machine().lower()
+    wide = " sve" if features.get("SVE") else ""
+    return next((level for level, feature in LEVELS if features.get(feature)), machine + wide)
 
 
 def _features() -> dict[str, bool]:

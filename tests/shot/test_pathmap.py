@@ -34,6 +34,10 @@ from tsn.shot.weights import require_weights, weights_of
         (r"\\server\show=/mnt/show", "//server/show/p.exr", "/mnt/show/p.exr"),
         ("/Job=/mnt", "/job/p.exr", "/job/p.exr"),
         ("/=/mnt", "/job/p.exr", "/mnt/job/p.exr"),
+        ("/mnt=/mnt/nas", "/mnt/sh/p.exr", "/mnt/nas/sh/p.exr"),
+        ("/mnt=/mnt/nas", "/mnt/nas/sh/p.exr", "/mnt/nas/sh/p.exr"),
+        ("P:/strasse=/x", "P:/stra\u00dfex/p.exr", "P:/stra\u00dfex/p.exr"),
+        ("P:/Stra\u00dfe=/x", "p:/stra\u00dfe/p.exr", "/x/p.exr"),
         ("", "/job/p.exr", "/job/p.exr"),
     ],
 )
@@ -55,6 +59,13 @@ def test_rules_of_open_job_description(tmp_path: Path) -> None:
     ]
     file.write_text("{}")  # what a session without rules is handed
     assert rules({"TSN_PATHMAP": str(file)}) == ()
+
+
+@pytest.mark.parametrize("text", ["/a=/b;/b=/c", "/a=/b;/b=/a", "/a=/b/c;/b=/d"])
+def test_no_rule_leads_into_another(text: str) -> None:
+    """A path that was mapped when its shot was read would be mapped again when the plan is."""
+    with pytest.raises(UsageError, match="and another rule from there to"):
+        rules({"TSN_PATHMAP": text})
 
 
 @pytest.mark.parametrize("text", ["/job=", "=/mnt", "/job=mnt", "/none/rules.json"])

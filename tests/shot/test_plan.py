@@ -187,6 +187,15 @@ def test_what_is_no_plan(tmp_path: Path, text: str) -> None:
         plans.load(tmp_path / "plan.json")
 
 
+@pytest.mark.parametrize("key", ["contents", "stamps", "libraries", "weights", "painted"])
+@pytest.mark.parametrize("value", [None, 7, ["a"]])
+def test_a_plan_with_a_damaged_part(tmp_path: Path, key: str, value: object) -> None:
+    data = plans.to_dict(plan(a_shot(), a_plate(range(1, 5))))
+    (tmp_path / "plan.json").write_text(json.dumps(data | {key: value}))
+    with pytest.raises(InputError, match=r"plan\.json is not a plan of this tsn"):
+        plans.load(tmp_path / "plan.json")
+
+
 # --- what a finished frame depends on ----------------------------------------------------------------
 
 

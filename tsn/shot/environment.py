@@ -32,7 +32,7 @@ def libraries_of(shot: Shot) -> dict[str, str]:
 
 def _version(name: str) -> str | None:
     try:
-        return version(name)
+        return version(name).split("+")[0]  # a build for CUDA on some hosts, for CPUs on others
     except PackageNotFoundError:
         return None
 

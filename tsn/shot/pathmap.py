@@ -37,7 +37,7 @@ def rules(environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
     """The rules of `$TSN_PATHMAP`, the longest source first; none where it is not set.
 
     Raises:
-        UsageError: it holds no rules, or names a file that does not.
+        UsageError: it holds no rules, or names a file that does not; one leads into the source of another.
     """
     found: list[Rule] = []
     for entry in environ.get(VARIABLE, "").split(";"):
@@ -48,7 +48,14 @@ def rules(environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
             found.append(_rule(source.strip(), destination.strip()))
         else:
             found += _of_file(Path(entry))
-    return tuple(sorted(found, key=lambda rule: -len(rule.source)))
+    by = tuple(sorted(found, key=lambda rule: -len(rule.source)))
+    for rule in by:
+        if (again := mapped(rule.destination, by)) != rule.destination:
+            raise UsageError(
+                f"{VARIABLE}: {rule.source} leads to {rule.destination}, and another rule from there to {again}.",
+                hint="A path is mapped wherever it is read, so no rule may lead into another's source.",
+            )
+    return by
 
 
 def _of_file(path: Path) -> list[Rule]:
@@ -84,17 +91,31 @@ def is_windows(path: str) -> bool:
 
 
 def mapped(path: str, by: Sequence[Rule]) -> str:
-    """A path as this host has it; one that no rule is for stays as it is."""
+    """A path as this host has it; one that no rule is for stays as it is, and so does one that is mapped already.
+
+    A rule may lead into a folder below its own source, `/mnt=/mnt/nas`, and a plan that is made here is read here too.
+    """
     for rule in by:
-        text, source = (_folded(path), _folded(rule.source)) if rule.windows else (path, rule.source)
-        rest = path[len(rule.source) :]
-        if text == source or (text.startswith(source) and (rest[0] in "/\\" or source.endswith("/"))):
+        rest = _below(path, rule.source, windows=rule.windows)
+        if rest is not None:
+            if _below(path, rule.destination) is not None and _below(rule.destination, rule.source) is not None:
+                return path
             return os.path.join(rule.destination, (rest.replace("\\", "/") if rule.windows else rest).lstrip("/"))
     return path
 
 
+def _below(path: str, folder: str, *, windows: bool = False) -> str | None:
+    """What of a path comes after a folder that it is, or lies in; else None."""
+    text, start = (_folded(path), _folded(folder)) if windows else (path, folder)
+    rest = path[len(folder) :]
+    if text == start or (text.startswith(start) and (rest[:1] in ("/", "\\") or start.endswith("/"))):
+        return rest
+    return None
+
+
 def _folded(path: str) -> str:
-    return path.replace("\\", "/").casefold()
+    """Without case and kind of slash, and as long as before, which `casefold` doesn't keep."""
+    return "".join(low if len(low := one.lower()) == 1 else one for one in path.replace("\\", "/"))
 
 
 def here(plan: Plan, by: Sequence[Rule]) -> Plan:

@@ -239,7 +239,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
 
 
 def from_dict(data: dict[str, Any]) -> Plan:
-    """The plan that `to_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    """The plan that `to_dict` wrote. Raises AttributeError, KeyError, TypeError or ValueError for anything else."""
     if data["format"] != FORMAT:
         raise ValueError(f"plan format {data['format']}, this tsn reads {FORMAT}")
     return Plan(
@@ -255,8 +255,8 @@ def from_dict(data: dict[str, Any]) -> Plan:
             Chunk(index=c["index"], frames=tuple(c["frames"]), reads=tuple(c["reads"])) for c in data["chunks"]
         ),
         tsn=data["tsn"],
-        weights=data["weights"],
-        libraries=data["libraries"],
+        weights=dict(data["weights"]),
+        libraries=dict(data["libraries"]),
         colour=data["colour"],
         contents={int(number): content for number, content in data["contents"].items()},
         pins=None if data["pins"] is None else _pins(data["pins"]),
@@ -288,7 +288,7 @@ def load(path: Path) -> Plan:
         return pathmap.here(from_dict(json.loads(path.read_text(encoding="utf-8"))), by)
     except OSError as error:
         raise InputError(f"Can't read the plan {path}: {error.strerror}.") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is not a plan of this tsn: {error}.", hint="Make one with `tsn plan SHOT -o plan.json`."
         ) from error
