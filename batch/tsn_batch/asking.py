@@ -68,7 +68,6 @@ def portable(plan: Plan, before: Plan | None = None) -> Plan:
 
     from tsn.shot.content import contents, keys
     from tsn.shot.environment import colour_of
-    from tsn.shot.plan import survey_frames
     from tsn.shot.weights import weights_of
 
     shot, stamps = plan.shot, plan.plate.stamps
@@ -76,6 +75,6 @@ def portable(plan: Plan, before: Plan | None = None) -> Plan:
     return replace(
         plan,
         weights=weights_of(shot),
-        colour=colour_of(shot, survey_frames(plan.plate.present)[0]),
+        colour=colour_of(shot, plan.sample),
         contents=contents(shot.plate, stamps, known),
     )

@@ -108,7 +108,7 @@ def require_plan(plan: Plan) -> None:
 
     if plan.tsn != tsn.__version__:
         raise InputError(f"The plan was made by tsn {plan.tsn}, and this is {tsn.__version__}.", hint=AGAIN)
-    require_environment(plan, survey_frames(plan.plate.present)[0])
+    require_environment(plan)
     require_weights(plan)
 
 

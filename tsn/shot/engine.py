@@ -180,10 +180,8 @@ def make_engine(
         TsnError: of any kind; nothing has been written then.
     """
     shot, chosen = plan.shot, choose_device(device)
-    # A survey frame, since every chunk needs those anyway, and the same one on every host.
-    sample = survey_frames(plan.plate.present)[0]
-    path = io.Sequence.parse(shot.plate, base=Path()).path(sample)
-    first = io.read_frame(path, sample, layer=shot.layer)
+    path = io.Sequence.parse(shot.plate, base=Path()).path(plan.sample)
+    first = io.read_frame(path, plan.sample, layer=shot.layer)
     style = shot.style
     painter = choose_painter(
         model=style.model,

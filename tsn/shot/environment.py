@@ -54,12 +54,8 @@ def colour_of(shot: Shot, sample: int) -> str:
     return spaces.fingerprint(spaces.resolve_space(shot.colour.input, header))
 
 
-def require_environment(plan: Plan, sample: int) -> None:
-    """Raise InputError where this host would compute other pixels than the one that made the plan.
-
-    Args:
-        sample: see `colour_of`.
-    """
+def require_environment(plan: Plan) -> None:
+    """Raise InputError where this host would compute other pixels than the one that made the plan."""
     here: Mapping[str, str] = libraries_of(plan.shot)
     if here != plan.libraries:
         name = next(n for n in sorted({*here, *plan.libraries}) if here.get(n) != plan.libraries.get(n))
@@ -70,7 +66,7 @@ def require_environment(plan: Plan, sample: int) -> None:
         )
     if plan.colour is None:
         return
-    colour = colour_of(plan.shot, sample)
+    colour = colour_of(plan.shot, plan.sample)
     if colour != plan.colour:
         raise InputError(
             f"{socket.gethostname()} has another meaning of the plate's colour space than the plan:"

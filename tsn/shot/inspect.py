@@ -74,7 +74,8 @@ def inspect(shot: Shot) -> Plate:
             f"{shot.plate}: none of the frames {ranges.compact(wanted)} is on disk (there: {ranges.compact(on_disk)})",
             hint="Correct `frames:` or `plate:`.",
         )
-    if doubled := [names for number, names in sequence.twice().items() if number in set(present)]:
+    taken = set(present)
+    if doubled := [names for number, names in sequence.twice().items() if number in taken]:
         raise InputError(
             f"{shot.plate}: {_count(doubled)} there under two names, such as {' and '.join(doubled[0])}",
             hint="Remove those that are not meant; nobody can tell which of the two is the frame.",

@@ -130,10 +130,14 @@ class Plan:
         return tuple(run[0] for run in self.takes)
 
     @property
+    def sample(self) -> int:
+        """The plate frame that a host tries its engine on: the same everywhere, and every chunk reads it anyway."""
+        return survey_frames(self.plate.present)[0]
+
+    @property
     def survey_reads(self) -> tuple[int, ...]:
         """Frames that every chunk reads besides its own: those of the survey, or the one its engine is tried on."""
-        frames = survey_frames(self.plate.present)
-        return frames if self.pins is None else frames[:1]
+        return survey_frames(self.plate.present) if self.pins is None else (self.sample,)
 
     def source_of(self, number: int) -> int | None:
         """The plate frame that output frame `number` is made of; None where the plate has none (`skip`)."""
