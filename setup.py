@@ -18,7 +18,7 @@ setup(
     package_dir={"tsn_batch": "batch/tsn_batch"},
     package_data={
         "tsn": ["py.typed"],
-        "tsn.flow": ["*.safetensors", "*.md"],
+        "tsn.flow.nets": ["*.safetensors", "*.md"],
         "tsn.style": ["weights/*.safetensors", "weights/*.md"],
     },
     install_requires=[

@@ -184,7 +184,7 @@ def plate(home: Path, width: int, height: int, count: int) -> None:
 
 def choose_style(home: Path) -> tuple[str, str]:
     """What to call the style, and what a shot file calls it: a bundled one, else a net that was never trained."""
-    from tsn.style.weights import bundled
+    from tsn.style.catalogue import bundled
 
     names = [info.name for info in bundled()]
     if names:
@@ -193,7 +193,7 @@ def choose_style(home: Path) -> tuple[str, str]:
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.feedforward import StyleNet
+    from tsn.style.nets.johnson import StyleNet
 
     torch.manual_seed(1)
     facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5"}
@@ -298,11 +298,11 @@ def stages(home: Path) -> None:
     from tsn import io
     from tsn.flow.base import measure as motion_between
     from tsn.flow.fused import FusedSource
-    from tsn.shot.engine import make_engine
-    from tsn.shot.render import paint_plate, provenance
+    from tsn.rendering.engine import make_engine
+    from tsn.rendering.render import paint_plate, provenance
     from tsn.temporal.cuts import is_cut
-    from tsn.temporal.openings import step
-    from tsn.temporal.stabilise import painted, stabilise
+    from tsn.temporal.disocclusion import step
+    from tsn.temporal.pipeline import painted, stabilise
 
     keep_freed_pages()
     count = 2 * WINDOW + SAMPLES

@@ -113,7 +113,7 @@ def _style(path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.feedforward import StyleNet
+    from tsn.style.nets.johnson import StyleNet
 
     torch.manual_seed(0)
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "title": "t", "licence": "CC0", "name": "tiny"}

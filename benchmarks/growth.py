@@ -22,10 +22,10 @@ from tsn import io
 from tsn.io import exr
 from tsn.io.bounded import Bounded
 from tsn.qc.contact_sheet import contact_sheet
-from tsn.shot import plan as plans
-from tsn.shot.inspect import inspect
+from tsn.rendering import plan as plans
+from tsn.rendering.inspect import inspect
+from tsn.rendering.plan import Pins, Plan
 from tsn.shot.load import load
-from tsn.shot.plan import Pins, Plan
 from tsn_batch import outline, submit
 from tsn_batch.job import FINISH, Job, Record, missing, prepare, save_record, unfinished
 

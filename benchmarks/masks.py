@@ -20,7 +20,7 @@ from stability import SHARED, Plate, over, surfaces, yardstick
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.flow.visibility import inside, visibility
+from tsn.flow.warp import inside, visibility
 
 
 def both(motions: list[Motion]) -> Tensor:

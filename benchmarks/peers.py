@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.flow.visibility import compose, warp
+from tsn.flow.warp import compose, warp
 from tsn.temporal.filters import blur
 from tsn.temporal.window import mean, taps
 

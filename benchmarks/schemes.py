@@ -26,10 +26,10 @@ from torch import Tensor
 
 import tsn
 from tsn.flow.base import Motion, View, measure
-from tsn.flow.choose import choose
-from tsn.flow.visibility import visibility
-from tsn.temporal import openings
-from tsn.temporal.stabilise import painted, stabilise
+from tsn.flow.factory import choose
+from tsn.flow.warp import visibility
+from tsn.temporal import disocclusion
+from tsn.temporal.pipeline import painted, stabilise
 
 COLUMNS = ("stroke_short", "stroke_long", "stroke_g", "sharp_g", "dis_err", "fid")
 
@@ -77,7 +77,7 @@ def ours(plates: Sequence[Tensor]) -> Scheme:
 
     def scheme(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tensor]:
         frames = [painted(plate, picture) for plate, picture in zip(plates, paint, strict=True)]
-        steps = [openings.step(motion) for motion in motions]
+        steps = [disocclusion.step(motion) for motion in motions]
         return [
             stabilise(
                 steps[max(0, t - RADIUS) : t][::-1],

@@ -28,8 +28,8 @@ from torch import Tensor
 
 import tsn
 from tsn import io
-from tsn.shot.render import render as render_plan
-from tsn.style.base import Unlocked
+from tsn.rendering.render import render as render_plan
+from tsn.style.painter import Unlocked
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CHUNK = 5

@@ -110,8 +110,8 @@ def main(rounds: int, threads: int, as_json: bool) -> None:
     keep_freed_pages()  # as the renderer does; all four profit that allocate through malloc
     import torch
 
-    from tsn.style.feedforward import StyleNet
-    from tsn.style.mobile import MobileNet
+    from tsn.style.nets.johnson import StyleNet
+    from tsn.style.nets.mobile import MobileNet
 
     torch.set_num_threads(threads)
     table: dict[str, dict[str, float]] = {}

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["small_shots"]
+
 
 def write_tiny_style(path: Path, seed: int = 0, name: str | None = None) -> Path:
     """Weights of a tiny net, random; the style is called as its file unless it has a name."""
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.feedforward import StyleNet
+    from tsn.style.nets.johnson import StyleNet
 
     torch.manual_seed(seed)
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "title": "Tiny", "licence": "CC0"}

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from tsn import colour, elementwise
 from tsn.elementwise import steadily
-from tsn.flow import occlusion
 from tsn.flow.fused import estimate_both
+from tsn.flow.nets import occlusion
 from tsn.temporal import detail
 
 SIZES = [(181, 199), (151, 333), (113, 301)]  # that split badly, and are large enough to be split

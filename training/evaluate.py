@@ -27,16 +27,18 @@ from torch import Tensor
 
 from tsn.errors import InputError, UsageError
 from tsn.io.sequence import atomic
-from tsn.style import weights as shipped
-from tsn.style.adain_net import AdainNet, net_from
-from tsn.style.lockable import LockableNet
+from tsn.style import catalogue as shipped
+from tsn.style import loading
+from tsn.style.loading import load_style_prediction
+from tsn.style.nets.layers import LockableNet
+from tsn.style.nets.style_prediction import AdainNet
 from tsn.style.paintings import as_seen
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig
 from tsn_training.config_adain import AdainConfig, load_any
-from tsn_training.lesson import built
 from tsn_training.objective import Target
+from tsn_training.schedule import built
 
 SIZE = 192
 CURVES = ("content", "style", "colour", "temporal")
@@ -60,9 +62,9 @@ def judged(config: StyleConfig | AdainConfig, weights: Path | None, features: pe
         if untrained.palette is not None:
             untrained.palette.copy_(target.colours)
         name = str(weights) if weights else config.name
-        yield Judged(config.name, target, untrained, shipped.load(shipped.resolve(name)))
+        yield Judged(config.name, target, untrained, loading.load(shipped.resolve(name)))
         return
-    trained = net_from(weights or shipped.resolve(config.name).path)
+    trained = load_style_prediction(weights or shipped.resolve(config.name).path)
     shown = {"simplifies": config.simplifies, "seeded": config.seeded}
     untrained = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown).eval()
     untrained.plates.copy_(trained.plates)

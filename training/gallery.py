@@ -29,7 +29,7 @@ from torchvision.transforms.functional import to_pil_image
 
 import tsn
 from tsn.errors import InputError
-from tsn.style import weights as shipped
+from tsn.style import catalogue as shipped
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig, load_config

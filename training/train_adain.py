@@ -34,19 +34,20 @@ from torch.func import functional_call
 from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
-from tsn.style.adain_net import AdainNet, net_from
-from tsn.style.lockable import Normalise, alone
+from tsn.style.loading import load_style_prediction
+from tsn.style.nets.layers import Normalise, alone
+from tsn.style.nets.style_prediction import AdainNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.any_painting import Known, Styles, begun, divided, painted_sheet, require_sight, usual
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
-from tsn_training.judge import BETAS
+from tsn_training.discriminator import BETAS
+from tsn_training.distill import Components, Crops, seeing_loss
 from tsn_training.judging import Judging, Told, running_mean
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
-from tsn_training.lesson import GROUND_RATE, SPIKES, learning_rate, loss_of
 from tsn_training.motion import Pair
 from tsn_training.parallel import Place, require_even
-from tsn_training.seeing import Components, Crops, seeing_loss
+from tsn_training.schedule import GROUND_RATE, SPIKES, learning_rate, loss_of
 from tsn_training.step import decayed, take
 
 LOG_EVERY = 20
@@ -222,7 +223,7 @@ def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: i
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:
         records.write_weights(temporary, net, facts)
-        net_from(temporary)  # weights that hold no numbers are no result
+        load_style_prediction(temporary)  # weights that hold no numbers are no result
     return path
 
 

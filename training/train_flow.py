@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from tsn.flow.blocks import filled
+from tsn.flow.nets.blocks import filled
 from tsn.io.sequence import atomic
 from tsn_training import flow_examples, photos, records
 from tsn_training.config import load_config

@@ -30,19 +30,20 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from tsn.io.sequence import atomic
-from tsn.style import weights as shipped
-from tsn.style.lockable import SHOWN, LockableNet
+from tsn.style import catalogue as shipped
+from tsn.style import loading
+from tsn.style.nets.layers import SHOWN, LockableNet
 from tsn_training import losses, objective, perceptual, photos, records
-from tsn_training.adopt import adopt
 from tsn_training.config import StyleConfig, load_styles
-from tsn_training.judge import BETAS, Crops
+from tsn_training.discriminator import BETAS, Crops
+from tsn_training.init_weights import adopt
 from tsn_training.judging import Judging, running_mean
 from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
-from tsn_training.lesson import GROUND_RATE, SPIKES, built, learning_rate, loss_of
 from tsn_training.motion import Pair
+from tsn_training.multistyle import Together
 from tsn_training.parallel import Place, require_even
+from tsn_training.schedule import GROUND_RATE, SPIKES, built, learning_rate, loss_of
 from tsn_training.step import take
-from tsn_training.together import Together
 
 LOG_EVERY = 19  # prime to any number of styles that take turns, so that each gets its rows
 
@@ -55,7 +56,7 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
     path = out / f"{config.name}.safetensors"
     with atomic(path) as temporary:
         records.write_weights(temporary, net, facts)
-        shipped.load(shipped.describe(temporary))  # weights that cannot be read, or hold no numbers, are no result
+        loading.load(shipped.describe(temporary))  # weights that cannot be read, or hold no numbers, are no result
     return path
 
 
@@ -96,7 +97,7 @@ def train(
             net.palette.copy_(target.colours)
     nets = nets.to(here.device, memory_format=torch.channels_last)
     teachers = [
-        shipped.load(shipped.resolve(str(style.teacher))).to(here.device) if style.teacher else None for style in styles
+        loading.load(shipped.resolve(str(style.teacher))).to(here.device) if style.teacher else None for style in styles
     ]
     named = dict(nets.named_parameters())
     grounds = [named.pop(f"{place}.leave.conv.bias") for place in range(len(nets))]

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tsn.api import load, plan, render
     from tsn.colour import codec
     from tsn.io import read_frame
-    from tsn.style.choose import painter
+    from tsn.style.factory import painter
 
 _HOMES = {
     "codec": "tsn.colour",
     "load": "tsn.api",
-    "painter": "tsn.style.choose",
+    "painter": "tsn.style.factory",
     "plan": "tsn.api",
     "read_frame": "tsn.io",
     "render": "tsn.api",

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tsn import frames as ranges
+from tsn.rendering import plan as plans
+from tsn.rendering.event import Report
+from tsn.rendering.inspect import inspect
+from tsn.rendering.plan import Plan
+from tsn.rendering.render import render as render_plan
 from tsn.shot import load as shot_files
-from tsn.shot import plan as plans
-from tsn.shot.event import Report
-from tsn.shot.inspect import inspect
 from tsn.shot.model import Shot
-from tsn.shot.plan import Plan
-from tsn.shot.render import render as render_plan
 
 
 def load(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> Shot:
@@ -55,7 +55,7 @@ def render(
         frames: the frames to write, None = all; their neighbours are read all the same.
         device: `auto`, `cpu`, `cuda:0`.
         force: render finished frames again.
-        report: called with every `tsn.shot.event.Event`.
+        report: called with every `tsn.rendering.event.Event`.
 
     Raises:
         TsnError: of any kind (see `tsn.errors`).

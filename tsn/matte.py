@@ -98,7 +98,7 @@ def cryptomatte(
             can be read, or with an empty one, is decoded by hashing the names; a misspelt one gives an empty matte.
         layer: such as `CryptoObject`; matches `ViewLayer.CryptoObject` too where that is the only one.
         names: those that this frame's manifest lacks are not in the picture and cover nothing: whether any frame
-            of the plate has them, `tsn.shot.inspect` asks.
+            of the plate has them, `tsn.rendering.inspect` asks.
         folder: of the frame, where a manifest in a file of its own lies.
         lossy: channels whose stored bits are not those that were rendered, see `tsn.io.frame.Frame`.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from tsn.rendering.plan import Plan
     from tsn.shot.model import Shot
-    from tsn.shot.plan import Plan
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -42,8 +42,8 @@ def planned(shot: Shot, frames: str | None = None, chunk_size: int | None = None
         workers: how many share the frames; their chunks are of a size that lets them end together.
     """
     from tsn import frames as ranges
-    from tsn.shot.inspect import inspect
-    from tsn.shot.plan import plan
+    from tsn.rendering.inspect import inspect
+    from tsn.rendering.plan import plan
 
     wanted = None if frames is None else ranges.parse(frames)
     plate = inspect(shot)
@@ -66,9 +66,9 @@ def portable(plan: Plan, before: Plan | None = None) -> Plan:
     """
     from dataclasses import replace
 
-    from tsn.shot.content import contents, keys
-    from tsn.shot.environment import colour_of
-    from tsn.shot.weights import weights_of
+    from tsn.rendering.content import contents, keys
+    from tsn.rendering.environment import colour_of
+    from tsn.rendering.pinned_weights import weights_of
 
     shot, stamps = plan.shot, plan.plate.stamps
     known = {} if before is None else keys(before.shot.plate, before.plate.stamps, before.contents)

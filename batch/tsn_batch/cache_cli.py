@@ -48,7 +48,7 @@ def cache(action: str | None, clearing: bool, as_json: bool) -> None:
     and changes no pixel; it removes what tsn made, by name, and follows no link. Logs stay.
     """
     from tsn.io.bounded import bound
-    from tsn.shot.output import cache_folder
+    from tsn.rendering.output import cache_folder
 
     folder = cache_folder().absolute()
     if action or clearing:

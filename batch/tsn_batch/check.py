@@ -10,17 +10,17 @@ import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
 from tsn.io.sequence import Sequence, told
-from tsn.shot.content import changed as changed_frames
+from tsn.rendering.content import changed as changed_frames
+from tsn.rendering.output import require_writable
+from tsn.rendering.plan import Plan, survey_frames
 from tsn.shot.model import Matte
-from tsn.shot.output import require_writable
-from tsn.shot.plan import Plan, survey_frames
-from tsn.style.marks import advice, marks
+from tsn.style.frame_hashes import advice, marks
 from tsn_batch import cover
 from tsn_batch.progress import count
 from tsn_batch.slots import slots
 
 if TYPE_CHECKING:
-    from tsn.shot.engine import Engine
+    from tsn.rendering.engine import Engine
 
 Finding = tuple[str, str]
 """What it is about, and what was found."""
@@ -70,7 +70,7 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
         TsnError: the fault, of any kind.
     """
     yield from describe(plan)
-    from tsn.shot.engine import choose_device, make_engine
+    from tsn.rendering.engine import choose_device, make_engine
 
     devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in slots(device))]
     first_of = {chosen.type: str(chosen) for chosen in reversed(devices)}
@@ -89,7 +89,7 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
 
 def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
     """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
-    from tsn.shot.engine import share_of
+    from tsn.rendering.engine import share_of
 
     plates, shares = Sequence.parse(plan.shot.plate, base=Path()), {}
     for number in cover.looks(plan.plate.present):
@@ -103,8 +103,8 @@ def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
 
 def require_plan(plan: Plan) -> None:
     """Raise InputError where this host has another tsn, or other libraries, colours or weights, than the plan says."""
-    from tsn.shot.environment import require_environment
-    from tsn.shot.weights import require_weights
+    from tsn.rendering.environment import require_environment
+    from tsn.rendering.pinned_weights import require_weights
 
     if plan.tsn != tsn.__version__:
         raise InputError(f"The plan was made by tsn {plan.tsn}, and this is {tsn.__version__}.", hint=AGAIN)
@@ -164,7 +164,7 @@ def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
 
 def _painted(plan: Plan, engine: Engine) -> str:
     """What was found of the painted frames. Raises InputError where one that is needed can't be used."""
-    from tsn.style.painted import PaintedFrames
+    from tsn.style.painted_frames import PaintedFrames
 
     shot, plate = plan.shot, plan.plate
     mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
@@ -203,7 +203,7 @@ def _style(plan: Plan) -> str:
 
 
 def _model(name: str) -> str:
-    from tsn.style.weights import resolve
+    from tsn.style.catalogue import resolve
 
     if ".onnx:" in name.lower():  # one style of several: only the painter knows how to read that
         return name

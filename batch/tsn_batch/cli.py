@@ -117,7 +117,7 @@ def plan(
     shot: Path, output: Path, chunk_size: int | None, frames: str | None, sets: tuple[str, ...], missing: str | None
 ) -> None:
     """Cut a shot into chunks for a farm, as JSON."""
-    from tsn.shot import plan as plans
+    from tsn.rendering import plan as plans
     from tsn_batch.progress import count, without_plate
 
     made = portable(planned(load(shot, sets, missing), frames, chunk_size))
@@ -152,7 +152,7 @@ def chunk(
 
     Refused where the plate changed since the plan was made, or where this host has other weights.
     """
-    from tsn.shot import plan as plans
+    from tsn.rendering import plan as plans
     from tsn_batch import job, local, progress
     from tsn_batch.check import require_chunk
 
@@ -168,7 +168,7 @@ def chunk(
 @json_option("A list of {name, family, licence, sha256, title, size, path}.")
 def styles(as_json: bool) -> None:
     """List the styles that come with tsn."""
-    from tsn.style.weights import bundled
+    from tsn.style.catalogue import bundled
 
     found = bundled()
     if as_json:
@@ -190,7 +190,7 @@ def export(form: str, style: str, output: Path | None) -> None:
 
     One frame at a time and normalised by itself: for looking, while `tsn render` makes a shot stable.
     """
-    from tsn.style.export import export as write
+    from tsn.style.export.export import export as write
 
     path = output or Path(Path(style).stem + EXPORTS[form])
     difference = write(form, style, path)
@@ -201,9 +201,9 @@ def export(form: str, style: str, output: Path | None) -> None:
 @click.argument("name")
 def fetch(name: str) -> None:
     """Download flow weights once: raft-large or raft-small."""
-    from tsn.flow import weights
+    from tsn.flow import raft_weights
 
-    click.echo(weights.fetch(weights.published(name)))
+    click.echo(raft_weights.fetch(raft_weights.published(name)))
 
 
 @cli.command()

@@ -66,8 +66,8 @@ def submit(
 
     Each shot gets a job folder that every host must see, as it must see plate and output, under the same path.
     """
-    from tsn.shot.output import make_folder
-    from tsn.shot.plan import Plan
+    from tsn.rendering.output import make_folder
+    from tsn.rendering.plan import Plan
     from tsn_batch import submit as submitting
     from tsn_batch.job import Job
     from tsn_batch.options import Options
@@ -125,7 +125,7 @@ def cancel(jobs: tuple[Path, ...]) -> None:
 @DEVICE
 def survey(plan: Path, device: str) -> None:
     """Look at the whole shot once, and write into its plan what no host shall decide again: statistics and cuts."""
-    from tsn.shot import plan as plans
+    from tsn.rendering import plan as plans
     from tsn_batch.check import require_survey
 
     loaded = plans.load(plan)
@@ -133,7 +133,7 @@ def survey(plan: Path, device: str) -> None:
     if loaded.pins is not None:
         click.echo(f"{plan} is pinned already.")
         return
-    from tsn.shot.pin import pin
+    from tsn.rendering.pin import pin
     from tsn_batch.slots import slots
     from tsn_batch.threads import keep_to_threads
 

@@ -22,8 +22,8 @@ from tsn.errors import InputError, OutputError, TsnError
 from tsn.instructions import instructions
 from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import atomic, cannot_write
-from tsn.shot import plan as plans
-from tsn.shot.plan import Plan, type_of
+from tsn.rendering import plan as plans
+from tsn.rendering.plan import Plan, type_of
 from tsn_batch.progress import Tally, table, without_plate
 
 SURVEY, FINISH = "survey", "finish"
@@ -202,7 +202,7 @@ def settle(job: Job, plan: Plan, left: Sequence[int]) -> None:
 
 def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
     """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
-    from tsn.shot.finished import finished
+    from tsn.rendering.finished import finished
 
     outputs = Files.parse(plan.shot.output, base=Path())
     own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))

@@ -13,9 +13,9 @@ from tsn import frames as ranges
 from tsn.errors import Cancelled, OutputError
 from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import told
-from tsn.shot.event import Event
-from tsn.shot.output import cache_folder, make_folder
-from tsn.shot.plan import Plan
+from tsn.rendering.event import Event
+from tsn.rendering.output import cache_folder, make_folder
+from tsn.rendering.plan import Plan
 from tsn_batch import cover, pool, progress
 from tsn_batch.memory import keep_freed_pages
 from tsn_batch.progress import Tally
@@ -36,7 +36,7 @@ def render(
     """Render a plan, or some of its chunks, with progress on stdout, and say how it went.
 
     Args:
-        device: one of `tsn.shot.render.render`, or several with commas between, a worker process each.
+        device: one of `tsn.rendering.render.render`, or several with commas between, a worker process each.
         workers: how many processes share the devices; None = one a device. One alone renders in this process.
         way: how to show progress, of `progress.WAYS`.
 
@@ -71,7 +71,7 @@ def render(
             if len(places) > 1:
                 pool.Pool(plan, places, folder=new_run(logs(plan)), force=force, report=report).run(indices)
             else:
-                from tsn.shot.render import render as render_plan
+                from tsn.rendering.render import render as render_plan
 
                 keep_freed_pages()
                 keep_to_threads()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsn import io
+from tsn.rendering.plan import Plan, survey_frames
 from tsn.shot.model import Shot
-from tsn.shot.plan import Plan, survey_frames
 from tsn_batch.options import Options
 
 MIB = 2**20
@@ -101,7 +101,7 @@ def _working(shot: Shot, pixels: int) -> int:
 
 def _raft(shot: Shot) -> bool:
     """Whether RAFT may estimate the motion; on the hosts its weights are expected where they are here."""
-    from tsn.flow.weights import installed
+    from tsn.flow.raft_weights import installed
 
     flow = shot.flow
     return flow.method == "raft" or (

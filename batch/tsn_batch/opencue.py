@@ -13,7 +13,7 @@ from typing import Any
 
 from tsn.errors import UsageError
 from tsn.io.sequence import atomic
-from tsn.shot.plan import Plan
+from tsn.rendering.plan import Plan
 from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.needs import needs
 from tsn_batch.options import Options

@@ -17,8 +17,8 @@ import yaml
 
 from tsn.io.sequence import Sequence as Files
 from tsn.io.sequence import atomic
-from tsn.shot.plan import Plan, survey_frames
-from tsn.shot.weights import file_of
+from tsn.rendering.pinned_weights import file_of
+from tsn.rendering.plan import Plan, survey_frames
 from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.needs import needs
 from tsn_batch.options import Options

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.io.sequence import Sequence
-from tsn.shot.plan import Plan, to_dict
+from tsn.rendering.plan import Plan, to_dict
 from tsn_batch.check import Finding, describe
 
 
@@ -41,8 +41,8 @@ def _facts(plan: Plan, device: str) -> Iterator[Finding]:
 
 
 def _flow(plan: Plan) -> str:
-    """Where the motion would come from, as `tsn.flow.choose` decides, which loads the estimator to say so."""
-    from tsn.flow.weights import installed
+    """Where the motion would come from, as `tsn.flow.factory` decides, which loads the estimator to say so."""
+    from tsn.flow.raft_weights import installed
 
     flow = plan.shot.flow
     if plan.shot.temporal.window == 0:

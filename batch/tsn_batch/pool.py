@@ -19,10 +19,10 @@ from typing import Any, NoReturn
 
 from tsn import frames as ranges
 from tsn.errors import DeviceError, OutputError, TsnError, UsageError, kind_of
-from tsn.shot import plan as plans
-from tsn.shot.event import Event, Report
-from tsn.shot.output import CACHE
-from tsn.shot.plan import Plan
+from tsn.rendering import plan as plans
+from tsn.rendering.event import Event, Report
+from tsn.rendering.output import CACHE
+from tsn.rendering.plan import Plan
 from tsn_batch.child import Child, Message
 from tsn_batch.runs import HANDOVER
 from tsn_batch.slots import Shares, Slot

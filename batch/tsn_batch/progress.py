@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import TextIO
 
-from tsn.shot.event import Event
+from tsn.rendering.event import Event
 
 Show = Callable[["Event"], None]
 HEARTBEAT_S = 60.0

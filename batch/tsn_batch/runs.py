@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tsn.io.atomic import abandoned, alive, cannot_write, host
-from tsn.shot.output import CACHE
+from tsn.rendering.output import CACHE
 
 HANDOVER = "handover"
 KEPT = 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tsn.cores import cores
 from tsn.errors import UsageError
-from tsn.shot.plan import default_chunk_size
+from tsn.rendering.plan import default_chunk_size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tsn import __version__
 from tsn.errors import DeviceError, OutputError, UsageError
-from tsn.shot.plan import Plan
+from tsn.rendering.plan import Plan
 from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.options import Options
 

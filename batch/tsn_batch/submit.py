@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.errors import Cancelled, DeviceError, InputError, UsageError, kind_of
+from tsn.rendering.plan import Plan
 from tsn.shot.cascade import SEQUENCE, SHOW
-from tsn.shot.plan import Plan
 from tsn_batch import opencue, openjd, slurm
 from tsn_batch.interpreter import python
 from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, settle, unfinished

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 from tsn.errors import TsnError
 from tsn.io.sequence import cannot_write
-from tsn.shot.event import Event
-from tsn.shot.output import CACHE
+from tsn.rendering.event import Event
+from tsn.rendering.output import CACHE
 from tsn_batch import progress
 from tsn_batch.guard import interrupt, interruptible
 from tsn_batch.memory import keep_freed_pages
 from tsn_batch.threads import keep_to_threads
 
 if TYPE_CHECKING:
-    from tsn.shot.render import Renderer
+    from tsn.rendering.render import Renderer
 
 Say = Callable[..., None]
 
@@ -42,7 +42,7 @@ class Job:
     Attributes:
         plan: its file.
         place: which worker this is, from 0; `auto` takes the GPU of that number.
-        handover, shared, ahead: as `tsn.style.handover.Exchange` has them.
+        handover, shared, ahead: as `tsn.rendering.exchange.Exchange` has them.
     """
 
     plan: str
@@ -117,9 +117,9 @@ def _renderer(job: Job) -> Renderer:
     keep_freed_pages()
     import torch
 
-    from tsn.shot import plan as plans
-    from tsn.shot.render import Renderer
-    from tsn.style.handover import Exchange
+    from tsn.rendering import plan as plans
+    from tsn.rendering.exchange import Exchange
+    from tsn.rendering.render import Renderer
 
     keep_to_threads()
     device = job.device

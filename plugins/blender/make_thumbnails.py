@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import tsn
-from tsn.style.weights import bundled
+from tsn.style.catalogue import bundled
 
 HERE = Path(__file__).resolve().parent
 PLATE = HERE.parents[1] / "shots/demo/plate/demo.1008.exr"

@@ -16,7 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from tsn.shot import plan as plans
+from tsn.rendering import plan as plans
 from tsn_batch import local
 from tsn_batch.cli import cli
 from tsn_batch.job import Job, prepare

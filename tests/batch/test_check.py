@@ -57,7 +57,7 @@ def test_check_finds_what_would_stop_the_render(tsn, shot, words, code, told):
 
 
 def test_check_takes_the_devices_that_render_takes(tsn, shot, monkeypatch):
-    from tsn.shot import engine
+    from tsn.rendering import engine
 
     made, make = [], engine.make_engine
     monkeypatch.setattr(engine, "make_engine", lambda plan, **options: made.append(options) or make(plan, **options))

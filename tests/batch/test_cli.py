@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tsn import __version__
-from tsn.flow import weights as flow_weights
-from tsn.style import weights as style_weights
+from tsn.flow import raft_weights as flow_weights
+from tsn.style import catalogue as style_weights
 
 TSN = Path(sys.executable).with_name("tsn")
 HEAVY = ("torch", "numpy", "OpenImageIO", "OpenEXR", "PyOpenColorIO", "cv2", "pydantic", "rich")

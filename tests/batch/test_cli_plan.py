@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tsn.shot import plan as plans
+from tsn.rendering import plan as plans
 
 
 def test_plan_to_a_file_and_to_stdout(tsn, shot, tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tsn import io
-from tsn.shot import plan as plans
+from tsn.rendering import plan as plans
 
 TSN = Path(sys.executable).with_name("tsn")
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tsn.errors import Cancelled, InputError, TsnError, UsageError
-from tsn.shot import plan as plans
+from tsn.rendering import plan as plans
 from tsn_batch import slurm, submit
 from tsn_batch.job import Job, Record, by_host, missing, prepare, save_record, unfinished
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tsn.errors import OutputError
-from tsn.shot.event import Event
+from tsn.rendering.event import Event
 from tsn_batch import local, progress
 from tsn_batch.asking import load, planned
 

@@ -12,8 +12,8 @@ import yaml
 from lxml import etree
 
 from tsn.io.frame import Box
+from tsn.rendering.plan import Plan
 from tsn.shot.model import Flow, Style, Temporal
-from tsn.shot.plan import Plan
 from tsn_batch import opencue, openjd, slurm
 from tsn_batch.needs import Needs, needs
 from tsn_batch.options import Options

@@ -56,8 +56,8 @@ def until_frame(process: subprocess.Popen[str], count: int) -> None:
 def test_nobody_loads_what_it_does_not_need() -> None:
     """The parent of workers no torch, a renderer without RAFT no torchvision: two CPU-seconds each."""
     code = (
-        "import sys; import tsn_batch.local, tsn.shot.inspect; assert 'torch' not in sys.modules\n"
-        "import tsn_batch.worker, tsn.shot.render; assert 'torchvision' not in sys.modules"
+        "import sys; import tsn_batch.local, tsn.rendering.inspect; assert 'torch' not in sys.modules\n"
+        "import tsn_batch.worker, tsn.rendering.render; assert 'torchvision' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

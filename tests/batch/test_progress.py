@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tsn.shot.event import Event
+from tsn.rendering.event import Event
 from tsn_batch.progress import WAYS, Tally, table, way
 
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.errors import InputError, UsageError
-from tsn.flow import occlusion
 from tsn.flow.base import RenderedVectors, measure
 from tsn.flow.conventions import CONVENTIONS
+from tsn.flow.nets import occlusion
 from tsn.flow.vectors import VectorSource, invert
 from tsn.flow.vectors import decode as decode_frame
-from tsn.flow.visibility import warp
+from tsn.flow.warp import warp
 
 H, W = 4, 6
 

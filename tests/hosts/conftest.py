@@ -61,7 +61,7 @@ def write_shot(folder: Path, count: int, *, window: int = 1, cuts: str = "auto")
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.feedforward import StyleNet
+    from tsn.style.nets.johnson import StyleNet
 
     (folder / "plate").mkdir(parents=True)
     coarse = np.random.default_rng(1).uniform(0, 1.5, (8, (40 + count) // 3, 3)).astype(np.float32)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from plain_modules import BLENDER, NUKE, PLUGINS
 
-from tsn.style.weights import bundled
+from tsn.style.catalogue import bundled
 
 
 @pytest.mark.parametrize("name", ["command", "shotfile", "frames"])

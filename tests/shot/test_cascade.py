@@ -13,6 +13,8 @@ from tsn.shot.curves import Curve
 from tsn.shot.load import load
 from tsn.shot.model import Colour, Matte, Style, Temporal
 
+pytestmark = pytest.mark.usefixtures("letters")
+
 Write = Callable[..., Path]
 Refused = Callable[..., UsageError]
 

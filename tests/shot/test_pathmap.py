@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from tsn import io
 from tsn.errors import UsageError
-from tsn.shot import plan as plans
-from tsn.shot.inspect import inspect
+from tsn.rendering import plan as plans
+from tsn.rendering.inspect import inspect
+from tsn.rendering.pinned_weights import require_weights, weights_of
+from tsn.rendering.render import render
 from tsn.shot.load import load
 from tsn.shot.pathmap import mapped, rules
-from tsn.shot.render import render
-from tsn.shot.weights import require_weights, weights_of
 
 
 @pytest.mark.parametrize(

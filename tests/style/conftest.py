@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tsn.style.feedforward import StyleNet
-from tsn.style.locked import FeedforwardPainter
+from tsn.style.feedforward import FeedforwardPainter
+from tsn.style.nets.johnson import StyleNet
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from tsn.errors import InputError, UsageError
-from tsn.style.base import Unlocked
 from tsn.style.blend import Part, blend, shares
-from tsn.style.feedforward import StyleNet
-from tsn.style.locked import FeedforwardPainter
+from tsn.style.feedforward import FeedforwardPainter
+from tsn.style.nets.johnson import StyleNet
+from tsn.style.painter import Unlocked
 
 
 @dataclass

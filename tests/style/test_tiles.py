@@ -71,7 +71,7 @@ def test_pad_reflects_like_numpy(size):
 
 def _convolutions():
     """A locked net, at the statistics of noise."""
-    from tsn.style.feedforward import StyleNet
+    from tsn.style.nets.johnson import StyleNet
 
     torch.manual_seed(0)
     net = StyleNet(width=4, blocks=1).eval()

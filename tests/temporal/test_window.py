@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tsn.flow.visibility import warp
+from tsn.flow.warp import warp
 from tsn.temporal import window
 from tsn.temporal.window import taps
 

@@ -22,7 +22,7 @@ import yaml
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from tsn.style import palette
+from tsn.style.nets import palette
 
 # Imported here once, so that the tests find them without the folder staying on the path of all other tests.
 HERE, TRAINING = str(Path(__file__).parent), str(Path(__file__).parents[2] / "training")
@@ -35,7 +35,7 @@ try:
     import gather_images  # noqa: F401
     import train_adain  # noqa: F401
     import train_style
-    from tsn_training import config, lesson, losses, motion, parallel, perceptual, photos, rcc, records  # noqa: F401
+    from tsn_training import config, losses, motion, parallel, perceptual, photos, rcc, records, schedule  # noqa: F401
 finally:
     sys.path.remove(TRAINING)
     sys.path.remove(HERE)

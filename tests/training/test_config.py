@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tsn.errors import InputError, UsageError
-from tsn.style.lockable import SHOWN
+from tsn.style.nets.layers import SHOWN
 from tsn_training.config import StyleConfig, load_config, load_styles
 
 EVERY = sorted((Path(__file__).parents[2] / "training/configs").glob("*.yaml"))

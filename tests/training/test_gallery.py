@@ -12,7 +12,7 @@ from PIL import Image
 import gallery
 import tsn
 from tsn.errors import InputError
-from tsn.style.weights import bundled, resolve
+from tsn.style.catalogue import bundled, resolve
 from tsn_training.config import StyleConfig, load_config
 
 

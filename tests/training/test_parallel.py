@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.errors import UsageError
-from tsn.style.feedforward import StyleNet
+from tsn.style.nets.johnson import StyleNet
 from tsn_training.parallel import place, require_even, without_sync
 
 # Notes the gradients of the first step as they are after all of it: averaged, accumulated, not yet clipped.

@@ -19,10 +19,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tsn.errors import InputError
-from tsn.flow import occlusion, repair
-from tsn.flow.occlusion import Occlusion
-from tsn.flow.repair import Repair
-from tsn.flow.visibility import visibility
+from tsn.flow.nets import occlusion, refine
+from tsn.flow.nets.occlusion import Occlusion
+from tsn.flow.nets.refine import Repair
+from tsn.flow.warp import visibility
 
 TRAINING = Path(__file__).parents[2] / "training"
 sys.path.insert(0, str(TRAINING))
@@ -231,7 +231,7 @@ HERE = Place(rank=0, world=1, device=torch.device("cpu"))
 
 
 def test_the_shipped_net_mends_scenes_that_no_training_saw(unseen) -> None:
-    figures = train_flow.judged(TASKS["repair"], repair.net(), unseen(30, whole=False), HERE)
+    figures = train_flow.judged(TASKS["repair"], refine.net(), unseen(30, whole=False), HERE)
     assert figures["error"] < 0.95 * figures["before"]
 
 

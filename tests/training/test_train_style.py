@@ -19,14 +19,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import train_style
-from tsn.style import weights
-from tsn_training import lesson, losses
+from tsn.style import catalogue, loading
+from tsn_training import losses, schedule
 
 # --- schedules -----------------------------------------------------------------------------------------------------
 
 
 def test_the_learning_rate_warms_up_then_falls_to_a_twentieth() -> None:
-    rates = [lesson.learning_rate(step, 2000, 1e-3) for step in range(2000)]
+    rates = [schedule.learning_rate(step, 2000, 1e-3) for step in range(2000)]
 
     assert rates[0] == pytest.approx(1e-3 / 50)
     assert max(rates) == pytest.approx(1e-3, rel=0.01) and 45 <= rates.index(max(rates)) < 60
@@ -35,7 +35,7 @@ def test_the_learning_rate_warms_up_then_falls_to_a_twentieth() -> None:
 
 
 def test_the_style_weight_climbs_by_equal_factors_and_stays() -> None:
-    climb = [lesson.style_weight(step, 1000, 0.5, 8.0) for step in range(1001)]
+    climb = [schedule.style_weight(step, 1000, 0.5, 8.0) for step in range(1001)]
 
     assert climb[0] == 0.5
     assert climb[200] == pytest.approx(2.0)  # Half the way, in powers.
@@ -62,10 +62,10 @@ def test_a_smoke_run_leaves_weights_that_tsn_loads(training: SimpleNamespace, fa
     result = training.run("--max-steps", "2")
 
     assert result.exit_code == 0, result.output
-    info = weights.resolve(str(training.out / "noise.safetensors"))
+    info = catalogue.resolve(str(training.out / "noise.safetensors"))
     assert (info.name, info.family) == ("noise", family)
     assert (info.title, info.licence) == ("Noise, after nobody", "CC0-1.0")
-    net = weights.load(info)
+    net = loading.load(info)
     assert (net.width, net.blocks, net.simplifies) == (2, 1, simplifies)
     assert torch.isfinite(net(torch.rand(1, 3, 16, 16))).all()
     with safe_open(info.path, framework="pt") as file:

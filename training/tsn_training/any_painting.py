@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.errors import InputError, UsageError
-from tsn.style import weights
-from tsn.style.adain_net import AdainNet, Encoder, net_from
+from tsn.style import catalogue
+from tsn.style.loading import load_style_prediction
+from tsn.style.nets.style_prediction import AdainNet, Encoder
 from tsn.style.paintings import LINES, as_seen
 from tsn_training import objective, perceptual, photos
-from tsn_training.adopt import SHOWN, adopt, adopted, widened
 from tsn_training.config_adain import AdainConfig
-from tsn_training.judge import SIZES
+from tsn_training.discriminator import SIZES
+from tsn_training.init_weights import SHOWN, adopt, adopted, widened
 from tsn_training.objective import Target
 
 STYLES = 400
@@ -138,7 +139,7 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
         if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     if start_from and _can_see(start_from):
-        found = net_from(start_from)
+        found = load_style_prediction(start_from)
         state = found.state_dict()
         state[f"canvas.{SHOWN}"] = widened(state[f"canvas.{SHOWN}"], found.canvas, net.canvas)
         said = f"AdainNet, width {net.width}, {net.blocks} blocks, seen {net.seen}, seeded: {config.seeded}"
@@ -149,7 +150,7 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
 
 
 def _can_see(start_from: Path) -> bool:
-    return weights.metadata(start_from).get("family") == "adain"
+    return catalogue.metadata(start_from).get("family") == "adain"
 
 
 def require_sight(config: AdainConfig, start_from: Path | None) -> None:

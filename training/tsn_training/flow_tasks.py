@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsn.flow.occlusion import Occlusion
-from tsn.flow.repair import Repair
-from tsn.flow.visibility import visibility
+from tsn.flow.nets.occlusion import Occlusion
+from tsn.flow.nets.refine import Repair
+from tsn.flow.warp import visibility
 
 HIDDEN = 0.2
 """Weight of places that the other moment doesn't show: their motion is known, but hardly to be seen."""

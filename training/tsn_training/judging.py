@@ -12,9 +12,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tsn_training import photos
 from tsn_training.config import PaintingConfig
-from tsn_training.judge import BETAS, Judge, appeal, doubt
-from tsn_training.lesson import learning_rate
+from tsn_training.discriminator import BETAS, Judge, appeal, doubt
 from tsn_training.parallel import Place
+from tsn_training.schedule import learning_rate
 from tsn_training.step import take
 
 MEAN = 0.99

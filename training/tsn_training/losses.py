@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.flow.visibility import sample
+from tsn.flow.warp import sample
 
 
 def gram(features: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from tsn.flow.visibility import sample
+from tsn.flow.warp import sample
 
 SHIFT = 0.04  # of the crop's side: 6 px of 144
 TURN = 0.04  # radians

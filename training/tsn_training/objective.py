@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.palette import colours, palette, recoloured
+from tsn.style.nets.palette import colours, palette, recoloured
 from tsn_training import losses, perceptual, photos
 from tsn_training.config import PaintingConfig, StyleConfig
 

@@ -14,8 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tsn.flow import occlusion
-from tsn.flow.visibility import visibility
+from tsn.flow.nets import occlusion
+from tsn.flow.warp import visibility
 
 
 @dataclass(frozen=True, kw_only=True)

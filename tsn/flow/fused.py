@@ -28,7 +28,7 @@ from tsn.flow import fusion
 from tsn.flow.base import View
 from tsn.flow.dis import luma8
 from tsn.flow.fusion import Field
-from tsn.flow.repair import fingerprint, repaired
+from tsn.flow.nets.refine import fingerprint, repaired
 from tsn.flow.scale import scaled_flow, scaled_image
 
 SMALLEST = 64

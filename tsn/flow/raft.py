@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from tsn.errors import DeviceError, InputError
 from tsn.flow.base import View
+from tsn.flow.raft_weights import sha256
 from tsn.flow.scale import scaled_flow, scaled_image
-from tsn.flow.weights import sha256
 from tsn.io.state import read_header, read_state, require_numbers
 
 UPDATES = 12

@@ -9,7 +9,7 @@ from torch import Tensor
 from tsn.errors import UsageError, near_miss
 from tsn.flow.base import FlowSource, RenderedVectors, View, told
 from tsn.flow.conventions import CONVENTIONS, Channels, Size, channel_of
-from tsn.flow.visibility import warp
+from tsn.flow.warp import warp
 
 HALF_BACKGROUND, FLOAT_BACKGROUND = 6e4, 1e10
 """Blender's depth of the world: 1e10, which a half channel clamps to 65504."""

@@ -28,9 +28,9 @@ from functools import partial, reduce
 from pathlib import Path
 
 from tsn.errors import ShotError, UsageError, near_miss
-from tsn.shot.document import Fault, Node, Origin, described, parse_value, read, refusal
 from tsn.shot.foreign import expanded, local
 from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
+from tsn.shot.yaml_positions import Fault, Node, Origin, described, parse_value, read, refusal
 
 SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
 OWN = ("cache", "cache_size", "weights", "device", "log_level", "command", "pathmap", "version")

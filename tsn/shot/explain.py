@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tsn.shot.curves import Curve
-from tsn.shot.document import Origin, find
 from tsn.shot.load import Resolved, resolve
 from tsn.shot.paths import model_path
 from tsn.shot.schema import SECTIONS
+from tsn.shot.yaml_positions import Origin, find
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,6 @@ from pydantic_core import PydanticCustomError
 from tsn.errors import near_miss
 from tsn.shot import advice
 from tsn.shot.cascade import statements
-from tsn.shot.document import Fault, Node, described, find, plain, refusal
 from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
 from tsn.shot.paths import (
     PATTERNS,
@@ -36,6 +35,7 @@ from tsn.shot.paths import (
 )
 from tsn.shot.schema import MERGED, SECTIONS, ShotFile
 from tsn.shot.values import model_name
+from tsn.shot.yaml_positions import Fault, Node, described, find, plain, refusal
 
 DOTTED = tuple(".".join((*path, key)) for path, model in SECTIONS.items() for key in model.model_fields)
 """Every key of a shot file by its whole name."""

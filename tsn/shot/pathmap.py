@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from tsn.errors import UsageError
 
 if TYPE_CHECKING:
+    from tsn.rendering.plan import Plan
     from tsn.shot.model import Shot
-    from tsn.shot.plan import Plan
 
 VARIABLE = "TSN_PATHMAP"
 HINT = f"{VARIABLE} is FROM=TO, with semicolons between several, or a JSON file of Open Job Description's rules."

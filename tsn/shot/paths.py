@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tsn.errors import UsageError, near_miss
 from tsn.io.sequence import Sequence as FrameSequence
-from tsn.shot.document import Fault, Loc, Node, Origin, find
 from tsn.shot.foreign import TOKENS, expanded, local
 from tsn.shot.values import MODEL_FILE
+from tsn.shot.yaml_positions import Fault, Loc, Node, Origin, find
 
 FORMATS = (".exr", ".dpx")
 """Endings of plates, and so of what is written."""

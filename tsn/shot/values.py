@@ -75,7 +75,7 @@ def model_name(text: str) -> str:
             hint="`tsn styles` lists the bundled ones.",
         )
     if not MODEL_FILE.search(text):
-        from tsn.style.weights import require_bundled
+        from tsn.style.catalogue import require_bundled
 
         with _refused():
             require_bundled(text)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tsn.errors import UsageError
-from tsn.style.base import Painter, Survey, Unlocked, digest, require_survey_of
+from tsn.style.painter import Painter, Survey, Unlocked, digest, require_survey_of
 
 Weight = float | Callable[[int], float]
 """A constant, or a curve: frame number -> weight. A curve's repr must tell its values, as a frozen

@@ -1,53 +1,116 @@
-"""The slim style net: Johnson's transformer net, narrowed and anti-aliased.
-
-Johnson, Alahi, Fei-Fei, "Perceptual losses for real-time style transfer", ECCV 2016; instance norm
-after Ulyanov et al. 2016.
-"""
+"""A feed-forward net as a painter: by each frame's own statistics, or locked to a shot's survey."""
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Iterable
 
-from tsn.style.lockable import ConvNorm, LockableNet, Residual
+import torch
+from torch import Tensor
+
+from tsn.errors import InputError
+from tsn.style.calibration import mosaic, shows
+from tsn.style.nets.layers import LockableNet, Stats
+from tsn.style.painter import Painter, Survey, digest, require_survey_of
+from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
+
+METHOD = "feedforward-3"
+"""Goes up when the same weights begin to paint another picture."""
 
 
-class _Residual(Residual):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.a = ConvNorm(channels, channels, kernel=3)
-        self.b = ConvNorm(channels, channels, kernel=3, relu=False)
+def survey_from_stats(of: str, stats: Stats) -> Survey:
+    """Names the norm layers in the order the net runs them: `00.mean`, `00.variance`, ..."""
+    named: dict[str, Tensor] = {}
+    for index, (mean, variance) in enumerate(stats):
+        # Copies outside inference mode: a tensor made inside it may not meet a parameter later.
+        named[f"{index:02}.mean"] = mean.detach().float().cpu().clone()
+        named[f"{index:02}.variance"] = variance.detach().float().cpu().clone()
+    return Survey(of=of, tensors=named)
 
 
-class StyleNet(LockableNet):
-    """See `LockableNet`.
+def stats_from_survey(survey: Survey, net: LockableNet) -> Stats:
+    """The way back, on the net's device. Raises InputError unless there is one pair of the right size per norm."""
+    device = next(net.parameters()).device
+    sizes = [layer.conv.out_channels for layer in net.norms()]
+    names = [f"{index:02}.{kind}" for index in range(len(sizes)) for kind in ("mean", "variance")]
+    found = {name: tuple(tensor.shape) for name, tensor in survey.tensors.items()}
+    expected = {name: (sizes[index // 2],) for index, name in enumerate(names)}
+    if found != expected:
+        raise InputError(
+            f"The survey does not fit the net: expected {len(expected)} statistics of {sum(sizes)} channels,"
+            f" found {len(found)} of {sum(tensor.numel() for tensor in survey.tensors.values()) // 2}.",
+            hint="Plan the shot again.",
+        )
+    for name, tensor in survey.tensors.items():
+        if not torch.isfinite(tensor).all() or (name.endswith("variance") and (tensor < 0).any()):
+            raise InputError(
+                f"The survey holds values in {name} that are no statistics of pictures.",
+                hint="The style's weights are too large, or the plan is damaged: plan the shot again.",
+            )
+    return [
+        (survey.tensors[f"{index:02}.mean"].to(device), survey.tensors[f"{index:02}.variance"].to(device))
+        for index in range(len(sizes))
+    ]
+
+
+class FeedforwardPainter:
+    """An unlocked net. It paints each frame whole, normalised by itself.
 
     Args:
-        width: channels at full size; twice and four times that at 1/2 and 1/4. 16 is the slim net
-            (425k parameters), 32 is Johnson's.
-        blocks: residual blocks at 1/4 size.
-        recolours, simplifies, seeded: see `LockableNet`.
+        net: on the device it shall paint on.
+        name: of the style.
+        weights: SHA-256 of its weights.
+        tile: longest side of a tile once locked, pixels; 0 = auto.
     """
 
-    stride = 4
+    def __init__(self, net: LockableNet, *, name: str, weights: str, tile: int = 0) -> None:
+        self.net = net.eval().to(memory_format=torch.channels_last)
+        self.name = name
+        self.tile = tile
+        self.fingerprint = digest(METHOD, weights)
 
-    def __init__(
-        self,
-        *,
-        width: int = 16,
-        blocks: int = 5,
-        recolours: bool = False,
-        simplifies: bool = False,
-        seeded: bool = False,
-    ) -> None:
-        super().__init__()
-        shown, before = self.begin(recolours=recolours, simplifies=simplifies, seeded=seeded)
-        self.width, self.blocks = width, blocks
-        self.radius = before + 4 + 2 + 4 + 4 * 2 * blocks + 4 + 2 + 4 + 2 * self.stride + 4 + 2
-        w = width
-        self.enter = ConvNorm(3, w, kernel=9)
-        self.down = nn.ModuleList([ConvNorm(w + shown, 2 * w, kernel=3), ConvNorm(2 * w, 4 * w, kernel=3)])
-        self.body = nn.ModuleList([_Residual(4 * w) for _ in range(blocks)])
-        self.narrow = nn.ModuleList()
-        self.across = ConvNorm(2 * w, 2 * w, kernel=1, relu=False)
-        self.up = nn.ModuleList([ConvNorm(4 * w, 2 * w, kernel=3), ConvNorm(2 * w, w, kernel=3)])
-        self.leave = ConvNorm(w, 3, kernel=9, norm=False, relu=False)
+    def paint(self, image: Tensor, number: int) -> Tensor:
+        """See `Painter.paint`."""
+        padded = pad(image, self.net.stride)
+        whole = (slice(0, padded.shape[-2]), slice(0, padded.shape[-1]))
+        painted = paint_tiled(self.net, padded, [Tile(read=whole, write=whole)])
+        return painted[:, : image.shape[-2], : image.shape[-1]]
+
+    def survey(self, images: Iterable[Tensor]) -> Survey:
+        """See `Unlocked.survey`; holds one frame at a time, of at most `survey.PIXEL_LIMIT` pixels."""
+        frames = []
+        for image in shows(mosaic(image, stride=self.net.stride) for image in images):
+            picture = pad(image, self.net.stride)[None]
+            stats = self.net.survey([picture.contiguous(memory_format=torch.channels_last)])
+            frames.append(survey_from_stats(self.fingerprint, stats))
+        return Survey.mean(frames)
+
+    def locked(self, survey: Survey) -> Painter:
+        """See `Unlocked.locked`."""
+        require_survey_of(self, survey)
+        with torch.no_grad():
+            net = self.net.lock(stats_from_survey(survey, self.net))
+        return LockedPainter(
+            net, name=self.name, fingerprint=digest(self.fingerprint, survey.fingerprint), tile=self.tile
+        )
+
+
+class LockedPainter:
+    """A net of convolutions only: norms folded in at a shot's statistics, large frames in tiles.
+
+    The tile size is in the fingerprint, as tiles need not agree with the whole to the last bit.
+    """
+
+    def __init__(self, net: LockableNet, *, name: str, fingerprint: str, tile: int) -> None:
+        self.net = net
+        self.name = name
+        self.tile = tile
+        self.fingerprint = digest(fingerprint, str(tile))
+
+    def paint(self, image: Tensor, number: int) -> Tensor:
+        """See `Painter.paint`."""
+        padded = pad(image, self.net.stride)
+        height, width = padded.shape[-2:]
+        plan = tiles(
+            height, width, tile=edge(height, width, self.tile), overlap=self.net.radius, stride=self.net.stride
+        )
+        return paint_tiled(self.net, padded, plan)[:, : image.shape[-2], : image.shape[-1]]

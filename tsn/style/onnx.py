@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.base import digest
+from tsn.style.calibration import anything
 from tsn.style.onnx_range import (
     BETTER,
     CODES,
@@ -44,8 +44,8 @@ from tsn.style.onnx_range import (
     spread,
 )
 from tsn.style.onnx_session import TYPES, image_input, open_session, style_input
-from tsn.style.scale import resize
-from tsn.style.survey import anything
+from tsn.style.painter import digest
+from tsn.style.resize import resize
 from tsn.style.tiles import pad
 
 METHOD = "onnx-3"

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError, UsageError
-from tsn.style.palette import one_thread
-from tsn.style.scale import resize
+from tsn.style.nets.palette import one_thread
+from tsn.style.resize import resize
 
 LINES = 440
 """A painting is looked at with this many lines: its strokes then have the size they shall have on a plate of 360

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.flow.dis import estimate, luma8
-from tsn.flow.visibility import consistent, inside, warp
+from tsn.flow.warp import consistent, inside, warp
 
 LONG_SIDE = 160
 """Frames are compared at this size: details below it say nothing more about a cut, and grain is averaged away."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.flow.visibility import warp
+from tsn.flow.warp import warp
 from tsn.temporal.filters import reduce
 
 REDUCTION = 4  # what is smooth (energies, tone, light) is made at a quarter of the size

@@ -18,7 +18,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 import train_adain
-from tsn.style import palette
+from tsn.style.nets import palette
 from tsn_training import any_painting, perceptual
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig

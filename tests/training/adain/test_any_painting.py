@@ -11,8 +11,8 @@ from thin_training import STYLES, thin_features
 
 import train_adain
 from tsn.errors import UsageError
-from tsn.style.adain_net import AdainNet
-from tsn_training import any_painting, objective, photos, seeing
+from tsn.style.nets.style_prediction import AdainNet
+from tsn_training import any_painting, distill, objective, photos
 from tsn_training.config import Judge, Stage, load_config
 from tsn_training.config_adain import AdainConfig
 
@@ -61,7 +61,7 @@ def test_a_judge_sees_the_painting_that_is_painted_after_and_no_photo(
 
 
 def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
-    from tsn.style.adain import AdainPainter
+    from tsn.style.arbitrary import AdainPainter
     from tsn.style.paintings import Painting
 
     torch.manual_seed(0)
@@ -71,7 +71,7 @@ def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
     taken, _, config = looked_at
     net.plates.copy_(objective.plate_colours(taken, config.seed))
     painting = torch.rand(3, 440, 440)
-    plates = torch.stack([seeing.Crops(*looked_at)[number] for number in (1, 2)])
+    plates = torch.stack([distill.Crops(*looked_at)[number] for number in (1, 2)])
     with torch.no_grad():
         target = objective.target_of(painting[None], config, thin_features(8), net.plates)
         batch = train_adain.Pupil(net)(plates, code=net.encoder.code(painting[None]), palette=target.colours)

@@ -6,24 +6,24 @@ import pytest
 import torch
 from thin_training import thin_features
 
-from tsn_training import seeing
+from tsn_training import distill
 
 
 def test_a_crop_is_a_pure_function_of_its_number(looked_at) -> None:
-    crops, again = seeing.Crops(*looked_at), seeing.Crops(*looked_at)
+    crops, again = distill.Crops(*looked_at), distill.Crops(*looked_at)
     for number in (3, 17, 0):
         assert torch.equal(crops[number], again[number])
     assert not torch.equal(crops[0], crops[1])
 
 
 def test_components_are_orthogonal_axes_of_most_variance(looked_at) -> None:
-    features, crops = thin_features(8), seeing.Crops(*looked_at)
+    features, crops = thin_features(8), distill.Crops(*looked_at)
     pictures = torch.stack([crops[number] for number in range(8)])
-    components = seeing.Components(features, 3)
+    components = distill.Components(features, 3)
     components.find(features, pictures)
     maps = components(features(pictures))
     for level, count in ((1, 3), (2, 6), (3, 12)):
-        inner = seeing._inner(maps[level], level)
+        inner = distill._inner(maps[level], level)
         flat = inner.transpose(0, 1).flatten(1)
         spread = torch.cov(flat)
         assert spread.shape == (count, count)

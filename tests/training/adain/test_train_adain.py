@@ -17,8 +17,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import train_adain
-from tsn.style.adain_net import AdainNet, net_from
-from tsn.style.feedforward import StyleNet
+from tsn.style.loading import load_style_prediction
+from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.style_prediction import AdainNet
 from tsn_training import losses
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
@@ -48,7 +49,7 @@ def test_a_whole_run_goes_through_both_lessons_and_leaves_weights_that_tsn_loads
     assert spoken["style"] == [False, False, False, True, True, True]
     assert spoken["temporal"] == [False, False, False, False, False, True]
     path = training.out / "any.safetensors"
-    net = net_from(path)
+    net = load_style_prediction(path)
     assert (net.width, net.blocks, net.seen, net.canvas.simplifies) == (2, 1, 3, True)
     assert torch.isfinite(net.canvas_for([torch.rand(3, 16, 16)], [1.0])(torch.rand(1, 3, 16, 16))).all()
     with safe_open(path, framework="pt") as file:
@@ -64,13 +65,16 @@ def test_a_judged_run_goes_on_from_a_net_that_can_see(training: SimpleNamespace,
     assert training.run().exit_code == 0
     start = tmp_path / "start.safetensors"
     first.rename(start)
-    before, judged = net_from(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
+    before, judged = load_style_prediction(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
     see = {"crop": 48, "steps": 0, "learning_rate": 1e-3}
     training.write(**judged, see=see, copy_steps=0)
     result = training.run("--start-from", str(start), out=tmp_path / "runs/judged")
 
     assert result.exit_code == 0, result.output
-    net, state = net_from(tmp_path / "runs/judged/any.safetensors"), torch.load(tmp_path / "runs/judged/checkpoint.pt")
+    net, state = (
+        load_style_prediction(tmp_path / "runs/judged/any.safetensors"),
+        torch.load(tmp_path / "runs/judged/checkpoint.pt"),
+    )
     assert net.canvas.seeded and net.canvas.simplifies
     for name, value in net.state_dict().items():
         assert torch.equal(value, state["mean"][f"module.{name}"].half().float()), "the mean is kept"

@@ -1,0 +1,93 @@
+"""Which source of motion a shot gets, and the sentence that tells the artist why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tsn.errors import InputError, UsageError, near_miss
+from tsn.flow.base import FlowSource
+from tsn.flow.cache import CachedSource
+from tsn.flow.dis import DisSource
+from tsn.flow.fused import FusedSource
+from tsn.flow.raft import RaftSource
+from tsn.flow.raft_weights import folder, installed
+from tsn.flow.vectors import VectorSource
+
+METHODS = ("auto", "vectors", "raft", "dis")
+
+
+def choose(
+    method: str,
+    *,
+    has_vectors: bool,
+    device: torch.device,
+    scale: float,
+    weights: Path | None,
+    cache: Path | None = None,
+) -> tuple[FlowSource, str]:
+    """The flow source for a shot, and why it is that one.
+
+    `auto` is the renderer's vectors, else RAFT if its weights are here, else DIS, both directions fused. Where the
+    vectors leave gaps in a picture (background), RAFT fills them if its weights are here, else plain DIS: what is left
+    to it is mostly a smooth sky, and it costs a fifteenth. Frames that the vectors don't join at all (a stepped range)
+    get what a shot without vectors would.
+
+    Args:
+        method: a name in `METHODS`.
+        has_vectors: the plate carries motion vectors and the shot file names their layer.
+        device: where RAFT runs.
+        scale: size at which motion is estimated; rendered vectors are always at full size.
+        weights: RAFT's state dict, or None for the published weights in the weights folder.
+        cache: folder that keeps what was estimated; rendered vectors cost less to decode than to keep.
+
+    Raises:
+        UsageError: an unknown method, or `vectors` without any.
+        InputError: RAFT's weights are asked for and not there.
+    """
+    if method not in METHODS:
+        raise UsageError(
+            f"flow.method: {method!r} is not known, expected one of {', '.join(METHODS)}",
+            hint=near_miss(method, METHODS),
+        )
+
+    def kept(source: FlowSource) -> FlowSource:
+        return source if cache is None else CachedSource(source, cache)
+
+    if method == "vectors" and not has_vectors:
+        raise UsageError(
+            "flow.method is vectors, but the shot names no layer with motion vectors",
+            hint="Add flow.vectors: {layer: ViewLayer.Vector, convention: blender}, or take method: auto.",
+        )
+    if method == "dis":
+        return kept(FusedSource(scale=scale)), "DIS estimates the motion, as the shot file asks."
+    if method == "raft":
+        raft = RaftSource(_weights(weights), device=device, scale=scale)
+        return kept(raft), f"{raft.name} estimates the motion, as the shot file asks."
+
+    estimator: FlowSource
+    if weights is None and installed() is None:
+        estimator, fills = FusedSource(scale=scale), kept(DisSource(scale=scale))
+        why = f"DIS estimates the motion, since there are no RAFT weights in {folder()}."
+    else:
+        path = _weights(weights)
+        estimator = RaftSource(path, device=device, scale=scale)
+        fills = kept(estimator)
+        why = f"{estimator.name} estimates the motion, with the weights {path}."
+    if not has_vectors:
+        return kept(estimator), f"{why} The plate has no motion vectors."
+    asked = "as the shot file asks" if method == "vectors" else "since the plate has them"
+    return (
+        VectorSource(fills, kept(estimator)),
+        f"The renderer's motion vectors are used, {asked}; {fills.name} fills in where they are missing.",
+    )
+
+
+def _weights(weights: Path | None) -> Path:
+    path = weights or installed()
+    if path is None:
+        raise InputError(f"no RAFT weights in {folder()}", hint="tsn fetch raft-large")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, expected RAFT's weights (flow.weights)", hint="tsn fetch raft-large")
+    return path

@@ -1,0 +1,342 @@
+"""The heavy parts of a shot, made once: painter, motion, colour, device."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsn import colour, io, matte
+from tsn.alpha import coverage, unpremultiply
+from tsn.errors import DeviceError, InputError, OutputError, at_frame
+from tsn.flow import vectors
+from tsn.flow.base import FlowSource, RenderedVectors, View
+from tsn.flow.conventions import CAUTIONS
+from tsn.flow.factory import choose
+from tsn.instructions import instructions
+from tsn.io.bounded import Bounded
+from tsn.io.frame import Box, Frame
+from tsn.rendering.output import cache_folder
+from tsn.rendering.plan import Pins, Plan, survey_frames, type_of
+from tsn.shot.model import Shot
+from tsn.style.calibration import mirrored
+from tsn.style.factory import painter as choose_painter
+from tsn.style.painter import Painter, Survey, Unlocked, digest
+
+COVERAGE = "coverage-1"
+"""Goes up when plates that hold void begin to be surveyed another way."""
+VOID = "void"
+"""In a survey of which some frame holds void. No painter's: what it says goes into the engine's fingerprint, so that
+frames from before void was left out are stale, and those of plates without any are not."""
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`.
+
+    Raises:
+        DeviceError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, dtype=torch.float64, device=device)  # texture is measured in these, which Apple's `mps` lacks
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise DeviceError(
+            f"No device {name!r} here: {str(error).splitlines()[0]}",
+            hint="Use --device cpu, or auto for whatever there is.",
+        ) from error
+    # The same picture whatever the hardware thinks is fast: full float32, one algorithm.
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """One plate frame, ready for painter and flow; tensors on the canvas and the device.
+
+    Attributes:
+        source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
+        alpha: (1, H, W), or None.
+        cover: how much each pixel counts in statistics, (1, H, W) in [0, 1]; None where all do. Void does not.
+        residue: what style space could not hold.
+        view: style-space picture and renderer's vectors.
+    """
+
+    source: Tensor
+    alpha: Tensor | None
+    cover: Tensor | None
+    residue: colour.Residue
+    view: View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Everything that is the same for every frame of a shot."""
+
+    shot: Shot
+    canvas: Box
+    device: torch.device
+    codec: colour.Codec
+    painter: Painter
+    flow: FlowSource
+    flow_reason: str
+    fingerprint: tuple[str, ...]
+
+    def read(self, path: Path, number: int) -> Frame:
+        """A plate frame from disk."""
+        return io.read_frame(path, number, layer=self.shot.layer)
+
+    def prepare(self, frame: Frame, *, motion: bool = True) -> Prepared:
+        """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
+        source = self._on_canvas(frame.rgb, frame)
+        alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
+        straight = source if alpha is None else unpremultiply(source, alpha)
+        style, residue = self.codec.to_style(straight)
+        view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
+        return Prepared(source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view)
+
+    def shown(self, prepared: Prepared) -> Tensor:
+        """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
+        style = self.shot.style
+        by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
+        image = prepared.view.image
+        return mirrored(image, prepared.cover) if by_frame and prepared.cover is not None else image
+
+    def matte_of(self, frame: Frame) -> Tensor | None:
+        """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
+        wanted = self.shot.matte
+        if wanted is None:
+            return None
+        with at_frame(frame.path, frame.number):
+            if wanted.cryptomatte is not None:
+                cover = matte.cryptomatte(
+                    frame.channels,
+                    frame.header,
+                    layer=wanted.cryptomatte,
+                    names=wanted.names,
+                    folder=frame.path.parent,
+                    lossy=frame.lossy,
+                )
+            else:
+                assert wanted.channel is not None
+                cover = matte.channel_matte(frame.channels, wanted.channel)
+        if wanted.invert:
+            cover = 1 - cover
+        return self._on_canvas(cover[..., None], frame)
+
+    def _cover(self, frame: Frame, source: Tensor, alpha: Tensor | None) -> Tensor | None:
+        """See `Prepared`. Outside of its data window a plate without alpha is void as well."""
+        if alpha is None:
+            cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
+        else:
+            cover = coverage(source, alpha)
+        return None if bool((cover == 1).all()) else cover
+
+    def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
+        placed = io.place(pixels, frame.data_window, self.canvas)  # type: ignore[arg-type]
+        return torch.from_numpy(placed).to(self.device).float().permute(2, 0, 1).contiguous()
+
+    def _vectors(self, frame: Frame) -> RenderedVectors | None:
+        wanted = self.shot.flow.vectors
+        if wanted is None or self.shot.flow.method not in ("auto", "vectors") or self.shot.temporal.window == 0:
+            return None
+        size = frame.display_window.width, frame.display_window.height
+        still = wanted.background == "still"
+        with at_frame(frame.path, frame.number):
+            found = vectors.decode(frame.channels, wanted.layer, wanted.convention, frame=size, still=still)
+
+        def on_canvas(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else self._on_canvas(tensor.permute(1, 2, 0).numpy(), frame)
+
+        to_previous, to_next, known = on_canvas(found.to_previous), on_canvas(found.to_next), on_canvas(found.valid)
+        assert known is not None
+        return RenderedVectors(to_previous=to_previous, to_next=to_next, valid=known)
+
+
+def make_engine(
+    plan: Plan,
+    *,
+    device: str = "auto",
+    note: Callable[[str], None] = lambda text: None,
+    tile: int | None = None,
+    lock: bool = True,
+) -> Engine:
+    """Load everything a shot needs, checked against one of its frames and the plan's pins, and lock it to the survey.
+
+    Args:
+        note: told in a sentence what was chosen, and what takes a while.
+        tile: instead of `style.tile`, where memory is short. What is painted differs by rounding only, and a
+            finished frame does not tell.
+        lock: leave the painter unlocked, for whoever takes the survey.
+
+    Raises:
+        TsnError: of any kind; nothing has been written then.
+    """
+    shot, chosen = plan.shot, choose_device(device)
+    path = io.Sequence.parse(shot.plate, base=Path()).path(plan.sample)
+    first = io.read_frame(path, plan.sample, layer=shot.layer)
+    style = shot.style
+    painter = choose_painter(
+        model=style.model,
+        adain=style.adain,
+        colours=style.colours,
+        blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
+        frames=style.frames,
+        offset=style.offset,
+        marks=plan.plate.painted,
+        scale=style.scale,
+        tile=style.tile if tile is None else tile,
+        device=chosen,
+    )
+    has_vectors = shot.flow.vectors is not None
+    flow, reason = choose(
+        shot.flow.method,
+        has_vectors=has_vectors,
+        device=chosen,
+        scale=shot.flow.scale,
+        weights=shot.flow.weights,
+        cache=cache_folder() / "flow",
+    )
+    codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
+    pinned = None if plan.pins is None else plan.pins.survey
+    survey = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Unlocked) else None
+    engine = Engine(
+        shot=shot,
+        canvas=plan.plate.canvas,
+        device=chosen,
+        codec=codec,
+        painter=painter,
+        flow=flow,
+        flow_reason=reason,
+        fingerprint=surveyed(
+            (painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)), survey
+        ),
+    )
+    if plan.pins is not None:
+        _require_pinned(engine, plan.pins)
+    # A layer or matte that isn't there stops the shot here, not at frame 900 of the night.
+    engine.prepare(first)
+    engine.matte_of(first)
+    for text in _cautions(shot, first):
+        note(text)
+    if lock and isinstance(painter, Unlocked):
+        if survey is None:
+            survey = take_survey(engine, plan, note)
+            engine = replace(engine, fingerprint=surveyed(engine.fingerprint, survey))
+        tensors = {name: tensor for name, tensor in survey.tensors.items() if name != VOID}
+        return replace(engine, painter=painter.locked(replace(survey, tensors=tensors)))
+    return engine
+
+
+def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
+    """What may go wrong without anybody noticing, as one frame shows."""
+    if shot.matte is not None and shot.matte.cryptomatte is not None:
+        found = matte.manifest(frame.channels, frame.header, layer=shot.matte.cryptomatte, folder=frame.path.parent)
+        if found.note is not None:
+            yield f"Warning: {found.note}"
+    asked = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
+    if asked and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
+        yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
+
+
+def share_of(cover: Tensor) -> float:
+    """The part of the canvas that a matte covers: 0.0 and 1.0 are exact, for nothing and for everything."""
+    return float(cover.double().mean())
+
+
+def surveyed(fingerprint: tuple[str, ...], survey: Survey | None) -> tuple[str, ...]:
+    """An engine's fingerprint, by what its survey says: a plate that holds void is painted by another method."""
+    if survey is None or VOID not in survey.tensors:
+        return fingerprint
+    return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
+
+
+def _kind(device: torch.device, pins: Pins | None) -> str:
+    """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
+    kind = f"cpu {instructions()}" if device.type == "cpu" else device.type
+    return kind if pins is None or type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
+
+
+def _require_pinned(engine: Engine, pins: Pins) -> None:
+    """Raise InputError where this worker would paint otherwise than the plan says."""
+    if engine.device.type != type_of(pins.device):  # nor need RAFT then be in the same precision
+        pairs = [("painter", pins.painter, engine.fingerprint[0]), ("colour", pins.colour, engine.fingerprint[2])]
+    else:
+        names = ("painter", "flow", "colour", "device")
+        pairs = list(zip(names, pins.fingerprint, engine.fingerprint, strict=True))
+    for name, planned, here in pairs:
+        if planned != here and name == "device":
+            raise InputError(
+                f"This host computes on {here}, the plan's survey was taken on {planned}: chunks would differ in their"
+                " last bits.",
+                hint="Send the job to hosts of one kind (Slurm: --constraint), or submit the shot again.",
+            )
+        if planned != here:
+            raise InputError(
+                f"This host's {name} is not the plan's: expected {planned[:40]}, found {here[:40]}",
+                hint="Give every host the same weights, libraries and OCIO config, or submit the shot again.",
+            )
+
+
+def _unpack(pinned: str, painter: Unlocked) -> Survey:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return Survey(of=painter.fingerprint, tensors=load(b64decode(pinned)))
+    except (ValueError, SafetensorError) as error:
+        raise InputError(f"The survey in the plan is damaged: {error}", hint="Submit the shot again.") from error
+
+
+def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Survey:
+    """The shot's survey, out of the cache or taken now. The same wherever it is taken on this kind of device.
+
+    Args:
+        engine: one with a painter that is not locked yet.
+
+    Returns:
+        The painter's survey, and `VOID` in it where some frame holds void.
+    """
+    painter = engine.painter
+    assert isinstance(painter, Unlocked)
+    numbers = survey_frames(plan.plate.present)
+    stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
+    libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
+    key = digest(
+        *(plan.tsn, COVERAGE, *libraries, plan.stated.digest, plan.stated.plate),
+        *(*engine.fingerprint, str(engine.canvas), *stamps),
+    )
+    path = cache_folder() / "survey" / f"{key}.safetensors"
+    kept = Bounded(path.parent, "survey")
+    if kept.use(path):
+        try:
+            return Survey.load(path)
+        except InputError:
+            note(f"The cached survey {path} is damaged; taking it again.")
+    note(f"Surveying the shot: frames {', '.join(map(str, numbers))}.")
+    paths = io.Sequence.parse(plan.shot.plate, base=Path())
+    void: dict[str, Tensor] = {}
+
+    def seen(number: int) -> Tensor:
+        prepared = engine.prepare(engine.read(paths.path(number), number), motion=False)
+        if prepared.cover is None:
+            return prepared.view.image
+        void[VOID] = torch.ones(1)
+        return torch.cat([prepared.view.image, prepared.cover])
+
+    survey = painter.survey(map(seen, numbers))
+    survey = replace(survey, tensors={**survey.tensors, **void})
+    try:
+        if kept.admits(survey.size):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            survey.save(path)
+    except (OSError, OutputError) as error:
+        note(f"The survey can't be cached in {path.parent} ({error}); going on without.")
+    return survey

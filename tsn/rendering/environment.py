@@ -1,0 +1,76 @@
+"""What of a host decides pixels beside the shot file: versions of libraries, and what colour spaces mean there."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsn import io, spaces
+from tsn.errors import InputError
+from tsn.shot.model import Shot
+
+if TYPE_CHECKING:
+    from tsn.rendering.plan import Plan
+
+LIBRARIES = ("torch", "opencolorio", "opencv-python-headless")
+ONNX = ("onnxruntime", "onnxruntime-gpu")
+
+
+def libraries_of(shot: Shot) -> dict[str, str]:
+    """The versions of the libraries that a shot's pixels are computed with; none is loaded.
+
+    Of those that a host has not got, or not by this name, nothing is said: whoever needs them will miss them.
+    """
+    style = shot.style
+    names = [*(style.blend or ()), style.model or ""]
+    wanted = LIBRARIES + (ONNX if any(".onnx" in name.lower() for name in names) else ())
+    return {name: found for name in wanted if (found := _version(name)) is not None}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name).split("+")[0]  # a build for CUDA on some hosts, for CPUs on others
+    except PackageNotFoundError:
+        return None
+
+
+def colour_of(shot: Shot, sample: int) -> str:
+    """What the plate's colour space means on this host.
+
+    Args:
+        sample: number of the frame whose header is asked where the shot says `auto`.
+
+    Raises:
+        UsageError: the space is unknown here.
+        InputError: the frame, the config or a file that the space reads is missing or damaged.
+    """
+    header = None
+    if shot.colour.input.lower() == "auto":
+        path = io.Sequence.parse(shot.plate, base=Path()).path(sample)
+        header = io.read_frame(path, sample, layer=shot.layer).header
+    return spaces.fingerprint(spaces.resolve_space(shot.colour.input, header))
+
+
+def require_environment(plan: Plan) -> None:
+    """Raise InputError where this host would compute other pixels than the one that made the plan."""
+    here: Mapping[str, str] = libraries_of(plan.shot)
+    if here != plan.libraries:
+        name = next(n for n in sorted({*here, *plan.libraries}) if here.get(n) != plan.libraries.get(n))
+        raise InputError(
+            f"{socket.gethostname()} has another {name} than the plan: expected {plan.libraries.get(name, 'none')},"
+            f" found {here.get(name, 'none')}.",
+            hint="Give every host the same installation of tsn, or make the plan again on one of these.",
+        )
+    if plan.colour is None:
+        return
+    colour = colour_of(plan.shot, plan.sample)
+    if colour != plan.colour:
+        raise InputError(
+            f"{socket.gethostname()} has another meaning of the plate's colour space than the plan:"
+            f" expected {plan.colour}, found {colour}.",
+            hint="Give every host the $OCIO config, its context variables and its files as they were where the shot was"
+            " submitted, or submit it again.",
+        )

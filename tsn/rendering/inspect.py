@@ -1,0 +1,178 @@
+"""What is on disk of a shot, before any work is spent on it.
+
+Every frame's header is read and its completeness checked (a tenth of a millisecond each); a damaged,
+truncated, differently sized or differently layered frame is refused here by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from math import gcd
+from pathlib import Path
+
+from tsn import frames as ranges
+from tsn import io, matte
+from tsn.errors import InputError, UsageError, at_frame, near_miss
+from tsn.io.frame import Box, Probe
+from tsn.io.sequence import told
+from tsn.shot.model import Shot
+from tsn.style.frame_hashes import marks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plate:
+    """The plate of a shot as found.
+
+    Attributes:
+        frames: every frame of the shot, ascending, those that are missing too.
+        missing: the gaps.
+        canvas: the pixels that are painted; data windows may move inside it from frame to frame.
+        stamps: frame -> size and date of its file, to notice a plate that was rendered again.
+        painted: frame -> content of what another tool painted of it (`style.frames`, see `tsn.style.frame_hashes`).
+    """
+
+    frames: tuple[int, ...]
+    missing: tuple[int, ...]
+    canvas: Box
+    stamps: dict[int, str]
+    painted: dict[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def present(self) -> tuple[int, ...]:
+        """The frames on disk."""
+        return tuple(number for number in self.frames if number in self.stamps)
+
+
+def inspect(shot: Shot) -> Plate:
+    """Find the shot's frames and check every one of them.
+
+    Raises:
+        UsageError: `frames:` is no frame range, or the output's suffix is another format's.
+        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame, one that is there
+            under two names; no painted frames; a name of the matte that no frame has.
+    """
+    sequence = io.Sequence.parse(shot.plate, base=Path())
+    on_disk = sequence.on_disk()
+    if not on_disk:
+        hint = "`plate:` is relative to the file that states it; check the folder."
+        raise InputError(f"No plate found: {shot.plate}", hint=told(sequence.strays()) or hint)
+    wanted = tuple(sorted(ranges.parse(shot.frames))) if shot.frames else _without_gaps(on_disk)
+    there = set(on_disk)
+    missing = tuple(number for number in wanted if number not in there)
+    if missing and shot.missing == "error":
+        raise InputError(
+            f"{shot.plate}: {_count(missing)} missing: {ranges.compact(missing)} (on disk: {ranges.compact(on_disk)})",
+            hint="Render them, correct `frames:`, or choose `missing: hold`, `black` or `skip`."
+            f" {told(sequence.strays())}".rstrip(),
+        )
+    present = [number for number in wanted if number in there]
+    if not present:
+        raise InputError(
+            f"{shot.plate}: none of the frames {ranges.compact(wanted)} is on disk (there: {ranges.compact(on_disk)})",
+            hint="Correct `frames:` or `plate:`.",
+        )
+    taken = set(present)
+    if doubled := [names for number, names in sequence.twice().items() if number in taken]:
+        raise InputError(
+            f"{shot.plate}: {_count(doubled)} there under two names, such as {' and '.join(doubled[0])}",
+            hint="Remove those that are not meant; nobody can tell which of the two is the frame.",
+        )
+    paths = {number: sequence.path(number) for number in present}
+    probes = {number: io.probe(path, layer=shot.layer) for number, path in paths.items()}
+    _require_alike(paths, probes)
+    first = probes[present[0]]
+    _require_format(shot.output, first.format)
+    _require_names(shot, paths, first.channels)
+    canvas = first.data_window
+    for probe in probes.values():
+        canvas = canvas.union(probe.data_window)
+    painted: dict[int, str] = {}
+    if shot.style.frames:  # another tool painted what a person sees: the display window
+        canvas, painted = first.display_window, marks(shot.style.frames, present, offset=shot.style.offset)
+    stamps = {number: stamp(path) for number, path in paths.items()}
+    return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
+
+
+def require_in_shot(plate: Plate, wanted: Sequence[int]) -> None:
+    """Raise UsageError for wanted frames that the shot hasn't got."""
+    strangers = sorted(set(wanted) - set(plate.frames))
+    if strangers:
+        raise UsageError(
+            f"Frames {ranges.compact(strangers)} are not in the shot, which has {ranges.compact(plate.frames)}.",
+            hint="Ask for frames of the shot, or correct its `frames:`.",
+        )
+
+
+def _without_gaps(on_disk: Sequence[int]) -> tuple[int, ...]:
+    """First to last at the sequence's own step, so that a frame that never arrived is noticed."""
+    step = gcd(*(b - a for a, b in pairwise(on_disk))) if len(on_disk) > 1 else 1
+    return tuple(range(on_disk[0], on_disk[-1] + 1, step))
+
+
+def _require_format(output: str, form: str) -> None:
+    if Path(output).suffix.lower() != f".{form}":
+        raise UsageError(
+            f"The output {output} is not named *.{form}, but the plate is {form.upper()}.",
+            hint=f"tsn keeps the plate's format: name the output *.{form}.",
+        )
+
+
+def _require_alike(paths: dict[int, Path], probes: dict[int, Probe]) -> None:
+    first = next(iter(probes))
+    expected = probes[first]
+    for number, probe in probes.items():
+        for what, wanted, found in (
+            ("format", expected.format, probe.format),
+            ("display window", expected.display_window, probe.display_window),
+            ("channels", set(expected.channels), set(probe.channels)),
+        ):
+            if wanted != found:
+                raise InputError(
+                    f"{paths[number]}: frame {number} has another {what} than frame {first}: "
+                    f"expected {_shown(wanted, found)}, found {_shown(found, wanted)}",
+                    hint="Render the odd frames again, or split the shot where the plate changes.",
+                )
+
+
+def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str]) -> None:
+    """Objects come and go, and renderers list those in the picture: a name is wrong where no frame has it."""
+    if shot.matte is None or shot.matte.cryptomatte is None:
+        return
+    known: set[str] = set()
+    for number, path in paths.items():
+        with at_frame(path, number):
+            header = io.read_attributes(path, layer=shot.layer)
+            names = matte.manifest(channels, header, layer=shot.matte.cryptomatte, folder=path.parent).names
+        if names is None:  # ids are hashed from the names: nobody can tell
+            return
+        known.update(names)
+        if all(matte.spelt(name, known) for name in shot.matte.names):  # in most shots the first frame's
+            return
+    if known:
+        name = next(name for name in shot.matte.names if not matte.spelt(name, known))
+        raise InputError(
+            f"{shot.plate}: Cryptomatte {shot.matte.cryptomatte} has no {name!r} in any frame of the shot,"
+            f" among {len(known)} names.",
+            hint=near_miss(name, known) or f"It has {', '.join(sorted(known)[:12])} ...",
+        )
+
+
+def _shown(value: object, other: object) -> str:
+    if isinstance(value, Box):
+        return f"{value.width}x{value.height}+{value.x}+{value.y}"
+    if isinstance(value, set) and isinstance(other, set):
+        return ", ".join(sorted(value - other)) or "none of those"
+    return str(value)
+
+
+def _count(numbers: Sequence[object]) -> str:
+    return "1 frame is" if len(numbers) == 1 else f"{len(numbers)} frames are"
+
+
+def stamp(path: Path) -> str:
+    """Size and date of a file. Raises OSError where there is none."""
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}"

@@ -1,0 +1,77 @@
+"""Look at a whole shot once, and write into its plan what no worker shall decide again: survey and cuts.
+
+Both are functions of the plate, so a worker without pins comes to the same; with them it need not read the
+survey's frames, and a worker with another processor can't come to something slightly different.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from tsn import io
+from tsn.cores import threads
+from tsn.rendering.engine import Engine, make_engine, surveyed, take_survey
+from tsn.rendering.plan import Pins, Plan
+from tsn.style.painter import Unlocked
+from tsn.temporal.cuts import is_cut, small
+
+BATCH = 32
+
+
+def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambda text: None) -> Plan:
+    """The plan with its pins, taken now on this host.
+
+    Raises:
+        TsnError: of any kind: a fault of the shot shows here, before the farm is asked for anything.
+    """
+    bare = replace(plan, pins=None)
+    engine = make_engine(bare, device=device, note=note, lock=False)
+    fingerprint, survey = engine.fingerprint, None
+    cuts: tuple[int, ...] | None = None
+    if isinstance(engine.painter, Unlocked):
+        taken = take_survey(engine, bare, note)
+        fingerprint = surveyed(fingerprint, taken)
+        survey = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
+    if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
+        cuts = find_cuts(engine, bare)
+        note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
+    painter, flow, space, kind = fingerprint
+    return replace(plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, survey=survey))
+
+
+def find_cuts(engine: Engine, plan: Plan) -> tuple[int, ...]:
+    """First frames of new takes among the frames that the plan's chunks read; two neighbours decide each."""
+    reads = {number for chunk in plan.chunks for number in chunk.reads}
+    needed = [number for number in plan.plate.present if number in reads]
+    starts = {take[0] for take in plan.takes}
+    place = {number: index for index, number in enumerate(plan.plate.present)}
+    found = []
+    with torch.inference_mode():
+        for (before, first), (number, second) in pairwise(_small(engine, plan, needed)):
+            neighbours = place[number] == place[before] + 1 and number not in starts
+            if neighbours and is_cut(first, second):
+                found.append(number)
+    return tuple(found)
+
+
+def _small(engine: Engine, plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+    """Frames in style space at the size that cuts are found at, a batch of them at a time."""
+    paths = io.Sequence.parse(plan.shot.plate, base=Path())
+
+    def one(number: int) -> Tensor:
+        with torch.inference_mode():  # holds for one thread only
+            return small(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
+
+    with ThreadPoolExecutor(threads()) as pool:
+        for start in range(0, len(numbers), BATCH):
+            batch = numbers[start : start + BATCH]
+            yield from zip(batch, pool.map(one, batch), strict=True)

@@ -1,0 +1,322 @@
+"""Render a plan: stream the shot, write each frame once it is whole, skip what is finished.
+
+Reading ahead and writing behind run beside the painting, one thread each.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsn import alpha, colour, io
+from tsn.errors import DeviceError
+from tsn.io.frame import Frame, blank_like
+from tsn.io.sequence import OUTPUT, cannot_write
+from tsn.rendering.engine import Engine, Prepared, make_engine, share_of
+from tsn.rendering.event import Event, Report
+from tsn.rendering.exchange import Exchange, Handover
+from tsn.rendering.finished import finished, made_by_tsn
+from tsn.rendering.output import make_folder
+from tsn.rendering.plan import Plan
+from tsn.rendering.plates import Plates
+from tsn.rendering.stream import Stream
+from tsn.shot.model import to_json
+from tsn.style.tiles import edge
+
+WRITE_BEHIND = 2
+SMALLEST_TILE = 128
+"""Where memory is short. Below this the margins cost more than the tile."""
+
+
+class Renderer:
+    """Renders a plan on one device, chunk after chunk, with everything heavy loaded once.
+
+    What one chunk read and painted of the next is kept for it, so that neighbours in ascending order cost no more
+    than both as one.
+
+    Args:
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        report: told of progress, on the thread that calls `render`; another may be set between two calls.
+        exchange: frames whose paint goes from and to workers beside this one (CPU only).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        device: str = "auto",
+        report: Report = lambda event: None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.plan = plan
+        self._device, self.report, self._exchange = device, report, exchange
+        self._outputs = io.Sequence.parse(plan.shot.output, base=Path())
+        self._engine: Engine | None = None
+        self._tile: int | None = None
+        self._lane: _Lane | None = None
+        self._swept = False
+
+    def load(self) -> Engine:
+        """Everything heavy, on the first call. Raises TsnError of any kind."""
+        if self._engine is None:
+            with _out_of_memory_explained():
+                engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
+            if self.plan.shot.temporal.window:
+                self._note(engine.flow_reason)
+            if self._exchange is not None and engine.device.type == "cpu":
+                engine = replace(engine, painter=Handover(engine.painter, self._exchange))
+            self._engine = engine
+        return self._engine
+
+    def render(self, chunks: Sequence[int] | None = None, *, force: bool = False) -> tuple[Path, ...]:
+        """Render some chunks, or all; the paths of their frames. Raises as the function `render` does.
+
+        The output folder must be there: a worker that starts late shall not make it anew, empty, after somebody
+        removed it with the frames of the others.
+        """
+        plan = self.plan
+        chosen = plan.chunks if chunks is None else [plan.chunks[index] for index in chunks]
+        numbers = sorted({number for chunk in chosen for number in chunk.frames})
+        total, started = len(numbers), time.monotonic()
+        self.report(Event(kind="start", total=total))
+        if not self._swept:  # a folder of ten thousand frames is listed once, not for each chunk
+            io.sweep(Path(plan.shot.output).parent)
+            self._swept = True
+        fingerprint = self.load().fingerprint
+        for number in numbers:
+            if plan.source_of(number) is None:
+                self._clear(number)
+        todo = [
+            n
+            for n in numbers
+            if plan.source_of(n) is not None and (force or not finished(plan, n, fingerprint, self._outputs))
+        ]
+        for done, number in enumerate(sorted(set(numbers) - set(todo)), start=1):
+            self.report(Event(kind="frame", frame=number, status="skipped", done=done, total=total))
+        done = before = total - len(todo)
+        while done < total:
+            try:
+                with torch.inference_mode():
+                    for frame in self._paint(todo[done - before :], force):
+                        done += 1
+                        self.report(replace(frame, done=done, total=total))
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
+                self._smaller_tiles(error)
+        self.report(Event(kind="done", done=done, total=total, seconds=time.monotonic() - started))
+        return tuple(self._outputs.path(number) for number in numbers if plan.source_of(number) is not None)
+
+    def close(self) -> None:
+        """Forget what was read and painted ahead."""
+        if self._lane is not None:
+            self._lane.plates.close()
+            self._lane = None
+
+    def _paint(self, todo: Sequence[int], force: bool) -> Iterator[Event]:
+        """As `_render`, in the lane of the chunk before, or in a new one; after a fault nobody trusts it."""
+        try:
+            if self._lane is None:
+                self._lane = _Lane(self.load(), self.plan)
+                self._paint_ahead(self._lane, force)
+            yield from _render(self.plan, self._lane, self._outputs, todo, self.report)
+        except BaseException:
+            self.close()
+            raise
+
+    def _paint_ahead(self, lane: _Lane, force: bool) -> None:
+        engine, exchange = lane.engine, self._exchange
+        if exchange is None or not isinstance(engine.painter, Handover):
+            return
+        for number in exchange.ahead:
+            there = number in self.plan.plate.stamps
+            if there and (force or not finished(self.plan, number, engine.fingerprint, self._outputs)):
+                prepared = engine.prepare(lane.plates.get(number), motion=False)
+                engine.painter.ahead(engine.shown(prepared), number)
+
+    def _clear(self, number: int) -> None:
+        """Where the plate has no frame, one that was painted when it had would pass for a frame of the shot."""
+        path = self._outputs.path(number)
+        if made_by_tsn(path):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise cannot_write(path, error, OUTPUT) from error
+            self._note(f"Frame {number}: the plate has none any more, so {path.name} was removed.")
+        elif path.exists():
+            self._note(f"Frame {number}: the plate has none; {path.name} stays, since tsn did not make it.")
+
+    def _note(self, text: str) -> None:
+        self.report(Event(kind="note", text=text))
+
+    def _smaller_tiles(self, error: Exception) -> None:
+        """Go on with tiles of half the size; raises DeviceError where that can't help."""
+        style, canvas = self.plan.shot.style, self.plan.plate.canvas
+        height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
+        tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
+        names = style.blend or ([style.model] if style.model else [])
+        untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
+        if tile < SMALLEST_TILE or untiled:
+            raise _explained(error) from error
+        self._engine, self._tile = None, tile
+        error.__traceback__ = None  # its frames hold the tensors that there is no room for
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._note(
+            f"Out of memory: painting in tiles of {tile} pixels from here on,"
+            " which differs from larger ones by rounding only (1e-6)."
+        )
+
+
+def render(
+    plan: Plan,
+    *,
+    chunks: Sequence[int] | None = None,
+    device: str = "auto",
+    force: bool = False,
+    report: Report = lambda event: None,
+) -> tuple[Path, ...]:
+    """Render a plan, or some of its chunks, and return the paths of all their frames.
+
+    Args:
+        chunks: indices into the plan, None = all.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        force: render finished frames again.
+        report: told of progress, on this thread.
+
+    Raises:
+        TsnError: of any kind. Frames written before it are whole and will be skipped next time.
+    """
+    make_folder(Path(plan.shot.output).parent)
+    with closing(Renderer(plan, device=device, report=report)) as renderer:
+        return renderer.render(chunks, force=force)
+
+
+class _Lane:
+    """An engine with the plate frames and the paint that it has at hand."""
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        self.engine = engine
+        self.plates = Plates(engine, plan)
+        self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
+
+
+def _render(plan: Plan, lane: _Lane, outputs: io.Sequence, todo: Sequence[int], report: Report) -> Iterator[Event]:
+    """Yield an event for each frame once it is on disk."""
+    writer = ThreadPoolExecutor(1, "write")
+    writing: list[tuple[Event, Future[None]]] = []
+    try:
+        clock = time.monotonic()
+        for number in todo:
+            frame, rgb, cover, note = _frame(plan, lane, number)
+            if note:
+                report(Event(kind="note", text=note))
+            attributes = provenance(plan, lane.engine, number)
+            job = writer.submit(io.write_frame, frame, rgb, outputs.path(number), attributes=attributes)
+            now = time.monotonic()
+            event = Event(kind="frame", frame=number, status="rendered", seconds=now - clock, cover=cover)
+            writing.append((event, job))
+            clock = now
+            while writing and (len(writing) > WRITE_BEHIND or writing[0][1].done()):
+                yield _written(writing)
+        while writing:
+            yield _written(writing)
+    finally:
+        writer.shutdown(wait=True, cancel_futures=True)
+
+
+def _written(writing: list[tuple[Event, Future[None]]]) -> Event:
+    event, job = writing.pop(0)
+    job.result()
+    return event
+
+
+def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, float | None, str | None]:
+    """One output frame: the plate frame it is written into, its RGB as float32 or as stored, what of it the matte
+    covers, and a remark.
+    """
+    engine, source = lane.engine, plan.source_of(number)
+    assert source is not None
+    frame = lane.plates.again(source)
+    if source != number:
+        if plan.shot.missing == "black":
+            black = blank_like(frame, number)
+            return black, black.rgb, None, None
+        frame = replace(frame, number=number)
+    strength = plan.shot.style.strength.at(number)
+    cover = engine.matte_of(frame)
+    share = None if cover is None else share_of(cover)
+    if strength == 0 or share == 0:
+        return frame, frame.rgb, share, None
+    prepared = engine.prepare(frame, motion=False)
+    rgb = paint_plate(engine, prepared, lane.stream.painted(source), strength if cover is None else strength * cover)
+    broken = colour.nonfinite(prepared.source)
+    count = int(broken.sum())
+    note = (
+        f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
+    )
+    mixed = io.cut(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
+    # Outside the canvas, and where nothing was painted, the stored bits stay.
+    touched = io.cut((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
+    kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
+    return frame, np.where(kept, frame.rgb, mixed), share, note
+
+
+def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:
+    """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
+    plate = engine.codec.from_style(painted, prepared.residue)
+    if prepared.alpha is not None:
+        plate = alpha.premultiply(plate, prepared.alpha)
+        amount = amount * alpha.presence(prepared.source, prepared.alpha)
+    amount = torch.where(colour.nonfinite(prepared.source), 0.0, amount)
+    return alpha.composite(prepared.source, plate, amount)
+
+
+def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
+    """What goes into the header of a frame: enough to make it again, and nothing that differs between hosts."""
+    shot, source = to_json(plan.stated), plan.source_of(number)
+    assert source is not None, "frames without a source aren't written"
+    style = plan.plate.painted.get(source, engine.fingerprint[0])
+    return {
+        "tsn:version": plan.tsn,
+        "tsn:shot": json.dumps(shot, sort_keys=True),
+        "tsn:shotSha256": plan.stated.digest,
+        "tsn:style": engine.painter.name,
+        "tsn:styleSha256": style,
+        "tsn:flow": engine.flow.name,
+        "tsn:device": engine.device.type,
+        "tsn:frameSha256": plan.digest(number, *engine.fingerprint),
+    }
+
+
+@contextmanager
+def _out_of_memory_explained() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise _explained(error) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether it says so: on a CPU torch has no type of its own for that."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
+
+
+def _explained(error: Exception) -> DeviceError:
+    return DeviceError(
+        f"Out of memory: {str(error).splitlines()[0] if str(error) else 'no more on this host'}",
+        hint="Set style.tile (1024, say), a smaller temporal.window, or render on the CPU.",
+    )

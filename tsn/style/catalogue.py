@@ -1,0 +1,115 @@
+"""The style weights that come with tsn, and those of the user: find and describe them, without torch.
+
+Safetensors only. A `.pth` file is a pickle, and loading one runs whatever code its author put into it.
+The metadata in a file say whose style it is (`name`, `title`, `licence`) and which net it is for (`tsn.style.loading`).
+training/train_style.py writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tsn.errors import InputError, UsageError, near_miss
+from tsn.io.state import read_header
+
+BUNDLED = Path(__file__).parent / "weights"
+FILES = {".safetensors", ".onnx"}
+PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleInfo:
+    """What `tsn styles` tells of a style.
+
+    Attributes:
+        name: what a shot file calls it.
+        family: one of `families.NETS`, or `onnx`.
+        sha256: of the file.
+        size: of the file, bytes.
+    """
+
+    name: str
+    family: str
+    title: str
+    licence: str
+    sha256: str
+    size: int
+    path: Path
+
+    def to_dict(self) -> dict[str, str | int]:
+        """For JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def bundled() -> tuple[StyleInfo, ...]:
+    """The styles that come with tsn, by name."""
+    return tuple(sorted((describe(path) for path in BUNDLED.glob("*.safetensors")), key=lambda info: info.name))
+
+
+def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
+    """What `style.model` means: a bundled name, or a `.safetensors` or `.onnx` file relative to `base`.
+
+    Raises:
+        UsageError: a name that no bundled style has.
+        InputError: a file that is missing, damaged, or of another kind.
+    """
+    path = base / os.path.expanduser(model)
+    kind = path.suffix.lower()
+    if kind not in FILES | PICKLES and "/" not in model and "\\" not in model:
+        require_bundled(model)
+        return describe(BUNDLED / f"{model}.safetensors")
+    if kind in PICKLES:
+        raise InputError(
+            f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix}.",
+            hint="Loading a pickle can run foreign code. Convert it where you trust it:"
+            " safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW, metadata=...)"
+            " for a tsn net, torch.onnx.export for any other.",
+        )
+    if kind not in FILES:
+        raise InputError(f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix or 'no ending'}.")
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*") if p.suffix.lower() in FILES]
+        raise InputError(
+            f"The weights file does not exist: {path}",
+            hint=near_miss(path.name, siblings) or "A relative path is relative to the shot file.",
+        )
+    return describe(path)
+
+
+def require_bundled(name: str) -> None:
+    """Raise UsageError for a name that no bundled style has; their files are called as they are."""
+    known = sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+    if name not in known:
+        raise UsageError(
+            f"No style is called {name!r}; bundled are: {', '.join(known) or 'none'}.",
+            hint=near_miss(name, known) or "A file of your own needs its ending: name.safetensors or name.onnx.",
+        )
+
+
+def describe(path: Path) -> StyleInfo:
+    """Hash a weights file and read who it is, without loading it. Raises InputError."""
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
+    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else metadata(path)
+    return StyleInfo(
+        name=facts.get("name", path.stem),
+        family=facts.get("family", "unknown"),
+        title=facts.get("title", path.stem),
+        licence=facts.get("licence", "unknown"),
+        sha256=sha256,
+        size=size,
+        path=path,
+    )
+
+
+def metadata(path: Path) -> Mapping[str, str]:
+    """What a safetensors file says of itself. Raises InputError where it is none."""
+    return read_header(path).facts

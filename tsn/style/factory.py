@@ -1,0 +1,119 @@
+"""From what a shot file says under `style:` to a painter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from tsn.errors import UsageError
+from tsn.style.blend import Part, Weight, blend
+from tsn.style.catalogue import resolve
+from tsn.style.loading import load
+from tsn.style.painter import Painter
+from tsn.style.resize import scaled
+
+
+def painter(
+    *,
+    model: str | None = None,
+    adain: Mapping[str, float] | None = None,
+    colours: Literal["painting", "plate"] = "painting",
+    blend: Mapping[str, Weight] | None = None,
+    frames: str | None = None,
+    offset: int = 0,
+    marks: Mapping[int, str] | None = None,
+    scale: float = 1.0,
+    tile: int = 0,
+    device: torch.device | str = "cpu",
+    base: Path = Path(),
+) -> Painter:
+    """The painter of a shot. Where it is an `Unlocked` one, survey the shot and lock it before painting.
+
+    Args:
+        model: a bundled name, or a .safetensors or .onnx file (`file.onnx:19` for one style of several).
+        adain: files of paintings to paint like, and their weights.
+        colours: with `adain`, those of the paintings, or kept from the plate.
+        blend: models and their weights, constant or over frames.
+        frames: pattern of a sequence that is painted already; nothing paints it at another size, so `scale` must be 1.
+        offset: what is added to a plate frame's number to have that of the painted one; with `frames`.
+        marks: which of `frames` there are, by content (`frame_hashes`), as a plan has them; None = those on disk.
+        scale: paint at this multiple of the plate's size.
+        tile: longest side of a tile in pixels at the painted size, 0 = auto; ONNX nets are never tiled.
+        base: folder that relative files start from.
+
+    Raises:
+        UsageError: not exactly one of `model`, `adain`, `blend` and `frames`, or an impossible setting.
+        InputError: a file is missing, damaged, or not what it should be.
+    """
+    given = [
+        name
+        for name, value in {"model": model, "adain": adain, "blend": blend, "frames": frames}.items()
+        if value is not None
+    ]
+    if len(given) != 1:
+        raise UsageError(
+            f"style: expected exactly one of model, adain, blend and frames, found {' and '.join(given) or 'none'}."
+        )
+    if tile < 0:
+        raise UsageError(f"style.tile must be 0 (auto) or a size in pixels, got {tile}.")
+    if frames is not None:
+        from tsn.style import frame_hashes as painted
+        from tsn.style.painted_frames import PaintedFrames
+
+        if scale != 1:
+            raise UsageError(
+                f"style.scale is {scale}, but painted frames cannot be painted at another size.", hint="Remove scale."
+            )
+        pattern = str(base / frames)
+        found = painted.marks(pattern, offset=offset) if marks is None else marks
+        return PaintedFrames(pattern, found, offset=offset)
+    if adain is not None:
+        return scaled(_after(adain, colours=colours, tile=tile, device=device, base=base), scale)
+    if model is not None:
+        return scaled(_one(model, tile=tile, device=device, base=base), scale)
+    assert blend is not None
+    return scaled(_mix(blend, tile=tile, device=device, base=base), scale)
+
+
+def _mix(weights: Mapping[str, Weight], *, tile: int, device: torch.device | str, base: Path) -> Painter:
+    return blend(
+        [Part(painter=_one(m, tile=tile, device=device, base=base), weight=weight) for m, weight in weights.items()]
+    )
+
+
+def _after(
+    paintings: Mapping[str, float], *, colours: str, tile: int, device: torch.device | str, base: Path
+) -> Painter:
+    """A painter after paintings."""
+    from tsn.style.arbitrary import AdainPainter
+    from tsn.style.loading import load_style_prediction
+    from tsn.style.paintings import read_paintings
+
+    info = resolve("adain")
+    return AdainPainter(
+        load_style_prediction(info.path).to(device),
+        read_paintings(paintings, base=base),
+        weights=info.sha256,
+        keep_colours=colours == "plate",
+        tile=tile,
+    )
+
+
+def _one(model: str, *, tile: int, device: torch.device | str, base: Path) -> Painter:
+    from tsn.style.onnx import OnnxPainter, split_index
+
+    file, index = split_index(model)
+    info = resolve(file, base=base)
+    if info.family == "onnx":
+        return OnnxPainter(info.path, sha256=info.sha256, index=index, device=device)
+
+    if info.family == "adain":
+        raise UsageError(
+            f"style.model: {info.name} paints like any painting, and needs one.", hint="style: {adain: painting.png}"
+        )
+    from tsn.style.feedforward import FeedforwardPainter
+
+    return FeedforwardPainter(load(info).to(device), name=info.name, weights=info.sha256, tile=tile)

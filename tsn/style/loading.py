@@ -1,0 +1,123 @@
+"""Build the nets that safetensors files of this family describe, and fill in their weights.
+
+A file's metadata say which net it is for (`family`, `width`, `blocks`, `recolours`, `simplifies`, `seeded`). They may
+be wrong: what they claim is held against the size of the file before any memory is taken for it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from tsn.errors import InputError
+from tsn.io.state import Header, read_header, read_state
+from tsn.style.catalogue import StyleInfo
+from tsn.style.nets.families import NETS
+from tsn.style.nets.layers import SHOWN, LockableNet
+from tsn.style.nets.style_prediction import AdainNet
+
+Net = TypeVar("Net", bound=nn.Module)
+
+EXPORT = "training/train_style.py writes such files."
+TRAINED_BY = "training/train_adain.py writes such files."
+BLOCK = 6
+"""Tensors of a residual block, at least."""
+
+
+def load(info: StyleInfo) -> LockableNet:
+    """Build the net that a safetensors file describes, with its weights in float32, on the CPU.
+
+    Raises:
+        InputError: the file is damaged, describes no net of ours, or its tensors do not fit the description.
+    """
+    header = read_header(info.path)
+    family = header.facts.get("family", "none")
+    if family not in NETS:
+        raise InputError(
+            f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.", hint=EXPORT
+        )
+    sizes = claims(info.path, header, ("width", "blocks"), hint=EXPORT)
+    shown = {key: yes(info.path, header, key) for key in SHOWN}
+    make = partial(NETS[family], width=sizes["width"], blocks=sizes["blocks"], **shown)
+    return built(make, info.path, sizes, hint=EXPORT)
+
+
+def load_style_prediction(path: Path) -> AdainNet:
+    """The net in a safetensors file that training/train_adain.py wrote, in float32, on the CPU.
+
+    Raises:
+        InputError: the file is damaged, of another net, or its tensors do not fit what it says of itself.
+    """
+    header = read_header(path)
+    if header.facts.get("family") != "adain":
+        raise InputError(
+            f"{path}: expected weights of family 'adain', found {header.facts.get('family')!r}.", hint=TRAINED_BY
+        )
+    sizes = claims(path, header, ("width", "blocks", "seen"), hint=TRAINED_BY)
+    if sizes["seen"] % 3:
+        raise InputError(f"{path}: the metadata must give seen as a multiple of three, found {sizes['seen']}.")
+    simplifies, seeded = (yes(path, header, key) for key in ("simplifies", "seeded"))
+    make = partial(AdainNet, **sizes, simplifies=simplifies, seeded=seeded)
+    return built(make, path, sizes, hint=TRAINED_BY)
+
+
+def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dict[str, int]:
+    """What a file says of its net's size, which may be wrong but not out of all proportion to the file.
+
+    Args:
+        keys: `blocks`, and others that go into the number of weights with their square at least.
+
+    Raises:
+        InputError: a key is missing or no whole number above 0, or the net would be larger than the file.
+    """
+    facts = {key: header.facts.get(key, "") for key in keys}
+    if not all(re.fullmatch("[1-9][0-9]{0,17}", fact) for fact in facts.values()):
+        raise InputError(
+            f"{path}: the metadata must give the net's {' and '.join(keys)} as whole numbers, found"
+            f" {', '.join(f'{key}={fact[:40]!r}' for key, fact in facts.items())}.",
+            hint=hint,
+        )
+    sizes = {key: int(fact) for key, fact in facts.items()}
+    for key, size in sizes.items():
+        most = len(header.tensors) // BLOCK if key == "blocks" else math.isqrt(header.numbers)
+        if size > most:
+            raise InputError(
+                f"{path}: the tensors do not fit {key} {size}: there are {len(header.tensors)} of them, with"
+                f" {header.numbers:,} numbers.",
+                hint=hint,
+            )
+    return sizes
+
+
+def yes(path: Path, header: Header, key: str) -> bool:
+    """What a file says to a question; nothing is a no. Raises InputError where it is neither yes nor no."""
+    said = header.facts.get(key, "no")
+    if said not in ("yes", "no"):
+        raise InputError(f"{path}: the metadata must say yes or no to {key}, found {said[:40]!r}.")
+    return said == "yes"
+
+
+def built(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint: str) -> Net:
+    """A net with the weights of a safetensors file in float32, ready to paint.
+
+    Args:
+        make: makes the net.
+        sizes: what the file says of it, for the message.
+
+    Raises:
+        InputError: its tensors are not the net's, or hold no numbers.
+    """
+    with torch.device("meta"):  # without memory: if the file's tensors are as large is what is asked
+        expected = make().state_dict()
+    said = ", ".join(f"{key} {size}" for key, size in sizes.items())
+    state = read_state(path, expected, said=said, hint=hint)
+    net = make()
+    net.load_state_dict(state)
+    return net.eval()

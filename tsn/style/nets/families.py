@@ -1,0 +1,18 @@
+"""The nets that a weights file can be for, by the `family` in its metadata."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.layers import LockableNet
+from tsn.style.nets.mobile import MobileNet
+
+
+class Build(Protocol):
+    def __call__(
+        self, *, width: int, blocks: int, recolours: bool = False, simplifies: bool = False, seeded: bool = False
+    ) -> LockableNet: ...
+
+
+NETS: dict[str, Build] = {"feedforward": StyleNet, "mobile": MobileNet}
