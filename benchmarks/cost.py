@@ -193,13 +193,13 @@ def choose_style(home: Path) -> tuple[str, str]:
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.nets.johnson import StyleNet
+    from tsn.style.nets.johnson import JohnsonNet
 
     torch.manual_seed(1)
     facts = {"family": "feedforward", "name": "untrained", "width": "16", "blocks": "5"}
     facts |= {"recolours": "yes", "simplifies": "yes", "seeded": "yes"}
     path = home / "untrained.safetensors"
-    save_file(StyleNet(width=16, blocks=5, recolours=True, seeded=True).state_dict(), path, metadata=facts)
+    save_file(JohnsonNet(width=16, blocks=5, recolours=True, seeded=True).state_dict(), path, metadata=facts)
     return "an untrained net of width 16 (no style is bundled; it costs the same)", str(path)
 
 
@@ -308,7 +308,7 @@ def stages(home: Path) -> None:
     count = 2 * WINDOW + SAMPLES
     plan = tsn.plan(write_shot(home, "stages", frames=count))
     engine = make_engine(plan, device="cpu")
-    plates, outputs = (io.Sequence.parse(text, base=Path()) for text in (plan.shot.plate, plan.shot.output))
+    plates, outputs = (io.FrameSequence.parse(text, base=Path()) for text in (plan.shot.plate, plan.shot.output))
     times: dict[str, list[float]] = defaultdict(list)
 
     def timed(name: str, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:

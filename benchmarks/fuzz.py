@@ -113,11 +113,11 @@ def _style(path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.nets.johnson import StyleNet
+    from tsn.style.nets.johnson import JohnsonNet
 
     torch.manual_seed(0)
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "title": "t", "licence": "CC0", "name": "tiny"}
-    save_file({k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
+    save_file({k: v.contiguous() for k, v in JohnsonNet(width=4, blocks=1).state_dict().items()}, path, metadata=facts)
 
 
 def _onnx(path: Path) -> None:

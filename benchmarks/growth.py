@@ -170,7 +170,7 @@ def write_shot(home: Path, count: int) -> Path:
 
 def write_outputs(plan: Plan) -> None:
     """Every frame as a render would have left it, to its header."""
-    plates, outputs = (io.Sequence.parse(pattern, base=Path()) for pattern in (plan.shot.plate, plan.shot.output))
+    plates, outputs = (io.FrameSequence.parse(pattern, base=Path()) for pattern in (plan.shot.plate, plan.shot.output))
     frame = io.read_frame(plates.path(plan.written[0]), plan.written[0])
     Path(plan.shot.output).parent.mkdir()
     for number in plan.written:

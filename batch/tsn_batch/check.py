@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import Sequence, told
+from tsn.io.sequence import FrameSequence, told
 from tsn.rendering.content import changed as changed_frames
 from tsn.rendering.output import require_writable
-from tsn.rendering.plan import Plan, survey_frames
+from tsn.rendering.plan import Plan, calibration_frames
 from tsn.shot.model import Matte
 from tsn.style.frame_hashes import advice, marks
 from tsn_batch import cover
@@ -44,7 +44,7 @@ def describe(plan: Plan) -> Iterator[Finding]:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
     patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
-    told_of = [(key, told(Sequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    told_of = [(key, told(FrameSequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
     if any(alike for _, alike in told_of):
         yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
@@ -91,7 +91,7 @@ def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
     """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
     from tsn.rendering.engine import share_of
 
-    plates, shares = Sequence.parse(plan.shot.plate, base=Path()), {}
+    plates, shares = FrameSequence.parse(plan.shot.plate, base=Path()), {}
     for number in cover.looks(plan.plate.present):
         found = engine.matte_of(engine.read(plates.path(number), number))
         assert found is not None  # the shot has a matte
@@ -124,14 +124,14 @@ def require_chunk(plan: Plan, index: int) -> None:
     chunk = plan.chunks[index]
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
     window = plan.made_of(chunk.frames)
-    _require_unchanged(plan, {*window, *gaps, *survey_frames(plan.plate.present)}, f"chunk {index}")
+    _require_unchanged(plan, {*window, *gaps, *calibration_frames(plan.plate.present)}, f"chunk {index}")
     _require_as_painted(plan, window, f"chunk {index}")
 
 
 def require_survey(plan: Plan) -> None:
     """Raise InputError where the plan's pins would be taken of another plate than it was made for."""
     require_plan(plan)
-    needed = set(survey_frames(plan.plate.present))
+    needed = set(calibration_frames(plan.plate.present))
     if plan.shot.temporal.cuts == "auto":
         needed |= {number for chunk in plan.chunks for number in chunk.reads}
     _require_unchanged(plan, needed, "the survey")

@@ -20,8 +20,7 @@ from typing import Any
 
 from tsn.errors import InputError, OutputError, TsnError
 from tsn.instructions import instructions
-from tsn.io.sequence import Sequence as Files
-from tsn.io.sequence import atomic, cannot_write
+from tsn.io.sequence import FrameSequence, atomic, cannot_write
 from tsn.rendering import plan as plans
 from tsn.rendering.plan import Plan, type_of
 from tsn_batch.progress import Tally, table, without_plate
@@ -204,7 +203,7 @@ def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
     """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
     from tsn.rendering.finished import finished
 
-    outputs = Files.parse(plan.shot.output, base=Path())
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
     own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))
     for number in numbers:
         if not finished(plan, number, own, outputs, *others):
@@ -215,7 +214,7 @@ def damaged(plan: Plan) -> Iterator[int]:
     """Frames whose pixels can't be decoded, which no header shows. Takes as long as reading them all."""
     from tsn.io import read_frame
 
-    outputs = Files.parse(plan.shot.output, base=Path())
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
     for number in plan.written:
         try:
             read_frame(outputs.path(number), number, layer=plan.shot.layer)

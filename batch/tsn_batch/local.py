@@ -11,8 +11,7 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.errors import Cancelled, OutputError
-from tsn.io.sequence import Sequence as Files
-from tsn.io.sequence import told
+from tsn.io.sequence import FrameSequence, told
 from tsn.rendering.event import Event
 from tsn.rendering.output import cache_folder, make_folder
 from tsn.rendering.plan import Plan
@@ -52,7 +51,7 @@ def render(
     wanted = {number for chunk in chosen for number in chunk.frames}
     numbers = [number for number in plan.written if number in wanted]
     tally, before = Tally(gaps=wanted - set(numbers)), {}
-    strays = told(Files.parse(plan.shot.plate, base=Path()).strays()) if chunks is None else ""
+    strays = told(FrameSequence.parse(plan.shot.plate, base=Path()).strays()) if chunks is None else ""
     matte = plan.shot.matte
     try:
         make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds
@@ -101,7 +100,7 @@ def logs(plan: Plan) -> Path:
 
 def _files(plan: Plan, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
     """The outputs there are: frame -> what changes whenever one is replaced."""
-    outputs, found = Files.parse(plan.shot.output, base=Path()), {}
+    outputs, found = FrameSequence.parse(plan.shot.output, base=Path()), {}
     for number in numbers:
         with suppress(OSError):
             status = outputs.path(number).stat()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsn import io
-from tsn.rendering.plan import Plan, survey_frames
+from tsn.rendering.plan import Plan, calibration_frames
 from tsn.shot.model import Shot
 from tsn_batch.options import Options
 
@@ -70,8 +70,8 @@ def _pixels(plan: Plan) -> int:
 
 def _frames(plan: Plan, threads: int) -> int:
     """Bytes of plate frames as they are stored, whichever their channels are."""
-    number = survey_frames(plan.plate.present)[0]
-    found = io.probe(io.Sequence.parse(plan.shot.plate, base=Path()).path(number), layer=plan.shot.layer)
+    number = calibration_frames(plan.plate.present)[0]
+    found = io.probe(io.FrameSequence.parse(plan.shot.plate, base=Path()).path(number), layer=plan.shot.layer)
     stored = 4 * len(found.channels) * found.data_window.width * found.data_window.height
     return max(AT_HAND * stored, threads * (stored + SMALL * _pixels(plan)))
 

@@ -15,10 +15,9 @@ from typing import Any
 
 import yaml
 
-from tsn.io.sequence import Sequence as Files
-from tsn.io.sequence import atomic
+from tsn.io.sequence import FrameSequence, atomic
 from tsn.rendering.pinned_weights import file_of
-from tsn.rendering.plan import Plan, survey_frames
+from tsn.rendering.plan import Plan, calibration_frames
 from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.needs import needs
 from tsn_batch.options import Options
@@ -116,15 +115,15 @@ def _amounts(plan: Plan, options: Options, *, gpu: bool) -> list[dict[str, Any]]
 
 def _assets(job: Job, plan: Plan) -> dict[str, Any]:
     """What the job reads and writes, for whoever copies files about."""
-    plates = Files.parse(plan.shot.plate, base=Path())
-    reads = {number for chunk in plan.chunks for number in chunk.reads} | set(survey_frames(plan.plate.present))
+    plates = FrameSequence.parse(plan.shot.plate, base=Path())
+    reads = {number for chunk in plan.chunks for number in chunk.reads} | set(calibration_frames(plan.plate.present))
     files = [str(plates.path(number)) for number in plan.plate.present if number in reads]
     style = plan.shot.style
     models = map(file_of, style.blend or ([style.model] if style.model else []))
     files += [name for name in models if Path(name).is_absolute() and Path(name).is_file()]
     files += style.adain or ()
     if style.frames is not None:
-        painted = Files.parse(style.frames, base=Path())
+        painted = FrameSequence.parse(style.frames, base=Path())
         files += [str(painted.path(number + style.offset)) for number in plan.plate.painted if number in reads]
     files += [str(plan.shot.flow.weights)] if plan.shot.flow.weights else []
     return {

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn.io.sequence import Sequence
+from tsn.io.sequence import FrameSequence
 from tsn.rendering.plan import Plan, to_dict
 from tsn_batch.check import Finding, describe
 
 
 def as_text(plan: Plan, device: str) -> str:
     """What would be done, a line a fact, then a line a chunk. Raises as `describe` does."""
-    outputs = Sequence.parse(plan.shot.output, base=Path())
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
     lines = [f"{what:8}  {found}" for what, found in _facts(plan, device)]
     if written := plan.written:
         lines += [f"{'writes':8}  {outputs.path(written[0])}", f"{'to':8}  {outputs.path(written[-1])}"]
@@ -25,7 +25,7 @@ def as_text(plan: Plan, device: str) -> str:
 
 def as_json(plan: Plan, device: str) -> str:
     """The plan as one JSON object, with `device`, `facts` and the `outputs` frame by frame."""
-    outputs = Sequence.parse(plan.shot.output, base=Path())
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
     more = {
         "device": device,
         "facts": dict(_facts(plan, device)),

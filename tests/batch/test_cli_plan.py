@@ -58,7 +58,7 @@ def test_a_frame_rendered_again_stops_the_chunks_that_depend_on_it(tsn, planned,
 
 
 def test_a_survey_frame_rendered_again_stops_every_chunk(tsn, planned, asked, plate, tmp_path):
-    survey = plans.survey_frames(plans.load(planned).plate.present)
+    survey = plans.calibration_frames(plans.load(planned).plate.present)
     assert survey[-1] == 1019
     plate(tmp_path / "plate" / "sh.1019.exr", 7)
     assert tsn("chunk", planned, 0).exit_code == 3

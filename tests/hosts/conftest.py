@@ -61,7 +61,7 @@ def write_shot(folder: Path, count: int, *, window: int = 1, cuts: str = "auto")
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.nets.johnson import StyleNet
+    from tsn.style.nets.johnson import JohnsonNet
 
     (folder / "plate").mkdir(parents=True)
     coarse = np.random.default_rng(1).uniform(0, 1.5, (8, (40 + count) // 3, 3)).astype(np.float32)
@@ -72,7 +72,7 @@ def write_shot(folder: Path, count: int, *, window: int = 1, cuts: str = "auto")
         OpenEXR.File(header, dict(zip("RGB", rgb, strict=True))).write(str(folder / f"plate/sh.{number}.exr"))
     torch.manual_seed(0)
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny", "title": "Tiny", "licence": "CC0"}
-    weights = {name: tensor.contiguous() for name, tensor in StyleNet(width=4, blocks=1).state_dict().items()}
+    weights = {name: tensor.contiguous() for name, tensor in JohnsonNet(width=4, blocks=1).state_dict().items()}
     save_file(weights, folder / "tiny.safetensors", metadata=facts)
     file = folder / f"{folder.name}.yaml"
     file.write_text(

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from tsn.errors import InputError, OutputError, UsageError
-from tsn.io import Sequence, atomic, complete, read_frame, write_frame
+from tsn.io import FrameSequence, atomic, complete, read_frame, write_frame
 from tsn.io.sequence import cannot_write, told
 
 
 @pytest.mark.parametrize("text", ["sh/a.####.exr", "sh/a.%04d.exr", "sh/a.$F4.exr", "sh/a.@@@@.exr"])
 def test_every_notation_means_the_same(text: str) -> None:
-    sequence = Sequence.parse(text, base=Path("/show"))
+    sequence = FrameSequence.parse(text, base=Path("/show"))
     assert sequence.pattern == "/show/sh/a.####.exr"
     assert sequence.path(7) == Path("/show/sh/a.0007.exr") and sequence.path(12345).name == "a.12345.exr"
     assert sequence.path(-7).name == "a.-007.exr"
@@ -25,24 +25,24 @@ def test_every_notation_means_the_same(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a_%d.exr", "a_$F.exr", "a_#.exr", "a_@.exr"])
 def test_numbers_without_padding(text: str) -> None:
-    assert Sequence.parse(text, base=Path("/show")).path(1001) == Path("/show/a_1001.exr")
+    assert FrameSequence.parse(text, base=Path("/show")).path(1001) == Path("/show/a_1001.exr")
 
 
 def test_paths_are_relative_to_the_base_and_absolute_ones_stay() -> None:
-    assert Sequence.parse("../p/a.#.exr", base=Path("/show/shots")).pattern == "/show/p/a.#.exr"
-    assert Sequence.parse("/p/a.#.exr", base=Path("/show")).pattern == "/p/a.#.exr"
+    assert FrameSequence.parse("../p/a.#.exr", base=Path("/show/shots")).pattern == "/show/p/a.#.exr"
+    assert FrameSequence.parse("/p/a.#.exr", base=Path("/show")).pattern == "/p/a.#.exr"
 
 
 @pytest.mark.parametrize("text", ["a.exr", "a.1001.exr", "a.##.##.exr", "####/a.exr", "a.%s.exr"])
 def test_no_place_for_the_number_or_too_many(text: str) -> None:
     with pytest.raises(UsageError, match="frame number"):
-        Sequence.parse(text, base=Path("/show"))
+        FrameSequence.parse(text, base=Path("/show"))
 
 
 @pytest.mark.parametrize("folder", ["jane@studio.com", "sc#1", "##", "50%d", "cost$F4"])
 def test_folders_are_taken_as_they_are_called(tmp_path: Path, folder: str) -> None:
-    sequence = Sequence.parse(f"{folder}/a.@@.exr", base=tmp_path)
-    assert sequence == Sequence.parse(sequence.pattern, base=Path())
+    sequence = FrameSequence.parse(f"{folder}/a.@@.exr", base=tmp_path)
+    assert sequence == FrameSequence.parse(sequence.pattern, base=Path())
     assert sequence.path(7) == tmp_path / folder / "a.07.exr"
     with pytest.raises(InputError, match="Can't list") as caught:
         sequence.on_disk()
@@ -54,7 +54,7 @@ def test_folders_are_taken_as_they_are_called(tmp_path: Path, folder: str) -> No
 
 def test_a_single_frame_hints_at_its_sequence() -> None:
     with pytest.raises(UsageError) as caught:
-        Sequence.parse("v2/sh010.1001.exr", base=Path("/show"))
+        FrameSequence.parse("v2/sh010.1001.exr", base=Path("/show"))
     assert caught.value.hint == "Perhaps you meant 'v2/sh010.####.exr'?"
 
 
@@ -66,17 +66,17 @@ def test_on_disk_counts_only_frames(tmp_path: Path) -> None:
     (tmp_path / "a.1010.exr").mkdir()
     (tmp_path / "a.1011.exr").symlink_to("gone.exr")
     (tmp_path / "a.1012.exr").symlink_to("a.1001.exr")
-    assert Sequence.parse("a.####.exr", base=tmp_path).on_disk() == (-1, 0, 1001, 1003, 1012, 12345)
-    assert Sequence.parse(".a.####.exr", base=tmp_path).on_disk() == ()
+    assert FrameSequence.parse("a.####.exr", base=tmp_path).on_disk() == (-1, 0, 1001, 1003, 1012, 12345)
+    assert FrameSequence.parse(".a.####.exr", base=tmp_path).on_disk() == ()
     with pytest.raises(InputError, match="gone"):
-        Sequence.parse("gone/a.####.exr", base=tmp_path).on_disk()
+        FrameSequence.parse("gone/a.####.exr", base=tmp_path).on_disk()
 
 
 @pytest.mark.parametrize("names", ["a.-002.exr a.-001.exr a.0000.exr", "a.-0002.exr a.-0001.exr a.0000.exr"])
 def test_a_sign_is_one_of_the_digits_or_stands_before_them(tmp_path: Path, names: str) -> None:
     for name in names.split():
         (tmp_path / name).touch()
-    sequence = Sequence.parse("a.####.exr", base=tmp_path)
+    sequence = FrameSequence.parse("a.####.exr", base=tmp_path)
     assert sequence.on_disk() == (-2, -1, 0) and sequence.strays() == () and sequence.twice() == {}
     assert [sequence.path(number).name for number in (-2, -1, 0)] == names.split()
     assert sequence.path(-3).name == "a.-003.exr", "of what isn't there, C's way"
@@ -86,7 +86,7 @@ def test_a_frame_under_two_numbers_of_digits_is_told(tmp_path: Path) -> None:
     for number in ("1001", "01001", "1002", "01003", "-001", "-0001"):
         (tmp_path / f"a.{number}.exr").touch()
     (tmp_path / "a.1002.EXR").touch()
-    twice = Sequence.parse("a.####.exr", base=tmp_path).twice()
+    twice = FrameSequence.parse("a.####.exr", base=tmp_path).twice()
     assert twice == {-1: ("a.-001.exr", "a.-0001.exr"), 1001: ("a.1001.exr", "a.01001.exr")}
 
 
@@ -132,22 +132,22 @@ def test_what_looks_like_a_frame_and_is_not_taken_is_named(tmp_path: Path) -> No
         (tmp_path / name).touch()
     (tmp_path / "a.1010.exr").mkdir()
     (tmp_path / "a.1011.exr").symlink_to("gone.exr")
-    found = Sequence.parse("a.####.exr", base=tmp_path).strays()
+    found = FrameSequence.parse("a.####.exr", base=tmp_path).strays()
     assert found == tuple(sorted([*looks, "a.1010.exr", "a.1011.exr"]))
     assert told(found).startswith("21 files look like frames and are not taken: .a.1001.exr.Xy12Zq, .a.1001.exr.swp, ")
     assert told(("a.01.exr",)) == "1 file looks like a frame and is not taken: a.01.exr." and told(()) == ""
-    assert Sequence.parse("gone/a.####.exr", base=tmp_path).strays() == ()
+    assert FrameSequence.parse("gone/a.####.exr", base=tmp_path).strays() == ()
 
 
 def test_an_accent_stored_as_a_letter_of_its_own_is_a_stray(tmp_path: Path) -> None:
     (tmp_path / "e\u0301.1001.exr").touch()
-    sequence = Sequence.parse("\u00e9.####.exr", base=tmp_path)
+    sequence = FrameSequence.parse("\u00e9.####.exr", base=tmp_path)
     assert (sequence.on_disk(), sequence.strays()) == ((), ("e\u0301.1001.exr",))
 
 
 def test_brackets_and_digits_in_names_are_only_letters(tmp_path: Path) -> None:
     (tmp_path / "v2[x]+3.0007.exr").touch()
-    assert Sequence.parse("v2[x]+3.####.exr", base=tmp_path).on_disk() == (7,)
+    assert FrameSequence.parse("v2[x]+3.####.exr", base=tmp_path).on_disk() == (7,)
 
 
 def test_atomic_hides_what_is_not_finished(tmp_path: Path) -> None:

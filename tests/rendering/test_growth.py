@@ -66,7 +66,7 @@ def test_a_digest_is_what_it_was(write: Callable[..., Path], monkeypatch: pytest
     stamps = {number: f"1:{number}" for number in range(1, 9)}
     plate = Plate(frames=tuple(stamps), missing=(), canvas=Box(0, 0, 16, 9), stamps=stamps)
     made = plans.plan(shot, plate)
-    survey = [(n, f"1:{n}") for n in plans.survey_frames(tuple(stamps))]
+    survey = [(n, f"1:{n}") for n in plans.calibration_frames(tuple(stamps))]
     near = [(4, "1:4"), (5, "1:5"), *survey]
     canvas = {"x": 0, "y": 0, "width": 16, "height": 9}
     libraries = sorted(made.libraries.items())

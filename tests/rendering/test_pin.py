@@ -27,7 +27,7 @@ from tsn.rendering.plan import Plan
 from tsn.rendering.render import render
 from tsn.shot.load import load
 from tsn.style import feedforward
-from tsn.style.painter import Survey
+from tsn.style.painter import Calibration
 from tsn.style.tiles import Tile, paint_tiled
 
 SCENES = {n: 1 if n < 1005 else 2 for n in range(1001, 1009)}
@@ -59,7 +59,7 @@ def test_pins_change_no_bit_and_save_the_survey(shot: Callable[..., Path], tmp_p
         render(again, chunks=[index], device="cpu", report=events.append)
     assert bits(tmp_path / "styled") == whole
     assert not any("Surveying" in event.text for event in events)
-    outputs = io.Sequence.parse(made.shot.output, base=Path())
+    outputs = io.FrameSequence.parse(made.shot.output, base=Path())
     assert all(finished(again, number, pinned.pins.fingerprint, outputs) for number in made.wanted)
 
 
@@ -68,12 +68,12 @@ def test_a_damaged_survey_in_the_cache_is_taken_again(shot: Callable[..., Path],
     render(made, device="cpu")
     whole = bits(tmp_path / "styled")
     (kept,) = (tmp_path / "cache/survey").iterdir()
-    content, fingerprint = kept.read_bytes(), Survey.load(kept).fingerprint
+    content, fingerprint = kept.read_bytes(), Calibration.load(kept).fingerprint
     kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # a sign or an exponent; the file's form is right
     events: list[Event] = []
     render(made, device="cpu", force=True, report=events.append)
     assert any(f"The cached survey {kept} is damaged; taking it again." in event.text for event in events)
-    assert bits(tmp_path / "styled") == whole and Survey.load(kept).fingerprint == fingerprint
+    assert bits(tmp_path / "styled") == whole and Calibration.load(kept).fingerprint == fingerprint
 
 
 @pytest.mark.parametrize("stopped", ["the folder", "the file"])
@@ -86,7 +86,7 @@ def test_a_survey_that_cannot_be_cached_stops_nothing(
         (tmp_path / "cache/survey").touch()
     else:
         full = OutputError("Can't write: the disk is full")
-        monkeypatch.setattr(Survey, "save", lambda self, path: (_ for _ in ()).throw(full))
+        monkeypatch.setattr(Calibration, "save", lambda self, path: (_ for _ in ()).throw(full))
     events: list[Event] = []
     render(made, device="cpu", report=events.append)
     assert len(bits(tmp_path / "styled")) == 3

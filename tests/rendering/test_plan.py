@@ -17,7 +17,7 @@ from tsn.errors import InputError, UsageError
 from tsn.io.frame import Box
 from tsn.rendering import plan as plans
 from tsn.rendering.inspect import Plate, inspect
-from tsn.rendering.plan import Plan, plan, survey_frames
+from tsn.rendering.plan import Plan, calibration_frames, plan
 from tsn.shot.curves import Curve
 from tsn.shot.load import load
 from tsn.shot.model import Flow, Matte, Missing, Shot, Style, Temporal, Vectors
@@ -129,7 +129,7 @@ def test_strangers_are_refused() -> None:
 
 @given(st.integers(1, 300))
 def test_survey_frames_are_spread(count: int) -> None:
-    chosen = survey_frames(range(count))
+    chosen = calibration_frames(range(count))
     assert len(chosen) == len(set(chosen)) == min(5, count) and list(chosen) == sorted(chosen)
     assert set(chosen) <= set(range(count))
     if count > 10:
@@ -145,7 +145,7 @@ def test_ten_thousand_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
     probe = Probe(data_window=CANVAS, display_window=CANVAS, channels=("R", "G", "B"), compression="zip", format="exr")
     monkeypatch.setattr(io, "probe", lambda path, layer: probe)
-    monkeypatch.setattr(io.Sequence, "on_disk", lambda self: tuple(n for n in range(10_000) if n % 100))
+    monkeypatch.setattr(io.FrameSequence, "on_disk", lambda self: tuple(n for n in range(10_000) if n % 100))
     monkeypatch.setattr(inspection, "stamp", lambda path: "1:1")
     started = time.process_time()
     shot = a_shot(window=8, cuts=tuple(range(50, 10_000, 250)), frames="0-9999")
@@ -215,7 +215,7 @@ def test_a_frame_rendered_again_touches_its_window_only(index: int, window: int)
     number = plate.frames[index]
     again = replace(plate, stamps=plate.stamps | {number: "1000:now"})
     touched = changed(plan(a_shot(window=window), plate), plan(a_shot(window=window), again))
-    if number in survey_frames(plate.present):
+    if number in calibration_frames(plate.present):
         assert touched == set(plate.frames)
     else:
         assert touched == {n for n in plate.frames if abs(n - number) <= window}
@@ -234,7 +234,7 @@ def test_a_frame_painted_again_elsewhere_touches_its_window_only(index: int, win
 def test_a_cut_ends_what_a_frame_touches() -> None:
     plate = a_plate(range(1001, 1031))
     again = replace(plate, stamps=plate.stamps | {1011: "1000:now"})
-    assert 1011 not in survey_frames(plate.present)
+    assert 1011 not in calibration_frames(plate.present)
     shot = a_shot(window=4, cuts=(1010, 1013))
     assert changed(plan(shot, plate), plan(shot, again)) == {1010, 1011, 1012}
 

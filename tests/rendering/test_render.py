@@ -18,7 +18,7 @@ from tsn.flow.cache import CachedSource
 from tsn.rendering import plan as plans
 from tsn.rendering.exchange import Exchange
 from tsn.rendering.render import Renderer, render
-from tsn.style.feedforward import LockedPainter
+from tsn.style.feedforward import FrozenPainter
 
 Shot = Callable[..., Path]
 
@@ -69,13 +69,13 @@ def test_neighbours_paint_each_frame_once_between_them(
     shutil.rmtree(tmp_path / "styled")
     (tmp_path / "styled").mkdir()
     asked: list[int] = []
-    paint = LockedPainter.paint
+    paint = FrozenPainter.paint
 
-    def counted(self: LockedPainter, image: Tensor, number: int) -> Tensor:
+    def counted(self: FrozenPainter, image: Tensor, number: int) -> Tensor:
         asked.append(number)
         return paint(self, image, number)
 
-    monkeypatch.setattr(LockedPainter, "paint", counted)
+    monkeypatch.setattr(FrozenPainter, "paint", counted)
     made = planned(file, size=2)
     shared = set(made.chunks[1].reads) & set(made.chunks[2].reads)
     left, right = (
@@ -122,7 +122,7 @@ def test_the_support_is_the_window(shot: Shot, tmp_path: Path, plate, rendered, 
     file = shot(frames=range(1001, 1013))
     paths, _ = rendered(file)
     before = {number: channels(path) for number, path in paths.items()}
-    assert 1012 not in plans.survey_frames(range(1001, 1013))
+    assert 1012 not in plans.calibration_frames(range(1001, 1013))
     plate.write(tmp_path / "plate/sh.1012.exr", 1012, scene=3)
     shutil.rmtree(tmp_path / "styled")
     paths, _ = rendered(file)

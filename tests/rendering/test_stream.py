@@ -26,7 +26,7 @@ def stream(shot: Shot, planned) -> Callable[..., Stream]:
         file = shot(frames=range(1001, 1013))
         made = planned(file, *sets)
         engine = make_engine(made, device="cpu")
-        paths = io.Sequence.parse(made.shot.plate, base=Path())
+        paths = io.FrameSequence.parse(made.shot.plate, base=Path())
         return Stream(engine, made, lambda n: engine.prepare(engine.read(paths.path(n), n)))
 
     return make

@@ -14,7 +14,7 @@ import torch
 
 from tsn import io
 from tsn.io.frame import Box
-from tsn.rendering.engine import VOID, make_engine, surveyed, take_survey
+from tsn.rendering.engine import VOID, make_engine, take_calibration, with_calibration
 from tsn.rendering.pin import pin
 from tsn.rendering.render import render
 from tsn.style.export.export import export
@@ -161,12 +161,12 @@ def test_only_what_holds_void_has_another_hash(element, planned) -> None:
     for boxes, void in ((same(inner), False), (same(WHOLE), True), (same(inner) | {1004: OVERSCAN}, True)):
         plan = planned(element(boxes))
         bare = make_engine(plan, device="cpu", lock=False)
-        survey = take_survey(bare, plan, lambda text: None)
-        assert (VOID in survey.tensors) == void
-        assert (surveyed(bare.fingerprint, survey) == bare.fingerprint) == (not void)
+        calibration = take_calibration(bare, plan, lambda text: None)
+        assert (VOID in calibration.tensors) == void
+        assert (with_calibration(bare.fingerprint, calibration) == bare.fingerprint) == (not void)
         assert bare.fingerprint[0] == bare.painter.fingerprint
         engine = make_engine(plan, device="cpu")
-        assert engine.fingerprint == surveyed(bare.fingerprint, survey)
+        assert engine.fingerprint == with_calibration(bare.fingerprint, calibration)
         pinned = pin(plan, device="cpu")
         assert pinned.pins is not None and pinned.pins.fingerprint == engine.fingerprint
         assert make_engine(pinned, device="cpu").fingerprint == engine.fingerprint

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tsn.style.feedforward import FeedforwardPainter
-from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.johnson import JohnsonNet
 
 
 @pytest.fixture(autouse=True)
@@ -34,13 +34,13 @@ def picture() -> Callable[..., Tensor]:
 
 
 @pytest.fixture
-def net() -> StyleNet:
+def net() -> JohnsonNet:
     return tiny_net()
 
 
-def tiny_net(seed: int = 0, *, recolours: bool = False, simplifies: bool = False, seeded: bool = False) -> StyleNet:
+def tiny_net(seed: int = 0, *, recolours: bool = False, simplifies: bool = False, seeded: bool = False) -> JohnsonNet:
     torch.manual_seed(seed)
-    net = StyleNet(width=4, blocks=1, recolours=recolours, simplifies=simplifies, seeded=seeded)
+    net = JohnsonNet(width=4, blocks=1, recolours=recolours, simplifies=simplifies, seeded=seeded)
     if net.palette is not None:
         net.palette.copy_(1 - net.palette)
     for name, value in net.named_parameters():
@@ -53,13 +53,13 @@ def tiny_net(seed: int = 0, *, recolours: bool = False, simplifies: bool = False
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Callable[..., StyleNet]:
+def tiny() -> Callable[..., JohnsonNet]:
     """tiny(seed=0, recolours=False, simplifies=False, seeded=False): a net."""
     return tiny_net
 
 
 @pytest.fixture
-def painter(net: StyleNet) -> FeedforwardPainter:
+def painter(net: JohnsonNet) -> FeedforwardPainter:
     return FeedforwardPainter(net, name="tiny", weights="sha of tiny")
 
 

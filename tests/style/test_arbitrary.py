@@ -14,13 +14,13 @@ from torch import Tensor
 
 from tsn.errors import InputError, UsageError
 from tsn.io import write_png
-from tsn.style.arbitrary import AdainPainter
+from tsn.style.arbitrary import ArbitraryPainter
 from tsn.style.blend import Part, blend
 from tsn.style.catalogue import BUNDLED
 from tsn.style.loading import load_style_prediction
 from tsn.style.nets import palette
-from tsn.style.nets.style_prediction import AdainNet, Encoder, luma
-from tsn.style.painter import Survey, Unlocked
+from tsn.style.nets.style_prediction import Encoder, StylePredictionNet, luma
+from tsn.style.painter import Calibration, Uncalibrated
 from tsn.style.paintings import LINES, Painting, as_seen, read_paintings
 
 
@@ -30,9 +30,9 @@ def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def adain() -> AdainNet:
+def adain() -> StylePredictionNet:
     torch.manual_seed(0)
-    net = AdainNet(width=4, blocks=1, seen=3)
+    net = StylePredictionNet(width=4, blocks=1, seen=3)
     for value in net.mind.parameters():  # a fresh net paints after every painting alike
         value.data.normal_(0, 0.06)
     net.plates.copy_(torch.rand(100, 3))
@@ -40,10 +40,10 @@ def adain() -> AdainNet:
 
 
 @pytest.fixture
-def make(adain: AdainNet, picture: Callable[..., Tensor]) -> Callable[..., AdainPainter]:
+def make(adain: StylePredictionNet, picture: Callable[..., Tensor]) -> Callable[..., ArbitraryPainter]:
     """make(*seeds, ...): a painter after pictures of noise, of equal weight."""
 
-    def make(*seeds: int, **settings: object) -> AdainPainter:
+    def make(*seeds: int, **settings: object) -> ArbitraryPainter:
         weights = settings.pop("shares", None) or [1.0] * len(seeds)
         paintings = [
             Painting(
@@ -51,7 +51,7 @@ def make(adain: AdainNet, picture: Callable[..., Tensor]) -> Callable[..., Adain
             )
             for seed, w in zip(seeds, weights, strict=True)
         ]
-        return AdainPainter(adain, paintings, weights="w", **settings)
+        return ArbitraryPainter(adain, paintings, weights="w", **settings)
 
     return make
 
@@ -77,7 +77,7 @@ def test_a_painting_is_seen_at_one_height_whatever_its_scan(picture) -> None:
 
 def test_a_net_that_has_learnt_nothing_paints_after_every_painting_as_its_canvas_does(picture) -> None:
     torch.manual_seed(0)
-    net = AdainNet(width=4, blocks=1, seen=3).eval()
+    net = StylePredictionNet(width=4, blocks=1, seen=3).eval()
     canvas = net.canvas_for([picture(40, 61)], [1.0])
     for name, value in net.canvas.named_parameters():
         assert torch.equal(canvas.get_parameter(name), value)
@@ -114,11 +114,11 @@ def test_a_code_far_from_all_that_was_learnt_does_not_shout(adain) -> None:
 def test_unlocked_it_paints_as_locked_to_that_frame(make, picture) -> None:
     for kept in (False, True):
         painter, image = make(1, keep_colours=kept), picture(40, 52)
-        assert isinstance(painter, Unlocked)
-        locked = painter.locked(painter.survey([image]))
-        assert not isinstance(locked, Unlocked)
-        assert torch.equal(painter.paint(image, 1), locked.paint(image, 1))
-        assert locked.paint(image, 1).std() > 0.01
+        assert isinstance(painter, Uncalibrated)
+        frozen = painter.frozen(painter.calibrate([image]))
+        assert not isinstance(frozen, Uncalibrated)
+        assert torch.equal(painter.paint(image, 1), frozen.paint(image, 1))
+        assert frozen.paint(image, 1).std() > 0.01
 
 
 def test_each_painting_gives_another_picture_and_fingerprint(make, picture) -> None:
@@ -137,22 +137,22 @@ def test_a_highlight_entering_changes_nothing_far_away_once_locked(make, picture
     dark = 0.5 * picture(48, 160)
     lit = dark.clone()
     lit[:, :, :16] = 1.0
-    locked = painter.locked(painter.survey([dark]))
+    frozen = painter.frozen(painter.calibrate([dark]))
     far = (slice(None), slice(None), slice(16 + painter.canvas.radius, None))
     assert (painter.paint(lit, 1) - painter.paint(dark, 2))[far].abs().max() > 1e-3
-    assert torch.equal(locked.paint(lit, 1)[far], locked.paint(dark, 2)[far])
+    assert torch.equal(frozen.paint(lit, 1)[far], frozen.paint(dark, 2)[far])
 
 
 def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture) -> None:
     image = picture(196, 260)
-    survey = make(1).survey([image])
-    whole = make(1).locked(survey).paint(image, 1)
-    tiled = make(1, tile=64).locked(survey)
+    calibration = make(1).calibrate([image])
+    whole = make(1).frozen(calibration).paint(image, 1)
+    tiled = make(1, tile=64).frozen(calibration)
     assert (tiled.paint(image, 1) - whole).abs().max() < 1e-5
-    assert tiled.fingerprint != make(1).locked(survey).fingerprint
+    assert tiled.fingerprint != make(1).frozen(calibration).fingerprint
     narrow = make(1, tile=64)
     narrow.canvas.radius = 4
-    assert (narrow.locked(survey).paint(image, 1) - whole).abs().max() > 1e-4
+    assert (narrow.frozen(calibration).paint(image, 1) - whole).abs().max() > 1e-4
 
 
 def test_one_thread_and_two_give_the_same_bits(make, picture, threads) -> None:
@@ -161,8 +161,8 @@ def test_one_thread_and_two_give_the_same_bits(make, picture, threads) -> None:
     def paint(count: int) -> tuple[str, Tensor]:
         threads(count)
         painter = make(1, 2, keep_colours=True)
-        survey = painter.survey(images)
-        return survey.fingerprint, painter.locked(survey).paint(images[0], 1)
+        calibration = painter.calibrate(images)
+        return calibration.fingerprint, painter.frozen(calibration).paint(images[0], 1)
 
     (one, first), (two, second) = paint(1), paint(2)
     assert one == two
@@ -171,38 +171,38 @@ def test_one_thread_and_two_give_the_same_bits(make, picture, threads) -> None:
 
 def test_any_size_is_painted(make, picture) -> None:
     painter = make(1)
-    locked = painter.locked(painter.survey([picture(32, 32)]))
+    frozen = painter.frozen(painter.calibrate([picture(32, 32)]))
     for height, width in [(1, 1), (1, 9), (3, 70), (33, 35)]:
-        assert locked.paint(picture(height, width), 1).shape == (3, height, width)
+        assert frozen.paint(picture(height, width), 1).shape == (3, height, width)
 
 
 def test_painting_is_repeatable_to_the_bit_and_free_to_change(make, picture) -> None:
     image, painter = picture(40, 40), make(1)
-    locked = painter.locked(painter.survey([image]))
-    once = locked.paint(image, 1)
-    assert torch.equal(once, locked.paint(image, 7))
+    frozen = painter.frozen(painter.calibrate([image]))
+    once = frozen.paint(image, 1)
+    assert torch.equal(once, frozen.paint(image, 7))
     once.mul_(2)  # an inference tensor would refuse
     assert image.max() <= 1
 
 
 def test_a_survey_counts_every_frame_the_same_and_survives_the_disk(make, picture, tmp_path: Path) -> None:
     painter, frames = make(1), [picture(32, 48, 1), picture(32, 48, 2)]
-    both = painter.survey(iter(frames))
-    single = [painter.survey([frame]).tensors["01.mean"] for frame in frames]
+    both = painter.calibrate(iter(frames))
+    single = [painter.calibrate([frame]).tensors["01.mean"] for frame in frames]
     torch.testing.assert_close(both.tensors["01.mean"], (single[0] + single[1]) / 2)
     both.save(tmp_path / "survey.safetensors")
-    assert Survey.load(tmp_path / "survey.safetensors").fingerprint == both.fingerprint
+    assert Calibration.load(tmp_path / "survey.safetensors").fingerprint == both.fingerprint
 
 
 def test_a_foreign_or_broken_survey_is_refused(make, picture) -> None:
     painter = make(1, keep_colours=True)
-    survey = painter.survey([picture(32, 32)])
+    calibration = painter.calibrate([picture(32, 32)])
     with pytest.raises(InputError, match="another painter than 'p2'"):
-        make(2).locked(survey)
+        make(2).frozen(calibration)
     for missing in ("02.variance", "light.painted"):
-        tensors = {name: tensor for name, tensor in survey.tensors.items() if name != missing}
+        tensors = {name: tensor for name, tensor in calibration.tensors.items() if name != missing}
         with pytest.raises(InputError, match="does not fit the net"):
-            painter.locked(Survey(of=survey.of, tensors=tensors))
+            painter.frozen(Calibration(of=calibration.of, tensors=tensors))
 
 
 def test_several_paintings_meet_in_between(make, picture) -> None:
@@ -218,12 +218,12 @@ def test_it_blends_with_other_styles(make, picture, painter) -> None:
     image = picture(40, 52)
     frames, other = [image, 0.2 * picture(40, 52, 5) ** 3], make(1)
     mixed = blend([Part(painter=other, weight=1.0), Part(painter=painter, weight=1.0)])
-    assert isinstance(mixed, Unlocked)
-    survey, own = mixed.survey(iter(frames)), other.survey(frames)
-    locked = mixed.locked(survey)
-    wanted = (other.locked(own).paint(image, 1) + painter.locked(painter.survey(frames)).paint(image, 1)) / 2
-    torch.testing.assert_close(locked.paint(image, 1), wanted, rtol=1e-4, atol=1e-4)
-    assert torch.equal(survey.tensors["0/01.mean"], own.tensors["01.mean"])
+    assert isinstance(mixed, Uncalibrated)
+    calibration, own = mixed.calibrate(iter(frames)), other.calibrate(frames)
+    frozen = mixed.frozen(calibration)
+    wanted = (other.frozen(own).paint(image, 1) + painter.frozen(painter.calibrate(frames)).paint(image, 1)) / 2
+    torch.testing.assert_close(frozen.paint(image, 1), wanted, rtol=1e-4, atol=1e-4)
+    assert torch.equal(calibration.tensors["0/01.mean"], own.tensors["01.mean"])
 
 
 def test_colours_of_the_plate_are_kept(make, picture) -> None:
@@ -242,12 +242,12 @@ def test_colours_of_the_plate_are_kept(make, picture) -> None:
 def test_the_light_that_the_plate_keeps_is_that_of_the_element(make, picture) -> None:
     painter = make(1, keep_colours=True)
     card = torch.cat([0.3 + 0.4 * picture(40, 52), torch.ones(1, 40, 52)])
-    alone, around = painter.survey([card]), painter.survey([F.pad(card, (30, 8, 4, 60))])
+    alone, around = painter.calibrate([card]), painter.calibrate([F.pad(card, (30, 8, 4, 60))])
     assert around.fingerprint == alone.fingerprint
-    plain = painter.survey([card[:3]])
+    plain = painter.calibrate([card[:3]])
     for name, tensor in plain.tensors.items():
         torch.testing.assert_close(alone.tensors[name], tensor, rtol=1e-3, atol=1e-4)
-    by_all = painter.survey([F.pad(card[:3], (30, 8, 4, 60))])
+    by_all = painter.calibrate([F.pad(card[:3], (30, 8, 4, 60))])
     assert (by_all.tensors["light.plate"] - plain.tensors["light.plate"]).abs().max() > 0.05
 
 
@@ -279,7 +279,7 @@ def test_paintings_that_cannot_be_are_named(tmp_path: Path) -> None:
 FACTS = {"family": "adain", "width": "4", "blocks": "1", "seen": "3"}
 
 
-def test_weights_come_back_in_full_precision(adain: AdainNet, tmp_path: Path) -> None:
+def test_weights_come_back_in_full_precision(adain: StylePredictionNet, tmp_path: Path) -> None:
     path = tmp_path / "adain.safetensors"
     save_file(
         {k: v.half().contiguous() for k, v in adain.state_dict().items()},
@@ -294,7 +294,7 @@ def test_weights_come_back_in_full_precision(adain: AdainNet, tmp_path: Path) ->
     assert next(loaded.parameters()).dtype == torch.float32
 
 
-def test_weights_of_something_else_are_refused(adain: AdainNet, tmp_path: Path) -> None:
+def test_weights_of_something_else_are_refused(adain: StylePredictionNet, tmp_path: Path) -> None:
     state = {k: v.clone() for k, v in adain.state_dict().items()}
 
     def refused(tensors: dict[str, Tensor], **facts: str) -> str:
@@ -332,7 +332,7 @@ def test_the_bundled_net_takes_on_the_palette_of_a_painting_it_never_saw(picture
 
     def paint(painting: Tensor, **settings: bool) -> Tensor:
         one = Painting(name="p", image=painting, sha256="")
-        return AdainPainter(net, [one], weights="w", **settings).paint(plate, 1)
+        return ArbitraryPainter(net, [one], weights="w", **settings).paint(plate, 1)
 
     painted = [paint(blue), paint(red)]
     assert painted[0][2].mean() > painted[0][0].mean() + 0.2

@@ -8,8 +8,8 @@ import torch
 from tsn.errors import InputError, UsageError
 from tsn.style.blend import Part, blend, shares
 from tsn.style.feedforward import FeedforwardPainter
-from tsn.style.nets.johnson import StyleNet
-from tsn.style.painter import Unlocked
+from tsn.style.nets.johnson import JohnsonNet
+from tsn.style.painter import Uncalibrated
 
 
 @dataclass
@@ -92,18 +92,18 @@ def test_fingerprint_follows_painters_and_weights():
 
 def test_each_unlocked_part_is_locked_to_its_own_survey(painter, picture):
     torch.manual_seed(1)
-    other = FeedforwardPainter(StyleNet(width=2, blocks=1), name="other", weights="others")
+    other = FeedforwardPainter(JohnsonNet(width=2, blocks=1), name="other", weights="others")
     image = picture(32, 40)
     mixed = mix((painter, 1), (Flat(0.5), 2), (other, 1))
-    assert isinstance(mixed, Unlocked)
-    survey = mixed.survey(iter([image, picture(32, 40, seed=3)]))
-    locked = mixed.locked(survey)
-    assert not isinstance(locked, Unlocked)
+    assert isinstance(mixed, Uncalibrated)
+    calibration = mixed.calibrate(iter([image, picture(32, 40, seed=3)]))
+    frozen = mixed.frozen(calibration)
+    assert not isinstance(frozen, Uncalibrated)
     images = [image, picture(32, 40, seed=3)]
     expected = sum(
-        share * part.locked(part.survey(images)).paint(image, 1) for share, part in ((0.25, painter), (0.25, other))
+        share * part.frozen(part.calibrate(images)).paint(image, 1) for share, part in ((0.25, painter), (0.25, other))
     )
-    assert torch.allclose(locked.paint(image, 1), expected + 0.25, atol=1e-6)
-    assert not isinstance(mix((Flat(0.1), 1)), Unlocked)
+    assert torch.allclose(frozen.paint(image, 1), expected + 0.25, atol=1e-6)
+    assert not isinstance(mix((Flat(0.1), 1)), Uncalibrated)
     with pytest.raises(InputError, match="another painter"):
-        mix((painter, 2), (other, 1)).locked(survey)
+        mix((painter, 2), (other, 1)).frozen(calibration)

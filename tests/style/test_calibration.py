@@ -14,7 +14,7 @@ from tsn.errors import InputError
 from tsn.frames import sample_frames
 from tsn.style.calibration import PIXEL_LIMIT, _windows, _windows_by, anything, mirrored, mosaic, shows
 from tsn.style.feedforward import FeedforwardPainter
-from tsn.style.painter import Survey, digest
+from tsn.style.painter import Calibration, digest
 from tsn.style.tiles import pad
 
 
@@ -33,7 +33,7 @@ def test_sample_frames_are_frames_of_the_shot_in_order(frames, count):
 
 
 def stats_of(net, image):
-    return torch.cat([value for pair in net.survey([image[None]]) for value in pair])
+    return torch.cat([value for pair in net.calibrate([image[None]]) for value in pair])
 
 
 def test_mosaic_of_a_small_frame_is_the_frame(picture):
@@ -68,19 +68,19 @@ def test_mosaic_stays_below_the_limit_and_close_to_it(size):
 
 
 def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
-    survey = Survey(of="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)})
-    survey.save(tmp_path / "survey.safetensors")
-    back = Survey.load(tmp_path / "survey.safetensors")
-    assert back.of == survey.of
-    assert back.fingerprint == survey.fingerprint
-    assert all(torch.equal(back.tensors[k], v) for k, v in survey.tensors.items())
+    calibration = Calibration(of="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)})
+    calibration.save(tmp_path / "survey.safetensors")
+    back = Calibration.load(tmp_path / "survey.safetensors")
+    assert back.of == calibration.of
+    assert back.fingerprint == calibration.fingerprint
+    assert all(torch.equal(back.tensors[k], v) for k, v in calibration.tensors.items())
 
 
 def test_a_bit_of_difference_changes_the_fingerprint():
     value = torch.rand(4)
     near = torch.nextafter(value, torch.tensor(2.0))
-    prints = {Survey(of="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))}
-    assert len(prints | {Survey(of="q", tensors={"x": value}).fingerprint}) == 4
+    prints = {Calibration(of="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))}
+    assert len(prints | {Calibration(of="q", tensors={"x": value}).fingerprint}) == 4
     assert digest("ab", "c") != digest("a", "bc")
 
 
@@ -91,17 +91,17 @@ def test_a_path_that_is_no_utf8_has_a_digest():
 def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_file):
     path = tmp_path / "survey.safetensors"
     with pytest.raises(InputError, match="Cannot read the survey"):
-        Survey.load(path)
+        Calibration.load(path)
     path.write_bytes(b"no survey")
     with pytest.raises(InputError, match="Cannot read the survey"):
-        Survey.load(path)
+        Calibration.load(path)
     with pytest.raises(InputError, match="is not a survey"):
-        Survey.load(weights_file())
+        Calibration.load(weights_file())
 
 
 def test_any_flipped_bit_is_noticed(tmp_path):
     path = tmp_path / "survey.safetensors"
-    Survey(of="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
+    Calibration(of="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
     content = path.read_bytes()
     believed = []
     for place in range(len(content)):
@@ -110,21 +110,21 @@ def test_any_flipped_bit_is_noticed(tmp_path):
             flipped[place] ^= 1 << bit
             path.write_bytes(flipped)
             with contextlib.suppress(InputError):
-                found = Survey.load(path)
+                found = Calibration.load(path)
                 believed.append((found.of, found.tensors["00.mean"].tolist()))
     assert set(map(str, believed)) <= {str(("a painter", [1.0, 1.0]))}, "nothing but what was written"
 
 
 def test_a_survey_needs_a_frame():
     with pytest.raises(ValueError, match="one frame at least"):
-        Survey.mean([])
+        Calibration.mean([])
 
 
 def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
     painter = FeedforwardPainter(net, name="net", weights="x")
     frame, other, dark = picture(48, 64), picture(32, 96), torch.zeros(3, 48, 64)
-    alone = painter.survey([frame, other])
-    fading = painter.survey([dark, dark + 0.002 * frame, frame, dark + 0.5, other])
+    alone = painter.calibrate([frame, other])
+    fading = painter.calibrate([dark, dark + 0.002 * frame, frame, dark + 0.5, other])
     assert fading.fingerprint == alone.fingerprint
     assert list(shows([dark, frame])) == [frame]
 
@@ -132,10 +132,10 @@ def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
 def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particular(net, picture):
     """And what enters late is painted as if it had been there."""
     painter = FeedforwardPainter(net, name="net", weights="x")
-    survey = painter.survey([torch.zeros(3, 48, 64)] * 5)
-    assert survey.fingerprint == painter.survey([anything()]).fingerprint
+    calibration = painter.calibrate([torch.zeros(3, 48, 64)] * 5)
+    assert calibration.fingerprint == painter.calibrate([anything()]).fingerprint
     frame = picture(48, 64)
-    late, known = (painter.locked(s).paint(frame, 1) for s in (survey, painter.survey([frame])))
+    late, known = (painter.frozen(s).paint(frame, 1) for s in (calibration, painter.calibrate([frame])))
     assert torch.isfinite(late).all()
     assert (late - known).abs().mean() < 0.15
 
@@ -179,8 +179,8 @@ def test_the_survey_of_an_element_has_the_same_bits_whatever_the_void_around_it(
     painter = FeedforwardPainter(tiny(**kinds), name="net", weights="x")
     torch.manual_seed(1)
     found = element(lambda height, width, seed: torch.rand(3, height, width))
-    alone = painter.survey([found])
-    assert painter.survey([F.pad(found, sides)]).fingerprint == alone.fingerprint
+    alone = painter.calibrate([found])
+    assert painter.calibrate([F.pad(found, sides)]).fingerprint == alone.fingerprint
 
 
 @pytest.mark.parametrize("shift", [4, 8, 60])
@@ -188,12 +188,12 @@ def test_an_element_is_painted_alike_whatever_the_void_around_it(painter, pictur
     """By what every layer sees of it, not by what is around: statistics of all pixels would be others."""
     found = element(picture)
     around = F.pad(found, (shift, 100, 4 * shift, 60))
-    near, far = (painter.locked(painter.survey([image])).paint(image[:3], 1) for image in (found, around))
+    near, far = (painter.frozen(painter.calibrate([image])).paint(image[:3], 1) for image in (found, around))
     core = F.pad(-F.max_pool2d(-F.pad(found[3:], (1,) * 4), 17, 1, 8), (-1,) * 4)[0] >= 1
     assert core.sum() > 1000
     far = far[:, 4 * shift : 4 * shift + 72, shift : shift + 96]
     assert (near - far).abs()[:, core].mean() < 0.01
-    by_all = painter.locked(painter.survey([around[:3]])).paint(around[:3], 1)
+    by_all = painter.frozen(painter.calibrate([around[:3]])).paint(around[:3], 1)
     by_all = by_all[:, 4 * shift : 4 * shift + 72, shift : shift + 96]
     assert (near - by_all).abs()[:, core].mean() > 0.02
 
@@ -201,7 +201,7 @@ def test_an_element_is_painted_alike_whatever_the_void_around_it(painter, pictur
 def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
     """Three channels: to the bit by the plain formula. Four with a cover of 1: the same numbers but for rounding."""
     frames = [picture(48, 64, seed) for seed in (1, 2)]
-    found = painter.survey(frames)
+    found = painter.calibrate(frames)
 
     class Plain:
         def __init__(self):
@@ -221,7 +221,7 @@ def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
     for index, (one, other) in enumerate(zip(*each, strict=True)):
         name = f"{index // 2:02}.{('mean', 'variance')[index % 2]}"
         assert torch.equal(found.tensors[name], torch.stack([one, other]).mean(0))
-    covered = painter.survey([torch.cat([frame, torch.ones(1, 48, 64)]) for frame in frames])
+    covered = painter.calibrate([torch.cat([frame, torch.ones(1, 48, 64)]) for frame in frames])
     for name, tensor in found.tensors.items():
         torch.testing.assert_close(covered.tensors[name], tensor, rtol=1e-4, atol=1e-5)
 
@@ -230,10 +230,10 @@ def test_frames_that_the_element_has_not_entered_are_not_surveyed(painter, pictu
     found, void = element(picture), torch.zeros(4, 72, 96)
     speck = void.clone()
     speck[:, 10:14, 10:14] = element(picture)[:, 30:34, 40:44]  # autocropped to hardly anything
-    alone = painter.survey([found])
-    assert painter.survey([void, found, speck, void]).fingerprint == alone.fingerprint
-    assert painter.survey([void, void]).fingerprint == painter.survey([anything()]).fingerprint
-    assert painter.survey([speck]).fingerprint == painter.survey([anything()]).fingerprint
+    alone = painter.calibrate([found])
+    assert painter.calibrate([void, found, speck, void]).fingerprint == alone.fingerprint
+    assert painter.calibrate([void, void]).fingerprint == painter.calibrate([anything()]).fingerprint
+    assert painter.calibrate([speck]).fingerprint == painter.calibrate([anything()]).fingerprint
 
 
 @pytest.mark.parametrize("cover", [False, True])
@@ -242,7 +242,7 @@ def test_a_card_of_one_colour_is_painted(painter, colour, cover):
     """Of no variance at all, whether void surrounds it or not: no net can be normalised by that."""
     card = torch.tensor(colour).view(3, 1, 1).expand(3, 48, 64)
     seen = F.pad(torch.cat([card, torch.ones(1, 48, 64)]), (40, 20, 12, 8)) if cover else card
-    assert torch.isfinite(painter.locked(painter.survey([seen])).paint(seen[:3].contiguous(), 1)).all()
+    assert torch.isfinite(painter.frozen(painter.calibrate([seen])).paint(seen[:3].contiguous(), 1)).all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 3), (1, 40), (200, 1), (5, 7), (8, 8), (9, 8)])
@@ -250,7 +250,7 @@ def test_a_card_of_one_colour_is_painted(painter, colour, cover):
 def test_what_is_too_small_to_have_statistics_is_painted(painter, picture, size, cover):
     image = picture(200, 200)[:, : size[0], : size[1]]
     seen = torch.cat([image, torch.ones(1, *size)]) if cover else image
-    painted = painter.locked(painter.survey([seen])).paint(image, 1)
+    painted = painter.frozen(painter.calibrate([seen])).paint(image, 1)
     assert torch.isfinite(painted).all() and painted.shape == image.shape
 
 
@@ -295,7 +295,7 @@ def test_statistics_by_cover_are_the_same_on_any_number_of_threads(threads, pain
     found, seen = [], element(picture, 200, 300)
     for count in (1, 2, 5):
         threads(count)
-        found.append(painter.survey([seen]).fingerprint)
+        found.append(painter.calibrate([seen]).fingerprint)
     assert len(set(found)) == 1
 
 

@@ -13,7 +13,7 @@ from tsn.style import catalogue, loading
 from tsn.style.calibration import anything
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.loading import load_style_prediction
-from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.palette import recoloured
 
 BUNDLED = [info.name for info in catalogue.bundled() if info.family != "adain"]
@@ -43,11 +43,11 @@ def test_what_is_darker_than_all_that_was_surveyed_keeps_its_colours(name):
     net = loading.load(catalogue.resolve(name))
     painter = FeedforwardPainter(net, name=name, weights="x")
     bright = 0.3 + 0.7 * anything()
-    locked = painter.locked(painter.survey([bright]))
+    frozen = painter.frozen(painter.calibrate([bright]))
     for light in (0, 0.05, 0.15, 0.3, 0.5):
         plate = light * bright
         wanted = recoloured(F.avg_pool2d(plate[None], 2), net.palette)
-        apart = F.avg_pool2d(locked.paint(plate, 1)[None], 16) - F.avg_pool2d(wanted, 8)
+        apart = F.avg_pool2d(frozen.paint(plate, 1)[None], 16) - F.avg_pool2d(wanted, 8)
         assert apart.abs().max() < 0.15, light
 
 
@@ -180,7 +180,7 @@ def test_nothing_is_built_of_what_is_only_claimed(weights_file, monkeypatch):
 
     def noting(**sizes):
         devices.append(torch.empty(0).device.type)
-        return StyleNet(**sizes)
+        return JohnsonNet(**sizes)
 
     monkeypatch.setitem(NETS, "feedforward", noting)
     with pytest.raises(InputError, match="do not fit width 80, blocks 4"):
@@ -195,4 +195,4 @@ def test_weights_that_make_no_picture_are_refused_when_the_shot_is_surveyed(weig
     save_file(tensors, path, metadata={"family": "feedforward", "width": "4", "blocks": "1"})
     painter = FeedforwardPainter(loading.load(catalogue.describe(path)), name="loud", weights="x")
     with pytest.raises(InputError, match=r"The survey holds values in .* that are no statistics of pictures"):
-        painter.locked(painter.survey([picture(32, 32)]))
+        painter.frozen(painter.calibrate([picture(32, 32)]))

@@ -6,7 +6,7 @@ from tsn.errors import InputError, UsageError
 from tsn.style.blend import Blend
 from tsn.style.factory import painter
 from tsn.style.feedforward import FeedforwardPainter
-from tsn.style.painter import Unlocked
+from tsn.style.painter import Uncalibrated
 from tsn.style.resize import Scaled
 
 
@@ -20,7 +20,7 @@ def test_a_model_is_an_unlocked_painter_with_its_tile(weights_file, tmp_path):
 def test_scale_wraps_it(weights_file):
     chosen = painter(model=str(weights_file()), scale=0.5)
     assert isinstance(chosen, Scaled)
-    assert isinstance(chosen, Unlocked)
+    assert isinstance(chosen, Uncalibrated)
 
 
 def test_a_blend_paints_from_file_to_picture(weights_file, picture):
@@ -28,8 +28,8 @@ def test_a_blend_paints_from_file_to_picture(weights_file, picture):
     chosen = painter(blend={files[0]: 0.7, files[1]: lambda number: 0.3})
     assert isinstance(chosen, Blend)
     image = picture(24, 30)
-    locked = chosen.locked(chosen.survey([image]))
-    assert locked.paint(image, 1001).shape == image.shape
+    frozen = chosen.frozen(chosen.calibrate([image]))
+    assert frozen.paint(image, 1001).shape == image.shape
     assert chosen.name == "one+two"
 
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from tsn.errors import InputError, UsageError
-from tsn.style.painter import Unlocked
+from tsn.style.painter import Uncalibrated
 from tsn.style.resize import Scaled, resize, scaled
 
 
@@ -51,20 +51,20 @@ def test_down_is_antialiased():
 def test_an_unlocked_painter_surveys_at_the_painted_size(painter, picture):
     image = picture(64, 96)
     half = scaled(painter, 0.5)
-    assert isinstance(half, Unlocked)
-    survey = half.survey([image])
-    direct = painter.survey([resize(image, 32, 48)])
-    assert all(torch.equal(survey.tensors[k], v) for k, v in direct.tensors.items())
-    locked = half.locked(survey)
-    expected = resize(painter.locked(direct).paint(resize(image, 32, 48), 1), 64, 96)
-    assert torch.equal(locked.paint(image, 1), expected)
-    assert isinstance(locked, Scaled)
-    assert not isinstance(locked, Unlocked)
+    assert isinstance(half, Uncalibrated)
+    calibration = half.calibrate([image])
+    direct = painter.calibrate([resize(image, 32, 48)])
+    assert all(torch.equal(calibration.tensors[k], v) for k, v in direct.tensors.items())
+    frozen = half.frozen(calibration)
+    expected = resize(painter.frozen(direct).paint(resize(image, 32, 48), 1), 64, 96)
+    assert torch.equal(frozen.paint(image, 1), expected)
+    assert isinstance(frozen, Scaled)
+    assert not isinstance(frozen, Uncalibrated)
 
 
 def test_a_survey_of_another_scale_is_refused(painter, picture):
     with pytest.raises(InputError, match="another painter"):
-        scaled(painter, 0.5).locked(scaled(painter, 0.25).survey([picture(64, 64)]))
+        scaled(painter, 0.5).frozen(scaled(painter, 0.25).calibrate([picture(64, 64)]))
 
 
 @pytest.mark.parametrize("scale", [0, -1, float("nan")])
@@ -78,9 +78,9 @@ def test_void_beside_an_element_is_not_mixed_into_what_is_surveyed(painter, pict
     """Resized with the void, its border would be a dark frame, and the cropped element would have none."""
     found = torch.cat([0.2 + 0.8 * picture(240, 320), torch.ones(1, 240, 320)])
     void = (40, 120, 20, 60)
-    alone, around = (scaled(painter, scale).survey([image]).tensors for image in (found, F.pad(found, void)))
+    alone, around = (scaled(painter, scale).calibrate([image]).tensors for image in (found, F.pad(found, void)))
     size = round(320 * scale), round(480 * scale)
-    mixed = painter.survey([resize(F.pad(found, void), *size)]).tensors
+    mixed = painter.calibrate([resize(F.pad(found, void), *size)]).tensors
 
     def apart(other):
         return sum((other[name] - alone[name]).abs().sum() for name in alone) / sum(

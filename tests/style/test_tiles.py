@@ -71,10 +71,10 @@ def test_pad_reflects_like_numpy(size):
 
 def _convolutions():
     """A locked net, at the statistics of noise."""
-    from tsn.style.nets.johnson import StyleNet
+    from tsn.style.nets.johnson import JohnsonNet
 
     torch.manual_seed(0)
-    net = StyleNet(width=4, blocks=1).eval()
+    net = JohnsonNet(width=4, blocks=1).eval()
     noise = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        return net.lock([(mean.clone(), var.clone()) for mean, var in net.survey([noise])])
+        return net.freeze([(mean.clone(), var.clone()) for mean, var in net.calibrate([noise])])

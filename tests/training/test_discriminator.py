@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tsn.errors import InputError, UsageError
 from tsn.style import catalogue, loading
 from tsn_training.config import StyleConfig, load_styles
-from tsn_training.discriminator import SIZES, STRANGE, Crops, Judge, appeal, doubt, finer
+from tsn_training.discriminator import SIZES, STRANGE, Crops, Discriminator, appeal, doubt, finer
 from tsn_training.judging import Judging
 from tsn_training.parallel import Place
 
@@ -47,7 +47,7 @@ def test_appeal_and_doubt_pull_at_opposite_ends() -> None:
 
 def test_it_learns_to_tell_strokes_apart() -> None:
     torch.manual_seed(0)
-    judge = Judge(4)
+    judge = Discriminator(4)
     optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3)
     for step in range(60):
         lost = doubt(judge(torch.cat([stripes(step, across=True), stripes(step, across=False)])))
@@ -61,7 +61,7 @@ def test_it_learns_to_tell_strokes_apart() -> None:
 
 def test_it_learns_which_strokes_are_whose() -> None:
     torch.manual_seed(0)
-    judge = Judge(4, told=2)
+    judge = Discriminator(4, told=2)
     optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3)
     codes = 4 * torch.eye(2)
     for step in range(120):

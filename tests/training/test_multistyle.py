@@ -14,14 +14,14 @@ from safetensors.torch import load_file
 
 from tsn.errors import InputError, UsageError
 from tsn.style import catalogue, loading
-from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.johnson import JohnsonNet
 from tsn_training.config import load_styles
 from tsn_training.multistyle import Together
 
 
 def three() -> Together:
     torch.manual_seed(0)
-    return Together([StyleNet(width=2, blocks=1) for _ in range(3)])
+    return Together([JohnsonNet(width=2, blocks=1) for _ in range(3)])
 
 
 def test_they_share_all_convolutions_but_the_last() -> None:

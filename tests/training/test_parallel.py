@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.errors import UsageError
-from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.johnson import JohnsonNet
 from tsn_training.parallel import place, require_even, without_sync
 
 # Notes the gradients of the first step as they are after all of it: averaged, accumulated, not yet clipped.
@@ -30,7 +30,7 @@ u.clip_grad_norm_ = noting
 
 
 def painted_by(state: dict[str, torch.Tensor]) -> torch.Tensor:
-    net = StyleNet(width=2, blocks=1)
+    net = JohnsonNet(width=2, blocks=1)
     net.load_state_dict({name.removeprefix("0."): value for name, value in state.items()})
     with torch.no_grad():
         return net(torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)))

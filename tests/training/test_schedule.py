@@ -19,8 +19,8 @@ def test_what_statistics_are_lent_to_is_painted_as_by_a_net_that_is_locked_to_th
     lender, other = torch.rand(1, 3, 32, 40), 0.1 * torch.rand(1, 3, 32, 40)
     with torch.inference_mode():
         painted = net(torch.cat([lender, other.flip(2), other]), schedule.Lending(1))
-        locked = net.lock(net.survey([lender]))(other)
-        torch.testing.assert_close(painted[2:], locked, rtol=1e-3, atol=1e-4)
+        frozen = net.freeze(net.calibrate([lender]))(other)
+        torch.testing.assert_close(painted[2:], frozen, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(painted[:2], net(torch.cat([lender, other.flip(2)])), rtol=1e-4, atol=1e-5)
     assert (painted[2:] - net(other)).abs().max() > 0.01
 

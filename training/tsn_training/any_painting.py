@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tsn.errors import InputError, UsageError
 from tsn.style import catalogue
 from tsn.style.loading import load_style_prediction
-from tsn.style.nets.style_prediction import AdainNet, Encoder
+from tsn.style.nets.style_prediction import Encoder, StylePredictionNet
 from tsn.style.paintings import LINES, as_seen
 from tsn_training import objective, perceptual, photos
 from tsn_training.config_adain import AdainConfig
@@ -126,7 +126,7 @@ def divided(config: AdainConfig) -> tuple[list[Path], list[Path], list[Path]]:
     return taken, paintings, unseen
 
 
-def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
+def begun(config: AdainConfig, start_from: Path | None) -> StylePredictionNet:
     """A net as it is before the first step: one for any painting that goes on; or new, its canvas, perhaps, that of a
     style, whose colours it need not know.
 
@@ -134,7 +134,7 @@ def begun(config: AdainConfig, start_from: Path | None) -> AdainNet:
         InputError: those are weights of another net.
     """
     shown = {"simplifies": config.simplifies, "seeded": config.seeded}
-    net = AdainNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown)
+    net = StylePredictionNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown)
     for module in net.encoder.modules():
         if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -163,7 +163,7 @@ def require_sight(config: AdainConfig, start_from: Path | None) -> None:
 
 
 @torch.inference_mode()
-def painted_sheet(net: AdainNet, taken: list[Path], unseen: list[Path], device: torch.device) -> Tensor:
+def painted_sheet(net: StylePredictionNet, taken: list[Path], unseen: list[Path], device: torch.device) -> Tensor:
     """A row of photos, and a row of them for each unseen painting, which stands before it: (3, H, W)."""
     from torchvision.utils import make_grid
 

@@ -38,7 +38,7 @@ class Temporal(BaseModel):
     after: float = Field(default=0.5, ge=0, le=1)
 
 
-class Judge(BaseModel):
+class DiscriminatorConfig(BaseModel):
     """A net that tells the painting's strokes from ours; see `judge.py`.
 
     Attributes:
@@ -62,8 +62,8 @@ class PaintingConfig(BaseModel):
         batch: samples in one step, over all processes and accumulated parts together: the same file trains the
             same net on one CPU and on eight GPUs.
         accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
-        simplifies: the net is shown the plate without texture; see `LockableNet`.
-        seeded: the net is shown where strokes may begin; see `LockableNet`.
+        simplifies: the net is shown the plate without texture; see `StyleNet`.
+        seeded: the net is shown where strokes may begin; see `StyleNet`.
         judge: none = the painting's statistics alone say what strokes are. With one, the weights that are kept are the
             mean of the last hundred steps or so, since neither side comes to rest.
         copy_steps: the net first learns the plate in the painting's colours.
@@ -87,7 +87,7 @@ class PaintingConfig(BaseModel):
     blocks: int = Field(ge=1)
     simplifies: bool = False
     seeded: bool = False
-    judge: Judge | None = None
+    judge: DiscriminatorConfig | None = None
     photos: Path
     held_back: int = Field(default=20, ge=0)
     seed: Seed
@@ -131,7 +131,7 @@ class StyleConfig(PaintingConfig):
     """A training of one style.
 
     Attributes:
-        recolours: the net is shown the plate in the painting's colours; see `LockableNet`.
+        recolours: the net is shown the plate in the painting's colours; see `StyleNet`.
         painting_box: the part that is painting, without frame and mount: left, top, right, bottom, pixels.
         painting_height: that part is resized to it, so that its strokes have the size they shall have on a plate
             of 360 to 540 lines.

@@ -14,7 +14,7 @@ LEAST_CROP = 2 * RIM + 4
 """Leaves a pixel within the rim at a quarter of the size."""
 
 
-class Lesson(BaseModel):
+class ArbitraryStage(BaseModel):
     """So many steps on crops of so many pixels, without their rim."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,7 +37,7 @@ class AdainConfig(PaintingConfig):
     seen: int = Field(ge=3, le=63, multiple_of=3)
     paintings: Path
     unseen: tuple[str, ...]
-    see: Lesson
+    see: ArbitraryStage
 
 
 def load_any(path: Path) -> StyleConfig | AdainConfig:

@@ -38,7 +38,7 @@ def finer(picture: Tensor) -> Tensor:
     return 4 * (picture - ground)
 
 
-class Judge(nn.Module):
+class Discriminator(nn.Module):
     """(N, 3, H, W) in [0, 1] -> for each scale (N, 1, H/4, W/4): above 0 where it takes strokes for the painting's.
 
     Where there are many paintings it is told which one is meant, and what that says weighs what it sees (Miyato &

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from tsn.errors import InputError
 from tsn.style import catalogue, loading
-from tsn.style.nets.layers import LockableNet
+from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.texture_guide import BANDS
 
 SHOWN = "down.0.conv.weight"
 """The kernel that looks at what a net is shown beside the plate, at half size."""
 
 
-def adopt(net: LockableNet, start_from: Path) -> None:
+def adopt(net: StyleNet, start_from: Path) -> None:
     """Give a net the weights of a trained one, which may have been shown no palette and no seeds: the net need not look
     at them yet.
 
@@ -33,7 +33,7 @@ def adopt(net: LockableNet, start_from: Path) -> None:
     adopted(net, state, start_from, f"{type(net).__name__}, width {net.width}, {net.blocks} blocks")
 
 
-def widened(kernel: Tensor, found: LockableNet, net: LockableNet) -> Tensor:
+def widened(kernel: Tensor, found: StyleNet, net: StyleNet) -> Tensor:
     """The kernel `SHOWN` of one net for another, which may be shown more: of that it sees nothing yet."""
     new = (net.palette is not None and found.palette is None, 3), (net.seeded and not found.seeded, len(BANDS))
     for place, (added, channels) in enumerate(new):

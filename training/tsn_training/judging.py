@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tsn_training import photos
 from tsn_training.config import PaintingConfig
-from tsn_training.discriminator import BETAS, Judge, appeal, doubt
+from tsn_training.discriminator import BETAS, Discriminator, appeal, doubt
 from tsn_training.parallel import Place
 from tsn_training.schedule import learning_rate
 from tsn_training.step import take
@@ -39,7 +39,7 @@ class Judging:
     Args:
         crops: crop number n of what the painter did, (3, size, size), a pure function of n: `judge.Crops`.
         out: where the checkpoints are, for messages.
-        told: see `Judge`.
+        told: see `Discriminator`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Judging:
     ) -> None:
         assert config.judge is not None
         self.config, self.judge, self.crops, self.here, self.out = config, config.judge, crops, here, out
-        self.net = Judge(self.judge.width, told=told).to(here.device, memory_format=torch.channels_last)
+        self.net = Discriminator(self.judge.width, told=told).to(here.device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.judge.learning_rate, betas=BETAS)
         self.scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
         self.shared = here.share(self.net)

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from tsn.style.nets.layers import ConvNorm, LockableNet, Normalise, alone
+from tsn.style.nets.layers import ConvNorm, Normalise, StyleNet, alone
 
 
 class Together(nn.ModuleList):
@@ -26,7 +26,7 @@ class Together(nn.ModuleList):
         inner: what the residual blocks put out in the last call, for `losses.spikes`.
     """
 
-    def __init__(self, nets: Sequence[LockableNet]) -> None:
+    def __init__(self, nets: Sequence[StyleNet]) -> None:
         super().__init__(nets)
         self.inner: list[Tensor] = []
         for block in (block for net in nets for block in net.body):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.style.nets.families import NETS
-from tsn.style.nets.layers import EPS, SHOWN, LockableNet, alone
+from tsn.style.nets.layers import EPS, SHOWN, StyleNet, alone
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
 from tsn_training.motion import Pair
@@ -39,7 +39,7 @@ class Lending:
         return torch.cat([own, by.to(own)])
 
 
-def built(config: StyleConfig) -> LockableNet:
+def built(config: StyleConfig) -> StyleNet:
     """The net of a config, untrained."""
     shown = {key: getattr(config, key) for key in SHOWN}
     return NETS[config.family](width=config.width, blocks=config.blocks, **shown)

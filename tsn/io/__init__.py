@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tsn.errors import InputError, OutputError, UsageError
 from tsn.io.atomic import OUTPUT, atomic, cannot_write, sweep
 from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
-from tsn.io.sequence import Sequence
+from tsn.io.sequence import FrameSequence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +21,8 @@ T = TypeVar("T")
 __all__ = [
     "Box",
     "Frame",
+    "FrameSequence",
     "Probe",
-    "Sequence",
     "atomic",
     "blank_like",
     "complete",

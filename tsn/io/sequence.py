@@ -12,7 +12,7 @@ from pathlib import Path
 from tsn.errors import InputError, UsageError
 from tsn.io.atomic import OUTPUT, alive, atomic, cannot_write, host, sweep
 
-__all__ = ["OUTPUT", "Sequence", "alive", "atomic", "cannot_write", "host", "sweep"]
+__all__ = ["OUTPUT", "FrameSequence", "alive", "atomic", "cannot_write", "host", "sweep"]
 
 TOKEN = re.compile(r"(?P<hash>#+)|(?P<at>@+)|%(?:0(?P<printf>\d+))?d|\$F(?P<houdini>\d*)")
 SEPARATORS = "._ -"
@@ -24,13 +24,13 @@ PATTERNS = "Name a sequence like sh010.####.exr, sh010.%04d.exr, sh010.$F4.exr o
 
 
 @dataclass(frozen=True)
-class Sequence:
+class FrameSequence:
     """Numbered files, as an absolute pattern whose number is written `####`, one `#` a digit."""
 
     pattern: str
 
     @classmethod
-    def parse(cls, text: str, *, base: Path) -> Sequence:
+    def parse(cls, text: str, *, base: Path) -> FrameSequence:
         """Read a pattern in any usual notation, relative to the folder `base`. Folders are taken as they are called.
 
         Raises:
@@ -148,7 +148,7 @@ def _folded(name: str) -> str:
 
 
 def told(names: tuple[str, ...]) -> str:
-    """A sentence with a few of the names of `Sequence.strays`, and how many there are; "" for none."""
+    """A sentence with a few of the names of `FrameSequence.strays`, and how many there are; "" for none."""
     if not names:
         return ""
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -34,7 +34,7 @@ def contact_sheet(shot: Shot, *, frames: Sequence[int] | None = None) -> Path:
         InputError: none of them is rendered, or one is damaged.
         OutputError: the sheet can't be written.
     """
-    plates, results = (io.Sequence.parse(pattern, base=Path()) for pattern in (shot.plate, shot.output))
+    plates, results = (io.FrameSequence.parse(pattern, base=Path()) for pattern in (shot.plate, shot.output))
     asked = frames if frames is not None else ranges.parse(shot.frames) if shot.frames else None
     rendered = results.on_disk() if Path(shot.output).parent.is_dir() else ()
     wanted = set(rendered if asked is None else asked)
@@ -72,7 +72,7 @@ def sheet_path(output: str) -> Path:
     styled/sh010_styled.####.exr -> sh010_styled_contact.png, and styled/sh010/beauty.####.exr ->
     styled/sh010_beauty_contact.png: shots and versions with a folder each call their frames alike.
     """
-    pattern = Path(io.Sequence.parse(output, base=Path()).pattern)
+    pattern = Path(io.FrameSequence.parse(output, base=Path()).pattern)
     folder, stem = pattern.parent.name, pattern.stem.replace("#", "").strip("._- ")
     told = _words(folder) in _words(stem)
     name = stem if told else "_".join(filter(None, (folder, stem)))

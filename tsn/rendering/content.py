@@ -32,7 +32,7 @@ def contents(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | N
     Raises:
         InputError: a frame can't be read.
     """
-    sequence = io.Sequence.parse(plate, base=Path())
+    sequence = io.FrameSequence.parse(plate, base=Path())
 
     def one(number: int) -> str:
         path = sequence.path(number)
@@ -47,7 +47,7 @@ def contents(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | N
 
 def keys(plate: str, stamps: Mapping[int, str], found: Mapping[int, str]) -> dict[str, str]:
     """What was found of a plate, for a later plan: `contents` believes a frame of the same name, size and date."""
-    sequence = io.Sequence.parse(plate, base=Path())
+    sequence = io.FrameSequence.parse(plate, base=Path())
     return {_key(sequence.path(number), stamps[number]): value for number, value in found.items() if number in stamps}
 
 
@@ -63,7 +63,7 @@ def changed(plate: str, stamps: Mapping[int, str], found: Mapping[int, str], num
     Args:
         found: content by frame, as far as the plan has it; where it has none, the date decides.
     """
-    sequence = io.Sequence.parse(plate, base=Path())
+    sequence = io.FrameSequence.parse(plate, base=Path())
 
     def same(number: int) -> bool:
         path, planned = sequence.path(number), stamps.get(number)

@@ -22,11 +22,11 @@ from tsn.instructions import instructions
 from tsn.io.bounded import Bounded
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
-from tsn.rendering.plan import Pins, Plan, survey_frames, type_of
+from tsn.rendering.plan import Pins, Plan, calibration_frames, type_of
 from tsn.shot.model import Shot
 from tsn.style.calibration import mirrored
 from tsn.style.factory import painter as choose_painter
-from tsn.style.painter import Painter, Survey, Unlocked, digest
+from tsn.style.painter import Calibration, Painter, Uncalibrated, digest
 
 COVERAGE = "coverage-1"
 """Goes up when plates that hold void begin to be surveyed another way."""
@@ -180,7 +180,7 @@ def make_engine(
         TsnError: of any kind; nothing has been written then.
     """
     shot, chosen = plan.shot, choose_device(device)
-    path = io.Sequence.parse(shot.plate, base=Path()).path(plan.sample)
+    path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.sample)
     first = io.read_frame(path, plan.sample, layer=shot.layer)
     style = shot.style
     painter = choose_painter(
@@ -206,7 +206,7 @@ def make_engine(
     )
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
     pinned = None if plan.pins is None else plan.pins.survey
-    survey = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Unlocked) else None
+    calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Uncalibrated) else None
     engine = Engine(
         shot=shot,
         canvas=plan.plate.canvas,
@@ -215,8 +215,8 @@ def make_engine(
         painter=painter,
         flow=flow,
         flow_reason=reason,
-        fingerprint=surveyed(
-            (painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)), survey
+        fingerprint=with_calibration(
+            (painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)), calibration
         ),
     )
     if plan.pins is not None:
@@ -226,12 +226,12 @@ def make_engine(
     engine.matte_of(first)
     for text in _cautions(shot, first):
         note(text)
-    if lock and isinstance(painter, Unlocked):
-        if survey is None:
-            survey = take_survey(engine, plan, note)
-            engine = replace(engine, fingerprint=surveyed(engine.fingerprint, survey))
-        tensors = {name: tensor for name, tensor in survey.tensors.items() if name != VOID}
-        return replace(engine, painter=painter.locked(replace(survey, tensors=tensors)))
+    if lock and isinstance(painter, Uncalibrated):
+        if calibration is None:
+            calibration = take_calibration(engine, plan, note)
+            engine = replace(engine, fingerprint=with_calibration(engine.fingerprint, calibration))
+        tensors = {name: tensor for name, tensor in calibration.tensors.items() if name != VOID}
+        return replace(engine, painter=painter.frozen(replace(calibration, tensors=tensors)))
     return engine
 
 
@@ -251,9 +251,9 @@ def share_of(cover: Tensor) -> float:
     return float(cover.double().mean())
 
 
-def surveyed(fingerprint: tuple[str, ...], survey: Survey | None) -> tuple[str, ...]:
+def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | None) -> tuple[str, ...]:
     """An engine's fingerprint, by what its survey says: a plate that holds void is painted by another method."""
-    if survey is None or VOID not in survey.tensors:
+    if calibration is None or VOID not in calibration.tensors:
         return fingerprint
     return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
 
@@ -285,17 +285,17 @@ def _require_pinned(engine: Engine, pins: Pins) -> None:
             )
 
 
-def _unpack(pinned: str, painter: Unlocked) -> Survey:
+def _unpack(pinned: str, painter: Uncalibrated) -> Calibration:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        return Survey(of=painter.fingerprint, tensors=load(b64decode(pinned)))
+        return Calibration(of=painter.fingerprint, tensors=load(b64decode(pinned)))
     except (ValueError, SafetensorError) as error:
         raise InputError(f"The survey in the plan is damaged: {error}", hint="Submit the shot again.") from error
 
 
-def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Survey:
+def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Calibration:
     """The shot's survey, out of the cache or taken now. The same wherever it is taken on this kind of device.
 
     Args:
@@ -305,8 +305,8 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
         The painter's survey, and `VOID` in it where some frame holds void.
     """
     painter = engine.painter
-    assert isinstance(painter, Unlocked)
-    numbers = survey_frames(plan.plate.present)
+    assert isinstance(painter, Uncalibrated)
+    numbers = calibration_frames(plan.plate.present)
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
     libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
     key = digest(
@@ -317,11 +317,11 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
     kept = Bounded(path.parent, "survey")
     if kept.use(path):
         try:
-            return Survey.load(path)
+            return Calibration.load(path)
         except InputError:
             note(f"The cached survey {path} is damaged; taking it again.")
     note(f"Surveying the shot: frames {', '.join(map(str, numbers))}.")
-    paths = io.Sequence.parse(plan.shot.plate, base=Path())
+    paths = io.FrameSequence.parse(plan.shot.plate, base=Path())
     void: dict[str, Tensor] = {}
 
     def seen(number: int) -> Tensor:
@@ -331,12 +331,12 @@ def take_survey(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Surv
         void[VOID] = torch.ones(1)
         return torch.cat([prepared.view.image, prepared.cover])
 
-    survey = painter.survey(map(seen, numbers))
-    survey = replace(survey, tensors={**survey.tensors, **void})
+    calibration = painter.calibrate(map(seen, numbers))
+    calibration = replace(calibration, tensors={**calibration.tensors, **void})
     try:
-        if kept.admits(survey.size):
+        if kept.admits(calibration.size):
             path.parent.mkdir(parents=True, exist_ok=True)
-            survey.save(path)
+            calibration.save(path)
     except (OSError, OutputError) as error:
         note(f"The survey can't be cached in {path.parent} ({error}); going on without.")
-    return survey
+    return calibration

@@ -49,7 +49,7 @@ def colour_of(shot: Shot, sample: int) -> str:
     """
     header = None
     if shot.colour.input.lower() == "auto":
-        path = io.Sequence.parse(shot.plate, base=Path()).path(sample)
+        path = io.FrameSequence.parse(shot.plate, base=Path()).path(sample)
         header = io.read_frame(path, sample, layer=shot.layer).header
     return spaces.fingerprint(spaces.resolve_space(shot.colour.input, header))
 

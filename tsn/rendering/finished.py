@@ -10,7 +10,9 @@ from tsn.errors import InputError
 from tsn.rendering.plan import Plan
 
 
-def finished(plan: Plan, number: int, fingerprint: Sequence[str], outputs: io.Sequence, *others: Sequence[str]) -> bool:
+def finished(
+    plan: Plan, number: int, fingerprint: Sequence[str], outputs: io.FrameSequence, *others: Sequence[str]
+) -> bool:
     """True where nothing is left to do for output frame `number`; where the plate has none, nothing of ours is there.
 
     The file is opened once, and the frame's digest taken only where its header states one.

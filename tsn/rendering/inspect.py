@@ -54,7 +54,7 @@ def inspect(shot: Shot) -> Plate:
         InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame, one that is there
             under two names; no painted frames; a name of the matte that no frame has.
     """
-    sequence = io.Sequence.parse(shot.plate, base=Path())
+    sequence = io.FrameSequence.parse(shot.plate, base=Path())
     on_disk = sequence.on_disk()
     if not on_disk:
         hint = "`plate:` is relative to the file that states it; check the folder."

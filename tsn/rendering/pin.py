@@ -19,9 +19,9 @@ from torch import Tensor
 
 from tsn import io
 from tsn.cores import threads
-from tsn.rendering.engine import Engine, make_engine, surveyed, take_survey
+from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
 from tsn.rendering.plan import Pins, Plan
-from tsn.style.painter import Unlocked
+from tsn.style.painter import Uncalibrated
 from tsn.temporal.cuts import is_cut, small
 
 BATCH = 32
@@ -37,9 +37,9 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
     engine = make_engine(bare, device=device, note=note, lock=False)
     fingerprint, survey = engine.fingerprint, None
     cuts: tuple[int, ...] | None = None
-    if isinstance(engine.painter, Unlocked):
-        taken = take_survey(engine, bare, note)
-        fingerprint = surveyed(fingerprint, taken)
+    if isinstance(engine.painter, Uncalibrated):
+        taken = take_calibration(engine, bare, note)
+        fingerprint = with_calibration(fingerprint, taken)
         survey = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
     if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
         cuts = find_cuts(engine, bare)
@@ -65,7 +65,7 @@ def find_cuts(engine: Engine, plan: Plan) -> tuple[int, ...]:
 
 def _small(engine: Engine, plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
     """Frames in style space at the size that cuts are found at, a batch of them at a time."""
-    paths = io.Sequence.parse(plan.shot.plate, base=Path())
+    paths = io.FrameSequence.parse(plan.shot.plate, base=Path())
 
     def one(number: int) -> Tensor:
         with torch.inference_mode():  # holds for one thread only

@@ -28,7 +28,7 @@ from tsn.shot.model import Shot, from_json, to_json
 from tsn.temporal import METHOD
 
 FORMAT = 4
-SURVEY_FRAMES = 5
+CALIBRATION_FRAMES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +132,12 @@ class Plan:
     @property
     def sample(self) -> int:
         """The plate frame that a host tries its engine on: the same everywhere, and every chunk reads it anyway."""
-        return survey_frames(self.plate.present)[0]
+        return calibration_frames(self.plate.present)[0]
 
     @property
-    def survey_reads(self) -> tuple[int, ...]:
+    def calibration_reads(self) -> tuple[int, ...]:
         """Frames that every chunk reads besides its own: those of the survey, or the one its engine is tried on."""
-        return survey_frames(self.plate.present) if self.pins is None else (self.sample,)
+        return calibration_frames(self.plate.present) if self.pins is None else (self.sample,)
 
     def source_of(self, number: int) -> int | None:
         """The plate frame that output frame `number` is made of; None where the plate has none (`skip`)."""
@@ -159,10 +159,10 @@ class Plan:
         Args:
             engine: fingerprints of painter and flow, colour space, device type.
         """
-        libraries, shot, canvas, surveyed = self._same_for_all
+        libraries, shot, canvas, with_calibration = self._same_for_all
         source = self.source_of(number)
         near = () if source is None else self.near(source)
-        stamps = [*((n, self.plate.stamps[n]) for n in near), *surveyed]
+        stamps = [*((n, self.plate.stamps[n]) for n in near), *with_calibration]
         painted = [(n, self.plate.painted[n]) for n in near if n in self.plate.painted]
         parts = [self.tsn, METHOD, libraries, shot, number, source, canvas, stamps, painted, *engine]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -170,13 +170,13 @@ class Plan:
     @cached_property
     def _same_for_all(self) -> tuple[list[tuple[str, str]], str, dict[str, int], list[tuple[int, str]]]:
         """What the digests of all frames share: a shot of a thousand keys or cuts is hashed once."""
-        surveyed = [(n, self.plate.stamps[n]) for n in survey_frames(self.plate.present)]
-        return sorted(self.libraries.items()), self.stated.digest, asdict(self.plate.canvas), surveyed
+        with_calibration = [(n, self.plate.stamps[n]) for n in calibration_frames(self.plate.present)]
+        return sorted(self.libraries.items()), self.stated.digest, asdict(self.plate.canvas), with_calibration
 
 
-def survey_frames(present: Sequence[int]) -> tuple[int, ...]:
+def calibration_frames(present: Sequence[int]) -> tuple[int, ...]:
     """Frames that stand for the whole shot when its statistics are taken: evenly spaced. Every chunk reads them too."""
-    return ranges.sample_frames(present, SURVEY_FRAMES)
+    return ranges.sample_frames(present, CALIBRATION_FRAMES)
 
 
 def plan(shot: Shot, plate: Plate, *, wanted: Sequence[int] | None = None, chunk_size: int | None = None) -> Plan:
@@ -221,7 +221,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "missing": list(plate.missing),
         "canvas": asdict(plate.canvas),
         "handles": plan.shot.temporal.window,
-        "survey": list(survey_frames(plan.plate.present)),
+        "survey": list(calibration_frames(plan.plate.present)),
         "weights": dict(plan.weights),
         "libraries": dict(plan.libraries),
         "colour": plan.colour,
@@ -233,7 +233,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
                 "frames": list(c.frames),
                 "range": ranges.compact(c.frames),
                 "reads": list(c.reads),
-                "survey": list(plan.survey_reads),
+                "survey": list(plan.calibration_reads),
             }
             for c in plan.chunks
         ],

@@ -18,7 +18,7 @@ class Plates:
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self._engine, self._thread = engine, ThreadPoolExecutor(1, "read")
-        self._sequence = io.Sequence.parse(plan.shot.plate, base=Path())
+        self._sequence = io.FrameSequence.parse(plan.shot.plate, base=Path())
         present = plan.plate.present
         self._next = {a: present[i + 1 : i + 1 + AHEAD] for i, a in enumerate(present)}
         self._coming: dict[int, Future[Frame]] = {}

@@ -59,7 +59,7 @@ class Renderer:
     ) -> None:
         self.plan = plan
         self._device, self.report, self._exchange = device, report, exchange
-        self._outputs = io.Sequence.parse(plan.shot.output, base=Path())
+        self._outputs = io.FrameSequence.parse(plan.shot.output, base=Path())
         self._engine: Engine | None = None
         self._tile: int | None = None
         self._lane: _Lane | None = None
@@ -210,7 +210,7 @@ class _Lane:
         self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
 
 
-def _render(plan: Plan, lane: _Lane, outputs: io.Sequence, todo: Sequence[int], report: Report) -> Iterator[Event]:
+def _render(plan: Plan, lane: _Lane, outputs: io.FrameSequence, todo: Sequence[int], report: Report) -> Iterator[Event]:
     """Yield an event for each frame once it is on disk."""
     writer = ThreadPoolExecutor(1, "write")
     writing: list[tuple[Event, Future[None]]] = []

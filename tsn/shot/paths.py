@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tsn.errors import UsageError, near_miss
-from tsn.io.sequence import Sequence as FrameSequence
+from tsn.io.sequence import FrameSequence
 from tsn.shot.foreign import TOKENS, expanded, local
 from tsn.shot.values import MODEL_FILE
 from tsn.shot.yaml_positions import Fault, Loc, Node, Origin, find

@@ -17,8 +17,8 @@ from torch import Tensor
 from tsn.errors import InputError
 from tsn.style.calibration import cover_of, mosaic, shows
 from tsn.style.feedforward import FeedforwardPainter
-from tsn.style.nets.style_prediction import AdainNet, luma
-from tsn.style.painter import Painter, Survey, digest, require_survey_of
+from tsn.style.nets.style_prediction import StylePredictionNet, luma
+from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
 from tsn.style.paintings import Painting, as_seen
 
 METHOD = "adain-4"
@@ -28,7 +28,7 @@ LIGHT = ("light.plate", "light.painted")
 """In a survey where the plate keeps its colours: mean and deviation of the luma."""
 
 
-class AdainPainter:
+class ArbitraryPainter:
     """An unlocked painter after one painting, or several.
 
     Args:
@@ -42,7 +42,13 @@ class AdainPainter:
     """
 
     def __init__(
-        self, net: AdainNet, paintings: Sequence[Painting], *, weights: str, keep_colours: bool = False, tile: int = 0
+        self,
+        net: StylePredictionNet,
+        paintings: Sequence[Painting],
+        *,
+        weights: str,
+        keep_colours: bool = False,
+        tile: int = 0,
     ) -> None:
         self.keep_colours, self.tile = keep_colours, tile
         self.name = "+".join(painting.name for painting in paintings)
@@ -61,29 +67,32 @@ class AdainPainter:
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`: by the statistics of this frame alone."""
-        return self.locked(self.survey([image])).paint(image, number)
+        return self.frozen(self.calibrate([image])).paint(image, number)
 
     @torch.no_grad()
-    def survey(self, images: Iterable[Tensor]) -> Survey:
-        """See `Unlocked.survey`. Where the plate keeps its colours, it holds all frames, at most `survey.PIXEL_LIMIT`
-        pixels each: what is painted of them at the statistics of all is measured too."""
+    def calibrate(self, images: Iterable[Tensor]) -> Calibration:
+        """See `Uncalibrated.calibrate`.
+
+        Where the plate keeps its colours, all frames are held, at most `calibration.PIXEL_LIMIT` pixels of each: what
+        is painted of them at the statistics of all is measured too.
+        """
         painter = self._painter()
         if not self.keep_colours:
-            return replace(painter.survey(images), of=self.fingerprint)
+            return replace(painter.calibrate(images), of=self.fingerprint)
         frames = list(shows(mosaic(image, stride=self.canvas.stride) for image in images))
-        survey = painter.survey(frames)
-        locked = painter.locked(survey)
-        seen = (frames, [locked.paint(frame[:3], number) for number, frame in enumerate(frames)])
+        calibration = painter.calibrate(frames)
+        frozen = painter.frozen(calibration)
+        seen = (frames, [frozen.paint(frame[:3], number) for number, frame in enumerate(frames)])
         light = {
             name: torch.stack([_light(x[:3], cover_of(f)) for x, f in zip(of, frames, strict=True)]).mean(0)
             for name, of in zip(LIGHT, seen, strict=True)
         }
-        return Survey(of=self.fingerprint, tensors={**survey.tensors, **light})
+        return Calibration(of=self.fingerprint, tensors={**calibration.tensors, **light})
 
-    def locked(self, survey: Survey) -> Painter:
-        """See `Unlocked.locked`."""
-        require_survey_of(self, survey)
-        tensors = dict(survey.tensors)
+    def frozen(self, calibration: Calibration) -> Painter:
+        """See `Uncalibrated.frozen`."""
+        require_calibration_of(self, calibration)
+        tensors = dict(calibration.tensors)
         light = [tensors.pop(name).tolist() for name in LIGHT if name in tensors]
         if len(light) != (len(LIGHT) if self.keep_colours else 0):
             raise InputError(
@@ -97,9 +106,9 @@ class AdainPainter:
             gain = deviation / max(spread, 1e-3)
             matched = gain, mean - gain * painted
         painter = self._painter(matched)
-        locked = painter.locked(Survey(of=painter.fingerprint, tensors=tensors))
-        locked.fingerprint = digest(self.fingerprint, survey.fingerprint, str(self.tile))
-        return locked
+        frozen = painter.frozen(Calibration(of=painter.fingerprint, tensors=tensors))
+        frozen.fingerprint = digest(self.fingerprint, calibration.fingerprint, str(self.tile))
+        return frozen
 
 
 def _light(picture: Tensor, cover: Tensor | None) -> Tensor:

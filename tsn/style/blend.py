@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tsn.errors import UsageError
-from tsn.style.painter import Painter, Survey, Unlocked, digest, require_survey_of
+from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
 Weight = float | Callable[[int], float]
 """A constant, or a curve: frame number -> weight. A curve's repr must tell its values, as a frozen
@@ -66,34 +66,34 @@ class Blend:
         return mixed.clamp_(0, 1)
 
 
-class UnlockedBlend(Blend):
+class UncalibratedBlend(Blend):
     """A blend where one painter at least wants a survey; the survey holds one for each that does."""
 
-    def survey(self, images: Iterable[Tensor]) -> Survey:
-        """See `Unlocked.survey`; holds all frames, since each painter must see them all.
+    def calibrate(self, images: Iterable[Tensor]) -> Calibration:
+        """See `Uncalibrated.calibrate`; holds all frames, since each painter must see them all.
 
         The mean of a painter's surveys of single frames need not be its survey of them together: where it keeps the
-        plate's colours, `AdainPainter` measures what it paints of each frame by the statistics of all.
+        plate's colours, `ArbitraryPainter` measures what it paints of each frame by the statistics of all.
         """
         frames = list(images)
         tensors = {
             f"{index}/{name}": tensor
             for index, part in enumerate(self.parts)
-            if isinstance(part.painter, Unlocked)
-            for name, tensor in part.painter.survey(frames).tensors.items()
+            if isinstance(part.painter, Uncalibrated)
+            for name, tensor in part.painter.calibrate(frames).tensors.items()
         }
-        return Survey(of=self.fingerprint, tensors=tensors)
+        return Calibration(of=self.fingerprint, tensors=tensors)
 
-    def locked(self, survey: Survey) -> Painter:
-        """See `Unlocked.locked`."""
-        require_survey_of(self, survey)
+    def frozen(self, calibration: Calibration) -> Painter:
+        """See `Uncalibrated.frozen`."""
+        require_calibration_of(self, calibration)
         parts = []
         for index, part in enumerate(self.parts):
             painter: Painter = part.painter
-            if isinstance(painter, Unlocked):
+            if isinstance(painter, Uncalibrated):
                 head = f"{index}/"
-                own = {k.removeprefix(head): v for k, v in survey.tensors.items() if k.startswith(head)}
-                painter = painter.locked(Survey(of=painter.fingerprint, tensors=own))
+                own = {k.removeprefix(head): v for k, v in calibration.tensors.items() if k.startswith(head)}
+                painter = painter.frozen(Calibration(of=painter.fingerprint, tensors=own))
             parts.append(Part(painter=painter, weight=part.weight))
         return Blend(parts)
 
@@ -102,5 +102,5 @@ def blend(parts: Sequence[Part]) -> Painter:
     """A blend, unlocked if any of its painters is. Raises UsageError where there are none."""
     if not parts:
         raise UsageError("A blend needs one style at least, as in {blend: {great-wave: 0.7, auvers: 0.3}}.")
-    unlocked = any(isinstance(part.painter, Unlocked) for part in parts)
-    return UnlockedBlend(parts) if unlocked else Blend(parts)
+    uncalibrated = any(isinstance(part.painter, Uncalibrated) for part in parts)
+    return UncalibratedBlend(parts) if uncalibrated else Blend(parts)

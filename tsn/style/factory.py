@@ -30,7 +30,7 @@ def painter(
     device: torch.device | str = "cpu",
     base: Path = Path(),
 ) -> Painter:
-    """The painter of a shot. Where it is an `Unlocked` one, survey the shot and lock it before painting.
+    """The painter of a shot. Where it is an `Uncalibrated` one, survey the shot and lock it before painting.
 
     Args:
         model: a bundled name, or a .safetensors or .onnx file (`file.onnx:19` for one style of several).
@@ -88,12 +88,12 @@ def _after(
     paintings: Mapping[str, float], *, colours: str, tile: int, device: torch.device | str, base: Path
 ) -> Painter:
     """A painter after paintings."""
-    from tsn.style.arbitrary import AdainPainter
+    from tsn.style.arbitrary import ArbitraryPainter
     from tsn.style.loading import load_style_prediction
     from tsn.style.paintings import read_paintings
 
     info = resolve("adain")
-    return AdainPainter(
+    return ArbitraryPainter(
         load_style_prediction(info.path).to(device),
         read_paintings(paintings, base=base),
         weights=info.sha256,

@@ -9,45 +9,45 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.style.calibration import mosaic, shows
-from tsn.style.nets.layers import LockableNet, Stats
-from tsn.style.painter import Painter, Survey, digest, require_survey_of
+from tsn.style.nets.layers import Stats, StyleNet
+from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
 from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
 
 METHOD = "feedforward-3"
 """Goes up when the same weights begin to paint another picture."""
 
 
-def survey_from_stats(of: str, stats: Stats) -> Survey:
+def calibration_from_stats(of: str, stats: Stats) -> Calibration:
     """Names the norm layers in the order the net runs them: `00.mean`, `00.variance`, ..."""
     named: dict[str, Tensor] = {}
     for index, (mean, variance) in enumerate(stats):
         # Copies outside inference mode: a tensor made inside it may not meet a parameter later.
         named[f"{index:02}.mean"] = mean.detach().float().cpu().clone()
         named[f"{index:02}.variance"] = variance.detach().float().cpu().clone()
-    return Survey(of=of, tensors=named)
+    return Calibration(of=of, tensors=named)
 
 
-def stats_from_survey(survey: Survey, net: LockableNet) -> Stats:
+def stats_from_calibration(calibration: Calibration, net: StyleNet) -> Stats:
     """The way back, on the net's device. Raises InputError unless there is one pair of the right size per norm."""
     device = next(net.parameters()).device
     sizes = [layer.conv.out_channels for layer in net.norms()]
     names = [f"{index:02}.{kind}" for index in range(len(sizes)) for kind in ("mean", "variance")]
-    found = {name: tuple(tensor.shape) for name, tensor in survey.tensors.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in calibration.tensors.items()}
     expected = {name: (sizes[index // 2],) for index, name in enumerate(names)}
     if found != expected:
         raise InputError(
             f"The survey does not fit the net: expected {len(expected)} statistics of {sum(sizes)} channels,"
-            f" found {len(found)} of {sum(tensor.numel() for tensor in survey.tensors.values()) // 2}.",
+            f" found {len(found)} of {sum(tensor.numel() for tensor in calibration.tensors.values()) // 2}.",
             hint="Plan the shot again.",
         )
-    for name, tensor in survey.tensors.items():
+    for name, tensor in calibration.tensors.items():
         if not torch.isfinite(tensor).all() or (name.endswith("variance") and (tensor < 0).any()):
             raise InputError(
                 f"The survey holds values in {name} that are no statistics of pictures.",
                 hint="The style's weights are too large, or the plan is damaged: plan the shot again.",
             )
     return [
-        (survey.tensors[f"{index:02}.mean"].to(device), survey.tensors[f"{index:02}.variance"].to(device))
+        (calibration.tensors[f"{index:02}.mean"].to(device), calibration.tensors[f"{index:02}.variance"].to(device))
         for index in range(len(sizes))
     ]
 
@@ -62,7 +62,7 @@ class FeedforwardPainter:
         tile: longest side of a tile once locked, pixels; 0 = auto.
     """
 
-    def __init__(self, net: LockableNet, *, name: str, weights: str, tile: int = 0) -> None:
+    def __init__(self, net: StyleNet, *, name: str, weights: str, tile: int = 0) -> None:
         self.net = net.eval().to(memory_format=torch.channels_last)
         self.name = name
         self.tile = tile
@@ -75,32 +75,32 @@ class FeedforwardPainter:
         painted = paint_tiled(self.net, padded, [Tile(read=whole, write=whole)])
         return painted[:, : image.shape[-2], : image.shape[-1]]
 
-    def survey(self, images: Iterable[Tensor]) -> Survey:
-        """See `Unlocked.survey`; holds one frame at a time, of at most `survey.PIXEL_LIMIT` pixels."""
+    def calibrate(self, images: Iterable[Tensor]) -> Calibration:
+        """See `Uncalibrated.calibrate`; holds one frame at a time, of at most `calibration.PIXEL_LIMIT` pixels."""
         frames = []
         for image in shows(mosaic(image, stride=self.net.stride) for image in images):
             picture = pad(image, self.net.stride)[None]
-            stats = self.net.survey([picture.contiguous(memory_format=torch.channels_last)])
-            frames.append(survey_from_stats(self.fingerprint, stats))
-        return Survey.mean(frames)
+            stats = self.net.calibrate([picture.contiguous(memory_format=torch.channels_last)])
+            frames.append(calibration_from_stats(self.fingerprint, stats))
+        return Calibration.mean(frames)
 
-    def locked(self, survey: Survey) -> Painter:
-        """See `Unlocked.locked`."""
-        require_survey_of(self, survey)
+    def frozen(self, calibration: Calibration) -> Painter:
+        """See `Uncalibrated.frozen`."""
+        require_calibration_of(self, calibration)
         with torch.no_grad():
-            net = self.net.lock(stats_from_survey(survey, self.net))
-        return LockedPainter(
-            net, name=self.name, fingerprint=digest(self.fingerprint, survey.fingerprint), tile=self.tile
+            net = self.net.freeze(stats_from_calibration(calibration, self.net))
+        return FrozenPainter(
+            net, name=self.name, fingerprint=digest(self.fingerprint, calibration.fingerprint), tile=self.tile
         )
 
 
-class LockedPainter:
+class FrozenPainter:
     """A net of convolutions only: norms folded in at a shot's statistics, large frames in tiles.
 
     The tile size is in the fingerprint, as tiles need not agree with the whole to the last bit.
     """
 
-    def __init__(self, net: LockableNet, *, name: str, fingerprint: str, tile: int) -> None:
+    def __init__(self, net: StyleNet, *, name: str, fingerprint: str, tile: int) -> None:
         self.net = net
         self.name = name
         self.tile = tile

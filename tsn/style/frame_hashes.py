@@ -14,7 +14,7 @@ from pathlib import Path
 from tsn import frames as ranges
 from tsn.cores import threads
 from tsn.errors import InputError
-from tsn.io.sequence import Sequence, told
+from tsn.io.sequence import FrameSequence, told
 
 
 def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
@@ -28,7 +28,7 @@ def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 
     Raises:
         InputError: no frame of the pattern is on disk, one is there under two names, or one can't be read.
     """
-    sequence = Sequence.parse(pattern, base=Path())
+    sequence = FrameSequence.parse(pattern, base=Path())
     there = sequence.on_disk()
     if not there:
         raise InputError(
@@ -53,7 +53,7 @@ def advice(pattern: str, offset: int, wanted: Collection[int]) -> str:
         wanted: numbers of plate frames, at least one.
     """
     try:
-        there = Sequence.parse(pattern, base=Path()).on_disk()
+        there = FrameSequence.parse(pattern, base=Path()).on_disk()
     except InputError:
         there = ()
     found = f"There are {ranges.compact(there) or 'none'}"

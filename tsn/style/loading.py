@@ -20,8 +20,8 @@ from tsn.errors import InputError
 from tsn.io.state import Header, read_header, read_state
 from tsn.style.catalogue import StyleInfo
 from tsn.style.nets.families import NETS
-from tsn.style.nets.layers import SHOWN, LockableNet
-from tsn.style.nets.style_prediction import AdainNet
+from tsn.style.nets.layers import SHOWN, StyleNet
+from tsn.style.nets.style_prediction import StylePredictionNet
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -31,7 +31,7 @@ BLOCK = 6
 """Tensors of a residual block, at least."""
 
 
-def load(info: StyleInfo) -> LockableNet:
+def load(info: StyleInfo) -> StyleNet:
     """Build the net that a safetensors file describes, with its weights in float32, on the CPU.
 
     Raises:
@@ -49,7 +49,7 @@ def load(info: StyleInfo) -> LockableNet:
     return built(make, info.path, sizes, hint=EXPORT)
 
 
-def load_style_prediction(path: Path) -> AdainNet:
+def load_style_prediction(path: Path) -> StylePredictionNet:
     """The net in a safetensors file that training/train_adain.py wrote, in float32, on the CPU.
 
     Raises:
@@ -64,7 +64,7 @@ def load_style_prediction(path: Path) -> AdainNet:
     if sizes["seen"] % 3:
         raise InputError(f"{path}: the metadata must give seen as a multiple of three, found {sizes['seen']}.")
     simplifies, seeded = (yes(path, header, key) for key in ("simplifies", "seeded"))
-    make = partial(AdainNet, **sizes, simplifies=simplifies, seeded=seeded)
+    make = partial(StylePredictionNet, **sizes, simplifies=simplifies, seeded=seeded)
     return built(make, path, sizes, hint=TRAINED_BY)
 
 

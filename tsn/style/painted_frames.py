@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.io import read_image
-from tsn.io.sequence import Sequence
+from tsn.io.sequence import FrameSequence
 from tsn.style.frame_hashes import advice, mark
 from tsn.style.painter import digest
 from tsn.style.resize import resize
@@ -34,7 +34,7 @@ class PaintedFrames:
     """
 
     def __init__(self, pattern: str, marks: Mapping[int, str], *, offset: int = 0) -> None:
-        self.sequence, self.marks, self.offset = Sequence.parse(pattern, base=Path()), marks, offset
+        self.sequence, self.marks, self.offset = FrameSequence.parse(pattern, base=Path()), marks, offset
         self.name = Path(pattern).name
         self.fingerprint = digest("painted-3")  # of the way they are read: which ones a frame needs, `Plan.digest` says
 

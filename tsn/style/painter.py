@@ -38,30 +38,30 @@ class Painter(Protocol):
 
 
 @runtime_checkable
-class Unlocked(Painter, Protocol):
+class Uncalibrated(Painter, Protocol):
     """A painter that should see the shot before it paints it.
 
     It paints unlocked too, but then each frame is normalised by itself, and the picture pumps when a
     highlight enters. The renderer does this once a shot, and hands the survey to every worker::
 
         if isinstance(painter, Unlocked):
-            painter = painter.locked(painter.survey(images))
+            painter = painter.frozen(painter.calibrate(images))
     """
 
-    def survey(self, images: Iterable[Tensor]) -> Survey:
+    def calibrate(self, images: Iterable[Tensor]) -> Calibration:
         """Statistics of the shot from sampled frames, each (3, H, W) as `paint` would get it.
 
         A fourth channel in [0, 1] says how much each pixel counts: void around an element has no say.
         """
         ...
 
-    def locked(self, survey: Survey) -> Painter:
+    def frozen(self, calibration: Calibration) -> Painter:
         """The painter at those statistics. Raises InputError for a survey of another painter."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
+class Calibration:
     """What an unlocked painter learnt of a shot; part of the plan, the same for every chunk.
 
     Attributes:
@@ -87,14 +87,14 @@ class Survey:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     @staticmethod
-    def mean(surveys: Sequence[Survey]) -> Survey:
+    def mean(calibrations: Sequence[Calibration]) -> Calibration:
         """The mean of the surveys of single frames: each frame counts the same."""
-        if not surveys:
+        if not calibrations:
             raise ValueError("A survey needs one frame at least.")
-        first = surveys[0]
-        return Survey(
+        first = calibrations[0]
+        return Calibration(
             of=first.of,
-            tensors={name: torch.stack([s.tensors[name] for s in surveys]).mean(0) for name in first.tensors},
+            tensors={name: torch.stack([s.tensors[name] for s in calibrations]).mean(0) for name in first.tensors},
         )
 
     def save(self, path: Path) -> None:
@@ -109,7 +109,7 @@ class Survey:
             temporary.write_bytes(content)
 
     @staticmethod
-    def load(path: Path) -> Survey:
+    def load(path: Path) -> Calibration:
         """Read what `save` wrote.
 
         Raises:
@@ -132,18 +132,18 @@ class Survey:
             tensors = load(path.read_bytes()) if right_form else {}
         except (OSError, SafetensorError) as error:
             raise InputError(f"Cannot read the survey {path}: {error}.", hint="Plan the shot again.") from error
-        survey = Survey(of=header.facts["of"], tensors=tensors)
-        if not right_form or survey.fingerprint != header.facts.get("sha256"):
+        calibration = Calibration(of=header.facts["of"], tensors=tensors)
+        if not right_form or calibration.fingerprint != header.facts.get("sha256"):
             raise InputError(f"{path} is damaged: its content is not what was written.", hint="Plan the shot again.")
-        return survey
+        return calibration
 
 
-def require_survey_of(painter: Painter, survey: Survey) -> None:
+def require_calibration_of(painter: Painter, calibration: Calibration) -> None:
     """Raise InputError unless `painter` took `survey`: other statistics would paint another picture."""
-    if survey.of != painter.fingerprint:
+    if calibration.of != painter.fingerprint:
         raise InputError(
             f"The survey belongs to another painter than {painter.name!r}:"
-            f" expected {painter.fingerprint[:12]}, found {survey.of[:12]}.",
+            f" expected {painter.fingerprint[:12]}, found {calibration.of[:12]}.",
             hint="The style's weights, scale or blend have changed since the shot was planned; plan it again.",
         )
 

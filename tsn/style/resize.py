@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tsn.alpha import FAINT
 from tsn.errors import UsageError
-from tsn.style.painter import Painter, Survey, Unlocked, digest, require_survey_of
+from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
@@ -44,14 +44,14 @@ class Scaled:
         return resize(self.painter.paint(self._sized(image), number), image.shape[-2], image.shape[-1])
 
 
-class UnlockedScaled(Scaled):
+class UncalibratedScaled(Scaled):
     """The same around an unlocked painter: it surveys at the size it paints."""
 
-    painter: Unlocked
+    painter: Uncalibrated
 
-    def survey(self, images: Iterable[Tensor]) -> Survey:
-        """See `Unlocked.survey`."""
-        return replace(self.painter.survey(map(self._seen, images)), of=self.fingerprint)
+    def calibrate(self, images: Iterable[Tensor]) -> Calibration:
+        """See `Uncalibrated.calibrate`."""
+        return replace(self.painter.calibrate(map(self._seen, images)), of=self.fingerprint)
 
     def _seen(self, image: Tensor) -> Tensor:
         """A frame as it is surveyed: the colours of what counts, without the void beside it mixed into its border."""
@@ -63,10 +63,10 @@ class UnlockedScaled(Scaled):
         colours = torch.where(there, mixed[:3] / mixed[3:].clamp(min=FAINT), 0.0).clamp(0, 1)
         return torch.cat([colours, mixed[3:] * there])
 
-    def locked(self, survey: Survey) -> Painter:
-        """See `Unlocked.locked`."""
-        require_survey_of(self, survey)
-        return Scaled(self.painter.locked(replace(survey, of=self.painter.fingerprint)), self.scale)
+    def frozen(self, calibration: Calibration) -> Painter:
+        """See `Uncalibrated.frozen`."""
+        require_calibration_of(self, calibration)
+        return Scaled(self.painter.frozen(replace(calibration, of=self.painter.fingerprint)), self.scale)
 
 
 def scaled(painter: Painter, scale: float) -> Painter:
@@ -75,4 +75,4 @@ def scaled(painter: Painter, scale: float) -> Painter:
         raise UsageError(f"style.scale must be above 0, got {scale}.")
     if scale == 1:
         return painter
-    return UnlockedScaled(painter, scale) if isinstance(painter, Unlocked) else Scaled(painter, scale)
+    return UncalibratedScaled(painter, scale) if isinstance(painter, Uncalibrated) else Scaled(painter, scale)

@@ -1,6 +1,6 @@
 """Paint an image in overlapping tiles, with the same result as painted whole.
 
-That holds for a net of convolutions only (a locked `StyleNet`), because an output pixel then depends on
+That holds for a net of convolutions only (a locked `JohnsonNet`), because an output pixel then depends on
 no pixel further away than the net's radius. Three conditions, all of them in `tiles`:
 
 - each tile reads a margin of at least the radius and throws it away;

@@ -129,7 +129,7 @@ class Child:
         self._lines.put(None)
 
     def events(self) -> Iterator[Mapping[str, Any]]:
-        """What it reported since the last call, at once; see `tsn.rendering.render.Event`. Nothing more after its end."""
+        """What it reported since the last call, at once; see `tsn.rendering.event`. Nothing more after its end."""
         while not self._ended:
             try:
                 line = self._lines.get_nowait()

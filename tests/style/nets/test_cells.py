@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tsn.style.nets.cells import CellConv, of_cells
-from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.layers import ConvNorm
 from tsn.style.nets.mobile import MobileNet
 
@@ -35,15 +35,15 @@ def test_every_weight_is_there_once_for_each_pixel_of_a_cell(kernel: int) -> Non
 @torch.inference_mode()
 def test_a_locked_net_paints_what_it_painted_on_pixels() -> None:
     torch.manual_seed(1)
-    net = StyleNet(width=4, blocks=1, recolours=True)
+    net = JohnsonNet(width=4, blocks=1, recolours=True)
     plate = torch.rand(1, 3, 24, 36)
-    locked = net.eval().lock(net.survey([plate]))
-    assert isinstance(locked.leave, CellConv)
-    on_cells = locked(plate)
-    locked.leave = net.leave
-    torch.testing.assert_close(on_cells, locked(plate), rtol=0, atol=1e-5)
+    frozen = net.eval().freeze(net.calibrate([plate]))
+    assert isinstance(frozen.leave, CellConv)
+    on_cells = frozen(plate)
+    frozen.leave = net.leave
+    torch.testing.assert_close(on_cells, frozen(plate), rtol=0, atol=1e-5)
 
 
 def test_a_small_kernel_stays_on_pixels() -> None:
     net = MobileNet(width=4, blocks=1).eval()
-    assert isinstance(net.lock(net.survey([torch.rand(1, 3, 16, 16)])).leave, ConvNorm)
+    assert isinstance(net.freeze(net.calibrate([torch.rand(1, 3, 16, 16)])).leave, ConvNorm)

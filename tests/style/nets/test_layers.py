@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tsn.style.nets.families import NETS
 from tsn.style.nets.kuwahara import REACH
-from tsn.style.nets.layers import ConvNorm, LockableNet, Noting, Stats, enlarged, out_of_focus
+from tsn.style.nets.layers import ConvNorm, Noting, Stats, StyleNet, enlarged, out_of_focus
 from tsn.style.nets.texture_guide import REACH as SEEDS_REACH
 from tsn.style.tiles import paint_tiled, tiles
 
@@ -20,13 +20,13 @@ KINDS = ("", ", recolours", ", simplifies", ", recolours, simplifies", ", seeded
 families = pytest.mark.parametrize("family", [name + kind for name in sorted(NETS) for kind in KINDS])
 
 
-def fresh(family: str, *, width: int, blocks: int) -> LockableNet:
+def fresh(family: str, *, width: int, blocks: int) -> StyleNet:
     name, *kind = family.split(", ")
     shown = {key: key in kind for key in ("recolours", "simplifies", "seeded")}
     return NETS[name](width=width, blocks=blocks, **shown)
 
 
-def small(family: str, *, width: int = 4, blocks: int = 1) -> LockableNet:
+def small(family: str, *, width: int = 4, blocks: int = 1) -> StyleNet:
     """Random weights, and norms away from those of a fresh net, so that a wrong fold would show."""
     torch.manual_seed(0)
     net = fresh(family, width=width, blocks=blocks)
@@ -37,14 +37,14 @@ def small(family: str, *, width: int = 4, blocks: int = 1) -> LockableNet:
     return net.eval()
 
 
-def stats_of(net: LockableNet, *frames: Tensor) -> Stats:
+def stats_of(net: StyleNet, *frames: Tensor) -> Stats:
     """Copies outside inference mode: a tensor made inside it may not meet a parameter later."""
-    return [(mean.clone(), variance.clone()) for mean, variance in net.survey([frame[None] for frame in frames])]
+    return [(mean.clone(), variance.clone()) for mean, variance in net.calibrate([frame[None] for frame in frames])]
 
 
-def locked_to(net: LockableNet, *frames: Tensor) -> LockableNet:
+def locked_to(net: StyleNet, *frames: Tensor) -> StyleNet:
     with torch.no_grad():
-        return net.lock(stats_of(net, *frames))
+        return net.freeze(stats_of(net, *frames))
 
 
 @families
@@ -55,18 +55,18 @@ def test_radius_covers_what_a_pixel_reaches_and_hardly_more(family: str, blocks:
         value.data.abs_()  # positive weights and inputs: nothing cancels, no ReLU is dead
     norms = [layer.conv.out_channels for layer in net.norms()]
     with torch.no_grad():
-        locked = net.lock([(torch.zeros(n).double(), torch.full((n,), 10.0).double()) for n in norms])
+        frozen = net.freeze([(torch.zeros(n).double(), torch.full((n,), 10.0).double()) for n in norms])
     reached = 0
     size = 8 * (net.radius // 4 + 4)
     for phase in range(4):
         at = size // 2 + phase
         logits: list[Tensor] = []
-        hook = locked.leave.register_forward_hook(lambda _m, _i, out, logits=logits: logits.append(out))
+        hook = frozen.leave.register_forward_hook(lambda _m, _i, out, logits=logits: logits.append(out))
         image = torch.full((1, 3, size, size), 0.9, dtype=torch.float64)
         with torch.no_grad():
-            locked(image)
+            frozen(image)
             image[..., at, at] += 0.05
-            locked(image)
+            frozen(image)
         hook.remove()
         rows, columns = torch.nonzero((logits[1] != logits[0]).any(1)[0], as_tuple=True)
         reached = max([reached, *((index - at).abs().max().item() for index in (rows, columns))])
@@ -81,13 +81,13 @@ def test_radius_covers_what_a_pixel_reaches_and_hardly_more(family: str, blocks:
 @families
 def test_locked_to_a_frame_it_paints_that_frame_as_unlocked(family: str, picture: Picture) -> None:
     net, image = small(family), picture(48, 64, 0)
-    locked = locked_to(net, image)
+    frozen = locked_to(net, image)
     with torch.no_grad():
-        by_itself, given = net(image[None]), locked(image[None])
+        by_itself, given = net(image[None]), frozen(image[None])
 
     assert by_itself.std() > 0.01
     assert (given - by_itself).abs().max() < 1e-5
-    assert not locked.norms() and net.norms()  # convolutions only; the net itself is as it was
+    assert not frozen.norms() and net.norms()  # convolutions only; the net itself is as it was
 
 
 @families
@@ -119,7 +119,7 @@ def test_a_survey_is_the_mean_of_its_frames_in_the_order_of_the_norms(family: st
 def test_statistics_that_lost_a_layer_are_refused(family: str, picture: Picture) -> None:
     net = small(family)
     with pytest.raises(ValueError, match="shorter"):
-        net.lock(stats_of(net, picture(32, 32, 0))[:-1])
+        net.freeze(stats_of(net, picture(32, 32, 0))[:-1])
 
 
 @families

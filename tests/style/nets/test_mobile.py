@@ -28,7 +28,7 @@ def test_norms_are_named_in_the_order_they_run() -> None:
 
     inverted = [32, 32, 16]
     assert [layer.conv.out_channels for layer in net.norms()] == [2, 6, 16, *inverted, *inverted, 6, 2, 2, 2]
-    assert len(net.survey([torch.rand(1, 3, 16, 16)])) == 7 + 3 * 2
+    assert len(net.calibrate([torch.rand(1, 3, 16, 16)])) == 7 + 3 * 2
 
 
 def test_a_depthwise_filter_sees_one_channel() -> None:
@@ -73,8 +73,8 @@ def test_a_painter_locks_and_tiles_it(picture) -> None:
     torch.manual_seed(0)
     net = MobileNet(width=2, blocks=1)
     whole, tiled = (FeedforwardPainter(net, name="mobile", weights="w", tile=tile) for tile in (0, 40))
-    survey = whole.survey([image])
-    expected = whole.locked(survey).paint(image, 1)
+    calibration = whole.calibrate([image])
+    expected = whole.frozen(calibration).paint(image, 1)
 
     assert (expected - whole.paint(image, 1)).abs().max() < 1e-5
-    assert (tiled.locked(survey).paint(image, 1) - expected).abs().max() < 1e-5
+    assert (tiled.frozen(calibration).paint(image, 1) - expected).abs().max() < 1e-5

@@ -11,9 +11,9 @@ from thin_training import STYLES, thin_features
 
 import train_adain
 from tsn.errors import UsageError
-from tsn.style.nets.style_prediction import AdainNet
+from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn_training import any_painting, distill, objective, photos
-from tsn_training.config import Judge, Stage, load_config
+from tsn_training.config import DiscriminatorConfig, Stage, load_config
 from tsn_training.config_adain import AdainConfig
 
 
@@ -43,7 +43,7 @@ def test_a_judge_sees_the_painting_that_is_painted_after_and_no_photo(
     looked_at, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken, paintings, config = looked_at
-    judged = config.model_copy(update={"judge": Judge(weight=1.0), "batch": 2})
+    judged = config.model_copy(update={"judge": DiscriminatorConfig(weight=1.0), "batch": 2})
     styles = any_painting.Styles(taken, paintings, judged)
     kinds = [styles.at(step) % 4 for step in range(600)]
     assert kinds.count(0) == 0 and all(160 < kinds.count(kind) < 240 for kind in (1, 2, 3))
@@ -61,11 +61,11 @@ def test_a_judge_sees_the_painting_that_is_painted_after_and_no_photo(
 
 
 def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
-    from tsn.style.arbitrary import AdainPainter
+    from tsn.style.arbitrary import ArbitraryPainter
     from tsn.style.paintings import Painting
 
     torch.manual_seed(0)
-    net = AdainNet(width=2, blocks=1, seen=3).eval()
+    net = StylePredictionNet(width=2, blocks=1, seen=3).eval()
     for value in net.mind.parameters():
         value.data.normal_(0, 0.06)
     taken, _, config = looked_at
@@ -75,6 +75,6 @@ def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
     with torch.no_grad():
         target = objective.target_of(painting[None], config, thin_features(8), net.plates)
         batch = train_adain.Pupil(net)(plates, code=net.encoder.code(painting[None]), palette=target.colours)
-    painter = AdainPainter(net, [Painting(name="p", image=painting, sha256="")], weights="")
+    painter = ArbitraryPainter(net, [Painting(name="p", image=painting, sha256="")], weights="")
     for found, picture in zip(batch, plates, strict=True):
         torch.testing.assert_close(found, painter.paint(picture, 1), rtol=1e-3, atol=1e-3)

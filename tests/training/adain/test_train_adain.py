@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 
 import train_adain
 from tsn.style.loading import load_style_prediction
-from tsn.style.nets.johnson import StyleNet
-from tsn.style.nets.style_prediction import AdainNet
+from tsn.style.nets.johnson import JohnsonNet
+from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn_training import losses
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
@@ -136,7 +136,7 @@ def test_two_processes_train_what_one_does(
 
     assert alone.exit_code == 0 and code == 0, output
     ours, theirs = weights_in(tmp_path / "runs/alone"), weights_in(training.out)
-    fresh = AdainNet(width=2, blocks=1, seen=3).state_dict()
+    fresh = StylePredictionNet(width=2, blocks=1, seen=3).state_dict()
     for name in ours:
         torch.testing.assert_close(theirs[name], ours[name], rtol=1e-2, atol=1e-3)
         assert name == "canvas.palette" or not torch.equal(ours[name], fresh[name])
@@ -158,7 +158,7 @@ def test_accumulated_parts_train_what_one_part_does(
 
 def test_it_begins_with_a_style_that_draws_already(training: SimpleNamespace, tmp_path: Path) -> None:
     for name, recolours in (("plain", "no"), ("shown", "yes")):
-        net = StyleNet(width=2, blocks=1, recolours=recolours == "yes")
+        net = JohnsonNet(width=2, blocks=1, recolours=recolours == "yes")
         told = {"family": "feedforward", "width": "2", "blocks": "1", "recolours": recolours, "name": name}
         path = tmp_path / f"{name}.safetensors"
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, path, metadata=told)
@@ -217,7 +217,7 @@ def test_more_to_see_than_the_perceptual_net_shows_is_named(training: SimpleName
 
 
 def test_only_the_parameters_of_the_lesson_learn() -> None:
-    pupil = train_adain.Pupil(AdainNet(width=2, blocks=1, seen=3))
+    pupil = train_adain.Pupil(StylePredictionNet(width=2, blocks=1, seen=3))
     for seeing in (True, False):
         pupil.begin(seeing=seeing)
         learning = {name.split(".")[1]: p.requires_grad for name, p in pupil.named_parameters()}

@@ -29,7 +29,7 @@ from tsn.style.export import onnx_graph, torchscript
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.loading import load
 from tsn.style.nets.families import NETS
-from tsn.style.nets.layers import LockableNet
+from tsn.style.nets.layers import StyleNet
 from tsn.style.painter import Painter
 
 TOLERANCE = 1e-3
@@ -90,7 +90,7 @@ def _sample() -> Tensor:
     return 0.8 * blobs + 0.2 * torch.rand(3, 72, 104, generator=random)
 
 
-WRITERS: Mapping[str, Callable[[LockableNet, StyleInfo, Path], None]] = {
+WRITERS: Mapping[str, Callable[[StyleNet, StyleInfo, Path], None]] = {
     "torchscript": torchscript.write,
     "onnx": onnx_graph.write,
 }

@@ -1,4 +1,4 @@
-"""A feed-forward net as one row of parts, in the order in which `LockableNet.paint` runs them: what is exported."""
+"""A feed-forward net as one row of parts, in the order in which `StyleNet.paint` runs them: what is exported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def places() -> Tensor:
 
 
 def row_of(net: Any) -> list[Part]:
-    """A net as one row of parts, as `LockableNet.paint` runs them."""
+    """A net as one row of parts, as `StyleNet.paint` runs them."""
     to_half, to_quarter = net.down
     from_quarter, from_half = net.up
     body = [Fork(list(block.children()), []) for block in net.body]

@@ -14,7 +14,7 @@ from tsn.errors import UsageError
 from tsn.style.catalogue import StyleInfo
 from tsn.style.export.graph import Channels, Fork, Part, Recolour, places, row_of
 from tsn.style.nets.kuwahara import EVEN, REACH, ROUNDS, TEXTURE
-from tsn.style.nets.layers import EPS, LEAST, LockableNet
+from tsn.style.nets.layers import EPS, LEAST, StyleNet
 from tsn.style.nets.palette import SIZE
 from tsn.style.nets.texture_guide import AROUND, BANDS, FLOOR, MARGIN
 
@@ -183,7 +183,7 @@ class _Graph:
         return self.add("Resize", x, "", twice, mode="linear", coordinate_transformation_mode="half_pixel")
 
 
-def write(net: LockableNet, info: StyleInfo, path: Path) -> None:
+def write(net: StyleNet, info: StyleInfo, path: Path) -> None:
     try:
         import onnx
         from onnx import TensorProto, helper, numpy_helper

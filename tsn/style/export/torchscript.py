@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tsn.style.catalogue import StyleInfo
 from tsn.style.export.graph import Channels, Fork, Part, Recolour, places, row_of
 from tsn.style.nets.kuwahara import EVEN, REACH, ROUNDS, TEXTURE
-from tsn.style.nets.layers import LEAST, LockableNet
+from tsn.style.nets.layers import LEAST, StyleNet
 from tsn.style.nets.palette import SIZE
 from tsn.style.nets.texture_guide import AROUND, BANDS, FLOOR, MARGIN
 
@@ -204,7 +204,7 @@ class NukeStyle(nn.Module):
         strength: 0 = the input, 1 = fully painted.
     """
 
-    def __init__(self, net: LockableNet) -> None:
+    def __init__(self, net: StyleNet) -> None:
         super().__init__()
         self.net = _flat(row_of(net))
         self.strength = 1.0
@@ -237,7 +237,7 @@ class NukeStyle(nn.Module):
         return torch.where(style <= 0.04045, style / 12.92, torch.pow((style + 0.055) / 1.055, 2.4))
 
 
-def write(net: LockableNet, info: StyleInfo, path: Path) -> None:
+def write(net: StyleNet, info: StyleInfo, path: Path) -> None:
     with warnings.catch_warnings():  # torch would rather see torch.export, which Nuke doesn't read
         warnings.simplefilter("ignore")
         scripted = torch.jit.script(NukeStyle(net).eval().requires_grad_(False))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tsn.style.nets.johnson import StyleNet
-from tsn.style.nets.layers import LockableNet
+from tsn.style.nets.johnson import JohnsonNet
+from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.mobile import MobileNet
 
 
 class Build(Protocol):
     def __call__(
         self, *, width: int, blocks: int, recolours: bool = False, simplifies: bool = False, seeded: bool = False
-    ) -> LockableNet: ...
+    ) -> StyleNet: ...
 
 
-NETS: dict[str, Build] = {"feedforward": StyleNet, "mobile": MobileNet}
+NETS: dict[str, Build] = {"feedforward": JohnsonNet, "mobile": MobileNet}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from tsn.style.nets.layers import ConvNorm, LockableNet, Residual
+from tsn.style.nets.layers import ConvNorm, Residual, StyleNet
 
 
 class _Residual(Residual):
@@ -18,14 +18,14 @@ class _Residual(Residual):
         self.b = ConvNorm(channels, channels, kernel=3, relu=False)
 
 
-class StyleNet(LockableNet):
-    """See `LockableNet`.
+class JohnsonNet(StyleNet):
+    """See `StyleNet`.
 
     Args:
         width: channels at full size; twice and four times that at 1/2 and 1/4. 16 is the slim net
             (425k parameters), 32 is Johnson's.
         blocks: residual blocks at 1/4 size.
-        recolours, simplifies, seeded: see `LockableNet`.
+        recolours, simplifies, seeded: see `StyleNet`.
     """
 
     stride = 4

@@ -1,8 +1,8 @@
 """What our nets are built of: convolutions with instance norm whose statistics can be given.
 
 Instance-norm statistics of one frame pump when a highlight enters it, and differ from tile to tile. So they
-can be *given*: a survey takes them once a shot (`LockableNet.survey`). With given statistics a norm is a fixed
-scale and shift, so `LockableNet.lock` folds it into the convolution before it: the net that renders is
+can be *given*: a survey takes them once a shot (`StyleNet.calibrate`). With given statistics a norm is a fixed
+scale and shift, so `StyleNet.freeze` folds it into the convolution before it: the net that renders is
 convolutions only, and a frame may be cut into tiles.
 
 Strides alias, and what aliases boils: our nets go down by area averages before a plain convolution (Zhang,
@@ -30,7 +30,7 @@ EPS = 1e-5
 LEAST = 0.02
 """A ground is neither black nor white, or no paint would cover it."""
 SHOWN = ("recolours", "simplifies", "seeded")
-"""What a net may be shown beside the plate, see `LockableNet`; each is a yes or a no in the metadata of its weights."""
+"""What a net may be shown beside the plate, see `StyleNet`; each is a yes or a no in the metadata of its weights."""
 Stats = list[tuple[Tensor, Tensor]]
 """Per norm layer (mean, variance), each float32 of shape (channels,)."""
 Normalise = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -154,7 +154,7 @@ class Residual(nn.Module):
         return x + inner
 
 
-class LockableNet(nn.Module):
+class StyleNet(nn.Module):
     """Style space in, style space out: (N, 3, H, W) -> (N, 3, H, W), float32 in [0, 1].
 
     A subclass registers its `ConvNorm`s in the order in which it runs them. Ours are an hourglass: `enter` at full
@@ -235,7 +235,7 @@ class LockableNet(nn.Module):
         return [m for m in self.modules() if isinstance(m, ConvNorm) and m.scale is not None]
 
     @torch.inference_mode()
-    def survey(self, frames: Sequence[Tensor]) -> Stats:
+    def calibrate(self, frames: Sequence[Tensor]) -> Stats:
         """Norm statistics of a whole shot: the mean over its sampled frames.
 
         Args:
@@ -254,13 +254,13 @@ class LockableNet(nn.Module):
             for layer in zip(*per_frame, strict=True)
         ]
 
-    def lock(self, stats: Stats) -> Self:
+    def freeze(self, stats: Stats) -> Self:
         """A copy to render with: every norm folded into its convolution at the given statistics."""
-        locked = copy.deepcopy(self)
-        for layer, (mean, variance) in zip(locked.norms(), stats, strict=True):
+        frozen = copy.deepcopy(self)
+        for layer, (mean, variance) in zip(frozen.norms(), stats, strict=True):
             layer.fold(mean, variance)
-        last = locked.leave
+        last = frozen.leave
         assert isinstance(last, ConvNorm) and last.conv.bias is not None, "a net is locked once"
         if last.conv.kernel_size[0] >= WORTH:
-            locked.leave = CellConv(last.conv.weight.detach(), last.conv.bias.detach())
-        return locked.eval().to(memory_format=torch.channels_last)
+            frozen.leave = CellConv(last.conv.weight.detach(), last.conv.bias.detach())
+        return frozen.eval().to(memory_format=torch.channels_last)

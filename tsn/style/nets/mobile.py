@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from tsn.style.nets.layers import ConvNorm, LockableNet, Residual
+from tsn.style.nets.layers import ConvNorm, Residual, StyleNet
 
 EXPANSION = 2
 
@@ -25,13 +25,13 @@ class _Inverted(Residual):
         self.narrow = ConvNorm(inner, channels, kernel=1, relu=False)
 
 
-class MobileNet(LockableNet):
-    """See `LockableNet`.
+class MobileNet(StyleNet):
+    """See `StyleNet`.
 
     Args:
         width: channels at full size; three and eight times that at 1/2 and 1/4.
         blocks: inverted residuals at 1/4 size.
-        recolours, simplifies, seeded: see `LockableNet`.
+        recolours, simplifies, seeded: see `StyleNet`.
     """
 
     stride = 4

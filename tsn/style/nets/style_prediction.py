@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tsn.colour import LUMA
 from tsn.style.nets import palette
-from tsn.style.nets.johnson import StyleNet
+from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.layers import ConvNorm, Normalise
 
 LEVELS = 1, 2, 3
@@ -78,11 +78,11 @@ def _conv(cin: int, cout: int, *, kernel: int = 3, relu: bool = True) -> ConvNor
     return ConvNorm(cin, cout, kernel=kernel, norm=False, relu=relu)
 
 
-class Canvas(StyleNet):
+class Canvas(JohnsonNet):
     """The net that paints, once it knows like what.
 
     Attributes:
-        luma: (gain, offset) for the painted luma, where the plate keeps its colours; see `AdainPainter`.
+        luma: (gain, offset) for the painted luma, where the plate keeps its colours; see `ArbitraryPainter`.
     """
 
     def __init__(self, *, width: int, blocks: int, simplifies: bool, seeded: bool) -> None:
@@ -90,7 +90,7 @@ class Canvas(StyleNet):
         self.luma: tuple[float, float] | None = None
 
     def paint(self, x: Tensor, normalise: Normalise) -> Tensor:
-        """See `LockableNet.paint`."""
+        """See `StyleNet.paint`."""
         painted = super().paint(x, normalise)
         if self.luma is None:
             return painted
@@ -99,14 +99,14 @@ class Canvas(StyleNet):
         return (x + (gain * luma(painted) + offset - luma(x))).clamp(0, 1)
 
 
-class AdainNet(nn.Module):
+class StylePredictionNet(nn.Module):
     """Paintings in, canvases out.
 
     Args:
         width: channels of the canvas at full size.
         blocks: residual blocks of the canvas.
         seen: channels of the encoder at full size, a multiple of three.
-        simplifies, seeded: see `LockableNet`.
+        simplifies, seeded: see `StyleNet`.
 
     Attributes:
         usual: mean and deviation of the codes that were trained on, (2, `told`).
