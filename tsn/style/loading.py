@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from tsn.errors import InputError
-from tsn.io.state import Header, read_header, read_state
+from tsn.io.safetensors_file import SafetensorsHeader, read_header, read_state_dict
 from tsn.style.catalogue import StyleInfo
 from tsn.style.nets.families import NETS
 from tsn.style.nets.layers import SHOWN, StyleNet
@@ -38,7 +38,7 @@ def load(info: StyleInfo) -> StyleNet:
         InputError: the file is damaged, describes no net of ours, or its tensors do not fit the description.
     """
     header = read_header(info.path)
-    family = header.facts.get("family", "none")
+    family = header.metadata.get("family", "none")
     if family not in NETS:
         raise InputError(
             f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.", hint=EXPORT
@@ -56,9 +56,9 @@ def load_style_prediction(path: Path) -> StylePredictionNet:
         InputError: the file is damaged, of another net, or its tensors do not fit what it says of itself.
     """
     header = read_header(path)
-    if header.facts.get("family") != "adain":
+    if header.metadata.get("family") != "adain":
         raise InputError(
-            f"{path}: expected weights of family 'adain', found {header.facts.get('family')!r}.", hint=TRAINED_BY
+            f"{path}: expected weights of family 'adain', found {header.metadata.get('family')!r}.", hint=TRAINED_BY
         )
     sizes = claims(path, header, ("width", "blocks", "seen"), hint=TRAINED_BY)
     if sizes["seen"] % 3:
@@ -68,7 +68,7 @@ def load_style_prediction(path: Path) -> StylePredictionNet:
     return built(make, path, sizes, hint=TRAINED_BY)
 
 
-def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dict[str, int]:
+def claims(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: str) -> dict[str, int]:
     """What a file says of its net's size, which may be wrong but not out of all proportion to the file.
 
     Args:
@@ -77,7 +77,7 @@ def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dic
     Raises:
         InputError: a key is missing or no whole number above 0, or the net would be larger than the file.
     """
-    facts = {key: header.facts.get(key, "") for key in keys}
+    facts = {key: header.metadata.get(key, "") for key in keys}
     if not all(re.fullmatch("[1-9][0-9]{0,17}", fact) for fact in facts.values()):
         raise InputError(
             f"{path}: the metadata must give the net's {' and '.join(keys)} as whole numbers, found"
@@ -86,19 +86,19 @@ def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dic
         )
     sizes = {key: int(fact) for key, fact in facts.items()}
     for key, size in sizes.items():
-        most = len(header.tensors) // BLOCK if key == "blocks" else math.isqrt(header.numbers)
+        most = len(header.tensors) // BLOCK if key == "blocks" else math.isqrt(header.element_count)
         if size > most:
             raise InputError(
                 f"{path}: the tensors do not fit {key} {size}: there are {len(header.tensors)} of them, with"
-                f" {header.numbers:,} numbers.",
+                f" {header.element_count:,} numbers.",
                 hint=hint,
             )
     return sizes
 
 
-def yes(path: Path, header: Header, key: str) -> bool:
+def yes(path: Path, header: SafetensorsHeader, key: str) -> bool:
     """What a file says to a question; nothing is a no. Raises InputError where it is neither yes nor no."""
-    said = header.facts.get(key, "no")
+    said = header.metadata.get(key, "no")
     if said not in ("yes", "no"):
         raise InputError(f"{path}: the metadata must say yes or no to {key}, found {said[:40]!r}.")
     return said == "yes"
@@ -117,7 +117,7 @@ def built(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint
     with torch.device("meta"):  # without memory: if the file's tensors are as large is what is asked
         expected = make().state_dict()
     said = ", ".join(f"{key} {size}" for key, size in sizes.items())
-    state = read_state(path, expected, said=said, hint=hint)
+    state = read_state_dict(path, expected, net_name=said, hint=hint)
     net = make()
     net.load_state_dict(state)
     return net.eval()

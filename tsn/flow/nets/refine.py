@@ -26,7 +26,7 @@ from tsn.elementwise import steadily
 from tsn.flow.nets.blocks import SLOPE, conv, ready, twice
 from tsn.flow.nets.correlation import patches, volume
 from tsn.flow.nets.proposals import surroundings
-from tsn.flow.raft_weights import sha256
+from tsn.flow.raft_weights import weights_sha256
 from tsn.flow.warp import sample
 
 WEIGHTS = Path(__file__).with_name("refine.safetensors")
@@ -157,7 +157,7 @@ def net() -> Repair:
 @cache
 def fingerprint() -> str:
     """Of the weights. Raises InputError where they aren't there."""
-    return sha256(WEIGHTS)[:16]
+    return weights_sha256(WEIGHTS)[:16]
 
 
 @torch.inference_mode()
