@@ -173,12 +173,12 @@ def machine() -> None:
 @click.argument("count", type=int)
 def plate(home: Path, width: int, height: int, count: int) -> None:
     """Write a plate with true vectors and choose a style; print the style's name."""
+    from layered_plate import LayeredPlate
+
     home.mkdir(parents=True)
     name, model = choose_style(home)
     (home / "style").write_text(model)
-    scene = Scene(width, height)
-    for number in range(1, count + 1):
-        scene.write(home / f"plate.{number:04}.exr", number)
+    LayeredPlate(width, height).write_frames(home, count)
     click.echo(name)
 
 
@@ -201,81 +201,6 @@ def choose_style(home: Path) -> tuple[str, str]:
     path = home / "untrained.safetensors"
     save_file(JohnsonNet(width=16, blocks=5, recolours=True, seeded=True).state_dict(), path, metadata=facts)
     return "an untrained net of width 16 (no style is bundled; it costs the same)", str(path)
-
-
-class Scene:
-    """Ground and two discs of texture under a panning camera, and a world behind that has no vectors.
-
-    So the renderer must fill a third of the frame by estimated flow, as in most CG shots.
-    """
-
-    def __init__(self, width: int, height: int) -> None:
-        import numpy as np
-
-        self.width, self.height = width, height
-        rng = np.random.default_rng(1)
-        self.textures = [self._texture(rng, 1024) for _ in range(4)]
-
-    @staticmethod
-    def _texture(rng: Any, side: int) -> Any:
-        """Tileable noise with more energy in its broad shapes, scene-linear, with values to about 10."""
-        import numpy as np
-
-        frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]) * side
-        spectrum = np.fft.rfft2(rng.normal(size=(3, side, side))) / np.maximum(frequency, 4)
-        field = np.fft.irfft2(spectrum, (side, side))
-        return np.exp(field / field.std() - 1.5).transpose(1, 2, 0).astype(np.float32)
-
-    def _places(self, number: float) -> list[tuple[float, float]]:
-        """Where world, ground and the discs are at a frame, in pixels from where they began."""
-        from math import cos, sin
-
-        unit = self.width / 640
-        pan = 2.7 * number * unit
-        disc = 60 * unit
-        return [
-            (-0.4 * pan, 0.0),
-            (-pan, 0.3 * number * unit),
-            (disc * cos(number / 13), disc * sin(number / 13)),
-            (-1.6 * disc * sin(number / 19), 0.5 * disc * cos(number / 11)),
-        ]
-
-    def write(self, path: Path, number: int) -> None:
-        """One multilayer EXR: Combined RGBA, Depth and Vector by Blender's convention, half, ZIP."""
-        import cv2
-        import numpy as np
-        import OpenEXR
-
-        height, width = self.height, self.width
-        y, x = np.mgrid[:height, :width].astype(np.float32)
-        before, now, after = (self._places(number + step) for step in (-1, 0, 1))
-        colour = np.zeros((height, width, 3), np.float32)
-        depth, vector = np.full((height, width), 65504, np.float32), np.zeros((4, height, width), np.float32)
-        for layer, (left, top) in enumerate(now):
-            if layer == 0:
-                inside = np.ones((height, width), bool)
-            elif layer == 1:
-                inside = y > height / 3 + 0.03 * height * np.sin((x - left) * 12 / width)
-            else:
-                centre = width * (0.3 if layer == 2 else 0.65), height * 0.5
-                inside = np.hypot(x - left - centre[0], y - top - centre[1]) < height / 6
-            side = self.textures[layer].shape[0]
-            picture = cv2.remap(
-                self.textures[layer], (x - left) % side, (y - top) % side, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-            )
-            colour[inside] = picture[inside]
-            if layer:
-                depth[inside] = 20 / layer
-                (px, py), (nx, ny) = before[layer], after[layer]
-                vector[:, inside] = np.array([px - left, top - py, left - nx, ny - top], np.float32)[:, None]
-        channels = {f"ViewLayer.Combined.{c}": colour[..., i] for i, c in enumerate("RGB")}
-        channels["ViewLayer.Combined.A"] = np.ones_like(depth)
-        channels["ViewLayer.Depth.Z"] = depth
-        channels |= {f"ViewLayer.Vector.{c}": vector[i] for i, c in enumerate("XYZW")}
-        header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
-        OpenEXR.File(header, {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in channels.items()}).write(
-            str(path)
-        )
 
 
 @cli.command(hidden=True)
