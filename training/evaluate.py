@@ -33,7 +33,7 @@ from tsn.style.loading import load_style_prediction
 from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn.style.paintings import as_seen
-from tsn_batch.guard import Settings, outcome
+from tsn_batch.command import CommandSettings, run_command
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig
 from tsn_training.config_adain import AdainConfig, load_any
@@ -171,7 +171,7 @@ def main(
             with atomic(target) as temporary:
                 temporary.write_text(json.dumps(table, indent=1) + "\n")
 
-    ctx.exit(outcome(run, Settings()))
+    ctx.exit(run_command(run, CommandSettings()))
 
 
 if __name__ == "__main__":

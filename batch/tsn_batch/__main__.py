@@ -1,6 +1,6 @@
 """`python -P -m tsn_batch` is `tsn`: the form that finds the same interpreter and the same code in a child."""
 
-from tsn_batch.interpreter import leave_current_folder
+from tsn_batch.process.interpreter import leave_current_folder
 
 leave_current_folder()
 

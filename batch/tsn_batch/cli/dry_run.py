@@ -1,0 +1,54 @@
+"""The answer of `tsn render --dry-run`, made without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tsn import frames as ranges
+from tsn.io.sequence import FrameSequence
+from tsn.rendering.plan import Plan, to_dict
+from tsn_batch.cli.plan_report import Finding, describe_plan
+
+
+def as_text(plan: Plan, device: str) -> str:
+    """What would be done, a line a fact, then a line a chunk. Raises as `describe_plan` does."""
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
+    lines = [f"{what:8}  {found}" for what, found in _facts(plan, device)]
+    if written := plan.written:
+        lines += [f"{'writes':8}  {outputs.path(written[0])}", f"{'to':8}  {outputs.path(written[-1])}"]
+    for chunk in plan.chunks:
+        lines.append(f"chunk {chunk.index}  {ranges.compact(chunk.frames)}, reading {ranges.compact(chunk.reads)}")
+    return "\n".join([*lines, "Nothing was written."])
+
+
+def as_json(plan: Plan, device: str) -> str:
+    """The plan as one JSON object, with `device`, `facts` and the `outputs` frame by frame."""
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
+    more = {
+        "device": device,
+        "facts": dict(_facts(plan, device)),
+        "outputs": {str(number): str(outputs.path(number)) for number in plan.written},
+    }
+    return json.dumps(to_dict(plan) | more)
+
+
+def _facts(plan: Plan, device: str) -> Iterator[Finding]:
+    yield from describe_plan(plan)
+    yield "flow", _flow(plan)
+    yield "device", device
+
+
+def _flow(plan: Plan) -> str:
+    """Where the motion would come from, as `tsn.flow.factory` decides, which loads the estimator to say so."""
+    from tsn.flow.raft_weights import installed
+
+    flow = plan.shot.flow
+    if plan.shot.temporal.window == 0:
+        return "none: every frame is painted by itself"
+    if flow.vectors is not None and flow.method in ("auto", "vectors"):
+        return f"the renderer's vectors in {flow.vectors.layer}"
+    if flow.method != "auto":
+        return flow.method
+    return "raft" if flow.weights or installed() else "dis, since there are no RAFT weights"

@@ -1,0 +1,146 @@
+"""What can be told of a shot, and found wrong with it, before a frame is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsn import frames as ranges
+from tsn.errors import InputError
+from tsn.io.sequence import FrameSequence, told
+from tsn.rendering.output import require_writable
+from tsn.rendering.plan import Plan
+from tsn.shot.model import Matte
+from tsn.style.frame_hashes import advice
+from tsn_batch import matte_coverage
+from tsn_batch.local.worker_slots import worker_slots
+from tsn_batch.wording import frame_count
+
+if TYPE_CHECKING:
+    from tsn.rendering.engine import Engine
+
+Finding = tuple[str, str]
+"""What it is about, and what was found."""
+
+
+def describe_plan(plan: Plan) -> Iterator[Finding]:
+    """What the plan alone tells. Reads one header, and loads neither torch nor a weights file's tensors.
+
+    Raises:
+        UsageError: no such style.
+        InputError: a weights file is missing or damaged.
+        OutputError: the output's folder can't be written.
+    """
+    shot, plate = plan.shot, plan.plate
+    yield "shot", str(shot.file)
+    yield "plate", shot.plate + (f", layer {shot.layer}" if shot.layer else "")
+    text = f"{len(plan.wanted)} of {len(plate.frames)}: {ranges.compact(plan.wanted)}"
+    if plate.missing:
+        text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
+    yield "frames", text
+    patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
+    told_of = [(key, told(FrameSequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    if any(alike for _, alike in told_of):
+        yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
+    yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
+    yield "style", _style(plan)
+    window = shot.temporal.window
+    yield "temporal", f"{frame_count(window)} to either side" if window else "every frame by itself"
+    cuts = () if shot.temporal.cuts == "auto" else shot.temporal.cuts
+    if strays := [cut for cut in cuts if not plate.frames[0] <= cut <= plate.frames[-1]]:
+        yield "cuts", f"{', '.join(map(str, strays))} outside of the shot, where they part nothing"
+    folder = Path(shot.output).parent
+    require_writable(folder)
+    yield "output", shot.output + ("" if folder.exists() else f"; {folder} will be made")
+
+
+def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[Finding]:
+    """All that `describe_plan` tells, then what loading everything the shot needs brings to light.
+
+    Args:
+        device: one, or several with commas between, as `tsn render` takes them. Each has to be there; everything is
+            loaded once for each kind of them.
+
+    Raises:
+        TsnError: the fault, of any kind.
+    """
+    yield from describe_plan(plan)
+    from tsn.rendering.engine import choose_device, make_engine
+
+    devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in worker_slots(device))]
+    first_of = {chosen.type: str(chosen) for chosen in reversed(devices)}
+    engine, *_ = [make_engine(plan, device=name, note=note) for name in first_of.values()]
+    yield "device", ", ".join(map(str, devices))
+    yield "colour", engine.codec.space
+    yield "flow", engine.flow_reason
+    if plan.shot.matte is not None:
+        shares = _shares(plan, plan.shot.matte, engine)
+        yield "matte", matte_coverage.coverage_text(shares)
+        if text := matte_coverage.miss_warning(plan.shot.matte, shares):
+            note(f"Warning: {text}")
+    if plan.shot.style.frames is not None:
+        yield "painted", _painted(plan, engine)
+
+
+def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
+    """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
+    from tsn.rendering.engine import share_of
+
+    plates, shares = FrameSequence.parse(plan.shot.plate, base=Path()), {}
+    for number in matte_coverage.frames_to_check(plan.plate.present):
+        found = engine.matte_of(engine.read(plates.path(number), number))
+        assert found is not None  # the shot has a matte
+        shares[number] = share_of(found)
+        if not matte_coverage.misses_subject(matte, shares[number]):
+            break
+    return shares
+
+
+def _painted(plan: Plan, engine: Engine) -> str:
+    """What was found of the painted frames. Raises InputError where one that is needed can't be used."""
+    from tsn.style.painted_frames import PaintedFrames
+
+    shot, plate = plan.shot, plan.plate
+    mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
+    needed = sorted(plan.made_of(mixed))
+    offset = shot.style.offset
+    if lost := [number for number in needed if number not in plate.painted]:
+        raise InputError(
+            f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {_numbers(lost, offset)}",
+            hint=advice(str(shot.style.frames), offset, lost),
+        )
+    painter, sizes = engine.painter, set()
+    assert isinstance(painter, PaintedFrames)
+    for number in needed:
+        picture = painter.picture(number, plate.canvas.height, plate.canvas.width)
+        sizes.add(f"{picture.shape[-1]}x{picture.shape[-2]}")
+    text = f"{frame_count(len(needed))} of {', '.join(sorted(sizes))}"
+    if sizes - {size := f"{plate.canvas.width}x{plate.canvas.height}"}:
+        text += f", brought to {size}"
+    return f"{text}: {_numbers(needed, offset)}" if needed else text
+
+
+def _numbers(frames: Collection[int], offset: int) -> str:
+    """Painted frames, and which frames of the plate they are for where those have other numbers."""
+    painted = ranges.compact(number + offset for number in frames)
+    return f"{painted} for {ranges.compact(frames)}" if offset else painted
+
+
+def _style(plan: Plan) -> str:
+    style = plan.shot.style
+    if style.frames is not None:
+        return f"painted frames {style.frames}"
+    if style.adain is not None:
+        return f"like {', '.join(style.adain)} ({_model('adain')})"
+    names = [style.model] if style.blend is None else list(style.blend)
+    return " + ".join(_model(name) for name in names if name is not None)
+
+
+def _model(name: str) -> str:
+    from tsn.style.catalogue import resolve
+
+    if ".onnx:" in name.lower():  # one style of several: only the painter knows how to read that
+        return name
+    info = resolve(name)
+    return f"{info.name} ({info.family}, {info.sha256[:12]})"

@@ -1,0 +1,128 @@
+"""Which frames of a job are left to render, and the last step: check every frame and sum up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tsn.errors import InputError, OutputError, TsnError
+from tsn.instructions import instructions
+from tsn.io.sequence import FrameSequence
+from tsn.rendering.plan import Plan, type_of
+from tsn_batch.farms.job import FarmJob, StepRecord, save_record
+from tsn_batch.wording import format_table, gaps_text
+
+
+def unfinished_chunks(plan: Plan) -> list[int]:
+    """Chunks with a frame that is missing, damaged, stale or too many; all where the plan has no pins to tell by."""
+    if plan.pins is None:
+        return [chunk.index for chunk in plan.chunks]
+    return [chunk.index for chunk in plan.chunks if any(True for _ in unfinished_frames(plan, chunk.frames))]
+
+
+def record_finished_chunks(job: FarmJob, plan: Plan, left: Sequence[int]) -> None:
+    """Chunks other than those `left` to do have succeeded, whatever their last try ended with.
+
+    One that was cancelled when its frames were on disk already isn't done again, and its fault would end the job.
+    """
+    records = job.records()
+    for index in sorted({chunk.index for chunk in plan.chunks}.difference(left)):
+        record = records.get(str(index))
+        if record is not None and record.code:
+            save_record(job.record_file(str(index)), replace(record, code=0, message=""))
+
+
+def unfinished_frames(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
+    """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
+    from tsn.rendering.finished import finished
+
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
+    own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))
+    for number in numbers:
+        if not finished(plan, number, own, outputs, *others):
+            yield number
+
+
+def damaged_frames(plan: Plan) -> Iterator[int]:
+    """Frames whose pixels can't be decoded, which no header shows. Takes as long as reading them all."""
+    from tsn.io import read_frame
+
+    outputs = FrameSequence.parse(plan.shot.output, base=Path())
+    for number in plan.written:
+        try:
+            read_frame(outputs.path(number), number, layer=plan.shot.layer)
+        except InputError:
+            yield number
+
+
+def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
+    """Fingerprints of hosts whose device is of another kind than the survey's."""
+    pins = plan.pins
+    assert pins is not None
+    kinds = [kind for kind in (f"cpu {instructions()}", "cuda", "mps") if type_of(kind) != type_of(pins.device)]
+    return [(*pins.fingerprint[:3], f"{kind} as surveyed on {pins.device}") for kind in kinds]
+
+
+def finish_job(job: FarmJob) -> str:
+    """Check every frame to its last pixel, make the contact sheet, and sum up by host.
+
+    Raises:
+        InputError: frames are missing, damaged or stale; they are named.
+    """
+    from tsn import frames as ranges
+
+    plan = job.plan()
+    lost = list(unfinished_frames(plan, plan.wanted))
+    if lost:
+        older = [number for number in lost if plan.source_of(number) is None]
+        too_many = f" (the plate has no {ranges.compact(older)} any more)" if older else ""
+        raise InputError(
+            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}"
+            + too_many,
+            hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
+        )
+    written = plan.written
+    if broken := list(damaged_frames(plan)):
+        raise InputError(
+            f"{plan.shot.output}: {len(broken)} of {len(written)} frames are damaged: {ranges.compact(broken)}",
+            hint="Remove them and submit the shot again: only these will be rendered.",
+        )
+    gaps = gaps_text(len(plan.wanted) - len(written))
+    told = [
+        host_table(plan, job.records()),
+        f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
+        _sheet(plan),
+    ]
+    text = "\n".join(filter(None, told))
+    try:
+        (job.folder / "summary.txt").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"Can't write {job.folder / 'summary.txt'}: {error.strerror}") from error
+    return text
+
+
+def _sheet(plan: Plan) -> str:
+    """Make the contact sheet, and say where it is. Without one the frames are finished all the same."""
+    from tsn.qc.contact_sheet import contact_sheet
+
+    try:
+        return f"Look at {contact_sheet(plan.shot, frames=plan.written)}"
+    except TsnError as error:
+        return f"There is no contact sheet: {error}"
+
+
+def host_table(plan: Plan, records: Mapping[str, StepRecord], *, terminal: bool = False) -> str:
+    """A table of a job's `records`: host, chunks, frames, seconds a frame; nothing before the first chunk is done."""
+    hosts: dict[str, list[StepRecord]] = defaultdict(list)
+    for chunk in plan.chunks:
+        record = records.get(str(chunk.index))
+        if record is not None and record.code == 0:
+            hosts[record.host].append(record)
+    rows = []
+    for host, own in sorted(hosts.items()):
+        rendered = sum(record.rendered for record in own)
+        each = f"{sum(record.painting for record in own) / rendered:.2f}" if rendered else ""
+        rows.append((host, len(own), rendered, sum(record.skipped for record in own), each))
+    return format_table(("host", "chunks", "rendered", "skipped", "s a frame"), rows, terminal=terminal) if rows else ""

@@ -1,0 +1,173 @@
+"""A worker process: renders chunks of one plan on one device, one after another, as its parent hands them out.
+
+It reads JSON lines from stdin, a `WorkerSetup` and then chunks, and answers with JSON lines on what was its stdout.
+What libraries print goes to the log of the chunk in hand. When stdin ends, so does the worker: its parent has no more
+for it, or is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsn.errors import TsnError
+from tsn.io.sequence import cannot_write
+from tsn.rendering.event import Event
+from tsn.rendering.output import CACHE
+from tsn_batch import progress
+from tsn_batch.process.interrupts import interruptible, raise_interrupt
+from tsn_batch.process.memory import keep_freed_pages
+from tsn_batch.process.threads import limit_threads
+from tsn_batch.render_stats import RenderStats
+
+if TYPE_CHECKING:
+    from tsn.rendering.render import Renderer
+
+Say = Callable[..., None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSetup:
+    """What a worker is started with.
+
+    Attributes:
+        plan: its file.
+        place: which worker this is, from 0; `auto` takes the GPU of that number.
+        exchange_folder, shared, ahead: as `tsn.rendering.exchange.Exchange` has them.
+    """
+
+    plan: str
+    device: str
+    place: int
+    force: bool
+    exchange_folder: str
+    shared: Sequence[int]
+    ahead: Sequence[int]
+
+
+def main() -> None:
+    """Until stdin ends or SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in order
+    signal.signal(signal.SIGTERM, raise_interrupt)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(**message: Any) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    try:
+        lines = _lines(0)
+        for first in lines:  # none where the parent ended before it said anything
+            render_chunks(WorkerSetup(**json.loads(first)), lines, say)
+    except (KeyboardInterrupt, BrokenPipeError):
+        os._exit(130)  # the interpreter would wait for threads that nobody needs any more
+
+
+def render_chunks(job: WorkerSetup, lines: Iterator[bytes], say: Say) -> None:
+    """Render every chunk that `lines` brings: {"chunk": 3, "log": "/path"}."""
+    chunks: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    busy = threading.Event()
+
+    def listen() -> None:
+        for line in lines:
+            chunks.put(json.loads(line))
+        chunks.put(None)
+        if busy.is_set():  # the parent was killed: nobody waits for this chunk
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=listen, daemon=True).start()
+    renderer: Renderer | None = None
+    while (order := chunks.get()) is not None:
+        busy.set()
+        index = order["chunk"]
+        try:
+            with interruptible(), _logged(Path(order["log"])), progress.plain_lines(sys.stdout, RenderStats()) as show:
+
+                def report(event: Event, index: int = index, show: progress.ShowEvent = show) -> None:
+                    show(event)
+                    say(chunk=index, event=asdict(event))
+
+                if renderer is None:
+                    renderer = _renderer(job)
+                renderer.report = report
+                renderer.load()
+                say(chunk=index, ready=True)
+                renderer.render([index], force=job.force)
+                say(chunk=index, done=True)
+        except TsnError as error:
+            say(chunk=index, failed={"code": error.exit_code, "message": str(error), "hint": error.hint})
+        except Exception as error:  # a fault in tsn: a second try would meet it too
+            text = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+            say(chunk=index, failed={"code": TsnError.exit_code, "message": text, "hint": None})
+        busy.clear()
+
+
+def _renderer(job: WorkerSetup) -> Renderer:
+    """Everything heavy is imported here."""
+    keep_freed_pages()
+    import torch
+
+    from tsn.rendering import plan as plans
+    from tsn.rendering.exchange import Exchange
+    from tsn.rendering.render import Renderer
+
+    limit_threads()
+    device = job.device
+    if device == "auto" and torch.cuda.is_available():
+        device = f"cuda:{job.place % torch.cuda.device_count()}"
+    exchange = Exchange(folder=Path(job.exchange_folder), shared=job.shared, ahead=job.ahead)
+    return Renderer(plans.load(Path(job.plan)), device=device, exchange=exchange)
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Everything that is printed, by libraries too, goes into the log, and so does what ends the block.
+
+    Raises:
+        OutputError: the log can't be written.
+    """
+    try:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        raise cannot_write(path, error, CACHE) from error
+    before = os.dup(1), os.dup(2)
+    try:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        yield
+    except TsnError as error:
+        print(f"tsn: {error}\n  {error.hint or ''}".rstrip())
+        raise
+    except Exception:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, saved in zip((1, 2), before, strict=True):
+            os.dup2(saved, number)
+            os.close(saved)
+        os.close(log)
+
+
+def _lines(file: int) -> Iterator[bytes]:
+    """Lines from a file descriptor. Python's own buffers would lock up an interpreter that ends while one is read."""
+    rest = b""
+    while block := os.read(file, 1 << 16):
+        *whole, rest = (rest + block).split(b"\n")
+        yield from whole
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Who renders what on one machine: a worker for each device, and a run of neighbouring chunks for each worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tsn.cores import cores
+from tsn.errors import UsageError
+from tsn.rendering.plan import default_chunk_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSlot:
+    """Where a worker runs, and what progress calls it."""
+
+    name: str
+    device: str
+    threads: int
+
+
+def worker_slots(device: str, workers: int | None = None) -> tuple[WorkerSlot, ...]:
+    """One worker for each device of a list such as "cuda:0,cuda:1", or `workers` shared out among them.
+
+    Raises:
+        UsageError: an empty name in the list, or fewer workers than devices.
+    """
+    devices = [name.strip() for name in device.split(",")]
+    if not all(devices):
+        raise UsageError(f"--device {device}: a name is missing", hint="Write a list like cuda:0,cuda:1 or cpu.")
+    count = len(devices) if workers is None else workers
+    if count < len(devices):
+        raise UsageError(
+            f"--workers {count}: fewer than the {len(devices)} devices of --device {device}",
+            hint="Name fewer devices; every device has a worker of its own.",
+        )
+    threads = max(1, cores() // count)
+    chosen = [devices[place % len(devices)] for place in range(count)]
+    shared = Counter(chosen)
+    seen: Counter[str] = Counter()
+    made = []
+    for name in chosen:
+        seen[name] += 1
+        made.append(WorkerSlot(name=f"{name} {seen[name]}" if shared[name] > 1 else name, device=name, threads=threads))
+    return tuple(made)
+
+
+def balanced_chunk_size(frames: int, *, workers: int, window: int) -> int:
+    """Frames a chunk, so that equal workers end together and no chunk is larger than by default."""
+    rounds = -(-frames // (workers * default_chunk_size(window)))
+    return max(1, -(-frames // (workers * rounds)))

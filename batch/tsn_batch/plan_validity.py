@@ -1,0 +1,79 @@
+"""Refuse a plan that would not give the pixels it was made for, on this host and with these files."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import TYPE_CHECKING
+
+import tsn
+from tsn import frames as ranges
+from tsn.errors import InputError, UsageError
+from tsn.rendering.content import changed as changed_frames
+from tsn.rendering.plan import Plan, calibration_frames
+from tsn.style.frame_hashes import marks
+
+if TYPE_CHECKING:
+    pass
+
+PLAN_AGAIN_HINT = "Make the plan again with `tsn plan`; frames that are finished and still right will be skipped."
+
+
+def require_plan(plan: Plan) -> None:
+    """Raise InputError where this host has another tsn, or other libraries, colours or weights, than the plan says."""
+    from tsn.rendering.environment import require_environment
+    from tsn.rendering.pinned_weights import require_weights
+
+    if plan.tsn != tsn.__version__:
+        raise InputError(f"The plan was made by tsn {plan.tsn}, and this is {tsn.__version__}.", hint=PLAN_AGAIN_HINT)
+    require_environment(plan)
+    require_weights(plan)
+
+
+def require_chunk(plan: Plan, index: int) -> None:
+    """Raise UsageError for a chunk that the plan hasn't got, InputError where it would come out otherwise today.
+
+    The plan pins the plate as it was. A frame that was rendered again since would give a result that
+    carries the hash of the old one.
+    """
+    if not 0 <= index < len(plan.chunks):
+        raise UsageError(f"The plan has no chunk {index}, only 0 to {len(plan.chunks) - 1}.", hint="They count from 0.")
+    require_plan(plan)
+    chunk = plan.chunks[index]
+    gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
+    window = plan.made_of(chunk.frames)
+    _require_unchanged(plan, {*window, *gaps, *calibration_frames(plan.plate.present)}, f"chunk {index}")
+    _require_as_painted(plan, window, f"chunk {index}")
+
+
+def require_survey(plan: Plan) -> None:
+    """Raise InputError where the plan's pins would be taken of another plate than it was made for."""
+    require_plan(plan)
+    needed = set(calibration_frames(plan.plate.present))
+    if plan.shot.temporal.cuts == "auto":
+        needed |= {number for chunk in plan.chunks for number in chunk.reads}
+    _require_unchanged(plan, needed, "the survey")
+
+
+def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
+    """Only the frames that it depends on: one that a renderer has taken back must not stop the rest."""
+    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.contents, needed)
+    if changed:
+        raise InputError(
+            f"{plan.shot.plate}: {what} depends on frames that changed after the plan was made:"
+            f" {ranges.compact(changed)} (another size, content or presence)",
+            hint=PLAN_AGAIN_HINT,
+        )
+
+
+def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
+    """A frame that was never painted is told where it is missed: strength may be 0 there."""
+    if plan.shot.style.frames is None:
+        return
+    found = marks(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
+    make_plan = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
+    if changed := sorted({number for number, _ in found.items() ^ make_plan.items()}):
+        raise InputError(
+            f"{plan.shot.style.frames}: {what} depends on painted frames that changed after the plan was made:"
+            f" {ranges.compact(changed)}",
+            hint=PLAN_AGAIN_HINT,
+        )
