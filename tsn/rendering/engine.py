@@ -24,7 +24,7 @@ from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
 from tsn.rendering.plan import Pins, Plan, calibration_frames, type_of
 from tsn.shot.model import Shot
-from tsn.style.calibration import mirrored
+from tsn.style.calibration import mirror_into_void
 from tsn.style.factory import painter as choose_painter
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest
 
@@ -107,7 +107,7 @@ class Engine:
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
         image = prepared.view.image
-        return mirrored(image, prepared.cover) if by_frame and prepared.cover is not None else image
+        return mirror_into_void(image, prepared.cover) if by_frame and prepared.cover is not None else image
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
@@ -190,7 +190,7 @@ def make_engine(
         blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
         frames=style.frames,
         offset=style.offset,
-        marks=plan.plate.painted,
+        hashes=plan.plate.painted,
         scale=style.scale,
         tile=style.tile if tile is None else tile,
         device=chosen,
@@ -290,7 +290,7 @@ def _unpack(pinned: str, painter: Uncalibrated) -> Calibration:
     from safetensors.torch import load
 
     try:
-        return Calibration(of=painter.fingerprint, tensors=load(b64decode(pinned)))
+        return Calibration(painter_fingerprint=painter.fingerprint, tensors=load(b64decode(pinned)))
     except (ValueError, SafetensorError) as error:
         raise InputError(f"The survey in the plan is damaged: {error}", hint="Submit the shot again.") from error
 

@@ -19,7 +19,7 @@ from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io.frame import Box, Probe
 from tsn.io.sequence import told
 from tsn.shot.model import Shot
-from tsn.style.frame_hashes import marks
+from tsn.style.frame_hashes import hash_painted_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,10 @@ def inspect(shot: Shot) -> Plate:
         canvas = canvas.union(probe.data_window)
     painted: dict[int, str] = {}
     if shot.style.frames:  # another tool painted what a person sees: the display window
-        canvas, painted = first.display_window, marks(shot.style.frames, present, offset=shot.style.offset)
+        canvas, painted = (
+            first.display_window,
+            hash_painted_frames(shot.style.frames, present, offset=shot.style.offset),
+        )
     stamps = {number: stamp(path) for number, path in paths.items()}
     return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
 

@@ -24,11 +24,11 @@ def weights_of(shot: Shot) -> dict[str, str]:
         InputError: a file is missing or damaged.
     """
     from tsn.flow.raft_weights import installed, sha256
-    from tsn.style.catalogue import resolve
+    from tsn.style.catalogue import resolve_style
 
     style = shot.style
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
-    found = {name: resolve(file_of(name)).sha256 for name in names}
+    found = {name: resolve_style(file_of(name)).sha256 for name in names}
     for painting in style.adain or ():
         try:
             with open(painting, "rb") as file:

@@ -30,7 +30,7 @@ from tsn.rendering.plan import Plan
 from tsn.rendering.plates import Plates
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
-from tsn.style.tiles import edge
+from tsn.style.tiles import tile_side
 
 WRITE_BEHIND = 2
 SMALLEST_TILE = 128
@@ -162,7 +162,7 @@ class Renderer:
         """Go on with tiles of half the size; raises DeviceError where that can't help."""
         style, canvas = self.plan.shot.style, self.plan.plate.canvas
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
-        tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
+        tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
         untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
         if tile < SMALLEST_TILE or untiled:
