@@ -203,7 +203,7 @@ def fetch(name: str) -> None:
     """Download flow weights once: raft-large or raft-small."""
     from tsn.flow import raft_weights
 
-    click.echo(raft_weights.fetch(raft_weights.published(name)))
+    click.echo(raft_weights.fetch(raft_weights.published_weights(name)))
 
 
 @cli.command()

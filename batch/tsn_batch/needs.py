@@ -101,11 +101,11 @@ def _working(shot: Shot, pixels: int) -> int:
 
 def _raft(shot: Shot) -> bool:
     """Whether RAFT may estimate the motion; on the hosts its weights are expected where they are here."""
-    from tsn.flow.raft_weights import installed
+    from tsn.flow.raft_weights import installed_weights
 
     flow = shot.flow
     return flow.method == "raft" or (
-        flow.method in ("auto", "vectors") and (flow.weights is not None or installed() is not None)
+        flow.method in ("auto", "vectors") and (flow.weights is not None or installed_weights() is not None)
     )
 
 

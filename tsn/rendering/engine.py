@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.alpha import coverage, unpremultiply
+from tsn.alpha import statistics_weight, unpremultiply
+from tsn.cpu_isa import instruction_set
 from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.conventions import CAUTIONS
-from tsn.flow.factory import choose
-from tsn.instructions import instructions
+from tsn.flow.factory import choose_flow_source
 from tsn.io.bounded import Bounded
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
@@ -65,14 +65,14 @@ class Prepared:
         source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
         alpha: (1, H, W), or None.
         cover: how much each pixel counts in statistics, (1, H, W) in [0, 1]; None where all do. Void does not.
-        residue: what style space could not hold.
+        reference: what style space could not hold.
         view: style-space picture and renderer's vectors.
     """
 
     source: Tensor
     alpha: Tensor | None
     cover: Tensor | None
-    residue: colour.Residue
+    reference: colour.PlateReference
     view: View
 
 
@@ -98,9 +98,11 @@ class Engine:
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else unpremultiply(source, alpha)
-        style, residue = self.codec.to_style(straight)
+        style, reference = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
-        return Prepared(source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view)
+        return Prepared(
+            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), reference=reference, view=view
+        )
 
     def shown(self, prepared: Prepared) -> Tensor:
         """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
@@ -136,7 +138,7 @@ class Engine:
         if alpha is None:
             cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
         else:
-            cover = coverage(source, alpha)
+            cover = statistics_weight(source, alpha)
         return None if bool((cover == 1).all()) else cover
 
     def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
@@ -196,7 +198,7 @@ def make_engine(
         device=chosen,
     )
     has_vectors = shot.flow.vectors is not None
-    flow, reason = choose(
+    flow, reason = choose_flow_source(
         shot.flow.method,
         has_vectors=has_vectors,
         device=chosen,
@@ -260,7 +262,7 @@ def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | No
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
     """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
-    kind = f"cpu {instructions()}" if device.type == "cpu" else device.type
+    kind = f"cpu {instruction_set()}" if device.type == "cpu" else device.type
     return kind if pins is None or type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
 
 

@@ -152,10 +152,10 @@ def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str
         if names is None:  # ids are hashed from the names: nobody can tell
             return
         known.update(names)
-        if all(matte.spelt(name, known) for name in shot.matte.names):  # in most shots the first frame's
+        if all(matte.in_manifest(name, known) for name in shot.matte.names):  # in most shots the first frame's
             return
     if known:
-        name = next(name for name in shot.matte.names if not matte.spelt(name, known))
+        name = next(name for name in shot.matte.names if not matte.in_manifest(name, known))
         raise InputError(
             f"{shot.plate}: Cryptomatte {shot.matte.cryptomatte} has no {name!r} in any frame of the shot,"
             f" among {len(known)} names.",

@@ -259,7 +259,7 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
         return frame, frame.rgb, share, None
     prepared = engine.prepare(frame, motion=False)
     rgb = paint_plate(engine, prepared, lane.stream.painted(source), strength if cover is None else strength * cover)
-    broken = colour.nonfinite(prepared.source)
+    broken = colour.nonfinite_mask(prepared.source)
     count = int(broken.sum())
     note = (
         f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
@@ -273,11 +273,11 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
 
 def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:
     """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
-    plate = engine.codec.from_style(painted, prepared.residue)
+    plate = engine.codec.from_style(painted, prepared.reference)
     if prepared.alpha is not None:
         plate = alpha.premultiply(plate, prepared.alpha)
-        amount = amount * alpha.presence(prepared.source, prepared.alpha)
-    amount = torch.where(colour.nonfinite(prepared.source), 0.0, amount)
+        amount = amount * alpha.paint_mask(prepared.source, prepared.alpha)
+    amount = torch.where(colour.nonfinite_mask(prepared.source), 0.0, amount)
     return alpha.composite(prepared.source, plate, amount)
 
 

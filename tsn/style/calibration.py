@@ -7,9 +7,9 @@ And something must be seen: of a black frame (a fade, an element that enters lat
 is locked to their mean shouts louder layer by layer. With three of five frames black, nothing of the picture was left.
 
 Void is not looked at: an element must not change its colours with the size of the data window around it. So a picture
-may have a fourth channel, how much each pixel counts (`tsn.alpha.coverage`), and only the box that holds something is
-taken of it. Then the very same picture is surveyed, to the bit, whatever the window. In pictures of three channels
-every pixel counts.
+may have a fourth channel, how much each pixel counts (`tsn.alpha.statistics_weight`), and only the box that holds
+something is taken of it. Then the very same picture is surveyed, to the bit, whatever the window. In pictures of three
+channels every pixel counts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.style.nets.palette import one_thread
+from tsn.determinism import one_thread
 
 MAX_PIXELS = 2**22
 """Pixels of one frame that a survey looks at: HD and 2K whole, half of UHD. Normalising takes about 0.5 kB

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn.cores import threads
+from tsn.cpu_quota import thread_count
 from tsn.errors import InputError
 from tsn.io.sequence import FrameSequence, told
 
@@ -41,7 +41,7 @@ def hash_painted_frames(pattern: str, wanted: Collection[int] | None = None, *, 
             f"{pattern}: a painted frame is there under two names: {' and '.join(doubled[0])}",
             hint="Remove those that are not meant.",
         )
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         paths = [sequence.path(number + offset) for number in numbers]
         return dict(zip(numbers, pool.map(hash_file, paths), strict=True))
 

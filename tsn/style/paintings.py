@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsn.determinism import one_thread
 from tsn.errors import InputError, UsageError
-from tsn.style.nets.palette import one_thread
 from tsn.style.resize import resize
 
 PAINTING_LINES = 440

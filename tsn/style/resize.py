@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.alpha import FAINT
+from tsn.alpha import MIN_COVERAGE
 from tsn.errors import UsageError
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
@@ -59,8 +59,8 @@ class UncalibratedScaledPainter(ScaledPainter):
             return self._sized(image)
         cover = image[3:]
         mixed = self._sized(torch.cat([image[:3] * cover, cover]))
-        there = mixed[3:] >= FAINT
-        colours = torch.where(there, mixed[:3] / mixed[3:].clamp(min=FAINT), 0.0).clamp(0, 1)
+        there = mixed[3:] >= MIN_COVERAGE
+        colours = torch.where(there, mixed[:3] / mixed[3:].clamp(min=MIN_COVERAGE), 0.0).clamp(0, 1)
         return torch.cat([colours, mixed[3:] * there])
 
     def frozen(self, calibration: Calibration) -> Painter:

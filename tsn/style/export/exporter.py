@@ -71,8 +71,8 @@ def _check_torchscript(path: Path, painter: Painter) -> float:
         plate = _sample() * 1.2 - 0.1
         found = module(plate[None])[0]
     codec = colour.codec("lin_rec709")
-    style, residue = codec.to_style(plate)
-    return float((found - codec.from_style(painter.paint(style, 0), residue)).abs().max())
+    style, reference = codec.to_style(plate)
+    return float((found - codec.from_style(painter.paint(style, 0), reference)).abs().max())
 
 
 def _check_onnx(path: Path, painter: Painter) -> float:

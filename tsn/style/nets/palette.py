@@ -9,14 +9,14 @@ these colours on the average over a few pixels; the net for any painting is show
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 
 COLOUR_SAMPLES = 1200
 GRID_SIZE = 17
@@ -36,18 +36,6 @@ def sample_colours(pictures: Sequence[Tensor]) -> Tensor:
     soft = [F.avg_pool2d(p[None], min(4, *p.shape[1:]))[0].flatten(1) for p in pictures]
     pixels = torch.cat(soft, dim=1).T
     return pixels[torch.linspace(0, len(pixels) - 1, COLOUR_SAMPLES, dtype=torch.float64).long()]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within this block a sum has one order: sums that depend on a thread count would give the same shot other bits on
-    another host."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _stretched(of: Tensor) -> Tensor:

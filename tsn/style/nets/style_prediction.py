@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 from tsn.style.nets import palette
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.layers import ConvNorm, Normalise
@@ -179,7 +180,7 @@ class StylePredictionNet(nn.Module):
     def transfer_net_for(self, paintings: Sequence[Tensor], shares: Sequence[float]) -> StyleTransferNet:
         """A net that paints like a mix of paintings, (3, H, W) each; `shares` sum to 1."""
         device = self.plates.device
-        with palette.one_thread():
+        with one_thread():
             manners = [
                 self.predict_parameters(self.encoder.style_statistics(_even(painting).to(device)[None]))
                 for painting in paintings
