@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import FrameSequence, told
+from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.content import changed as changed_frames
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan, calibration_frames
@@ -44,7 +44,9 @@ def describe(plan: Plan) -> Iterator[Finding]:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
     patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
-    told_of = [(key, told(FrameSequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    told_of = [
+        (key, describe_ignored(FrameSequence.parse(pattern, base=Path()).ignored_files())) for key, pattern in patterns
+    ]
     if any(alike for _, alike in told_of):
         yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"

@@ -19,7 +19,7 @@ from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.conventions import CAUTIONS
 from tsn.flow.factory import choose_flow_source
-from tsn.io.bounded import Bounded
+from tsn.io.disk_cache import DiskCache
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
 from tsn.rendering.plan import Pins, Plan, calibration_frames, type_of
@@ -316,8 +316,8 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
         *(*engine.fingerprint, str(engine.canvas), *stamps),
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"
-    kept = Bounded(path.parent, "survey")
-    if kept.use(path):
+    kept = DiskCache(path.parent, "survey")
+    if kept.touch(path):
         try:
             return Calibration.load(path)
         except InputError:
@@ -336,7 +336,7 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     calibration = painter.calibrate(map(seen, numbers))
     calibration = replace(calibration, tensors={**calibration.tensors, **void})
     try:
-        if kept.admits(calibration.size):
+        if kept.make_room(calibration.size):
             path.parent.mkdir(parents=True, exist_ok=True)
             calibration.save(path)
     except (OSError, OutputError) as error:
