@@ -125,8 +125,8 @@ def plan(
         click.echo(json.dumps(plans.to_dict(made), indent=1))
         return
     plans.save(made, output, "-o")
-    told = f"{count(len(made.written))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
-    click.echo(f"{output}: {told}{without_plate(len(made.wanted) - len(made.written))}")
+    told = f"{count(len(made.output_frames))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
+    click.echo(f"{output}: {told}{without_plate(len(made.requested) - len(made.output_frames))}")
 
 
 @cli.command()

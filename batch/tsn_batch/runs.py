@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tsn.io.atomic import abandoned, alive, cannot_write, host
-from tsn.rendering.output import CACHE
+from tsn.rendering.output import CACHE_VARIABLE
 
 HANDOVER = "handover"
 KEPT = 5
@@ -31,7 +31,7 @@ def new_run(folder: Path) -> Path:
     try:
         run.mkdir(parents=True)
     except OSError as error:
-        raise cannot_write(run, error, CACHE) from error
+        raise cannot_write(run, error, CACHE_VARIABLE) from error
     _clear(folder)
     return run
 

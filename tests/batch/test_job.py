@@ -36,7 +36,7 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert (record.code, record.rendered, record.skipped, record.attempts) == (0, 3, 0, 1)
     assert record.host == os.uname().nodename and 0 < record.painting < record.seconds
     assert job.log("1").read_text().startswith("--- chunk 1, attempt 1 on ")
-    assert unfinished(plan) == [0, 2] and list(missing(plan, plan.wanted)) == [1001, 1002, 1003, 1007]
+    assert unfinished(plan) == [0, 2] and list(missing(plan, plan.requested)) == [1001, 1002, 1003, 1007]
     host, chunks, rendered, *_ = by_host(plan, job.records()).splitlines()[1].split()
     assert (host, chunks, rendered) == (record.host, "1", "3")
 

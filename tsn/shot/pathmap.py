@@ -121,7 +121,7 @@ def _folded(path: str) -> str:
 def here(plan: Plan, by: Sequence[Rule]) -> Plan:
     """A plan with its files where this host has them. What hashes are made of stays as it was submitted."""
     shot = _shot(plan.shot, by)
-    return plan if shot == plan.shot else replace(plan, shot=shot, submitted=plan.stated)
+    return plan if shot == plan.shot else replace(plan, shot=shot, submitted_shot=plan.canonical_shot)
 
 
 def _shot(shot: Shot, by: Sequence[Rule]) -> Shot:
