@@ -23,6 +23,7 @@ from tsn.io import exr
 from tsn.io.bounded import Bounded
 from tsn.qc.contact_sheet import contact_sheet
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import inspect
 from tsn.rendering.plan import Pins, Plan
 from tsn.shot.load import load
@@ -80,8 +81,8 @@ def of_frames(home: Path, count: int, timed: Timed) -> None:
         plate = inspect(shot)
     with timed("plan: chunks, saved and loaded again"):
         plan = plans.make_plan(shot, plate)
-        plans.save(plan, home / "plan.json")
-        plan = plans.load(home / "plan.json")
+        plan_file.save(plan, home / "plan.json")
+        plan = plan_file.load(home / "plan.json")
     with timed("check, dry run: what the plan tells"):
         outline.as_text(plan, "cpu")
         outline.as_json(plan, "cpu")

@@ -21,7 +21,7 @@ from typing import Any
 from tsn.errors import InputError, OutputError, TsnError
 from tsn.instructions import instructions
 from tsn.io.sequence import FrameSequence, atomic, cannot_write
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.plan import Plan, device_type_of
 from tsn_batch.progress import Tally, table, without_plate
 
@@ -62,7 +62,7 @@ class Job:
 
     def plan(self) -> Plan:
         """Raises InputError where there is none."""
-        return plans.load(self.plan_file)
+        return plan_file.load(self.plan_file)
 
     def plan_if_any(self) -> Plan | None:
         """None where there is none, or one that this tsn can't read."""
@@ -176,7 +176,7 @@ def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
     before = job.plan_if_any()
     if before is not None and replace(before, pins=None) == plan:
         plan = before
-    plans.save(plan, job.plan_file, "--out")
+    plan_file.save(plan, job.plan_file, "--out")
     return job, plan
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.io.sequence import FrameSequence
-from tsn.rendering.plan import Plan, to_dict
+from tsn.rendering.plan import Plan
+from tsn.rendering.plan_file import to_dict
 from tsn_batch.check import Finding, describe
 
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from tsn import frames as ranges
 from tsn.errors import DeviceError, OutputError, TsnError, UsageError, error_for_exit_code
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.event import Event, Report
 from tsn.rendering.output import CACHE_VARIABLE
 from tsn.rendering.plan import Plan
@@ -59,7 +59,7 @@ class Pool:
             TsnError: of the kind of the first fault; all other chunks are finished, unless none could be.
         """
         started = time.monotonic()
-        plans.save(self.plan, self.folder / "plan.json", CACHE_VARIABLE)
+        plan_file.save(self.plan, self.folder / "plan.json", CACHE_VARIABLE)
         self._total = len({number for index in chunks for number in self.plan.chunks[index].frames})
         self._report(Event(kind="start", total=self._total))
         workers = self._workers[: len(chunks)]

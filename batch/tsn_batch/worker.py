@@ -117,7 +117,7 @@ def _renderer(job: Job) -> Renderer:
     keep_freed_pages()
     import torch
 
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn.rendering.paint_sharing import PaintSharing
     from tsn.rendering.render import Renderer
 
@@ -126,7 +126,7 @@ def _renderer(job: Job) -> Renderer:
     if device == "auto" and torch.cuda.is_available():
         device = f"cuda:{job.place % torch.cuda.device_count()}"
     exchange = PaintSharing(folder=Path(job.handover), shared=job.shared, ahead=job.ahead)
-    return Renderer(plans.load(Path(job.plan)), device=device, exchange=exchange)
+    return Renderer(plan_file.load(Path(job.plan)), device=device, exchange=exchange)
 
 
 @contextmanager

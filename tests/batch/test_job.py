@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tsn.errors import Cancelled, InputError, TsnError, UsageError
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn_batch import slurm, submit
 from tsn_batch.job import Job, Record, by_host, missing, prepare, save_record, unfinished
 
@@ -47,7 +47,7 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert installed("finish", job.folder).stdout.splitlines()[-1] == f"Look at {tmp_path}/sh_styled_contact.png"
     assert (job.folder / "summary.txt").exists()
 
-    again, plan = prepare(plans.load(tmp_path / "plan.json"), job.folder)
+    again, plan = prepare(plan_file.load(tmp_path / "plan.json"), job.folder)
     assert plan.pins is not None, "an equal plan keeps its pins"
     assert unfinished(again.plan()) == []
 
@@ -203,7 +203,7 @@ def test_a_host_with_other_weights_is_refused(installed, job, style, tmp_path) -
     changed = tmp_path / "tiny.safetensors"
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny"}
     save_file({name: torch.zeros_like(tensor) for name, tensor in tensors.items()}, changed, metadata=facts)
-    data = plans.to_dict(plan)
+    data = plan_file.to_dict(plan)
     data["shot"]["style"]["model"] = str(changed)
     data["weights"] = {str(changed): next(iter(plan.weights.values()))}
     job.plan_file.write_text(json.dumps(data))

@@ -12,6 +12,7 @@ import pytest
 from tsn.io.frame import Box
 from tsn.qc.contact_sheet import contact_sheet
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import Plate, inspect
 from tsn.rendering.render import Renderer
 from tsn.shot.load import load
@@ -49,7 +50,7 @@ def test_a_plan_costs_the_same_for_every_frame(write: Callable[..., Path]) -> No
         def plan() -> None:
             made = plans.make_plan(shot, plate)
             assert len({made.frame_hash(number, "painter", "flow") for number in made.output_frames}) == count
-            plans.from_dict(plans.to_dict(made))
+            plan_file.from_dict(plan_file.to_dict(made))
 
         return plan
 

@@ -18,6 +18,7 @@ from tsn import io
 from tsn.errors import InputError, OutputError
 from tsn.instructions import instructions
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.event import Event
 from tsn.rendering.finished import is_finished
 from tsn.rendering.inspect import inspect
@@ -51,7 +52,7 @@ def test_pins_change_no_bit_and_save_the_survey(shot: Callable[..., Path], tmp_p
     shutil.rmtree(tmp_path / "styled")
     pinned = pin(made, device="cpu")
     assert pinned.pins is not None and pinned.pins.cuts == (1005,) and pinned.pins.calibration
-    again = plans.from_dict(json.loads(json.dumps(plans.to_dict(pinned))))
+    again = plan_file.from_dict(json.loads(json.dumps(plan_file.to_dict(pinned))))
     assert again == pinned
     events: list[Event] = []
     for index in (2, 0, 1):
@@ -156,7 +157,7 @@ def test_a_long_gap_reads_what_it_is_made_of(shot: Callable[..., Path]) -> None:
     chunk = made.chunks[2]
     assert chunk.frames == tuple(range(1021, 1031))
     assert {1003, 1004, 1005} <= set(chunk.reads), "the last frame there was, and its window"
-    data = plans.to_dict(made)
+    data = plan_file.to_dict(made)
     assert data["chunks"][2]["survey"] == data["survey"]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tsn.errors import InputError, UsageError
 from tsn.io.frame import Box
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import Plate, inspect
 from tsn.rendering.plan import Plan, calibration_frames, make_plan
 from tsn.shot.curves import Curve
@@ -150,8 +150,8 @@ def test_ten_thousand_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     started = time.process_time()
     shot = a_shot(window=8, cuts=tuple(range(50, 10_000, 250)), frames="0-9999")
     made = make_plan(shot, inspect(shot))
-    text = json.dumps(plans.to_dict(made))
-    assert plans.from_dict(json.loads(text)) == made
+    text = json.dumps(plan_file.to_dict(made))
+    assert plan_file.from_dict(json.loads(text)) == made
     assert time.process_time() - started < 2
     assert len(made.requested) == 10_000 and len(made.plate.missing) == 100
 
@@ -162,7 +162,7 @@ def test_ten_thousand_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 @few
 @given(a_plan())
 def test_json_there_and_back(made: Plan) -> None:
-    assert plans.from_dict(json.loads(json.dumps(plans.to_dict(made)))) == made
+    assert plan_file.from_dict(json.loads(json.dumps(plan_file.to_dict(made)))) == made
 
 
 def test_a_shot_with_everything_on_disk_and_back(tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_a_shot_with_everything_on_disk_and_back(tmp_path: Path) -> None:
         matte=Matte(cryptomatte="CryptoObject", names=("a", "b"), invert=True),
     )
     made = make_plan(shot, a_plate(range(1, 30), missing=(4,)))
-    plans.save(made, tmp_path / "plan.json")
-    again = plans.load(tmp_path / "plan.json")
+    plan_file.save(made, tmp_path / "plan.json")
+    again = plan_file.load(tmp_path / "plan.json")
     assert again == made and again.shot.digest == shot.digest
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
@@ -184,16 +184,16 @@ def test_a_shot_with_everything_on_disk_and_back(tmp_path: Path) -> None:
 def test_what_is_no_plan(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(InputError, match=r"plan\.json is not a plan of this tsn"):
-        plans.load(tmp_path / "plan.json")
+        plan_file.load(tmp_path / "plan.json")
 
 
 @pytest.mark.parametrize("key", ["contents", "stamps", "libraries", "weights", "painted"])
 @pytest.mark.parametrize("value", [None, 7, ["a"]])
 def test_a_plan_with_a_damaged_part(tmp_path: Path, key: str, value: object) -> None:
-    data = plans.to_dict(make_plan(a_shot(), a_plate(range(1, 5))))
+    data = plan_file.to_dict(make_plan(a_shot(), a_plate(range(1, 5))))
     (tmp_path / "plan.json").write_text(json.dumps(data | {key: value}))
     with pytest.raises(InputError, match=r"plan\.json is not a plan of this tsn"):
-        plans.load(tmp_path / "plan.json")
+        plan_file.load(tmp_path / "plan.json")
 
 
 # --- what a finished frame depends on ----------------------------------------------------------------

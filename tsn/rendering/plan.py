@@ -13,21 +13,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import tsn
 from tsn import frames as ranges
-from tsn.errors import InputError
 from tsn.frames import Chunk
-from tsn.io.frame import Box
 from tsn.rendering.environment import library_versions
 from tsn.rendering.inspect import Plate, require_in_shot
-from tsn.shot import pathmap
-from tsn.shot.model import Shot, from_json, to_json
+from tsn.shot.model import Shot
 from tsn.temporal import METHOD
 
-FORMAT = 4
 CALIBRATION_FRAMES = 5
 
 
@@ -75,7 +69,7 @@ class Plan:
             that stays in its process.
         plate_hashes: plate frame -> SHA-256 of its file; empty in a plan that stays in its process.
         pins: see there; None where each worker looks for itself.
-        submitted_shot: the shot under the paths of the host that made the plan, where `$TSN_PATHMAP` gives it others here.
+        submitted_shot: the shot under the paths that it was submitted with, where this host has others (`plan_file`).
     """
 
     shot: Shot
@@ -207,99 +201,3 @@ def _with_sources(plan: Plan, chunk: Chunk) -> Chunk:
     """The chunk, reading also what its gaps are made of: in a long gap that lies far outside the handles."""
     needed = plan.plate_frames_for(number for number in chunk.frames if number not in plan.plate.stamps)
     return replace(chunk, reads=tuple(sorted({*chunk.reads, *needed}))) if needed else chunk
-
-
-def to_dict(plan: Plan) -> dict[str, Any]:
-    """JSON-ready form; `from_dict` reads it back exactly."""
-    plate = plan.plate
-    return {
-        "format": FORMAT,
-        "tsn": plan.tsn,
-        "shot": to_json(plan.canonical_shot),
-        "shot_sha256": plan.canonical_shot.digest,
-        "frames": list(plate.frames),
-        "missing": list(plate.missing),
-        "canvas": asdict(plate.canvas),
-        "handles": plan.shot.temporal.window,
-        "survey": list(calibration_frames(plan.plate.present)),
-        "weights": dict(plan.weights),
-        "libraries": dict(plan.libraries),
-        "colour": plan.colour,
-        "contents": {str(number): content for number, content in plan.plate_hashes.items()},
-        "pins": None if plan.pins is None else _pins_to_dict(plan.pins),
-        "chunks": [
-            {
-                "index": c.index,
-                "frames": list(c.frames),
-                "range": ranges.compact(c.frames),
-                "reads": list(c.reads),
-                "survey": list(plan.calibration_reads),
-            }
-            for c in plan.chunks
-        ],
-        "stamps": {str(number): stamp for number, stamp in plate.stamps.items()},
-        "painted": {str(number): mark for number, mark in plate.painted.items()},
-    }
-
-
-def from_dict(data: dict[str, Any]) -> Plan:
-    """The plan that `to_dict` wrote. Raises AttributeError, KeyError, TypeError or ValueError for anything else."""
-    if data["format"] != FORMAT:
-        raise ValueError(f"plan format {data['format']}, this tsn reads {FORMAT}")
-    return Plan(
-        shot=from_json(data["shot"]),
-        plate=Plate(
-            frames=tuple(data["frames"]),
-            missing=tuple(data["missing"]),
-            canvas=Box(**data["canvas"]),
-            stamps={int(number): stamp for number, stamp in data["stamps"].items()},
-            painted={int(number): mark for number, mark in data["painted"].items()},
-        ),
-        chunks=tuple(
-            Chunk(index=c["index"], frames=tuple(c["frames"]), reads=tuple(c["reads"])) for c in data["chunks"]
-        ),
-        tsn=data["tsn"],
-        weights=dict(data["weights"]),
-        libraries=dict(data["libraries"]),
-        colour=data["colour"],
-        plate_hashes={int(number): content for number, content in data["contents"].items()},
-        pins=None if data["pins"] is None else _pins_from_dict(data["pins"]),
-    )
-
-
-def _pins_to_dict(pins: Pins) -> dict[str, Any]:
-    data = asdict(pins)
-    data["survey"] = data.pop("calibration")  # the key that plans have always had
-    return data
-
-
-def _pins_from_dict(data: dict[str, Any]) -> Pins:
-    fields = dict(data)
-    cuts, calibration = fields.pop("cuts"), fields.pop("survey")
-    return Pins(**fields, cuts=None if cuts is None else tuple(cuts), calibration=calibration)
-
-
-def save(plan: Plan, path: Path, setting: str = "the path") -> None:
-    """Write the plan, atomically. Raises OutputError, which names the `setting` that chose the path."""
-    from tsn.io.sequence import atomic
-
-    with atomic(path, setting) as temporary:
-        temporary.write_text(json.dumps(to_dict(plan), indent=1) + "\n", encoding="utf-8")
-
-
-def load(path: Path) -> Plan:
-    """Read a plan, with its files where `$TSN_PATHMAP` says that this host has them.
-
-    Raises:
-        InputError: it is missing, damaged or not a plan.
-        UsageError: the variable holds no rules.
-    """
-    by = pathmap.rules()
-    try:
-        return pathmap.here(from_dict(json.loads(path.read_text(encoding="utf-8"))), by)
-    except OSError as error:
-        raise InputError(f"Can't read the plan {path}: {error.strerror}.") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a plan of this tsn: {error}.", hint="Make one with `tsn plan SHOT -o plan.json`."
-        ) from error
