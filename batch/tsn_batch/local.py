@@ -49,7 +49,7 @@ def render(
     indices = range(len(plan.chunks)) if chunks is None else chunks
     chosen = [plan.chunks[index] for index in indices]
     wanted = {number for chunk in chosen for number in chunk.frames}
-    numbers = [number for number in plan.written if number in wanted]
+    numbers = [number for number in plan.output_frames if number in wanted]
     tally, before = Tally(gaps=wanted - set(numbers)), {}
     strays = (
         describe_ignored(FrameSequence.parse(plan.shot.plate, base=Path()).ignored_files()) if chunks is None else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tsn.io.atomic import is_abandoned, write_error
 from tsn.io.processes import host_id, is_running
-from tsn.rendering.output import CACHE
+from tsn.rendering.output import CACHE_VARIABLE
 
 HANDOVER = "handover"
 KEPT = 5
@@ -32,7 +32,7 @@ def new_run(folder: Path) -> Path:
     try:
         run.mkdir(parents=True)
     except OSError as error:
-        raise write_error(run, error, CACHE) from error
+        raise write_error(run, error, CACHE_VARIABLE) from error
     _clear(folder)
     return run
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
-from tsn.errors import Cancelled, DeviceError, TsnError, kind_of
+from tsn.errors import Cancelled, DeviceError, TsnError, error_for_exit_code
 from tsn.io.atomic import write_error
 from tsn_batch import slurm
 from tsn_batch.interpreter import python, surroundings
@@ -66,7 +66,7 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
     if code == 130:
         raise Cancelled(f"Cancelled. Log: {log}")
     if code:
-        kind = DeviceError if code < 0 else kind_of(code)
+        kind = DeviceError if code < 0 else error_for_exit_code(code)
         raise kind(f"{named(step)} failed {attempt} times: {record.message}", hint=f"Log: {log}")
 
 

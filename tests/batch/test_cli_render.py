@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tsn import io
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 
 TSN = Path(sys.executable).with_name("tsn")
 
@@ -47,7 +47,7 @@ def test_dry_run_writes_nothing_and_needs_no_torch(shot, tmp_path):
 
 def test_dry_run_as_json_is_the_plan(tsn, shot, tmp_path):
     data = json.loads(tsn("render", shot(), "--dry-run", "--json", "--device", "cpu").stdout)
-    assert plans.from_dict(data).wanted == (1001, 1002, 1003)
+    assert plan_file.from_dict(data).requested == (1001, 1002, 1003)
     assert data["device"] == "cpu"
     assert data["outputs"]["1003"] == str(tmp_path / "styled" / "sh_styled.1003.exr")
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
+class PaintSharing:
     """What a worker paints for its neighbours and they for it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Exchange:
     ahead: Sequence[int]
 
 
-class Handover:
+class SharingPainter:
     """Another painter, which exchanges the paint of some frames with another process, bit for bit.
 
     What is taken is gone: the folder holds no more than waits for its second worker. A folder that can't be written
@@ -48,7 +48,7 @@ class Handover:
         inner: the painter.
     """
 
-    def __init__(self, inner: Painter, exchange: Exchange) -> None:
+    def __init__(self, inner: Painter, exchange: PaintSharing) -> None:
         self.inner, self.folder, self.shared = inner, exchange.folder, frozenset(exchange.shared)
         self.name, self.fingerprint = inner.name, inner.fingerprint
         self._own: dict[str, Path] = {}
