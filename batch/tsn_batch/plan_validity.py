@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.rendering.content import changed as changed_frames
 from tsn.rendering.plan import Plan, calibration_frames
-from tsn.style.frame_hashes import marks
+from tsn.rendering.plate_hashes import changed_frames
+from tsn.style.frame_hashes import hash_painted_frames
 
 if TYPE_CHECKING:
     pass
@@ -40,7 +40,7 @@ def require_chunk(plan: Plan, index: int) -> None:
     require_plan(plan)
     chunk = plan.chunks[index]
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
-    window = plan.made_of(chunk.frames)
+    window = plan.plate_frames_for(chunk.frames)
     _require_unchanged(plan, {*window, *gaps, *calibration_frames(plan.plate.present)}, f"chunk {index}")
     _require_as_painted(plan, window, f"chunk {index}")
 
@@ -56,7 +56,7 @@ def require_survey(plan: Plan) -> None:
 
 def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
     """Only the frames that it depends on: one that a renderer has taken back must not stop the rest."""
-    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.contents, needed)
+    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.plate_hashes, needed)
     if changed:
         raise InputError(
             f"{plan.shot.plate}: {what} depends on frames that changed after the plan was made:"
@@ -69,7 +69,7 @@ def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
     """A frame that was never painted is told where it is missed: strength may be 0 there."""
     if plan.shot.style.frames is None:
         return
-    found = marks(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
+    found = hash_painted_frames(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
     make_plan = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
     if changed := sorted({number for number, _ in found.items() ^ make_plan.items()}):
         raise InputError(

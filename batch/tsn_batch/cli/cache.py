@@ -48,7 +48,7 @@ def cache(action: str | None, clearing: bool, as_json: bool) -> None:
     makes the next render slower and changes no pixel. It removes only files that tsn made and follows no links; logs
     stay.
     """
-    from tsn.io.bounded import bound
+    from tsn.io.disk_cache import cache_limit
     from tsn.rendering.output import cache_folder
 
     folder = cache_folder().absolute()
@@ -60,17 +60,17 @@ def cache(action: str | None, clearing: bool, as_json: bool) -> None:
         else:
             click.echo(f"{folder}: {count} {'file' if count == 1 else 'files'} removed, {size_text(size)} freed")
         return
-    limit, kinds = bound(folder), cache_usage(folder)
+    limit, kinds = cache_limit(folder), cache_usage(folder)
     click.echo(as_data(folder, limit, kinds) if as_json else as_text(folder, limit, kinds))
 
 
 def cache_usage(folder: Path) -> dict[str, CacheUsage]:
     """Measure the cache: its use by kind."""
-    from tsn.io.bounded import KINDS, entries
+    from tsn.io.disk_cache import CACHE_SHARES, cached_files
 
     usage = {}
-    for kind in KINDS:
-        files = [] if (folder / kind).is_symlink() else list(entries(folder / kind))
+    for kind in CACHE_SHARES:
+        files = [] if (folder / kind).is_symlink() else list(cached_files(folder / kind))
         usage[kind] = _kind([entry.size for entry in files], [entry.used for entry in files if entry.used])
     renders = list(_renders(folder / LOGS))
     usage[LOGS] = _kind([size for size, _ in renders], [used for _, used in renders])
@@ -83,14 +83,14 @@ def clear(folder: Path) -> list[int]:
     Raises:
         OutputError: a file can't be removed.
     """
-    from tsn.io import bounded
+    from tsn.io import disk_cache
 
     try:
         return [
             entry.size
-            for kind in bounded.KINDS
+            for kind in disk_cache.CACHE_SHARES
             if not (folder / kind).is_symlink()
-            for entry in bounded.clear(folder / kind)
+            for entry in disk_cache.clear(folder / kind)
         ]
     except OSError as error:
         raise OutputError(

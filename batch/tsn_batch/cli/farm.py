@@ -148,10 +148,10 @@ def cancel(jobs: tuple[Path, ...]) -> None:
 @DEVICE
 def survey(plan: Path, device: str) -> None:
     """Calibrate a shot once: measure its statistics and cuts, and write them into the plan for all hosts."""
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch.plan_validity import require_survey
 
-    loaded = plans.load(plan)
+    loaded = plan_file.load(plan)
     require_survey(loaded)
     if loaded.pins is not None:
         click.echo(f"{plan} is pinned already.")
@@ -162,7 +162,7 @@ def survey(plan: Path, device: str) -> None:
 
     limit_threads()
     first = worker_slots(device)[0].device  # a host may list several for its chunks; they are of one type
-    plans.save(pin(loaded, device=first, note=click.echo), plan)
+    plan_file.save(pin(loaded, device=first, note=click.echo), plan)
     click.echo(f"{plan} is pinned.")
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from tsn import frames as ranges
 from tsn.errors import InputError
-from tsn.io.sequence import FrameSequence, told
+from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan
 from tsn.shot.model import Matte
-from tsn.style.frame_hashes import advice
-from tsn_batch import matte_coverage
+from tsn.style.frame_hashes import missing_frames_hint
+from tsn_batch import matte_report
 from tsn_batch.local.worker_slots import worker_slots
 from tsn_batch.wording import frame_count
 
@@ -35,12 +35,14 @@ def describe_plan(plan: Plan) -> Iterator[Finding]:
     shot, plate = plan.shot, plan.plate
     yield "shot", str(shot.file)
     yield "plate", shot.plate + (f", layer {shot.layer}" if shot.layer else "")
-    text = f"{len(plan.wanted)} of {len(plate.frames)}: {ranges.compact(plan.wanted)}"
+    text = f"{len(plan.requested)} of {len(plate.frames)}: {ranges.compact(plan.requested)}"
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
     patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
-    told_of = [(key, told(FrameSequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    told_of = [
+        (key, describe_ignored(FrameSequence.parse(pattern, base=Path()).ignored_files())) for key, pattern in patterns
+    ]
     if any(alike for _, alike in told_of):
         yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
@@ -76,8 +78,8 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
     yield "flow", engine.flow_reason
     if plan.shot.matte is not None:
         shares = _shares(plan, plan.shot.matte, engine)
-        yield "matte", matte_coverage.coverage_text(shares)
-        if text := matte_coverage.miss_warning(plan.shot.matte, shares):
+        yield "matte", matte_report.coverage_text(shares)
+        if text := matte_report.miss_warning(plan.shot.matte, shares):
             note(f"Warning: {text}")
     if plan.shot.style.frames is not None:
         yield "painted", _painted(plan, engine)
@@ -85,14 +87,14 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
 
 def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
     """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
-    from tsn.rendering.engine import share_of
+    from tsn.rendering.engine import matte_coverage
 
     plates, shares = FrameSequence.parse(plan.shot.plate, base=Path()), {}
-    for number in matte_coverage.frames_to_check(plan.plate.present):
+    for number in matte_report.frames_to_check(plan.plate.present):
         found = engine.matte_of(engine.read(plates.path(number), number))
         assert found is not None  # the shot has a matte
-        shares[number] = share_of(found)
-        if not matte_coverage.misses_subject(matte, shares[number]):
+        shares[number] = matte_coverage(found)
+        if not matte_report.misses_subject(matte, shares[number]):
             break
     return shares
 
@@ -102,18 +104,18 @@ def _painted(plan: Plan, engine: Engine) -> str:
     from tsn.style.painted_frames import PaintedFrames
 
     shot, plate = plan.shot, plan.plate
-    mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
-    needed = sorted(plan.made_of(mixed))
+    mixed = {n for n in plan.requested if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
+    needed = sorted(plan.plate_frames_for(mixed))
     offset = shot.style.offset
     if lost := [number for number in needed if number not in plate.painted]:
         raise InputError(
             f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {_numbers(lost, offset)}",
-            hint=advice(str(shot.style.frames), offset, lost),
+            hint=missing_frames_hint(str(shot.style.frames), offset, lost),
         )
     painter, sizes = engine.painter, set()
     assert isinstance(painter, PaintedFrames)
     for number in needed:
-        picture = painter.picture(number, plate.canvas.height, plate.canvas.width)
+        picture = painter.read(number, plate.canvas.height, plate.canvas.width)
         sizes.add(f"{picture.shape[-1]}x{picture.shape[-2]}")
     text = f"{frame_count(len(needed))} of {', '.join(sorted(sizes))}"
     if sizes - {size := f"{plate.canvas.width}x{plate.canvas.height}"}:
@@ -138,9 +140,9 @@ def _style(plan: Plan) -> str:
 
 
 def _model(name: str) -> str:
-    from tsn.style.catalogue import resolve
+    from tsn.style.catalogue import resolve_style
 
     if ".onnx:" in name.lower():  # one style of several: only the painter knows how to read that
         return name
-    info = resolve(name)
+    info = resolve_style(name)
     return f"{info.name} ({info.family}, {info.sha256[:12]})"

@@ -106,16 +106,16 @@ def plan(
     shot: Path, output: Path, chunk_size: int | None, frames: str | None, sets: tuple[str, ...], missing: str | None
 ) -> None:
     """Divide a shot into chunks for a farm, and write the plan as JSON."""
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch.wording import frame_count, gaps_text
 
     made = pin_inputs(make_plan(load_shot(shot, sets, missing), frames, chunk_size))
     if str(output) == "-":
-        click.echo(json.dumps(plans.to_dict(made), indent=1))
+        click.echo(json.dumps(plan_file.to_dict(made), indent=1))
         return
-    plans.save(made, output, "-o")
-    summary = f"{frame_count(len(made.written))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
-    click.echo(f"{output}: {summary}{gaps_text(len(made.wanted) - len(made.written))}")
+    plan_file.save(made, output, "-o")
+    summary = f"{frame_count(len(made.output_frames))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
+    click.echo(f"{output}: {summary}{gaps_text(len(made.requested) - len(made.output_frames))}")
 
 
 @click.command(cls=TsnCommand)
@@ -143,13 +143,13 @@ def chunk(
 
     It is refused where the plate changed after the plan was made, or where this host has other weights.
     """
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch import progress
     from tsn_batch.farms.job import record_of, save_record
     from tsn_batch.local.rendering import render_plan
     from tsn_batch.plan_validity import require_chunk
 
-    loaded = plans.load(plan)
+    loaded = plan_file.load(plan)
     display = "openjd" if openjd else progress.choose_display(sys.stdout, as_json=as_json, quiet=settings.quiet)
     require_chunk(loaded, index)
     stats = render_plan(loaded, chunks=[index], device=device, force=force, display=display)

@@ -18,9 +18,9 @@ EXPORTS = {"torchscript": ".pt", "onnx": ".onnx"}
 @json_option("Print a list of {name, family, licence, sha256, title, size, path}.")
 def styles(as_json: bool) -> None:
     """List the bundled styles."""
-    from tsn.style.catalogue import bundled
+    from tsn.style.catalogue import bundled_styles
 
-    found = bundled()
+    found = bundled_styles()
     if as_json:
         click.echo(json.dumps([info.to_dict() for info in found], indent=2))
         return
@@ -45,10 +45,10 @@ def export(form: str, style: str, output: Path | None) -> None:
 
     The exported net paints each frame by itself, without the passes that make a shot stable: use it for previews.
     """
-    from tsn.style.export.export import export as write
+    from tsn.style.export.exporter import export_style
 
     path = output or Path(Path(style).stem + EXPORTS[form])
-    difference = write(form, style, path)
+    difference = export_style(form, style, path)
     click.echo(f"{path}: {style} as {form}, differs from the engine by {difference:.1g} at most")
 
 
@@ -58,7 +58,7 @@ def fetch(name: str) -> None:
     """Download weights of optical flow once: raft-large or raft-small."""
     from tsn.flow import raft_weights
 
-    click.echo(raft_weights.fetch(raft_weights.published(name)))
+    click.echo(raft_weights.fetch(raft_weights.published_weights(name)))
 
 
 COMMANDS = (styles, export, fetch)

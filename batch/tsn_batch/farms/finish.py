@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tsn.cpu_isa import instruction_set
 from tsn.errors import InputError, OutputError, TsnError
-from tsn.instructions import instructions
 from tsn.io.sequence import FrameSequence
-from tsn.rendering.plan import Plan, type_of
+from tsn.rendering.plan import Plan, device_type_of
 from tsn_batch.farms.job import FarmJob, StepRecord, save_record
 from tsn_batch.wording import format_table, gaps_text
 
@@ -36,12 +36,12 @@ def record_finished_chunks(job: FarmJob, plan: Plan, left: Sequence[int]) -> Non
 
 def unfinished_frames(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
     """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
-    from tsn.rendering.finished import finished
+    from tsn.rendering.finished import is_finished
 
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
     own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))
     for number in numbers:
-        if not finished(plan, number, own, outputs, *others):
+        if not is_finished(plan, number, own, outputs, *others):
             yield number
 
 
@@ -50,7 +50,7 @@ def damaged_frames(plan: Plan) -> Iterator[int]:
     from tsn.io import read_frame
 
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
-    for number in plan.written:
+    for number in plan.output_frames:
         try:
             read_frame(outputs.path(number), number, layer=plan.shot.layer)
         except InputError:
@@ -61,7 +61,11 @@ def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
     """Fingerprints of hosts whose device is of another kind than the survey's."""
     pins = plan.pins
     assert pins is not None
-    kinds = [kind for kind in (f"cpu {instructions()}", "cuda", "mps") if type_of(kind) != type_of(pins.device)]
+    kinds = [
+        kind
+        for kind in (f"cpu {instruction_set()}", "cuda", "mps")
+        if device_type_of(kind) != device_type_of(pins.device)
+    ]
     return [(*pins.fingerprint[:3], f"{kind} as surveyed on {pins.device}") for kind in kinds]
 
 
@@ -74,22 +78,22 @@ def finish_job(job: FarmJob) -> str:
     from tsn import frames as ranges
 
     plan = job.plan()
-    lost = list(unfinished_frames(plan, plan.wanted))
+    lost = list(unfinished_frames(plan, plan.requested))
     if lost:
         older = [number for number in lost if plan.source_of(number) is None]
         too_many = f" (the plate has no {ranges.compact(older)} any more)" if older else ""
         raise InputError(
-            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}"
+            f"{plan.shot.output}: {len(lost)} of {len(plan.requested)} frames are not finished: {ranges.compact(lost)}"
             + too_many,
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
-    written = plan.written
+    written = plan.output_frames
     if broken := list(damaged_frames(plan)):
         raise InputError(
             f"{plan.shot.output}: {len(broken)} of {len(written)} frames are damaged: {ranges.compact(broken)}",
             hint="Remove them and submit the shot again: only these will be rendered.",
         )
-    gaps = gaps_text(len(plan.wanted) - len(written))
+    gaps = gaps_text(len(plan.requested) - len(written))
     told = [
         host_table(plan, job.records()),
         f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
@@ -108,7 +112,7 @@ def _sheet(plan: Plan) -> str:
     from tsn.qc.contact_sheet import contact_sheet
 
     try:
-        return f"Look at {contact_sheet(plan.shot, frames=plan.written)}"
+        return f"Look at {contact_sheet(plan.shot, frames=plan.output_frames)}"
     except TsnError as error:
         return f"There is no contact sheet: {error}"
 

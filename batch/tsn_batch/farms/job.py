@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tsn.errors import InputError
-from tsn.io.sequence import atomic, cannot_write
-from tsn.rendering import plan as plans
+from tsn.io.atomic import atomic_write, write_error
+from tsn.rendering import plan_file
 from tsn.rendering.plan import Plan
 from tsn_batch.render_stats import RenderStats
 
@@ -60,7 +60,7 @@ class FarmJob:
 
     def plan(self) -> Plan:
         """Raises InputError where there is none."""
-        return plans.load(self.plan_file)
+        return plan_file.load(self.plan_file)
 
     def plan_or_none(self) -> Plan | None:
         """None where there is none, or one that this tsn can't read."""
@@ -112,7 +112,7 @@ class FarmJob:
             try:
                 self.record_file(step).unlink(missing_ok=True)
             except OSError as error:
-                raise cannot_write(self.record_file(step), error) from error
+                raise write_error(self.record_file(step), error) from error
 
     def submission(self) -> dict[str, Any]:
         """What the farm calls its parts. Raises InputError where nothing was submitted from here."""
@@ -125,7 +125,7 @@ class FarmJob:
         return facts
 
     def save_submission(self, facts: Mapping[str, Any]) -> None:
-        with atomic(self.folder / "job.json") as temporary:
+        with atomic_write(self.folder / "job.json") as temporary:
             temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -143,7 +143,7 @@ def _record(path: Path) -> StepRecord | None:
 
 def save_record(path: Path, record: StepRecord) -> None:
     """Raises OutputError."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
 
 
@@ -170,9 +170,9 @@ def prepare_job(plan: Plan, folder: Path) -> tuple[FarmJob, Plan]:
         for part in ("logs", "records"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error, "--out") from error
+        raise write_error(folder, error, "--out") from error
     before = job.plan_or_none()
     if before is not None and replace(before, pins=None) == plan:
         plan = before
-    plans.save(plan, job.plan_file, "--out")
+    plan_file.save(plan, job.plan_file, "--out")
     return job, plan

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tsn.errors import UsageError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.rendering.plan import Plan
 from tsn_batch.farms.job import FINISH, SURVEY, FarmJob
 from tsn_batch.farms.memory_need import memory_need
@@ -31,7 +31,7 @@ def submit(job: FarmJob, plan: Plan, chunks: Sequence[int], options: FarmOptions
     path = job.folder / "job.xml"
     text = as_xml(job, plan, chunks, options)
     job.remove_records(chunks)
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     job.save_submission({"farm": "opencue"})
     return f"{path} describes {len(chunks)} of {len(plan.chunks)} chunks for Cuebot's `launchSpec`"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tsn.errors import InputError, UsageError
 from tsn.rendering.plan import Plan
-from tsn.shot.cascade import SEQUENCE, SHOW
+from tsn.shot.cascade import SEQUENCE_FILE, SHOW_FILE
 from tsn_batch.farms import opencue, openjd, slurm, slurm_queue
 from tsn_batch.farms.finish import record_finished_chunks, unfinished_chunks
 from tsn_batch.farms.job import FarmJob, prepare_job
@@ -64,8 +64,8 @@ def submit_plans(
             # A chunk's old copy may have painted it to the end while Slurm held the new one, and the finish behind it.
             released = slurm_queue.release(slurm_queue.submitted_states(job)) if farm == "slurm" else 0
             rest = slurm_queue.released_text(released) if released else "nothing to submit"
-            rest += gaps_text(len(plan.wanted) - len(plan.written))
-            report(f"{plan.shot.file.stem}: all {len(plan.written)} frames are finished, {rest}.")
+            rest += gaps_text(len(plan.requested) - len(plan.output_frames))
+            report(f"{plan.shot.file.stem}: all {len(plan.output_frames)} frames are finished, {rest}.")
             if released:
                 jobs.append(job)
             continue
@@ -97,7 +97,7 @@ def plans_by_folder(shots: Sequence[Path], out: Path | None, plan: Callable[[Pat
         UsageError: two shots would share a folder.
         InputError: no shots.
     """
-    shots = [shot for shot in shots if shot.name not in (SHOW, SEQUENCE)]
+    shots = [shot for shot in shots if shot.name not in (SHOW_FILE, SEQUENCE_FILE)]
     if not shots:
         raise InputError("No shots were named.")
     made: dict[Path, Plan] = {}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tsn.errors import Cancelled, DeviceError, kind_of
+from tsn.errors import Cancelled, DeviceError, error_for_exit_code
 from tsn_batch.farms import slurm_queue
 from tsn_batch.farms.job import FINISH, FarmJob
 from tsn_batch.farms.job_progress import JobProgress
@@ -70,7 +70,7 @@ def _require_done(one: JobProgress) -> None:
     for step in one.steps:
         record = one.records.get(step)
         if record is not None and record.code:
-            raise kind_of(record.code)(
+            raise error_for_exit_code(record.code)(
                 f"{plan.shot.file.stem}, {step_text(plan, step)}: {record.message}", hint=f"Log: {job.log(step)}"
             )
     if FINISH not in one.records:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.errors import Cancelled, OutputError
-from tsn.io.sequence import FrameSequence, told
+from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.event import Event
 from tsn.rendering.output import cache_folder, make_folder
 from tsn.rendering.plan import Plan
-from tsn_batch import matte_coverage, progress
+from tsn_batch import matte_report, progress
 from tsn_batch.local import pool
 from tsn_batch.local.run_folder import make_run_folder
 from tsn_batch.local.worker_slots import worker_slots
@@ -51,9 +51,11 @@ def render_plan(
     indices = range(len(plan.chunks)) if chunks is None else chunks
     chosen = [plan.chunks[index] for index in indices]
     wanted = {number for chunk in chosen for number in chunk.frames}
-    numbers = [number for number in plan.written if number in wanted]
+    numbers = [number for number in plan.output_frames if number in wanted]
     tally, before = RenderStats(gaps=wanted - set(numbers)), {}
-    strays = told(FrameSequence.parse(plan.shot.plate, base=Path()).strays()) if chunks is None else ""
+    strays = (
+        describe_ignored(FrameSequence.parse(plan.shot.plate, base=Path()).ignored_files()) if chunks is None else ""
+    )
     matte = plan.shot.matte
     try:
         make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds
@@ -65,7 +67,7 @@ def render_plan(
                 if (
                     event.kind == "done"
                     and matte is not None
-                    and (text := matte_coverage.miss_warning(matte, tally.covers))
+                    and (text := matte_report.miss_warning(matte, tally.covers))
                 ):
                     # What one chunk of several shows of an object that comes and goes is no warning yet.
                     show(Event(kind="note", text=f"Warning: {text}" if chunks is None else text))

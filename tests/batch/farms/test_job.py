@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tsn.errors import Cancelled, InputError, TsnError, UsageError
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn_batch.farms import slurm_queue, status, submit, wait
 from tsn_batch.farms.finish import host_table, unfinished_chunks, unfinished_frames
 from tsn_batch.farms.job import FarmJob, StepRecord, prepare_job, save_record
@@ -37,7 +37,12 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert (record.code, record.rendered, record.skipped, record.attempts) == (0, 3, 0, 1)
     assert record.host == os.uname().nodename and 0 < record.painting < record.seconds
     assert job.log("1").read_text().startswith("--- chunk 1, attempt 1 on ")
-    assert unfinished_chunks(plan) == [0, 2] and list(unfinished_frames(plan, plan.wanted)) == [1001, 1002, 1003, 1007]
+    assert unfinished_chunks(plan) == [0, 2] and list(unfinished_frames(plan, plan.requested)) == [
+        1001,
+        1002,
+        1003,
+        1007,
+    ]
     host, chunks, rendered, *_ = host_table(plan, job.records()).splitlines()[1].split()
     assert (host, chunks, rendered) == (record.host, "1", "3")
 
@@ -48,7 +53,7 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert installed("finish", job.folder).stdout.splitlines()[-1] == f"Look at {tmp_path}/sh_styled_contact.png"
     assert (job.folder / "summary.txt").exists()
 
-    again, plan = prepare_job(plans.load(tmp_path / "plan.json"), job.folder)
+    again, plan = prepare_job(plan_file.load(tmp_path / "plan.json"), job.folder)
     assert plan.pins is not None, "an equal plan keeps its pins"
     assert unfinished_chunks(again.plan()) == []
 
@@ -204,7 +209,7 @@ def test_a_host_with_other_weights_is_refused(installed, job, style, tmp_path) -
     changed = tmp_path / "tiny.safetensors"
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny"}
     save_file({name: torch.zeros_like(tensor) for name, tensor in tensors.items()}, changed, metadata=facts)
-    data = plans.to_dict(plan)
+    data = plan_file.to_dict(plan)
     data["shot"]["style"]["model"] = str(changed)
     data["weights"] = {str(changed): next(iter(plan.weights.values()))}
     job.plan_file.write_text(json.dumps(data))

@@ -10,7 +10,7 @@ import pytest
 
 from tsn.matte import cryptomatte_id
 from tsn.shot.model import Matte
-from tsn_batch.matte_coverage import coverage_text, frames_to_check, miss_warning
+from tsn_batch.matte_report import coverage_text, frames_to_check, miss_warning
 
 OBJECT = Matte(cryptomatte="CryptoObject", names=("monkey",))
 INVERTED = Matte(channel="mask.V", invert=True)
