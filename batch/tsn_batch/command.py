@@ -1,4 +1,4 @@
-"""How a command ends: every fault told in a line or two on stderr, and an exit code that a farm can act on."""
+"""Run a command: a fault becomes one or two lines on stderr and an exit code that a farm can act on."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from tsn.errors import Cancelled, TsnError
 from tsn_batch.process.interrupts import interruptible
 
 LEVELS = ("debug", "info", "warning", "error")
+"""Values of --log-level, from most to least output."""
 
 
 @dataclass
 class CommandSettings:
-    """What holds for a whole command, whichever it is; the parser fills it in.
+    """Settings that every command has; the parser fills them in.
 
     Attributes:
         debug: show tracebacks.
@@ -30,11 +31,12 @@ class CommandSettings:
 
     @property
     def quiet(self) -> bool:
+        """Whether no progress is shown."""
         return LEVELS.index(self.level) > LEVELS.index("info")
 
 
 def run_command(command: Callable[[], object], settings: CommandSettings) -> int:
-    """Run a command, tell what stopped it, and return the exit code (see `tsn.errors`)."""
+    """Run a command, report the fault that stopped it, and return the exit code (see `tsn.errors`)."""
     try:
         with interruptible():
             code = command()
@@ -44,20 +46,22 @@ def run_command(command: Callable[[], object], settings: CommandSettings) -> int
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _tell(Cancelled("Cancelled."), settings)
+        return _report(Cancelled("Cancelled."), settings)
     except TsnError as error:
-        return _tell(error, settings)
-    except BrokenPipeError:  # `tsn explain shot.yaml | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        return _report(error, settings)
+    except BrokenPipeError:  # `tsn explain shot.yaml | head`: the reader closed the pipe
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter reports a second fault at exit
         return 1
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-        return _tell(
+        return _report(
             TsnError(message, hint="This is a fault in tsn. Run it again with --debug and report it."), settings
         )
 
 
-def _tell(error: TsnError, settings: CommandSettings) -> int:
+def _report(error: TsnError, settings: CommandSettings) -> int:
     if settings.debug:
         traceback.print_exc()
     click.echo(f"tsn: {error}", err=True)

@@ -1,4 +1,4 @@
-"""What a matte covers of a shot, in words. One that misses paints nothing, or everything, and no code tells."""
+"""The coverage of a matte as text, and a warning where it misses its subject, which no exit code shows."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from tsn import frames as ranges
 from tsn.shot.model import Matte
 
 MAX_CHECKED_FRAMES = 5
-"""Frames that a check decodes before it says that a matte misses: few of ten thousand, far apart."""
+"""Frames that a check decodes at most before it says that a matte misses; they are spread over the shot."""
 
 
 def misses_subject(matte: Matte, share: float) -> bool:
-    """Whether a matte that lets through this share of a frame leaves no trace of what it names.
+    """Whether a matte that covers this share of a frame shows nothing of the objects it names.
 
-    A matte that covers everything is nothing odd, unless it is turned round.
+    A matte that covers everything is normal, unless it is inverted.
     """
     return share == 0 or (matte.invert and share == 1)
 
 
 def frames_to_check(numbers: Sequence[int]) -> list[int]:
-    """The frames to look at: the first, the last, and some evenly between."""
+    """Choose the first frame, the last, and some evenly between them."""
     if len(numbers) <= MAX_CHECKED_FRAMES:
         return list(numbers)
     return [numbers[round(step * (len(numbers) - 1) / (MAX_CHECKED_FRAMES - 1))] for step in range(MAX_CHECKED_FRAMES)]
@@ -38,19 +38,19 @@ def _percent(share: float) -> str:
 
 
 def miss_warning(matte: Matte, shares: Mapping[int, float]) -> str | None:
-    """A sentence where a matte misses in every one of some frames; None where it does not, or there are none."""
+    """A warning where a matte misses in all of these frames (frame -> covered share); otherwise None."""
     if not shares or not all(misses_subject(matte, share) for share in shares.values()):
         return None
-    where = "frame" if len(shares) == 1 else f"all {len(shares)} frames looked at,"
+    where = "frame" if len(shares) == 1 else f"all {len(shares)} frames checked,"
     named = f"Cryptomatte {matte.cryptomatte}, {', '.join(matte.names)}" if matte.cryptomatte else str(matte.channel)
     found = set(shares.values())
     if found == {0.0}:
-        covers, follows = "0 %", "nothing is painted"
+        covered, effect = "0 %", "nothing is painted"
     elif found == {1.0}:
-        covers, follows = "100 %", "everything is painted, as without a matte"
+        covered, effect = "100 %", "everything is painted, as without a matte"
     else:
-        covers, follows = "0 % or 100 %", "each is painted whole or not at all"
+        covered, effect = "0 % or 100 %", "each is painted whole or not at all"
     return (
-        f"The matte ({named}){', inverted,' if matte.invert else ''} covers {covers} of"
-        f" {where} {ranges.compact(sorted(shares))}: {follows}. Check its names, layer and channel."
+        f"The matte ({named}){', inverted,' if matte.invert else ''} covers {covered} of"
+        f" {where} {ranges.compact(sorted(shares))}: {effect}. Check its names, layer and channel."
     )

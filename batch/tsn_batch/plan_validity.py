@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import TYPE_CHECKING
 
 import tsn
 from tsn import frames as ranges
@@ -12,14 +11,11 @@ from tsn.rendering.plan import Plan, calibration_frames
 from tsn.rendering.plate_hashes import changed_frames
 from tsn.style.frame_hashes import hash_painted_frames
 
-if TYPE_CHECKING:
-    pass
-
 PLAN_AGAIN_HINT = "Make the plan again with `tsn plan`; frames that are finished and still right will be skipped."
 
 
 def require_plan(plan: Plan) -> None:
-    """Raise InputError where this host has another tsn, or other libraries, colours or weights, than the plan says."""
+    """Raise InputError where tsn, its libraries, the colour config or the weights differ from those in the plan."""
     from tsn.rendering.environment import require_environment
     from tsn.rendering.pinned_weights import require_weights
 
@@ -30,10 +26,10 @@ def require_plan(plan: Plan) -> None:
 
 
 def require_chunk(plan: Plan, index: int) -> None:
-    """Raise UsageError for a chunk that the plan hasn't got, InputError where it would come out otherwise today.
+    """Raise UsageError where the plan has no such chunk, InputError where its pixels would differ from the plan's.
 
-    The plan pins the plate as it was. A frame that was rendered again since would give a result that
-    carries the hash of the old one.
+    The plan pins the plate as it was. A plate frame that changed since would give an output that carries the hash of
+    the old one.
     """
     if not 0 <= index < len(plan.chunks):
         raise UsageError(f"The plan has no chunk {index}, only 0 to {len(plan.chunks) - 1}.", hint="They count from 0.")
@@ -46,7 +42,7 @@ def require_chunk(plan: Plan, index: int) -> None:
 
 
 def require_survey(plan: Plan) -> None:
-    """Raise InputError where the plan's pins would be taken of another plate than it was made for."""
+    """Raise InputError where calibration would measure another plate than the plan was made for."""
     require_plan(plan)
     needed = set(calibration_frames(plan.plate.present))
     if plan.shot.temporal.cuts == "auto":
@@ -55,7 +51,7 @@ def require_survey(plan: Plan) -> None:
 
 
 def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
-    """Only the frames that it depends on: one that a renderer has taken back must not stop the rest."""
+    """Raise InputError where one of the `needed` plate frames changed; changes of other frames do not matter."""
     changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.plate_hashes, needed)
     if changed:
         raise InputError(
@@ -66,12 +62,12 @@ def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
 
 
 def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
-    """A frame that was never painted is told where it is missed: strength may be 0 there."""
+    """Raise InputError where painted frames changed. A missing one is reported where it is read: strength may be 0."""
     if plan.shot.style.frames is None:
         return
     found = hash_painted_frames(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
-    make_plan = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
-    if changed := sorted({number for number, _ in found.items() ^ make_plan.items()}):
+    planned = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
+    if changed := sorted({number for number, _ in found.items() ^ planned.items()}):
         raise InputError(
             f"{plan.shot.style.frames}: {what} depends on painted frames that changed after the plan was made:"
             f" {ranges.compact(changed)}",

@@ -1,4 +1,4 @@
-"""What a render says while it runs: a bar on a terminal, plain lines in a log, JSON lines for a program."""
+"""Displays of a running render: a bar on a terminal, plain lines in a log, JSON lines for a program."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from typing import TextIO
 from tsn.rendering.event import Event
 from tsn_batch.render_stats import RenderStats
 
-ShowEvent = Callable[["Event"], None]
+ShowEvent = Callable[[Event], None]
 HEARTBEAT_S = 60.0
-"""A log that says nothing for longer looks like a job that hangs."""
+"""After this many seconds without output a line says that the render still runs; a silent log looks like a hang."""
 
 
 @contextmanager
-def plain_lines(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
-    """One line a finished frame, whole and at once: a log is read while it grows. A heartbeat where nothing happens."""
-    ended, said = threading.Event(), time.monotonic()
-    started = said
+def plain_lines(out: TextIO, stats: RenderStats) -> Iterator[ShowEvent]:
+    """Print one line for each finished frame, flushed at once, and a line every `HEARTBEAT_S` where nothing happens."""
+    ended, last_output = threading.Event(), time.monotonic()
+    started = last_output
 
-    def tell(line: str) -> None:
-        nonlocal said
-        said = time.monotonic()
+    def write(line: str) -> None:
+        nonlocal last_output
+        last_output = time.monotonic()
         print(line, file=out, flush=True)
 
     def show(event: Event) -> None:
         if event.kind == "note":
-            tell(event.text)
+            write(event.text)
         elif event.kind == "frame":
             took = f"{event.seconds:.2f} s" if event.status == "rendered" else event.status
             where = f"  {event.worker}" if event.worker else ""
-            tell(f"{event.frame}  {took}  ({event.done}/{event.total}){where}")
+            write(f"{event.frame}  {took}  ({event.done}/{event.total}){where}")
 
     def beat() -> None:
-        while not ended.wait(max(0.01, said + HEARTBEAT_S - time.monotonic())):
-            if time.monotonic() - said >= HEARTBEAT_S:
-                tell(f"... still at work after {time.monotonic() - started:.0f} s")
+        while not ended.wait(max(0.01, last_output + HEARTBEAT_S - time.monotonic())):
+            if time.monotonic() - last_output >= HEARTBEAT_S:
+                write(f"... still at work after {time.monotonic() - started:.0f} s")
 
     heart = threading.Thread(target=beat, daemon=True)
     heart.start()
@@ -53,8 +53,8 @@ def plain_lines(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
 
 
 @contextmanager
-def progress_bar(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
-    """A bar with pace and time left; notes go above it. rich honours NO_COLOR."""
+def progress_bar(out: TextIO, stats: RenderStats) -> Iterator[ShowEvent]:
+    """Show a bar with pace and time left, and notes above it. rich respects NO_COLOR."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -69,14 +69,14 @@ def progress_bar(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
             elif event.kind == "start":
                 progress.update(task, total=event.total)
             elif event.kind == "frame":
-                progress.update(task, description=str(event.frame), completed=event.done, pace=tally.pace())
+                progress.update(task, description=str(event.frame), completed=event.done, pace=stats.pace())
 
         yield show
 
 
 @contextmanager
-def json_lines(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
-    """Every event as one JSON object a line."""
+def json_lines(out: TextIO, stats: RenderStats) -> Iterator[ShowEvent]:
+    """Print every event as one JSON object a line."""
 
     def show(event: Event) -> None:
         print(json.dumps(asdict(event)), file=out, flush=True)
@@ -85,27 +85,28 @@ def json_lines(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
 
 
 @contextmanager
-def openjd_lines(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
-    """Plain lines, with those between them that Open Job Description reads: progress, status, and why it failed."""
+def openjd_lines(out: TextIO, stats: RenderStats) -> Iterator[ShowEvent]:
+    """Print plain lines, and the lines that Open Job Description reads: progress, status, and the fault."""
     from tsn.errors import TsnError
 
-    with plain_lines(out, tally) as show:
+    with plain_lines(out, stats) as show:
 
-        def tell(event: Event) -> None:
+        def show_openjd(event: Event) -> None:
             show(event)
             if event.kind == "frame" and event.total:
                 print(f"openjd_progress: {100 * event.done / event.total:.1f}", file=out, flush=True)
-                print(f"openjd_status: frame {event.frame}, {tally.pace()}".rstrip(", "), file=out, flush=True)
+                print(f"openjd_status: frame {event.frame}, {stats.pace()}".rstrip(", "), file=out, flush=True)
 
         try:
-            yield tell
+            yield show_openjd
         except TsnError as error:
             print(f"openjd_fail: {error}", file=out, flush=True)
             raise
 
 
 @contextmanager
-def silent(out: TextIO, tally: RenderStats) -> Iterator[ShowEvent]:
+def silent(out: TextIO, stats: RenderStats) -> Iterator[ShowEvent]:
+    """Print nothing."""
     yield lambda event: None
 
 
@@ -116,12 +117,13 @@ DISPLAYS: Mapping[str, Callable[[TextIO, RenderStats], AbstractContextManager[Sh
     "plain": plain_lines,
     "silent": silent,
 }
+"""Name -> context manager that takes a stream and the statistics, and gives a function that shows an event."""
 
 
 def choose_display(
     out: TextIO, *, as_json: bool = False, quiet: bool = False, environ: Mapping[str, str] = os.environ
 ) -> str:
-    """Which of `DISPLAYS` fits: carriage returns only where someone watches them."""
+    """Choose one of `DISPLAYS`: a bar only on a terminal that can draw it."""
     if as_json:
         return "json"
     if quiet:

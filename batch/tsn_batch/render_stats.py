@@ -10,16 +10,22 @@ from statistics import median
 from tsn.rendering.event import Event
 from tsn_batch.wording import format_table, frame_count, gaps_text
 
-RECENT = 15
-"""Frames the pace is taken from: the first one of a run paints a whole window and says little about the others."""
+PACE_FRAMES = 15
+"""Number of last frames that the pace is computed from; the first frame of a run paints a whole window."""
 
 
 @dataclass
 class RenderStats:
-    """The events of one render, counted.
+    """Statistics of one render, collected from its events.
 
-    `gaps` are frames that the plate hasn't got, of which nothing is made; `covers` is what a matte covers of each
-    frame rendered.
+    Attributes:
+        gaps: requested frames that the plate does not have and that are skipped.
+        total: number of frames to render.
+        skipped: frames that were finished already.
+        times: seconds for each rendered frame.
+        workers: the same by name of the worker.
+        seconds: wall time of the whole render.
+        coverage: rendered frame -> share of it that the matte covers, 0 to 1.
     """
 
     gaps: Set[int] = frozenset()
@@ -28,24 +34,25 @@ class RenderStats:
     times: list[float] = field(default_factory=list)
     workers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
-    covers: dict[int, float] = field(default_factory=dict)
+    coverage: dict[int, float] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
+        """Count one event."""
         if event.kind in ("start", "done"):
             self.total, self.seconds = event.total, event.seconds
         elif event.status == "rendered":
             self.times.append(event.seconds)
             self.workers[event.worker].append(event.seconds)
             if event.frame is not None and event.cover is not None:
-                self.covers[event.frame] = event.cover
+                self.coverage[event.frame] = event.cover
         elif event.status == "skipped" and event.frame is not None and event.frame not in self.gaps:
             self.skipped.add(event.frame)
 
     def pace(self) -> str:
-        """Such as "0.81 fps, 0:01:02 left"; nothing before the first frame, and nothing left after the last."""
+        """Such as "0.81 fps, 0:01:02 left"; empty before the first frame, without the time left after the last."""
         if not self.times:
             return ""
-        each = max(median(self.times[-RECENT:]) / len(self.workers), 1e-6)
+        each = max(median(self.times[-PACE_FRAMES:]) / len(self.workers), 1e-6)
         left = self.total - len(self.gaps) - len(self.skipped) - len(self.times)
         fps = f"{1 / each:.2f} fps"
         if left <= 0:
@@ -53,8 +60,8 @@ class RenderStats:
         minutes, seconds = divmod(round(left * each), 60)
         return f"{fps}, {minutes // 60}:{minutes % 60:02}:{seconds:02} left"
 
-    def summary(self, where: str) -> str:
-        """One sentence for the end."""
+    def summary(self, output: str) -> str:
+        """One sentence for the end of the render, with the path pattern of the output."""
         rendered, skipped = len(self.times), len(self.skipped)
         parts = []
         if rendered or not skipped:
@@ -63,10 +70,10 @@ class RenderStats:
         if skipped:
             parts.append(f"skipped {frame_count(skipped)} with nothing to do")
         text = ", ".join(parts) + gaps_text(len(self.gaps))
-        return f"{text[0].upper()}{text[1:]}: {where}"
+        return f"{text[0].upper()}{text[1:]}: {output}"
 
     def table(self, *, terminal: bool = False) -> str:
-        """A row for each of several workers; nothing for one."""
+        """A table with a row for each worker; empty if there is only one."""
         if len(self.workers) < 2:
             return ""
         rows = [(name, len(times), f"{sum(times) / len(times):.2f}") for name, times in sorted(self.workers.items())]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WIDEST = 10_000
-"""Characters of a table's line."""
+MAX_LINE_WIDTH = 10_000
+"""Characters in a line of a table."""
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, terminal: bool = False) -> str:
-    """At least one row; columns as wide as they need to be, words to the left and numbers to the right.
+    """Format a table of at least one row, words aligned left and numbers aligned right.
+
+    Lines are never cut or wrapped to the width of the terminal, so that paths can be copied.
 
     Args:
-        terminal: with a line under the head, in bold; else plain, for logs and `grep`. Never cut or wrapped to the
-            width of the window: the paths of logs are there to be copied.
+        terminal: bold head with a line under it; otherwise plain text, for logs and `grep`.
     """
     from rich import box
     from rich.console import Console
@@ -26,17 +27,18 @@ def format_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, termi
         numbers = all(cell[:1].isdigit() or cell == "" for cell in column)
         grid.add_column(name, justify="right" if numbers else "left", no_wrap=True)
     for row in cells:
-        grid.add_row(*map(Text, row))  # brackets are no markup
-    console = Console(width=WIDEST, force_terminal=terminal, color_system="standard" if terminal else None)
+        grid.add_row(*map(Text, row))  # as Text, so that brackets are not read as markup
+    console = Console(width=MAX_LINE_WIDTH, force_terminal=terminal, color_system="standard" if terminal else None)
     with console.capture() as captured:
         console.print(grid)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def frame_count(frames: int) -> str:
+    """Such as "1 frame" or "48 frames"."""
     return "1 frame" if frames == 1 else f"{frames} frames"
 
 
 def gaps_text(gaps: int) -> str:
-    """What follows a number of frames that there are, where some that were asked for can't be."""
+    """The number of requested frames that the plate does not have, as the end of a sentence; empty for none."""
     return f"; {gaps} without a plate" if gaps else ""

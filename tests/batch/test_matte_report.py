@@ -20,7 +20,7 @@ INVERTED = Matte(channel="mask.V", invert=True)
     ("matte", "shares", "said"),
     [
         (OBJECT, [0.0], "The matte (Cryptomatte CryptoObject, monkey) covers 0 % of frame 1001: nothing is painted."),
-        (OBJECT, [0.0, 0.0], "covers 0 % of all 2 frames looked at, 1001-1002: nothing is painted."),
+        (OBJECT, [0.0, 0.0], "covers 0 % of all 2 frames checked, 1001-1002: nothing is painted."),
         (OBJECT, [0.0, 1e-7], None),
         (OBJECT, [1.0], None),
         (OBJECT, [], None),
@@ -76,7 +76,7 @@ def test_check_looks_on_until_something_is_covered(tsn, masked) -> None:
 def test_check_warns(tsn, masked) -> None:
     result = tsn("check", masked(), "--device", "cpu")
     assert result.exit_code == 0
-    said = "Warning: The matte (mask.A) covers 0 % of all 5 frames looked at, 1001-1003,1005-1006: nothing is painted."
+    said = "Warning: The matte (mask.A) covers 0 % of all 5 frames checked, 1001-1003,1005-1006: nothing is painted."
     assert said in result.stdout
     assert "Error:" not in result.output and result.stdout.endswith("No fault found.\n")
 
@@ -89,7 +89,7 @@ def test_render_warns_once_at_its_end(tsn, masked, workers: int) -> None:
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["cover"] for event in events if event["kind"] == "frame"] == [0.0] * 6
     warnings = [event["text"] for event in events if event["text"].startswith("Warning:")]
-    assert len(warnings) == 1 and "0 % of all 6 frames looked at, 1001-1006: nothing is painted" in warnings[0]
+    assert len(warnings) == 1 and "0 % of all 6 frames checked, 1001-1006: nothing is painted" in warnings[0]
     assert events[-1]["kind"] == "done" and events[-2]["kind"] == "note"
     again = tsn("render", file, "--device", "cpu")
     assert "Warning:" not in again.output, "nothing was looked at"

@@ -1,4 +1,4 @@
-"""The answer of `tsn render --dry-run`, made without torch."""
+"""The report of `tsn render --dry-run`, made without loading torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tsn_batch.cli.plan_report import Finding, describe_plan
 
 
 def as_text(plan: Plan, device: str) -> str:
-    """What would be done, a line a fact, then a line a chunk. Raises as `describe_plan` does."""
+    """A line for each fact, then a line for each chunk. Raises as `describe_plan` does."""
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
-    lines = [f"{what:8}  {found}" for what, found in _facts(plan, device)]
+    lines = [f"{subject:8}  {finding}" for subject, finding in _facts(plan, device)]
     if written := plan.output_frames:
         lines += [f"{'writes':8}  {outputs.path(written[0])}", f"{'to':8}  {outputs.path(written[-1])}"]
     for chunk in plan.chunks:
@@ -25,7 +25,7 @@ def as_text(plan: Plan, device: str) -> str:
 
 
 def as_json(plan: Plan, device: str) -> str:
-    """The plan as one JSON object, with `device`, `facts` and the `outputs` frame by frame."""
+    """The plan as one JSON object, with `device`, `facts` and `outputs`, which maps frames to paths."""
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
     more = {
         "device": device,
@@ -42,7 +42,7 @@ def _facts(plan: Plan, device: str) -> Iterator[Finding]:
 
 
 def _flow(plan: Plan) -> str:
-    """Where the motion would come from, as `tsn.flow.factory` decides, which loads the estimator to say so."""
+    """The source of motion that `tsn.flow.factory` would choose, found without loading the estimator."""
     from tsn.flow.raft_weights import installed_weights
 
     flow = plan.shot.flow

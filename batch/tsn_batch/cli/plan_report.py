@@ -1,4 +1,4 @@
-"""What can be told of a shot, and found wrong with it, before a frame is rendered."""
+"""Describe and check a shot before a frame is rendered, for `tsn check` and `tsn render --dry-run`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from tsn.rendering.engine import Engine
 
 Finding = tuple[str, str]
-"""What it is about, and what was found."""
+"""Subject, such as "plate" or "colour", and what was found."""
 
 
 def describe_plan(plan: Plan) -> Iterator[Finding]:
-    """What the plan alone tells. Reads one header, and loads neither torch nor a weights file's tensors.
+    """Describe the shot from its plan. Reads one header; loads neither torch nor the tensors of a weights file.
 
     Raises:
         UsageError: no such style.
@@ -40,39 +40,40 @@ def describe_plan(plan: Plan) -> Iterator[Finding]:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
     patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
-    told_of = [
+    ignored = [
         (key, describe_ignored(FrameSequence.parse(pattern, base=Path()).ignored_files())) for key, pattern in patterns
     ]
-    if any(alike for _, alike in told_of):
-        yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
+    if any(files for _, files in ignored):
+        yield "left out", " ".join(f"{key}: {files}" for key, files in ignored if files)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
     yield "style", _style(plan)
     window = shot.temporal.window
     yield "temporal", f"{frame_count(window)} to either side" if window else "every frame by itself"
     cuts = () if shot.temporal.cuts == "auto" else shot.temporal.cuts
-    if strays := [cut for cut in cuts if not plate.frames[0] <= cut <= plate.frames[-1]]:
-        yield "cuts", f"{', '.join(map(str, strays))} outside of the shot, where they part nothing"
+    if outside := [cut for cut in cuts if not plate.frames[0] <= cut <= plate.frames[-1]]:
+        yield "cuts", f"{', '.join(map(str, outside))} outside of the shot, without effect"
     folder = Path(shot.output).parent
     require_writable(folder)
-    yield "output", shot.output + ("" if folder.exists() else f"; {folder} will be made")
+    yield "output", shot.output + ("" if folder.exists() else f"; {folder} will be created")
 
 
 def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[Finding]:
-    """All that `describe_plan` tells, then what loading everything the shot needs brings to light.
+    """Describe the shot, then load everything that it needs, and describe what was found.
 
     Args:
-        device: one, or several with commas between, as `tsn render` takes them. Each has to be there; everything is
-            loaded once for each kind of them.
+        device: one, or a list with commas as `tsn render` takes it. All of them must exist; the engine is loaded once
+            for each type of device.
+        note: is called with each warning.
 
     Raises:
-        TsnError: the fault, of any kind.
+        TsnError: of the kind of the fault.
     """
     yield from describe_plan(plan)
     from tsn.rendering.engine import choose_device, make_engine
 
     devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in worker_slots(device))]
-    first_of = {chosen.type: str(chosen) for chosen in reversed(devices)}
-    engine, *_ = [make_engine(plan, device=name, note=note) for name in first_of.values()]
+    first_of_type = {chosen.type: str(chosen) for chosen in reversed(devices)}
+    engine, *_ = [make_engine(plan, device=name, note=note) for name in first_of_type.values()]
     yield "device", ", ".join(map(str, devices))
     yield "colour", engine.codec.space
     yield "flow", engine.flow_reason
@@ -86,26 +87,26 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
 
 
 def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
-    """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
+    """Frame -> share that the matte covers, up to and with the first checked frame where it does not miss."""
     from tsn.rendering.engine import matte_coverage
 
     plates, shares = FrameSequence.parse(plan.shot.plate, base=Path()), {}
     for number in matte_report.frames_to_check(plan.plate.present):
-        found = engine.matte_of(engine.read(plates.path(number), number))
-        assert found is not None  # the shot has a matte
-        shares[number] = matte_coverage(found)
+        mask = engine.matte_of(engine.read(plates.path(number), number))
+        assert mask is not None  # the shot has a matte
+        shares[number] = matte_coverage(mask)
         if not matte_report.misses_subject(matte, shares[number]):
             break
     return shares
 
 
 def _painted(plan: Plan, engine: Engine) -> str:
-    """What was found of the painted frames. Raises InputError where one that is needed can't be used."""
+    """Read all painted frames that the plan needs, and describe them. Raises InputError for one that can't be used."""
     from tsn.style.painted_frames import PaintedFrames
 
     shot, plate = plan.shot, plan.plate
-    mixed = {n for n in plan.requested if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
-    needed = sorted(plan.plate_frames_for(mixed))
+    painted = {n for n in plan.requested if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
+    needed = sorted(plan.plate_frames_for(painted))
     offset = shot.style.offset
     if lost := [number for number in needed if number not in plate.painted]:
         raise InputError(
@@ -119,12 +120,12 @@ def _painted(plan: Plan, engine: Engine) -> str:
         sizes.add(f"{picture.shape[-1]}x{picture.shape[-2]}")
     text = f"{frame_count(len(needed))} of {', '.join(sorted(sizes))}"
     if sizes - {size := f"{plate.canvas.width}x{plate.canvas.height}"}:
-        text += f", brought to {size}"
+        text += f", resized to {size}"
     return f"{text}: {_numbers(needed, offset)}" if needed else text
 
 
 def _numbers(frames: Collection[int], offset: int) -> str:
-    """Painted frames, and which frames of the plate they are for where those have other numbers."""
+    """The numbers of painted frames, and those of their plate frames where an offset makes them differ."""
     painted = ranges.compact(number + offset for number in frames)
     return f"{painted} for {ranges.compact(frames)}" if offset else painted
 
@@ -142,7 +143,7 @@ def _style(plan: Plan) -> str:
 def _model(name: str) -> str:
     from tsn.style.catalogue import resolve_style
 
-    if ".onnx:" in name.lower():  # one style of several: only the painter knows how to read that
+    if ".onnx:" in name.lower():  # one of several styles in a file, which only the painter can read
         return name
     info = resolve_style(name)
     return f"{info.name} ({info.family}, {info.sha256[:12]})"

@@ -1,4 +1,4 @@
-"""What several commands ask for, and how a shot file becomes a plan."""
+"""From the arguments of a command to a plan: load the shot, divide it into chunks, pin its inputs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ if TYPE_CHECKING:
 
 
 def load_shot(shot: Path, sets: Sequence[str], missing: str | None = None) -> Shot:
-    """The resolved shot. Raises UsageError."""
+    """Load and resolve a shot with the values of --set and --missing. Raises UsageError."""
     from tsn.shot.load import load
 
     return load(shot, sets=[*sets, *([f"missing={missing}"] if missing else [])])
 
 
 def make_plan(shot: Shot, frames: str | None = None, chunk_size: int | None = None, workers: int = 1) -> Plan:
-    """The plan, as `tsn.api.plan` makes it, which brings torch with it.
+    """Make the plan of a shot, the same as `tsn.api.plan` makes it, but without loading torch.
 
     Args:
-        workers: how many share the frames; their chunks are of a size that lets them end together.
+        frames: a frame range; None = the whole shot.
+        chunk_size: frames in each chunk; None = the default, or what lets all workers end together.
+        workers: number of workers that share the frames.
     """
     from tsn import frames as ranges
     from tsn.rendering.inspect import inspect
@@ -39,10 +41,10 @@ def make_plan(shot: Shot, frames: str | None = None, chunk_size: int | None = No
 
 
 def pin_inputs(plan: Plan, before: Plan | None = None) -> Plan:
-    """The plan with all that another host must agree with: weights, colours, and what the plate's files hold.
+    """Add the hashes of all inputs that another host must have too: weights, colour config and plate files.
 
     Args:
-        before: an older plan of the shot: frames of the same name, size and date need not be read again.
+        before: an older plan of the shot; frames with the same name, size and date are not read again.
 
     Raises:
         InputError: a file is missing or damaged.

@@ -1,4 +1,4 @@
-"""Which frames of a job are left to render, and the last step: check every frame and sum up."""
+"""Find the unfinished frames of a job; and its last step: check every frame, make the contact sheet, sum up."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from tsn_batch.wording import format_table, gaps_text
 
 
 def unfinished_chunks(plan: Plan) -> list[int]:
-    """Chunks with a frame that is missing, damaged, stale or too many; all where the plan has no pins to tell by."""
+    """Chunks with a frame that is missing, damaged, stale or superfluous; all chunks where the plan is not pinned."""
     if plan.pins is None:
         return [chunk.index for chunk in plan.chunks]
     return [chunk.index for chunk in plan.chunks if any(True for _ in unfinished_frames(plan, chunk.frames))]
 
 
 def record_finished_chunks(job: FarmJob, plan: Plan, left: Sequence[int]) -> None:
-    """Chunks other than those `left` to do have succeeded, whatever their last try ended with.
+    """Record success for chunks that are not among those `left` to render, however their last attempt ended.
 
-    One that was cancelled when its frames were on disk already isn't done again, and its fault would end the job.
+    A chunk that was cancelled when its frames were on disk already is not rendered again, and its old fault would end
+    the job.
     """
     records = job.records()
     for index in sorted({chunk.index for chunk in plan.chunks}.difference(left)):
@@ -35,18 +36,18 @@ def record_finished_chunks(job: FarmJob, plan: Plan, left: Sequence[int]) -> Non
 
 
 def unfinished_frames(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
-    """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
+    """Yield the frames that are not on disk as the pinned plan makes them, or that are there and should not be."""
     from tsn.rendering.finished import is_finished
 
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
-    own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))
+    own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _fingerprints_of_other_devices(plan))
     for number in numbers:
         if not is_finished(plan, number, own, outputs, *others):
             yield number
 
 
 def damaged_frames(plan: Plan) -> Iterator[int]:
-    """Frames whose pixels can't be decoded, which no header shows. Takes as long as reading them all."""
+    """Yield the frames whose pixels can't be decoded. Reads all frames whole, as no header shows the damage."""
     from tsn.io import read_frame
 
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
@@ -57,8 +58,8 @@ def damaged_frames(plan: Plan) -> Iterator[int]:
             yield number
 
 
-def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
-    """Fingerprints of hosts whose device is of another kind than the survey's."""
+def _fingerprints_of_other_devices(plan: Plan) -> list[tuple[str, ...]]:
+    """The fingerprints of hosts whose type of device differs from that of the calibration."""
     pins = plan.pins
     assert pins is not None
     kinds = [
@@ -70,7 +71,7 @@ def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def finish_job(job: FarmJob) -> str:
-    """Check every frame to its last pixel, make the contact sheet, and sum up by host.
+    """Check every pixel of every frame, make the contact sheet, and sum up by host.
 
     Raises:
         InputError: frames are missing, damaged or stale; they are named.
@@ -78,13 +79,13 @@ def finish_job(job: FarmJob) -> str:
     from tsn import frames as ranges
 
     plan = job.plan()
-    lost = list(unfinished_frames(plan, plan.requested))
-    if lost:
-        older = [number for number in lost if plan.source_of(number) is None]
-        too_many = f" (the plate has no {ranges.compact(older)} any more)" if older else ""
+    left = list(unfinished_frames(plan, plan.requested))
+    if left:
+        superfluous = [number for number in left if plan.source_of(number) is None]
+        reason = f" (the plate has no {ranges.compact(superfluous)} any more)" if superfluous else ""
         raise InputError(
-            f"{plan.shot.output}: {len(lost)} of {len(plan.requested)} frames are not finished: {ranges.compact(lost)}"
-            + too_many,
+            f"{plan.shot.output}: {len(left)} of {len(plan.requested)} frames are not finished: {ranges.compact(left)}"
+            + reason,
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
     written = plan.output_frames
@@ -94,12 +95,12 @@ def finish_job(job: FarmJob) -> str:
             hint="Remove them and submit the shot again: only these will be rendered.",
         )
     gaps = gaps_text(len(plan.requested) - len(written))
-    told = [
+    parts = [
         host_table(plan, job.records()),
         f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
         _sheet(plan),
     ]
-    text = "\n".join(filter(None, told))
+    text = "\n".join(filter(None, parts))
     try:
         (job.folder / "summary.txt").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
@@ -108,7 +109,7 @@ def finish_job(job: FarmJob) -> str:
 
 
 def _sheet(plan: Plan) -> str:
-    """Make the contact sheet, and say where it is. Without one the frames are finished all the same."""
+    """Make the contact sheet and return a line with its path, or with the fault, which does not fail the job."""
     from tsn.qc.contact_sheet import contact_sheet
 
     try:
@@ -118,7 +119,7 @@ def _sheet(plan: Plan) -> str:
 
 
 def host_table(plan: Plan, records: Mapping[str, StepRecord], *, terminal: bool = False) -> str:
-    """A table of a job's `records`: host, chunks, frames, seconds a frame; nothing before the first chunk is done."""
+    """A table of hosts with chunks, frames and seconds a frame; empty before the first chunk is done."""
     hosts: dict[str, list[StepRecord]] = defaultdict(list)
     for chunk in plan.chunks:
         record = records.get(str(chunk.index))

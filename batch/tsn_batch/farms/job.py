@@ -1,9 +1,9 @@
-"""A job folder: one shot on a farm. The plan, a log for each step, and a record of how each step went.
+"""A job folder: one shot on a farm, with its plan, and a log and a record for each step.
 
-plan.json                 what `tsn task` renders; pinned by the first step
-job.json                  which farm it went to, and what that calls its parts
-logs/chunk-0003.log       everything that was printed, attempt after attempt
-records/chunk-0003.json   the last attempt: exit code, host, times
+plan.json                 the plan that `tsn task` renders; the first step, `survey`, pins it
+job.json                  the farm, and the numbers that it gave to the steps
+logs/chunk-0003.log       everything that the step printed, in all attempts
+records/chunk-0003.json   how the last attempt ended: exit code, host, times
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from tsn.rendering.plan import Plan
 from tsn_batch.render_stats import RenderStats
 
 SURVEY, FINISH = "survey", "finish"
-RECORD = re.compile(rf"({SURVEY}|{FINISH}|chunk-(\d+))\.json")
+"""The first and the last step of a job; the steps between are chunks, named by their numbers."""
+RECORD_NAME = re.compile(rf"({SURVEY}|{FINISH}|chunk-(\d+))\.json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """How a step went.
+    """How a step ended.
 
     Attributes:
         code: exit code, 0 = done.
-        host: where.
-        rendered, skipped: frames.
-        painting: seconds for those rendered; `seconds` is the whole step with its start.
-        attempts: how often it was tried on that host.
-        message: of the fault.
+        host: name of the host.
+        rendered, skipped: numbers of frames.
+        painting: seconds for the rendered frames.
+        seconds: the whole step, with the start of its process.
+        attempts: number of attempts on that host.
+        message: the fault, empty if done.
     """
 
     code: int
@@ -52,39 +54,43 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class FarmJob:
+    """A job, by its folder."""
+
     folder: Path
 
     @property
     def plan_file(self) -> Path:
+        """Path of the plan."""
         return self.folder / "plan.json"
 
     def plan(self) -> Plan:
-        """Raises InputError where there is none."""
+        """Load the plan. Raises InputError where there is none."""
         return plan_file.load(self.plan_file)
 
     def plan_or_none(self) -> Plan | None:
-        """None where there is none, or one that this tsn can't read."""
+        """Load the plan; None where there is none that this version of tsn can read."""
         try:
             return self.plan()
         except InputError:
             return None
 
     def log(self, step: str) -> Path:
+        """Path of the log of a step."""
         return self.folder / "logs" / f"{file_stem(step)}.log"
 
     def record_file(self, step: str) -> Path:
+        """Path of the record of a step."""
         return self.folder / "records" / f"{file_stem(step)}.json"
 
     def record(self, step: str) -> StepRecord | None:
-        """None where the step never came to an end."""
+        """Read the record of a step; None where the step has not ended."""
         return _record(self.record_file(step))
 
     def records(self, known: Mapping[str, StepRecord] | None = None) -> dict[str, StepRecord]:
-        """How the steps went that came to an end, by step.
+        """Read the records of all steps that have ended, by step.
 
         Args:
-            known: what this method said before. A step that was done stays done for as long as its record is there, so
-                that file is not read again.
+            known: the result of an earlier call. The record of a step that was done then is not read again.
         """
         found: dict[str, StepRecord] = {}
         try:
@@ -92,7 +98,7 @@ class FarmJob:
         except OSError:
             return found
         for name in sorted(names):
-            if (match := RECORD.fullmatch(name)) is None:
+            if (match := RECORD_NAME.fullmatch(name)) is None:
                 continue
             step = match[1] if match[2] is None else str(int(match[2]))
             record = None if known is None else known.get(step)
@@ -103,10 +109,10 @@ class FarmJob:
         return found
 
     def remove_records(self, chunks: Sequence[int]) -> None:
-        """Remove the records of steps that are about to be done again: how they went before is no state of theirs.
+        """Remove the records of the chunks, survey and finish, which are about to be run again.
 
         Raises:
-            OutputError: one can't be removed.
+            OutputError: a record can't be removed.
         """
         for step in (SURVEY, FINISH, *map(str, chunks)):
             try:
@@ -115,22 +121,23 @@ class FarmJob:
                 raise write_error(self.record_file(step), error) from error
 
     def submission(self) -> dict[str, Any]:
-        """What the farm calls its parts. Raises InputError where nothing was submitted from here."""
+        """Read job.json: the farm and its numbers of the steps. Raises InputError where nothing was submitted."""
         try:
-            facts: dict[str, Any] = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
+            submission: dict[str, Any] = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{self.folder} is no job folder of tsn.", hint="`tsn submit` names the one it makes."
+                f"{self.folder} is not a job folder of tsn.", hint="`tsn submit` prints the folder that it makes."
             ) from (error)
-        return facts
+        return submission
 
-    def save_submission(self, facts: Mapping[str, Any]) -> None:
+    def save_submission(self, submission: Mapping[str, Any]) -> None:
+        """Write job.json. Raises OutputError."""
         with atomic_write(self.folder / "job.json") as temporary:
-            temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(submission, indent=1) + "\n", encoding="utf-8")
 
 
 def file_stem(step: str) -> str:
-    """`survey` and `finish` as they are, a chunk by its number: `chunk-0003`."""
+    """Name of the log and the record of a step, such as `survey` or `chunk-0003`."""
     return step if step in (SURVEY, FINISH) else f"chunk-{int(step):04}"
 
 
@@ -142,25 +149,25 @@ def _record(path: Path) -> StepRecord | None:
 
 
 def save_record(path: Path, record: StepRecord) -> None:
-    """Raises OutputError."""
+    """Write a record as JSON. Raises OutputError."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
 
 
-def record_of(tally: RenderStats) -> StepRecord:
-    """Of a render that went well, on this host."""
+def record_of(stats: RenderStats) -> StepRecord:
+    """Make the record of a render that succeeded on this host."""
     return StepRecord(
         code=0,
         host=socket.gethostname(),
-        rendered=len(tally.times),
-        skipped=len(tally.skipped),
-        painting=sum(tally.times),
-        seconds=tally.seconds,
+        rendered=len(stats.times),
+        skipped=len(stats.skipped),
+        painting=sum(stats.times),
+        seconds=stats.seconds,
     )
 
 
 def prepare_job(plan: Plan, folder: Path) -> tuple[FarmJob, Plan]:
-    """Make or reuse a job folder. The pins of an older, equal plan stay.
+    """Make a job folder, or reuse it; an older plan that is equal keeps its pins.
 
     Raises:
         OutputError: the folder can't be made or written.

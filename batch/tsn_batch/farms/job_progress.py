@@ -1,4 +1,4 @@
-"""A job that somebody looks at, again and again: what can't change any more is read once."""
+"""The progress of a job that is read again and again: files that can't change any more are read once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from tsn_batch.wording import gaps_text
 
 
 class JobProgress:
-    """A job with its plan, what the farm calls its parts, and its records as of the last `update`.
+    """A job with its plan, its submission, and its records as of the last `update`.
+
+    Attributes:
+        submission: the content of job.json, see `FarmJob.submission`.
+        records: step -> record, of the steps that have ended.
 
     Raises:
-        InputError: nothing was submitted from there.
+        InputError: nothing was submitted from this folder.
     """
 
     def __init__(self, job: FarmJob) -> None:
@@ -22,28 +26,28 @@ class JobProgress:
 
     @classmethod
     def read(cls, job: FarmJob) -> JobProgress:
-        """A job looked at once."""
-        watched = cls(job)
-        watched.update()
-        return watched
+        """Read a job with its records."""
+        progress = cls(job)
+        progress.update()
+        return progress
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """In the order in which they are done."""
+        """All steps in the order of their execution."""
         return (SURVEY, *(str(chunk.index) for chunk in self.plan.chunks), FINISH)
 
     def update(self) -> None:
-        """List the records, and read those of steps that were not done before."""
+        """Read the records of steps that were not done before."""
         self.records = self.job.records(self.records)
 
     def new_progress(self) -> str:
-        """How far it is now; nothing where that was said before."""
+        """Update, and return `progress`; empty where it is the same as before."""
         self.update()
         before, self._reported = self._reported, self.progress()
         return "" if self._reported == before else self._reported
 
     def progress(self) -> str:
-        """Such as "sh010: 3 of 10 chunks, 48 of 160 frames done"."""
+        """A line such as "sh010: 3 of 10 chunks, 48 of 160 frames done"."""
         plan = self.plan
         done = [chunk for chunk in plan.chunks if (own := self.records.get(str(chunk.index))) and own.code == 0]
         frames = len({number for chunk in done for number in chunk.frames} & set(plan.output_frames))

@@ -1,6 +1,6 @@
-"""OpenCue: the job as the XML that Cuebot reads, made by OpenCue's own pyoutline.
+"""OpenCue: write a job as the XML that Cuebot reads, with OpenCue's own library pyoutline.
 
-Checked against OpenCue's DTD and what its JobSpec.java asks of names; never run on a Cuebot here.
+Tested against OpenCue's DTD and the rules for names in its JobSpec.java; not yet run on a Cuebot.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tsn_batch.farms.job import FINISH, SURVEY, FarmJob
 from tsn_batch.farms.memory_need import memory_need
 from tsn_batch.farms.options import FarmOptions
 
-NO_LIBRARY = "OpenCue needs its library: pip install 'temporalstylenet[farm]'"
+LIBRARY_MISSING = "OpenCue needs its library: pip install 'temporalstylenet[farm]'"
 
 
 def submit(job: FarmJob, plan: Plan, chunks: Sequence[int], options: FarmOptions) -> str:
     """Write job.xml into the job folder.
 
     Raises:
-        UsageError: pyoutline isn't installed.
+        UsageError: pyoutline is not installed.
         OutputError: the file can't be written.
     """
     path = job.folder / "job.xml"
@@ -38,41 +38,41 @@ def submit(job: FarmJob, plan: Plan, chunks: Sequence[int], options: FarmOptions
 
 
 def as_xml(job: FarmJob, plan: Plan, chunks: Sequence[int], options: FarmOptions) -> str:
-    """The job's specification. Chunks are OpenCue's frames, one by one: it must not slice them itself."""
+    """The specification of the job. Each chunk is one frame of OpenCue, so that it does not divide them further."""
     try:
         import outline
         from outline import cuerun
         from outline.backend import cue
         from outline.modules.shell import Shell
     except ImportError as error:
-        raise UsageError(f"{NO_LIBRARY} ({error})") from error
+        raise UsageError(f"{LIBRARY_MISSING} ({error})") from error
     from tsn import frames
 
-    needed = memory_need(plan, options)
-    made = outline.Outline(_name(plan.shot.file.stem), shot=_name(plan.shot.file.stem), user=getpass.getuser())
+    need = memory_need(plan, options)
+    job_outline = outline.Outline(_name(plan.shot.file.stem), shot=_name(plan.shot.file.stem), user=getpass.getuser())
 
     def layer(name: str, step: str, numbers: str) -> Shell:
         command = [*options.command, "task", str(job.folder)]
         words = [*map(shlex.quote, command), step, "--device", shlex.quote(options.device)]
         words += ["--threads", str(options.threads)]
-        asked: dict[str, Any] = {"cores": options.threads, "threadable": False, "memory": f"{needed.memory}m"}
+        resources: dict[str, Any] = {"cores": options.threads, "threadable": False, "memory": f"{need.memory}m"}
         if options.device.startswith("cuda") and step != FINISH:
-            asked |= {"gpus": 1, "gpu_memory": f"{needed.gpu_memory}m"}
-        made_layer = Shell(name, command=words, range=numbers, chunk=1, **asked)
-        made.add_layer(made_layer)
-        return made_layer
+            resources |= {"gpus": 1, "gpu_memory": f"{need.gpu_memory}m"}
+        shell = Shell(name, command=words, range=numbers, chunk=1, **resources)
+        job_outline.add_layer(shell)
+        return shell
 
     survey = layer("survey", SURVEY, "0")
     render = layer("render", "#IFRAME#", frames.compact(chunks))
     finish = layer("finish", FINISH, "0")
-    render.depend_all(survey)  # not frame by frame: their numbers have nothing to do with each other
+    render.depend_all(survey)  # on the whole layer: the frame numbers of the two are unrelated
     finish.depend_all(render)
-    launcher = cuerun.OutlineLauncher(made, nomail=True)
+    launcher = cuerun.OutlineLauncher(job_outline, nomail=True)
     if options.priority is not None:
         launcher.set_flag("priority", options.priority)
     return str(cue.serialize_simple(launcher))
 
 
 def _name(text: str) -> str:
-    """A name that XML takes as a token, and Cuebot for a shot or a job: three letters, digits or `_` at least."""
+    """Make a valid name of a shot or a job: at least three letters, digits or `_`."""
     return re.sub(r"[^A-Za-z0-9_]", "_", text).ljust(3, "_")

@@ -1,9 +1,9 @@
 """Open Job Description, the format of AWS Deadline Cloud: a job bundle.
 
-A bundle is a folder with template.yaml, parameter_values.yaml and asset_references.yaml. The job folder is the
-bundle, so plan, logs and records lie beside them. Hosts see it, the plate and the output on a shared file system, or
-get copies as Deadline Cloud's job attachments make them: with other dates, so the plan pins contents too, and below
-other folders, which the session's path-mapping rules tell.
+A bundle is a folder with template.yaml, parameter_values.yaml and asset_references.yaml. The job folder is the bundle;
+plan, logs and records are beside them. Hosts see it, the plate and the output on a shared file system, or get copies,
+as job attachments of Deadline Cloud are. Copies have other dates, therefore the plan pins the contents of files, and
+are in other folders, which the path-mapping rules of the session name.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def template(plan: Plan, chunks: str, options: FarmOptions) -> dict[str, Any]:
                 "type": "PATH",
                 "objectType": "DIRECTORY",
                 "dataFlow": "INOUT",
-                "default": ".",  # the template's folder: an absolute path is refused when the job is made
-                "description": "Plan, logs and records; every host reads and writes it.",
+                "default": ".",  # the folder of the template; absolute paths are refused
+                "description": "Plan, logs and records; all hosts read and write it.",
             },
             {
                 "name": "Device",
@@ -84,38 +84,38 @@ def _step(
     program, *first = options.command
     arguments = [*first, "task", "{{Param.JobFolder}}", step, "--device", "{{Param.Device}}"]
     arguments += ["--threads", str(options.threads), "--openjd", "--path-map", "{{Session.PathMappingRulesFile}}"]
-    made: dict[str, Any] = {"name": name}
+    step_template: dict[str, Any] = {"name": name}
     if after is not None:
-        made["dependencies"] = [{"dependsOn": after}]
-    made["hostRequirements"] = {"amounts": amounts}
-    made["script"] = {
+        step_template["dependencies"] = [{"dependsOn": after}]
+    step_template["hostRequirements"] = {"amounts": amounts}
+    step_template["script"] = {
         "actions": {
             "onRun": {
                 "command": program,
                 "args": arguments,
-                # SIGTERM first: a frame that is being written is finished or removed.
+                # SIGTERM first, so that a frame that is being written is finished or removed.
                 "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": 30},
             }
         }
     }
-    return made
+    return step_template
 
 
 def _amounts(plan: Plan, options: FarmOptions, *, gpu: bool) -> list[dict[str, Any]]:
-    """Memory in MiB, as the specification's "amount.worker.memory" and "amount.worker.gpu.memory" have it."""
-    needed = memory_need(plan, options)
+    """The requirements for hosts: cores, memory in MiB, and a GPU if `gpu` is set and the options ask for one."""
+    need = memory_need(plan, options)
     amounts: list[dict[str, Any]] = [
         {"name": "amount.worker.vcpu", "min": options.threads},
-        {"name": "amount.worker.memory", "min": needed.memory},
+        {"name": "amount.worker.memory", "min": need.memory},
     ]
     if gpu and options.device.startswith("cuda"):
         amounts.append({"name": "amount.worker.gpu", "min": 1})
-        amounts.append({"name": "amount.worker.gpu.memory", "min": needed.gpu_memory})
+        amounts.append({"name": "amount.worker.gpu.memory", "min": need.gpu_memory})
     return amounts
 
 
 def _assets(job: FarmJob, plan: Plan) -> dict[str, Any]:
-    """What the job reads and writes, for whoever copies files about."""
+    """The files that the job reads and writes, for farms that copy them to hosts."""
     plates = FrameSequence.parse(plan.shot.plate, base=Path())
     reads = {number for chunk in plan.chunks for number in chunk.reads} | set(calibration_frames(plan.plate.present))
     files = [str(plates.path(number)) for number in plan.plate.present if number in reads]

@@ -1,4 +1,4 @@
-"""What a person asks of a farm, whichever it is."""
+"""Options of a job that all farms share."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class FarmOptions:
-    """How a job shall run.
+    """How the tasks of a job run.
 
     Attributes:
-        device: `auto`, `cpu` or `cuda`; a GPU is asked for where it may be used.
-        threads: cores for a task.
-        priority: 0 to 100, None = the farm's own default.
-        command: how the hosts call `tsn`.
-        memory: MiB for a task, None = by frame size (`tsn_batch.needs`).
+        device: `auto`, `cpu` or `cuda`; a GPU is requested where it may be used.
+        threads: CPU cores for each task.
+        priority: 0 to 100, None = the farm's default.
+        command: the command with which hosts run tsn.
+        memory: MiB for each task, None = computed from the frame size (`tsn_batch.farms.memory_need`).
     """
 
     device: str

@@ -1,6 +1,6 @@
-"""Slurm, driven by its own commands: survey, then an array of chunks, then the finish, by explicit dependencies.
+"""Submit a job to Slurm with its own commands: survey, then arrays of chunks, then finish, each after the other.
 
-Jobs can be watched and cancelled from any host that has the job folder and Slurm's commands.
+Any host that sees the job folder and has Slurm's commands can show the status of the job and cancel it.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from tsn_batch.farms.options import FarmOptions
 from tsn_batch.farms.slurm_queue import release, released_text, run_slurm, submitted_states
 
 MEMORY_VARIABLES = ("SBATCH_MEM_PER_NODE", "SBATCH_MEM_PER_CPU", "SBATCH_MEM_PER_GPU")
+"""Variables with which a user requests memory from Slurm; any of them wins over tsn's own request."""
 SCRIPT = """\
 #!/bin/sh
 # Written by tsn {version}: runs one step of {job}
-# Arguments: survey, finish, or `chunk` and what to add to the array's index.
+# Arguments: survey, finish, or `chunk` and the number to add to the array's index.
 step=$1
 [ "$step" != chunk ] || step=$((SLURM_ARRAY_TASK_ID + $2))
-# Not a child of this shell, so that SIGTERM reaches it.
+# In place of this shell, so that SIGTERM reaches it.
 exec {tsn} task {job} "$step" --device {device} --threads {threads}
 """
 
 
 def submit(job: FarmJob, plan: Plan, chunks: Sequence[int], options: FarmOptions) -> str:
-    """Put the chunks into the queue, with survey and finish around them.
+    """Put the chunks into the queue, after survey and before finish.
 
     Returns:
-        A sentence for the person.
+        A sentence for the user.
 
     Raises:
-        UsageError: no Slurm here, or the job is still in its queue.
-        DeviceError: Slurm refuses, or doesn't answer.
+        UsageError: Slurm's commands are missing, or the job is still in the queue.
+        DeviceError: Slurm refuses or doesn't answer.
     """
     if shutil.which("sbatch") is None:
         raise UsageError("There is no `sbatch` on this host.", hint="Submit where Slurm's commands are installed.")
@@ -56,23 +57,23 @@ def submit(job: FarmJob, plan: Plan, chunks: Sequence[int], options: FarmOptions
     except OSError as error:
         raise OutputError(f"Can't write {path}: {error.strerror}") from error
     memory = _memory(plan, options)
-    asked, after_all = [*_asked(job, options), *memory], [*_asked(job, options, gpu=False), *memory]
+    painting, checking = ([*_resources(job, options, gpu=gpu), *memory] for gpu in (True, False))
     name = plan.shot.file.stem
-    facts: dict[str, object] = {"farm": "slurm", "survey": None, "arrays": [], "finish": None}
-    made: list[str] = []
+    submission: dict[str, object] = {"farm": "slurm", "survey": None, "arrays": [], "finish": None}
+    ids: list[str] = []
     try:
         dependency: list[str] = []
         if plan.pins is None:
-            made.append(_sbatch(*asked, f"--job-name={name}.survey", _output(job, "%j"), str(path), SURVEY))
-            facts["survey"] = made[-1]
-            dependency = [f"--dependency=afterok:{made[-1]}"]
+            ids.append(_sbatch(*painting, f"--job-name={name}.survey", _output(job, "%j"), str(path), SURVEY))
+            submission["survey"] = ids[-1]
+            dependency = [f"--dependency=afterok:{ids[-1]}"]
         elements: list[str] = []
         arrays = []
         for offset, indices in _arrays(chunks, _array_limit()):
             array = f"--array={_ranges([index - offset for index in indices])}"
-            made.append(
+            ids.append(
                 _sbatch(
-                    *asked,
+                    *painting,
                     *dependency,
                     array,
                     f"--job-name={name}",
@@ -82,23 +83,23 @@ def submit(job: FarmJob, plan: Plan, chunks: Sequence[int], options: FarmOptions
                     str(offset),
                 )
             )
-            arrays.append({"id": made[-1], "offset": offset, "chunks": indices})
-            # Element by element: on the array as a whole a dependency stays broken once an element was requeued.
-            elements += [f"{made[-1]}_{index - offset}" for index in indices]
-        facts["arrays"] = arrays
+            arrays.append({"id": ids[-1], "offset": offset, "chunks": indices})
+            # On each element: a dependency on the whole array stays broken once an element was requeued.
+            elements += [f"{ids[-1]}_{index - offset}" for index in indices]
+        submission["arrays"] = arrays
         after = f"--dependency=afterok:{':'.join(elements)}"
-        made.append(_sbatch(*after_all, after, f"--job-name={name}.finish", _output(job, "%j"), str(path), FINISH))
-        facts["finish"] = made[-1]
-        job.save_submission(facts)
+        ids.append(_sbatch(*checking, after, f"--job-name={name}.finish", _output(job, "%j"), str(path), FINISH))
+        submission["finish"] = ids[-1]
+        job.save_submission(submission)
     except BaseException:
-        if made:
-            run_slurm("scancel", *made)
+        if ids:
+            run_slurm("scancel", *ids)
         raise
-    return f"{len(chunks)} of {len(plan.chunks)} chunks are in Slurm's queue as {', '.join(made)}"
+    return f"{len(chunks)} of {len(plan.chunks)} chunks are in Slurm's queue as {', '.join(ids)}"
 
 
 def script(job: FarmJob, options: FarmOptions) -> str:
-    """What Slurm runs: a shell script for every step of a job."""
+    """The shell script that Slurm runs for every step of a job."""
     return SCRIPT.format(
         version=__version__,
         job=shlex.quote(str(job.folder)),
@@ -108,9 +109,9 @@ def script(job: FarmJob, options: FarmOptions) -> str:
     )
 
 
-def _asked(job: FarmJob, options: FarmOptions, *, gpu: bool = True) -> list[str]:
-    """What a step asks for besides memory. A partition, an account or a time limit comes from SBATCH_* variables."""
-    asked = [
+def _resources(job: FarmJob, options: FarmOptions, *, gpu: bool = True) -> list[str]:
+    """The arguments of `sbatch`, without memory. Partition, account and time limit come from SBATCH_* variables."""
+    arguments = [
         "--parsable",
         "--requeue",
         "--open-mode=append",
@@ -121,16 +122,16 @@ def _asked(job: FarmJob, options: FarmOptions, *, gpu: bool = True) -> list[str]
     ]
     auto = options.device == "auto"
     if gpu and (options.device.startswith("cuda") or (auto and "gpu" in run_slurm("sinfo", "-h", "-o", "%G"))):
-        asked.append("--gres=gpu:1")
-    if options.priority is not None:  # raising one's own takes an operator; lowering is for everybody
-        asked.append(f"--nice={(100 - options.priority) * 100}")
-    return asked
+        arguments.append("--gres=gpu:1")
+    if options.priority is not None:  # users may lower the priority of their jobs only
+        arguments.append(f"--nice={(100 - options.priority) * 100}")
+    return arguments
 
 
 def _memory(plan: Plan, options: FarmOptions) -> list[str]:
-    """--mem, unless a SBATCH_* variable says it another way, or the cluster knows nothing of its hosts' memory.
+    """The argument --mem; none where a variable sets the memory, or where Slurm does not know the memory of its hosts.
 
-    Without `RealMemory` in its configuration a host has 1 MB for Slurm, and every request would be refused.
+    A host without `RealMemory` in Slurm's configuration counts as having 1 MB, and every request would be refused.
     """
     from tsn_batch.farms.memory_need import memory_need
 
@@ -143,12 +144,12 @@ def _memory(plan: Plan, options: FarmOptions) -> list[str]:
 
 
 def _output(job: FarmJob, name: str) -> str:
-    folder = str(job.folder / "logs").replace("%", "%%")  # which begins a number of Slurm's own
+    folder = str(job.folder / "logs").replace("%", "%%")  # % starts a field of Slurm
     return f"--output={folder}/slurm-{name}.log"
 
 
 def _arrays(chunks: Sequence[int], limit: int) -> list[tuple[int, list[int]]]:
-    """(what to add to the index, chunks) of every array: Slurm takes indices below its limit only."""
+    """Divide chunks into arrays: (number to add to the index, chunks). An index must be below Slurm's limit."""
     parts: dict[int, list[int]] = {}
     for index in chunks:
         parts.setdefault(index // limit * limit, []).append(index)
@@ -162,7 +163,7 @@ def _ranges(indices: Sequence[int]) -> str:
 
 
 def _array_limit() -> int:
-    """One more than the highest index of an array; 1001 in a stock Slurm."""
+    """The highest index of an array plus 1; 1001 in a default Slurm."""
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", run_slurm("scontrol", "show", "config"), flags=re.MULTILINE)
     return int(found[1]) if found else 1001
 

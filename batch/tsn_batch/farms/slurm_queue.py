@@ -12,14 +12,16 @@ from tsn.errors import DeviceError, UsageError
 from tsn_batch.farms.job import FINISH, SURVEY, FarmJob
 
 TIMEOUT_S = 60
+"""Seconds that a command of Slurm may take."""
 
 
 LAUNCH_FAILED_REASON = "launch failed requeued held"
+"""Slurm's word for a step that it holds because its host could not launch it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueState:
-    """What the queue says of a step: its number there, Slurm's word for its state, its host, its reason for waiting."""
+    """A step in the queue: its number there, and Slurm's words for its state, its host and the reason of its state."""
 
     id: str
     state: str
@@ -28,11 +30,11 @@ class QueueState:
 
 
 Queue = dict[str, list[tuple[str, QueueState]]]
-"""By the number of a job or an array there: the index of each step and its state."""
+"""Number of a job or an array -> (index in the array, state) of each of its steps."""
 
 
 def read_queue() -> Queue:
-    """All that the user has in the queue, running or waiting. Raises DeviceError."""
+    """Read all steps of the user, running or waiting. Raises DeviceError."""
     found: Queue = defaultdict(list)
     for line in run_slurm("squeue", "--me", "-h", "-r", "-o", "%F|%K|%T|%N|%r").splitlines():
         number, index, state, host, reason = line.split("|", 4)
@@ -41,12 +43,12 @@ def read_queue() -> Queue:
 
 
 def job_states(job: FarmJob) -> dict[str, QueueState]:
-    """The job's steps that are still in the queue, running or waiting. Raises DeviceError."""
+    """Read the queue and return the steps of one job that are in it. Raises DeviceError."""
     return states_in(job.submission(), read_queue())
 
 
 def states_in(submission: Mapping[str, Any], queued: Queue) -> dict[str, QueueState]:
-    """Those of the job with these submission: Slurm is asked once, however many jobs somebody looks at."""
+    """The steps of one job in a queue that was read already; one look serves many jobs."""
     found = {step: state for step in (SURVEY, FINISH) for _, state in queued.get(str(submission[step]), ())}
     for array in submission["arrays"]:
         for index, state in queued.get(str(array["id"]), ()):
@@ -55,7 +57,7 @@ def states_in(submission: Mapping[str, Any], queued: Queue) -> dict[str, QueueSt
 
 
 def submitted_states(job: FarmJob) -> dict[str, QueueState]:
-    """`job_states` of a job that may never have been submitted, or to another farm. Raises DeviceError."""
+    """`job_states`; empty for a job that was not submitted to Slurm. Raises DeviceError."""
     submitted = (job.folder / "job.json").exists() and job.submission()["farm"] == "slurm"
     return job_states(job) if submitted else {}
 
@@ -64,7 +66,7 @@ def release(queued: Mapping[str, QueueState]) -> int:
     """Release the steps of a job that Slurm holds because a host could not launch them; return how many they are.
 
     A host that comes back while its old copy of a step is still ending refuses the new one ("Duplicate jobid"), and
-    Slurm holds that until somebody says otherwise, with all that depend on it. What a person holds stays held.
+    Slurm holds that one, and all steps that depend on it, until it is released. Steps held by a user are not touched.
 
     Raises:
         DeviceError: Slurm refuses, or doesn't answer.
@@ -76,11 +78,12 @@ def release(queued: Mapping[str, QueueState]) -> int:
 
 
 def released_text(released: int) -> str:
+    """What `release` did, as a sentence without its end."""
     return f"{released} step{'s' * (released > 1)} that Slurm held after a failed launch may go on"
 
 
 def cancel_steps(job: FarmJob) -> int:
-    """Take the job out of the queue; how many steps that were. Raises DeviceError."""
+    """Cancel all steps of a job, and return their number. Raises DeviceError."""
     submission = job.submission()
     waiting = len(job_states(job))
     if waiting:
@@ -96,7 +99,7 @@ def cancel_steps(job: FarmJob) -> int:
 
 
 def run_slurm(*command: str) -> str:
-    """A Slurm command's output. Raises DeviceError with its own words."""
+    """Run a command of Slurm and return its output. Raises DeviceError with its message."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""How a submitted job goes: for a person, and for programs."""
+"""The status of a submitted job, as text and as data."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from tsn_batch.farms.job_progress import JobProgress
 from tsn_batch.wording import format_table
 
 MAX_STATUS_ROWS = 20
+"""Steps in the table of a status; the others are counted."""
 
 
 def as_text(job: FarmJob, states: Mapping[str, slurm_queue.QueueState], *, terminal: bool = False) -> str:
-    """How a job goes: a line in all, what is not done, and a table by host."""
+    """The status for people: one line of progress, a table of unfinished steps, and a table of hosts."""
     return progress_text(JobProgress.read(job), states, terminal=terminal)
 
 
 def progress_text(one: JobProgress, states: Mapping[str, slurm_queue.QueueState], *, terminal: bool = False) -> str:
+    """The same for a job that was read already."""
     job, plan = one.job, one.plan
     left = []
     for step in one.steps:
@@ -31,7 +33,7 @@ def progress_text(one: JobProgress, states: Mapping[str, slurm_queue.QueueState]
             continue
         left.append((step, record, state))
     rows = [
-        (step_text(plan, step), _word(record, state), _host(record, state), _log(job, step))
+        (step_text(plan, step), _state_text(record, state), _host(record, state), _log(job, step))
         for step, record, state in left[:MAX_STATUS_ROWS]
     ]
     lines = [one.progress()]
@@ -43,7 +45,7 @@ def progress_text(one: JobProgress, states: Mapping[str, slurm_queue.QueueState]
 
 
 def as_data(job: FarmJob, states: Mapping[str, slurm_queue.QueueState]) -> dict[str, object]:
-    """The same for programs."""
+    """The status for programs: every step with its state, its log, its place in the queue and its record."""
     from dataclasses import asdict
 
     one = JobProgress.read(job)
@@ -51,7 +53,7 @@ def as_data(job: FarmJob, states: Mapping[str, slurm_queue.QueueState]) -> dict[
     for step in one.steps:
         record, state = one.records.get(step), states.get(step)
         steps[step] = {
-            "state": _word(record, state),
+            "state": _state_text(record, state),
             "log": str(job.log(step)),
             "queue": None if state is None else asdict(state),
             "record": None if record is None else asdict(record),
@@ -62,16 +64,17 @@ def as_data(job: FarmJob, states: Mapping[str, slurm_queue.QueueState]) -> dict[
 def states_of(
     job: FarmJob, queue: Callable[[], slurm_queue.Queue] = slurm_queue.read_queue
 ) -> Mapping[str, slurm_queue.QueueState]:
-    """What the queue says; nothing for farms that have their own eyes."""
+    """The states of the job's steps in the queue; empty for farms that have a monitor of their own."""
     submission = job.submission()
     return slurm_queue.states_in(submission, queue()) if submission["farm"] == "slurm" else {}
 
 
 def step_text(plan: Plan, step: str) -> str:
+    """A step with its frames, such as "chunk 3 (1031-1040)"."""
     return f"chunk {step} ({ranges.compact(plan.chunks[int(step)].frames)})" if step.isdigit() else step
 
 
-def _word(record: StepRecord | None, state: slurm_queue.QueueState | None) -> str:
+def _state_text(record: StepRecord | None, state: slurm_queue.QueueState | None) -> str:
     if state is not None:
         return state.state.lower() + (f" ({state.reason})" if state.state == "PENDING" else "")
     if record is None:

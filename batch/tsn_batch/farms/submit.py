@@ -1,4 +1,4 @@
-"""Shots to a farm, and what became of them."""
+"""Submit shots to a farm, find their job folders, and cancel them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ FARMS: Mapping[str, Callable[[FarmJob, Plan, Sequence[int], FarmOptions], str]] 
     "openjd": openjd.submit,
     "opencue": opencue.submit,
 }
+"""Farm -> function that submits chunks of a job and returns a sentence for the user."""
 
 
 def tsn_command() -> list[str]:
-    """How hosts call tsn: `$TSN_COMMAND`, else this very installation, which they are expected to share."""
+    """The command with which hosts run tsn: `$TSN_COMMAND`, or else this installation, which they must share."""
     given = os.environ.get("TSN_COMMAND")
     return shlex.split(given) if given else python_command("tsn_batch")
 
@@ -36,7 +37,7 @@ def job_folder(shot: Path, out: Path | None = None) -> Path:
 
 
 def find_job(path: Path) -> FarmJob:
-    """A job by its folder or by its shot file. Raises InputError where nothing was submitted."""
+    """Find a job by its folder or its shot file. Raises InputError where nothing was submitted."""
     job = FarmJob(path.absolute() if path.is_dir() else job_folder(path))
     job.submission()
     return job
@@ -45,10 +46,13 @@ def find_job(path: Path) -> FarmJob:
 def submit_plans(
     plans: Mapping[Path, Plan], *, farm: str, options: FarmOptions, report: Callable[[str], None]
 ) -> list[FarmJob]:
-    """Submit a plan for each job folder; those with nothing left to do are not. The jobs that go on in the queue.
+    """Submit the plan of each job folder, unless all its frames are finished.
+
+    Returns:
+        The jobs that are in the queue.
 
     Raises:
-        UsageError: two shots would share a folder or an output, or the farm isn't here.
+        UsageError: two shots have the same output, or the farm's commands or libraries are missing.
         TsnError: of any other kind.
     """
     outputs = [plan.shot.output for plan in plans.values()]
@@ -61,7 +65,7 @@ def submit_plans(
         chunks = unfinished_chunks(plan)
         record_finished_chunks(job, plan, chunks)
         if not chunks:
-            # A chunk's old copy may have painted it to the end while Slurm held the new one, and the finish behind it.
+            # An older copy of a chunk may have finished it; Slurm still holds the new copy, and with it `finish`.
             released = slurm_queue.release(slurm_queue.submitted_states(job)) if farm == "slurm" else 0
             rest = slurm_queue.released_text(released) if released else "nothing to submit"
             rest += gaps_text(len(plan.requested) - len(plan.output_frames))
@@ -76,34 +80,42 @@ def submit_plans(
 
 
 def cancel_job(job: FarmJob) -> str:
-    """Take a job out of the queue; a sentence for the person.
+    """Remove a job from the queue, and return a sentence for the user.
 
     Raises:
-        UsageError: it is with a farm that tsn doesn't talk to.
+        UsageError: tsn only wrote a file for this farm.
         DeviceError: Slurm doesn't answer.
     """
     farm = job.submission()["farm"]
     if farm != "slurm":
-        raise UsageError(f"{job.folder} went to {farm} as a file.", hint="Cancel it with that farm's own tools.")
+        raise UsageError(
+            f"{job.folder}: tsn wrote a file for {farm}, and can't cancel the job.",
+            hint="Cancel it with the tools of the farm.",
+        )
     steps = slurm_queue.cancel_steps(job)
     return f"{job.folder}: {steps} steps cancelled" if steps else f"{job.folder}: nothing was in the queue"
 
 
 def plans_by_folder(shots: Sequence[Path], out: Path | None, plan: Callable[[Path], Plan]) -> dict[Path, Plan]:
-    """A plan for each shot by job folder, all of them before any is submitted. What `shots/*.yaml` finds of shows and
-    sequences is left out.
+    """Make the plans of all shots, by job folder, before any is submitted.
+
+    Files of shows and sequences, which `shots/*.yaml` also matches, are left out.
+
+    Args:
+        out: the folder for all job folders; None = `farm` beside each shot file.
+        plan: makes the plan of one shot.
 
     Raises:
-        UsageError: two shots would share a folder.
-        InputError: no shots.
+        UsageError: two shots would share a job folder.
+        InputError: there are no shots.
     """
     shots = [shot for shot in shots if shot.name not in (SHOW_FILE, SEQUENCE_FILE)]
     if not shots:
-        raise InputError("No shots were named.")
-    made: dict[Path, Plan] = {}
+        raise InputError("No shots were given.")
+    plans: dict[Path, Plan] = {}
     for shot in shots:
         folder = job_folder(shot, out)
-        if folder in made:
+        if folder in plans:
             raise UsageError(f"Two shots would share the job folder {folder}.", hint="Submit them one by one.")
-        made[folder] = plan(shot)
-    return made
+        plans[folder] = plan(shot)
+    return plans

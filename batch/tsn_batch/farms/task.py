@@ -1,6 +1,6 @@
-"""One step of a job, as a farm runs it: a child process, its log, a few tries, and a record of the outcome.
+"""Run one step of a job on a host of the farm: a child process with a log, up to three attempts, and a record.
 
-Tries happen inside the task, since a requeued one waits in the queue again (two minutes in a stock Slurm).
+All attempts happen inside the task, since a requeued task waits in the queue again (two minutes in a default Slurm).
 """
 
 from __future__ import annotations
@@ -26,42 +26,44 @@ from tsn_batch.process.interpreter import child_environment, python_command
 from tsn_batch.process.threads import PASSIVE_WAITING
 
 PAUSES_S = (2.0, 8.0)
-"""Before the second and the third try: what a file server needs to come back after a hiccup."""
+"""Seconds before the second and the third attempt: time for a file server to recover."""
 NO_RETRY_CODES = (2, 130)
-"""Exit codes that a second try won't change: the shot file is wrong; somebody cancelled."""
+"""Exit codes after which there is no other attempt: wrong usage or shot file; cancelled."""
 
 
 def run_step(job: FarmJob, step: str, *, device: str, threads: int | None = None, openjd: bool = False) -> None:
-    """Do a step: `survey`, `finish`, or a chunk's number.
+    """Run a step: `survey`, `finish`, or the number of a chunk.
 
     Args:
-        threads: for this task alone, since the host may have others.
+        device: `auto`, `cpu` or `cuda`.
+        threads: CPU cores for this task, as the host may run others; None = all.
+        openjd: print progress and the fault as Open Job Description reads them.
 
     Raises:
-        TsnError: with the exit code of the last try, naming its log.
+        TsnError: with the exit code of the last attempt and the path of its log.
     """
     log = job.log(step)
-    told = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-    environment = PASSIVE_WAITING | child_environment() | told
+    limit = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    environment = PASSIVE_WAITING | child_environment() | limit
     started = time.monotonic()
     attempt, code = 0, 0
     for attempt in range(1, len(PAUSES_S) + 2):
         if attempt > 1:
             time.sleep(PAUSES_S[attempt - 2])
-        code = _try(job, step, attempt, device=device, openjd=openjd, environment=environment)
+        code = _run_attempt(job, step, attempt, device=device, openjd=openjd, environment=environment)
         if code == 0 or code in NO_RETRY_CODES:
             break
-        print(f"Attempt {attempt} of {step_name(step)} ended with {_ending(code)}.", flush=True)
+        print(f"Attempt {attempt} of {step_name(step)} ended with {_exit_text(code)}.", flush=True)
     record = job.record(step) if code == 0 else None
     if record is None:
-        message = "" if code == 0 else _last_words(log, step, attempt) or _ending(code)
+        message = "" if code == 0 else _last_fault(log, step, attempt) or _exit_text(code)
         record = StepRecord(code=code if code >= 0 else 4, host=socket.gethostname(), message=message)
     seconds = time.monotonic() - started
     save_record(job.record_file(step), replace(record, attempts=attempt, seconds=seconds))
-    with suppress(TsnError):  # of no farm, or Slurm doesn't answer: the next one that ends will try again
+    with suppress(TsnError):  # no job.json, or Slurm doesn't answer: the next task that ends releases them
         if job.submission()["farm"] == "slurm":
             slurm_queue.release(slurm_queue.job_states(job))
-    if code and openjd:  # in place of the child's own, which meets faults before it can say so, or is killed
+    if code and openjd:  # not by the child, which may fail too early or be killed
         print(f"openjd_fail: {step_name(step)}: {' '.join(record.message.split())}", flush=True)
     if code == 130:
         raise Cancelled(f"Cancelled. Log: {log}")
@@ -71,6 +73,7 @@ def run_step(job: FarmJob, step: str, *, device: str, threads: int | None = None
 
 
 def step_name(step: str) -> str:
+    """A step as messages name it: `survey`, `finish` or `chunk 3`."""
     return step if step in (SURVEY, FINISH) else f"chunk {step}"
 
 
@@ -78,8 +81,10 @@ def _headline(step: str, attempt: int) -> str:
     return f"--- {step_name(step)}, attempt {attempt}"
 
 
-def _try(job: FarmJob, step: str, attempt: int, *, device: str, openjd: bool, environment: Mapping[str, str]) -> int:
-    """One attempt; its exit code, negative for a signal."""
+def _run_attempt(
+    job: FarmJob, step: str, attempt: int, *, device: str, openjd: bool, environment: Mapping[str, str]
+) -> int:
+    """Run one attempt, and return its exit code, negative for a signal."""
     command = python_command("tsn_batch")
     if step == SURVEY:
         command += ["survey", str(job.plan_file), "--device", device]
@@ -107,21 +112,21 @@ def _try(job: FarmJob, step: str, attempt: int, *, device: str, openjd: bool, en
         with _SignalForwarding(child) as forwarding, child.stdout:
             for line in child.stdout:
                 out.write(line)
-                if not line.startswith(b"openjd_fail"):  # it may still go well
+                if not line.startswith(b"openjd_fail"):  # another attempt may succeed
                     os.write(1, line)
             return forwarding.exit_code(child.wait())
 
 
 class _SignalForwarding:
-    """SIGTERM, with which farms end a task, goes on to the child, which then ends by itself."""
+    """Forward SIGTERM, with which farms end a task, to the child, which then ends in order."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self.child = child
-        self.came = False
+        self.received = False
 
     def __enter__(self) -> Self:
         def forward(signum: int, frame: FrameType | None) -> None:
-            self.came = True
+            self.received = True
             self.child.send_signal(signal.SIGTERM)
 
         self.before = [(number, signal.signal(number, forward)) for number in (signal.SIGTERM, signal.SIGINT)]
@@ -132,16 +137,16 @@ class _SignalForwarding:
             signal.signal(number, handler)
 
     def exit_code(self, code: int) -> int:
-        """Of a child that ended with `code`: one that was told to end didn't fail, and isn't tried again."""
-        return Cancelled.exit_code if self.came and code else code
+        """The exit code of the step: a child that ended with `code` after a signal was cancelled, and did not fail."""
+        return Cancelled.exit_code if self.received and code else code
 
 
-def _ending(code: int) -> str:
+def _exit_text(code: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def _last_words(log: Path, step: str, attempt: int) -> str:
-    """The last fault that tsn told of in an attempt; what an earlier one died of is another matter."""
-    _, _, own = log.read_text(encoding="utf-8", errors="replace").rpartition(_headline(step, attempt))
-    told = [line for line in own.splitlines() if line.startswith("tsn: ")]
-    return told[-1].removeprefix("tsn: ") if told else ""
+def _last_fault(log: Path, step: str, attempt: int) -> str:
+    """The last fault that tsn printed in this attempt; empty where it printed none."""
+    _, _, output = log.read_text(encoding="utf-8", errors="replace").rpartition(_headline(step, attempt))
+    faults = [line for line in output.splitlines() if line.startswith("tsn: ")]
+    return faults[-1].removeprefix("tsn: ") if faults else ""

@@ -13,55 +13,56 @@ from tsn_batch.farms.job_progress import JobProgress
 from tsn_batch.farms.status import progress_text, step_text
 
 POLL_S = 2.0
+"""Seconds between two looks at the queue."""
 
 
 MAX_FAILED_POLLS = 30
-"""How long `--wait` puts up with a controller that is being restarted: a minute."""
+"""Failed looks in a row before `--wait` gives up: a minute, in which Slurm's controller may be restarted."""
 
 
 def wait_for_jobs(jobs: Sequence[FarmJob], *, report: Callable[[str], None]) -> None:
-    """Until the queue holds nothing of the jobs any more.
+    """Wait until no step of the jobs is in Slurm's queue.
 
     Raises:
-        Cancelled: Ctrl-C, or the job was cancelled; on Ctrl-C it goes on.
-        TsnError: of the first fault's kind, naming its log.
+        Cancelled: a job was cancelled; or Ctrl-C, which ends the wait only.
+        TsnError: of the kind of the first fault, with the path of its log.
     """
-    held: set[Path] = set()
-    silent = 0
-    watched = [JobProgress(job) for job in jobs]
+    reported_releases: set[Path] = set()
+    failed_polls = 0
+    all_progress = [JobProgress(job) for job in jobs]
     try:
-        waiting = watched
+        waiting = all_progress
         while waiting:
-            looking = waiting
+            in_queue_before = waiting
             try:
                 queue = slurm_queue.read_queue()
                 queued = [(one, states) for one in waiting if (states := slurm_queue.states_in(one.submission, queue))]
                 waiting = [one for one, _ in queued]
                 for one, states in queued:
-                    if (released := slurm_queue.release(states)) and one.job.folder not in held:
-                        held.add(one.job.folder)
+                    if (released := slurm_queue.release(states)) and one.job.folder not in reported_releases:
+                        reported_releases.add(one.job.folder)
                         report(f"{one.plan.shot.file.stem}: {slurm_queue.released_text(released)}")
-                silent = 0
+                failed_polls = 0
             except DeviceError:
-                silent += 1
-                if silent > MAX_FAILED_POLLS:
+                failed_polls += 1
+                if failed_polls > MAX_FAILED_POLLS:
                     raise
-            for one in looking:  # what has left the queue just now, for the last time
+            for one in in_queue_before:  # also jobs that have just left the queue
                 if line := one.new_progress():
                     report(line)
             if waiting:
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
-        raise Cancelled("Not waiting any more; the farm goes on. `tsn status` and `tsn cancel` know the job.") from None
-    for one in watched:
+        raise Cancelled("The wait is over; the farm goes on with the job: see `tsn status` and `tsn cancel`.") from None
+    for one in all_progress:
         one.update()
         report(progress_text(one, {}))
-    for one in watched:
+    for one in all_progress:
         _require_done(one)
 
 
 def require_done(job: FarmJob) -> None:
-    """Raise the fault that kept a job from its end."""
+    """Raise the first fault of a job that has left the queue; return where it is done."""
     _require_done(JobProgress.read(job))
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 
 class ChunkQueue:
-    """Chunks shared out among workers, each of which gets a run of neighbours.
+    """Chunks divided among workers; each gets a run of neighbouring chunks.
 
-    A worker keeps what it painted of the next chunk while it renders one, so that handles are painted twice only where
-    two runs meet. Who has done its own run takes over the rear half of the longest that is left.
+    A worker keeps the frames it painted for the handles of one chunk until the next, so that frames are painted twice
+    only where two runs meet. A worker that has finished its run takes the second half of the longest remaining run.
     """
 
     def __init__(self, chunks: Sequence[int], workers: int) -> None:
@@ -20,20 +20,21 @@ class ChunkQueue:
         ]
 
     def __bool__(self) -> bool:
+        """Whether any chunk is left."""
         return any(self._runs)
 
     def runs(self) -> tuple[tuple[int, ...], ...]:
-        """What is left for each worker."""
+        """The remaining chunks of each worker."""
         return tuple(map(tuple, self._runs))
 
     def take(self, worker: int) -> int | None:
-        """The next chunk for a worker, None where there is none left."""
+        """Remove and return the next chunk for a worker; None where none is left."""
         if not self._runs[worker]:
             longest = max(self._runs, key=len)
-            rear = [longest.pop() for _ in range((len(longest) + 1) // 2)]
-            self._runs[worker].extend(reversed(rear))
+            second_half = [longest.pop() for _ in range((len(longest) + 1) // 2)]
+            self._runs[worker].extend(reversed(second_half))
         return self._runs[worker].popleft() if self._runs[worker] else None
 
     def give_back(self, worker: int, chunk: int) -> None:
-        """It is the next one again."""
+        """Put a chunk back; it becomes the next one of this worker."""
         self._runs[worker].appendleft(chunk)

@@ -1,7 +1,7 @@
-"""Worker processes on this machine, one a device, each taking the next chunk when it is free.
+"""A pool of worker processes on this machine; each takes the next chunk when it is free.
 
-A worker that dies gives its chunk back, at most twice; a fault that it reports fails that chunk only, unless every
-chunk would meet the same one.
+The chunk of a worker that died goes back to the queue, at most twice. A fault that a worker reports fails its chunk
+only, unless every chunk would fail in the same way.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from tsn_batch.local.worker_process import Message, WorkerProcess
 from tsn_batch.local.worker_slots import WorkerSlot
 
 MAX_RETURNS = 2
-"""How often a chunk goes back to the queue after its worker died."""
+"""How often a chunk may go back to the queue after its worker died."""
 GRACE_S = 20.0
-"""For a worker to finish the operation it is in and to remove its temporary file."""
+"""Seconds a worker has to finish its current operation and to remove its temporary file."""
 
 
 class Pool:
-    """Renders chunks of a plan on several workers.
+    """Render chunks of a plan with several workers.
 
     Args:
-        folder: for the plan and a log a chunk, of this render alone (`tsn_batch.runs`).
-        report: told of progress, on the thread that calls `run`.
+        folder: for the plan and the logs of this render alone (`tsn_batch.local.run_folder`).
+        report: receives the events, on the thread that calls `run`.
     """
 
     def __init__(self, plan: Plan, slots: Sequence[WorkerSlot], *, folder: Path, force: bool, report: Report) -> None:
@@ -50,14 +50,14 @@ class Pool:
         self._exchange_folder = folder / EXCHANGE_FOLDER
         self._deaths: Counter[int] = Counter()
         self._failed: dict[int, TsnError] = {}
-        self._frames: set[int] = set()
-        self._said: set[str] = set()
+        self._reported_frames: set[int] = set()
+        self._reported_notes: set[str] = set()
 
     def run(self, chunks: Sequence[int]) -> None:
-        """Render them.
+        """Render the chunks of these indices.
 
         Raises:
-            TsnError: of the kind of the first fault; all other chunks are finished, unless none could be.
+            TsnError: of the kind of the first fault; the other chunks are finished, unless none can be rendered.
         """
         started = time.monotonic()
         plan_file.save(self.plan, self.folder / "plan.json", CACHE_VARIABLE)
@@ -65,7 +65,7 @@ class Pool:
         self._report(Event(kind="start", total=self._total))
         workers = self._workers[: len(chunks)]
         self._queue = ChunkQueue(chunks, len(workers))
-        self._shared, ahead = self._exchanged()
+        self._shared, ahead = self._shared_frames()
         try:
             for worker, first in zip(workers, ahead, strict=True):
                 self._start(worker, first)
@@ -75,11 +75,13 @@ class Pool:
             self._stop()
             shutil.rmtree(self._exchange_folder, ignore_errors=True)
         if self._failed:
-            self._raise(len(chunks))
-        self._report(Event(kind="done", done=len(self._frames), total=self._total, seconds=time.monotonic() - started))
+            self._raise_first_fault(len(chunks))
+        self._report(
+            Event(kind="done", done=len(self._reported_frames), total=self._total, seconds=time.monotonic() - started)
+        )
 
     def _next(self) -> tuple[WorkerProcess, Message | None]:
-        while True:  # with a limit, since a wait without one can't be interrupted on every system
+        while True:  # with a timeout: a wait without one can't be interrupted on every system
             with suppress(queue.Empty):
                 return self._inbox.get(timeout=1.0)
 
@@ -97,10 +99,11 @@ class Pool:
         )
         self._hand_out(worker)
 
-    def _exchanged(self) -> tuple[tuple[int, ...], list[list[int]]]:
-        """Frames around the places where two workers meet, and which of them each worker paints first.
+    def _shared_frames(self) -> tuple[tuple[int, ...], list[list[int]]]:
+        """Frames at the borders of two workers' runs, which both need, and those that each worker paints first.
 
-        First of all those at its end, which the next worker needs at once. None where painting is reading a file.
+        A worker starts with those at the end of its run, since the next worker needs them at once. There are none where
+        painted frames are read from files.
         """
         runs = self._queue.runs()
         ahead: list[list[int]] = [[] for _ in runs]
@@ -137,19 +140,19 @@ class Pool:
 
     def _progress(self, worker: WorkerProcess, data: dict[str, Any]) -> None:
         event = replace(Event(**data), worker=worker.slot.name, total=self._total)
-        if event.kind == "note" and event.text not in self._said:  # each worker says what the flow is
-            self._said.add(event.text)
+        if event.kind == "note" and event.text not in self._reported_notes:  # every worker reports the flow method
+            self._reported_notes.add(event.text)
             self._report(event)
-        elif event.kind == "frame" and event.frame is not None and event.frame not in self._frames:
-            self._frames.add(event.frame)
-            self._report(replace(event, done=len(self._frames)))
+        elif event.kind == "frame" and event.frame is not None and event.frame not in self._reported_frames:
+            self._reported_frames.add(event.frame)
+            self._report(replace(event, done=len(self._reported_frames)))
 
     def _fault(self, worker: WorkerProcess, chunk: int, *, code: int, message: str, hint: str | None) -> None:
         kind = error_for_exit_code(code)
-        if not worker.ready or kind in (UsageError, OutputError):  # the next chunk would meet it too
+        if not worker.ready or kind in (UsageError, OutputError):  # every other chunk would fail too
             raise kind(message, hint=hint)
         self._failed[chunk] = kind(message, hint=hint)
-        self._note(f"{self._named(chunk)} failed: {message}")
+        self._note(f"{self._chunk_text(chunk)} failed: {message}")
 
     def _died(self, worker: WorkerProcess, chunk: int) -> None:
         how = worker.exit_text()
@@ -160,10 +163,12 @@ class Pool:
             raise DeviceError(f"The worker on {worker.slot.name} can't be started: it {how}", hint=hint)
         if self._deaths[chunk] > MAX_RETURNS:
             self._failed[chunk] = DeviceError(f"its worker {how}, {self._deaths[chunk]} times", hint=hint)
-            self._note(f"{self._named(chunk)} failed: its worker {how}, {self._deaths[chunk]} times. {hint}")
+            self._note(f"{self._chunk_text(chunk)} failed: its worker {how}, {self._deaths[chunk]} times. {hint}")
         else:
             self._queue.give_back(worker.place, chunk)
-            self._note(f"The worker on {worker.slot.name} {how}; {self._named(chunk).lower()} goes back to the queue.")
+            self._note(
+                f"The worker on {worker.slot.name} {how}; {self._chunk_text(chunk).lower()} goes back to the queue."
+            )
         worker.chunk = None
         if self._queue:
             self._start(worker)
@@ -174,21 +179,21 @@ class Pool:
     def _log(self, chunk: int) -> Path:
         return self.folder / f"chunk-{chunk:04}.log"
 
-    def _named(self, chunk: int) -> str:
+    def _chunk_text(self, chunk: int) -> str:
         return f"Chunk {chunk} ({ranges.compact(self.plan.chunks[chunk].frames)})"
 
-    def _raise(self, total: int) -> NoReturn:
+    def _raise_first_fault(self, total: int) -> NoReturn:
         chunk, error = min(self._failed.items())
         many = f"{len(self._failed)} of {total} chunks failed" if len(self._failed) > 1 else "1 chunk failed"
         raise type(error)(
-            f"{many}, the others are finished. {self._named(chunk)}: {error}",
+            f"{many}, the others are finished. {self._chunk_text(chunk)}: {error}",
             hint="\n  ".join(
                 [*([error.hint] if error.hint else []), *(f"Log: {self._log(index)}" for index in sorted(self._failed))]
             ),
         )
 
     def _stop(self) -> None:
-        """End every worker; those at work remove their temporary files first."""
+        """End all workers; those that render remove their temporary files first."""
         for worker in self._workers:
             worker.terminate()
         limit = time.monotonic() + GRACE_S

@@ -1,4 +1,4 @@
-"""Render a plan on this machine, and tell the person or the farm how it goes."""
+"""Render a plan on this machine, in this process or with several workers, and show the progress."""
 
 from __future__ import annotations
 
@@ -34,81 +34,85 @@ def render_plan(
     force: bool = False,
     display: str = "plain",
 ) -> RenderStats:
-    """Render a plan, or some of its chunks, with progress on stdout, and say how it went.
+    """Render a plan, or some of its chunks, with progress on stdout.
 
     Args:
-        device: one of `tsn.rendering.render.render`, or several with commas between, a worker process each.
-        workers: how many processes share the devices; None = one a device. One alone renders in this process.
-        display: how to show progress, of `progress.DISPLAYS`.
+        chunks: their indices; None = all.
+        device: as `tsn.rendering.render.render` takes it, or a list with commas, with a worker process for each.
+        workers: number of processes that share the devices; None = one for each. A single one renders in this process.
+        force: render finished frames again.
+        display: a name of `progress.DISPLAYS`.
 
     Raises:
-        UsageError: no such list of devices.
-        Cancelled: Ctrl-C or SIGTERM; the message counts what is finished all the same.
+        UsageError: the list of devices is wrong.
+        Cancelled: Ctrl-C or SIGTERM; the message counts the finished frames.
         OutputError: frames were removed while others were rendered.
         TsnError: of any other kind.
     """
-    places = worker_slots(device, workers)
+    slots = worker_slots(device, workers)
     indices = range(len(plan.chunks)) if chunks is None else chunks
     chosen = [plan.chunks[index] for index in indices]
     wanted = {number for chunk in chosen for number in chunk.frames}
     numbers = [number for number in plan.output_frames if number in wanted]
-    tally, before = RenderStats(gaps=wanted - set(numbers)), {}
-    strays = (
+    stats, before = RenderStats(gaps=wanted - set(numbers)), {}
+    ignored = (
         describe_ignored(FrameSequence.parse(plan.shot.plate, base=Path()).ignored_files()) if chunks is None else ""
     )
     matte = plan.shot.matte
     try:
-        make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds
+        make_folder(Path(plan.shot.output).parent)  # a fault is reported before torch is loaded
         before = _files(plan, numbers)
-        with progress.DISPLAYS[display](sys.stdout, tally) as show:
+        with progress.DISPLAYS[display](sys.stdout, stats) as show:
 
             def report(event: Event) -> None:
-                tally.add(event)
+                stats.add(event)
                 if (
                     event.kind == "done"
                     and matte is not None
-                    and (text := matte_report.miss_warning(matte, tally.covers))
+                    and (text := matte_report.miss_warning(matte, stats.coverage))
                 ):
-                    # What one chunk of several shows of an object that comes and goes is no warning yet.
+                    # In a chunk of several it is only a note: the object may be out of frame there.
                     show(Event(kind="note", text=f"Warning: {text}" if chunks is None else text))
                 show(event)
-                if event.kind == "start" and strays:
-                    show(Event(kind="note", text=strays))
+                if event.kind == "start" and ignored:
+                    show(Event(kind="note", text=ignored))
 
-            if len(places) > 1:
-                pool.Pool(plan, places, folder=make_run_folder(logs(plan)), force=force, report=report).run(indices)
+            if len(slots) > 1:
+                pool.Pool(plan, slots, folder=make_run_folder(log_folder(plan)), force=force, report=report).run(
+                    indices
+                )
             else:
                 from tsn.rendering.render import render
 
                 keep_freed_pages()
                 limit_threads()
-                render(plan, chunks=chunks, device=places[0].device, force=force, report=report)
+                render(plan, chunks=chunks, device=slots[0].device, force=force, report=report)
     except KeyboardInterrupt:
-        # Frames reach the disk behind the painting, so the last ones were not reported yet.
+        # Frames are written in the background, so the last ones were not reported yet.
         written = {number for number, file in _files(plan, numbers).items() if before.get(number) != file}
-        raise Cancelled(_cancelled(len(written | tally.skipped))) from None
-    there = _files(plan, numbers)
-    if lost := [number for number in numbers if number not in there]:
+        raise Cancelled(_cancelled(len(written | stats.skipped))) from None
+    on_disk = _files(plan, numbers)
+    if lost := [number for number in numbers if number not in on_disk]:
         raise OutputError(
-            f"{len(lost)} of {len(numbers)} frames were written and are gone again: {ranges.compact(lost)}",
-            hint="Something removed them meanwhile. Render once more: only these are missing.",
+            f"{len(lost)} of {len(numbers)} frames were written and then removed: {ranges.compact(lost)}",
+            hint="Something else removed them. Render again: only these are missing.",
         )
     if display in ("bar", "plain", "openjd"):
         print(
-            "\n".join(filter(None, [tally.table(terminal=display == "bar"), tally.summary(plan.shot.output)])),
+            "\n".join(filter(None, [stats.table(terminal=display == "bar"), stats.summary(plan.shot.output)])),
             flush=True,
         )
-    return tally
+    return stats
 
 
-def logs(plan: Plan) -> Path:
-    """Where the renders of a shot keep their logs: in the cache, as the frames' folder belongs to the frames."""
+def log_folder(plan: Plan) -> Path:
+    """The folder for the logs of a shot's renders. It is in the cache, since the output folder is for frames only."""
     shot = plan.shot.file
     return cache_folder() / "logs" / f"{shot.stem}-{hashlib.sha256(os.fsencode(shot)).hexdigest()[:8]}"
 
 
 def _files(plan: Plan, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """The outputs there are: frame -> what changes whenever one is replaced."""
+    """Output frame on disk -> inode and date, which change whenever the file is replaced."""
     outputs, found = FrameSequence.parse(plan.shot.output, base=Path()), {}
     for number in numbers:
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""A folder for each render of a shot with several workers: its plan, its logs, and paint on its way between workers.
+"""A folder for each render with several workers: its plan, its logs, and the painted frames that workers exchange.
 
-Two renders of one shot at the same time must not take each other's plan; and who looks for the fault of the night
-must still find its logs after the renders of the morning.
+Two renders of one shot at the same time must not use each other's plan, and the logs of a failed render must still be
+there after the next few renders.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from tsn.io.processes import host_id, is_running
 from tsn.rendering.output import CACHE_VARIABLE
 
 EXCHANGE_FOLDER = "handover"
+"""Name of the subfolder in which workers exchange painted frames."""
 KEPT_RUNS = 5
-"""Ended renders of a shot whose logs stay."""
+"""Number of ended renders of a shot whose logs are kept."""
 
 
 def make_run_folder(folder: Path) -> Path:
-    """Make a folder for a render that this process begins, under `folder`, and clear up behind ended ones.
+    """Make a folder under `folder` for a render that this process starts, and remove folders of older renders.
 
     Raises:
-        OutputError: it can't be made.
+        OutputError: the folder can't be made.
     """
     run = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{host_id()}-{os.getpid()}"
     try:
@@ -38,7 +39,7 @@ def make_run_folder(folder: Path) -> Path:
 
 
 def _clear(folder: Path) -> None:
-    """Keep the last few ended renders. Of those of other hosts, and of containers that are gone, age alone tells."""
+    """Keep the last `KEPT_RUNS` ended renders. A render of another host or container counts as ended by its age."""
     own = re.compile(rf"\d{{8}}-\d{{6}}-\d{{6}}-{re.escape(host_id())}-(\d+)")
     ended = []
     for run in sorted(folder.iterdir()):
@@ -48,5 +49,5 @@ def _clear(folder: Path) -> None:
                 ended.append(run)
     for run in ended[:-KEPT_RUNS]:
         shutil.rmtree(run, ignore_errors=True)
-    for run in ended[-KEPT_RUNS:]:  # paint that a killed render left behind is large
+    for run in ended[-KEPT_RUNS:]:  # exchanged frames that a killed render left behind are large
         shutil.rmtree(run / EXCHANGE_FOLDER, ignore_errors=True)

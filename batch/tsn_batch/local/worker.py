@@ -1,4 +1,4 @@
-"""A worker process: renders chunks of one plan on one device, one after another, as its parent hands them out.
+"""A worker process: renders chunks of one plan on one device, one after another, as its parent sends them.
 
 It reads JSON lines from stdin, a `WorkerSetup` and then chunks, and answers with JSON lines on what was its stdout.
 What libraries print goes to the log of the chunk in hand. When stdin ends, so does the worker: its parent has no more
@@ -33,17 +33,20 @@ from tsn_batch.render_stats import RenderStats
 if TYPE_CHECKING:
     from tsn.rendering.render import Renderer
 
-Say = Callable[..., None]
+Send = Callable[..., None]
+"""Sends its keyword arguments to the parent, as one JSON line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSetup:
-    """What a worker is started with.
+    """The first line that a worker reads.
 
     Attributes:
-        plan: its file.
-        place: which worker this is, from 0; `auto` takes the GPU of that number.
-        exchange_folder, shared, ahead: as `tsn.rendering.paint_sharing.PaintSharing` has them.
+        plan: path of the plan's file.
+        device: its device; `auto` takes the GPU of the number `place`.
+        place: number of this worker, from 0.
+        force: render finished frames again.
+        exchange_folder, shared, ahead: the arguments of `tsn.rendering.paint_sharing.PaintSharing`.
     """
 
     plan: str
@@ -56,25 +59,25 @@ class WorkerSetup:
 
 
 def main() -> None:
-    """Until stdin ends or SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in order
+    """Work until stdin ends or SIGTERM arrives."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers in order
     signal.signal(signal.SIGTERM, raise_interrupt)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(**message: Any) -> None:
+    def send(**message: Any) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
     try:
         lines = _lines(0)
-        for first in lines:  # none where the parent ended before it said anything
-            render_chunks(WorkerSetup(**json.loads(first)), lines, say)
+        for first in lines:  # none where the parent ended before it sent anything
+            render_chunks(WorkerSetup(**json.loads(first)), lines, send)
     except (KeyboardInterrupt, BrokenPipeError):
-        os._exit(130)  # the interpreter would wait for threads that nobody needs any more
+        os._exit(130)  # the interpreter would wait for threads that are of no use any more
 
 
-def render_chunks(job: WorkerSetup, lines: Iterator[bytes], say: Say) -> None:
+def render_chunks(setup: WorkerSetup, lines: Iterator[bytes], send: Send) -> None:
     """Render every chunk that `lines` brings: {"chunk": 3, "log": "/path"}."""
     chunks: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     busy = threading.Event()
@@ -83,7 +86,7 @@ def render_chunks(job: WorkerSetup, lines: Iterator[bytes], say: Say) -> None:
         for line in lines:
             chunks.put(json.loads(line))
         chunks.put(None)
-        if busy.is_set():  # the parent was killed: nobody waits for this chunk
+        if busy.is_set():  # the parent was killed
             os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=listen, daemon=True).start()
@@ -96,25 +99,25 @@ def render_chunks(job: WorkerSetup, lines: Iterator[bytes], say: Say) -> None:
 
                 def report(event: Event, index: int = index, show: progress.ShowEvent = show) -> None:
                     show(event)
-                    say(chunk=index, event=asdict(event))
+                    send(chunk=index, event=asdict(event))
 
                 if renderer is None:
-                    renderer = _renderer(job)
+                    renderer = _renderer(setup)
                 renderer.report = report
                 renderer.load()
-                say(chunk=index, ready=True)
-                renderer.render([index], force=job.force)
-                say(chunk=index, done=True)
+                send(chunk=index, ready=True)
+                renderer.render([index], force=setup.force)
+                send(chunk=index, done=True)
         except TsnError as error:
-            say(chunk=index, failed={"code": error.exit_code, "message": str(error), "hint": error.hint})
-        except Exception as error:  # a fault in tsn: a second try would meet it too
+            send(chunk=index, failed={"code": error.exit_code, "message": str(error), "hint": error.hint})
+        except Exception as error:  # a fault in tsn: another attempt would fail too
             text = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-            say(chunk=index, failed={"code": TsnError.exit_code, "message": text, "hint": None})
+            send(chunk=index, failed={"code": TsnError.exit_code, "message": text, "hint": None})
         busy.clear()
 
 
-def _renderer(job: WorkerSetup) -> Renderer:
-    """Everything heavy is imported here."""
+def _renderer(setup: WorkerSetup) -> Renderer:
+    """Load the engine. Everything heavy is imported here."""
     keep_freed_pages()
     import torch
 
@@ -123,16 +126,16 @@ def _renderer(job: WorkerSetup) -> Renderer:
     from tsn.rendering.render import Renderer
 
     limit_threads()
-    device = job.device
+    device = setup.device
     if device == "auto" and torch.cuda.is_available():
-        device = f"cuda:{job.place % torch.cuda.device_count()}"
-    exchange = PaintSharing(folder=Path(job.exchange_folder), shared=job.shared, ahead=job.ahead)
-    return Renderer(plan_file.load(Path(job.plan)), device=device, exchange=exchange)
+        device = f"cuda:{setup.place % torch.cuda.device_count()}"
+    exchange = PaintSharing(folder=Path(setup.exchange_folder), shared=setup.shared, ahead=setup.ahead)
+    return Renderer(plan_file.load(Path(setup.plan)), device=device, exchange=exchange)
 
 
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
-    """Everything that is printed, by libraries too, goes into the log, and so does what ends the block.
+    """Write everything that is printed, by libraries too, and the fault that ends the block, into a log.
 
     Raises:
         OutputError: the log can't be written.
@@ -162,7 +165,7 @@ def _logged(path: Path) -> Iterator[None]:
 
 
 def _lines(file: int) -> Iterator[bytes]:
-    """Lines from a file descriptor. Python's own buffers would lock up an interpreter that ends while one is read."""
+    """Read lines from a descriptor, without a buffered file: that blocks an interpreter that exits during a read."""
     rest = b""
     while block := os.read(file, 1 << 16):
         *whole, rest = (rest + block).split(b"\n")

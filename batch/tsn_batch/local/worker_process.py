@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it: started, spoken to in JSON lines, ended."""
+"""The parent's side of a worker process: start it, exchange JSON lines with it, end it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,22 @@ from tsn_batch.process.interpreter import child_environment, python_command
 from tsn_batch.process.threads import PASSIVE_WAITING
 
 Message = dict[str, Any]
+"""One JSON line of a worker."""
 
 
 class WorkerProcess:
-    """One worker process after another in a slot; their answers go into an inbox, None when one is gone."""
+    """The worker process of a slot, and its successors after it died.
+
+    Args:
+        slot: its device and threads.
+        place: number of the slot, from 0.
+        inbox: receives (self, message) for each answer, and (self, None) when the process has ended.
+
+    Attributes:
+        chunk: index of the chunk that it renders, None when idle.
+        ready: whether this process has loaded the engine.
+        failed_starts: how many processes in a row ended before they were ready.
+    """
 
     def __init__(self, slot: WorkerSlot, place: int, inbox: queue.Queue[tuple[WorkerProcess, Message | None]]) -> None:
         self.slot, self.place, self._inbox = slot, place, inbox
@@ -30,43 +42,44 @@ class WorkerProcess:
         self.failed_starts = 0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, job: WorkerSetup) -> None:
-        """A new process, which loads nothing before its first chunk."""
+    def start(self, setup: WorkerSetup) -> None:
+        """Start a new process. It loads the engine with its first chunk."""
         self.ready = False
         threads = {"OMP_NUM_THREADS": str(self.slot.threads), **PASSIVE_WAITING}
-        with _ctrl_c_later():
+        with _ctrl_c_blocked():
             self._process = subprocess.Popen(
                 python_command("tsn_batch.local.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=threads | child_environment(),  # who sets OMP_NUM_THREADS means it
+                env=threads | child_environment(),  # an OMP_NUM_THREADS of the user wins
             )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-        self.send(**asdict(job))
+        self.send(**asdict(setup))
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
         with process.stdout as answers:
             for line in answers:
-                with suppress(ValueError):  # the last words of a killed worker may be cut short
+                with suppress(ValueError):  # the last line of a killed worker may be incomplete
                     self._inbox.put((self, json.loads(line)))
         process.wait()
         self._inbox.put((self, None))
 
     def send(self, **message: Any) -> None:
+        """Send a message, as one JSON line."""
         assert self._process is not None and self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it is gone; the inbox will say so
+        with suppress(BrokenPipeError):  # the process has ended; the inbox receives None
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 
     def close_input(self) -> None:
-        """There is nothing more for it."""
+        """Close its stdin: the process ends, as there are no more chunks for it."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
 
     def exit_text(self) -> str:
-        """How the last process ended, as a verb."""
+        """How the last process ended, such as "was killed by SIGKILL"."""
         code = self._process.returncode if self._process is not None else None
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -74,6 +87,7 @@ class WorkerProcess:
         return f"ended with exit code {code}"
 
     def terminate(self) -> None:
+        """Ask the process to end, without waiting for it."""
         if self._process is not None and self._process.poll() is None:
             if self.chunk is None:
                 self.close_input()
@@ -81,11 +95,13 @@ class WorkerProcess:
                 self._process.terminate()
 
     def wait(self, seconds: float) -> None:
+        """Wait for its end, at most `seconds`."""
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
 
     def kill(self) -> None:
+        """End the process at once, if it still runs."""
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.kill()
@@ -94,8 +110,8 @@ class WorkerProcess:
 
 
 @contextmanager
-def _ctrl_c_later() -> Iterator[None]:
-    """A process that is made here never sees Ctrl-C, not even before it can say so; this one sees it afterwards."""
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Delay Ctrl-C for this process; in a child that is started meanwhile it is blocked until that ignores it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

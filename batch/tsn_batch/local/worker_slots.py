@@ -1,4 +1,4 @@
-"""Who renders what on one machine: a worker for each device, and a run of neighbouring chunks for each worker."""
+"""Divide the devices and CPU cores of one machine among workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tsn.rendering.plan import default_chunk_size
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSlot:
-    """Where a worker runs, and what progress calls it."""
+    """The place of one worker: its name in progress output, its device, and its number of CPU threads."""
 
     name: str
     device: str
@@ -20,10 +20,10 @@ class WorkerSlot:
 
 
 def worker_slots(device: str, workers: int | None = None) -> tuple[WorkerSlot, ...]:
-    """One worker for each device of a list such as "cuda:0,cuda:1", or `workers` shared out among them.
+    """One slot for each device of a list such as "cuda:0,cuda:1", or `workers` slots divided among them.
 
     Raises:
-        UsageError: an empty name in the list, or fewer workers than devices.
+        UsageError: a name in the list is empty, or there are fewer workers than devices.
     """
     devices = [name.strip() for name in device.split(",")]
     if not all(devices):
@@ -38,14 +38,16 @@ def worker_slots(device: str, workers: int | None = None) -> tuple[WorkerSlot, .
     chosen = [devices[place % len(devices)] for place in range(count)]
     shared = Counter(chosen)
     seen: Counter[str] = Counter()
-    made = []
+    slots = []
     for name in chosen:
         seen[name] += 1
-        made.append(WorkerSlot(name=f"{name} {seen[name]}" if shared[name] > 1 else name, device=name, threads=threads))
-    return tuple(made)
+        slots.append(
+            WorkerSlot(name=f"{name} {seen[name]}" if shared[name] > 1 else name, device=name, threads=threads)
+        )
+    return tuple(slots)
 
 
 def balanced_chunk_size(frames: int, *, workers: int, window: int) -> int:
-    """Frames a chunk, so that equal workers end together and no chunk is larger than by default."""
+    """Frames in a chunk such that equal workers end together, and no chunk is larger than by default."""
     rounds = -(-frames // (workers * default_chunk_size(window)))
     return max(1, -(-frames // (workers * rounds)))

@@ -1,8 +1,8 @@
-"""Keep the memory of one frame for the next.
+"""Reuse the memory of one frame for the next.
 
-glibc gives every freed block of more than 32 MB back to the system, and a 1080p activation is twice that: the kernel
-zeroes the same gigabyte for every layer of every frame. Measured (benchmarks/style_speed.py, 1920x1080, one thread of
-an EPYC): slim net 4.4 -> 2.6 CPU-s a frame, mobile 1.8 -> 0.9; peak memory +20% and +5%.
+glibc returns every freed block of more than 32 MB to the system, and an activation at 1080p is twice as large: the
+kernel zeroes the same gigabyte for every layer of every frame. Measured (benchmarks/style_speed.py, 1920x1080, one
+thread of an EPYC): slim net 4.4 -> 2.6 CPU-s a frame, mobile 1.8 -> 0.9; peak memory +20% and +5%.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_pages() -> bool:
-    """Tell this process's allocator, for all it will run; True where that worked (glibc)."""
+    """Make this process's allocator keep freed memory; return True where that worked (glibc only)."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # musl, macOS; Windows has no CDLL(None)

@@ -1,24 +1,24 @@
-"""How a command's process treats the CPUs: sleeping while it waits, and no more threads than it may use."""
+"""How a process uses CPU cores: threads sleep while they wait, and there are no more of them than allowed."""
 
 from __future__ import annotations
 
 import os
 
 PASSIVE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""OpenMP's threads spin while they wait; beside another program they take its CPU for nothing (docs/farm.md)."""
+"""Environment for OpenMP, whose threads otherwise spin while they wait and slow down other programs on the host."""
 
 
 def set_passive_waiting() -> None:
-    """For this process and its children. Before torch is loaded, as OpenMP looks only then; who has set it means it."""
+    """Set `PASSIVE_WAITING` for this process and its children, unless the user set it; before torch is loaded."""
     for name, value in PASSIVE_WAITING.items():
         os.environ.setdefault(name, value)
 
 
 def limit_threads() -> None:
-    """torch, OpenCV and OpenImageIO take no more threads than `tsn.cpu_quota.thread_count` says.
+    """torch, OpenCV and OpenImageIO use at most `tsn.cpu_quota.thread_count` threads.
 
-    torch knows OMP_NUM_THREADS and affinity, but no container's quota; OpenCV knows the latter two; OpenImageIO none,
-    and OpenEXR has one thread unless told.
+    torch respects OMP_NUM_THREADS and affinity but not a container's quota; OpenCV respects the last two; OpenImageIO
+    respects none of them; OpenEXR uses one thread by default.
     """
     import cv2
     import torch
@@ -28,4 +28,4 @@ def limit_threads() -> None:
     count = min(torch.get_num_threads(), thread_count())
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
-    os.environ.setdefault("OPENIMAGEIO_THREADS", str(count))  # which it reads when it is loaded, if it ever is
+    os.environ.setdefault("OPENIMAGEIO_THREADS", str(count))  # read when OpenImageIO is loaded

@@ -40,7 +40,7 @@ def test_dry_run_writes_nothing_and_needs_no_torch(shot, tmp_path):
     assert lines["style"].startswith("tiny (feedforward, ")
     assert lines["chunk 1"] == "1033-1040, reading 1025-1048"
     assert lines["to"] == str(tmp_path / "styled" / "sh_styled.1040.exr")
-    assert lines["output"].endswith("will be made")
+    assert lines["output"].endswith("will be created")
     assert run.stdout.splitlines()[-1] == "False"
     assert not (tmp_path / "styled").exists() and not (tmp_path / "cache").exists()
 
