@@ -21,8 +21,8 @@ finally:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real command, on the CPU, with nothing of the developer's."""
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real command, on the CPU, without the developer's settings."""
     for name in [name for name in os.environ if name.startswith(("TSN_", "OCIO"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TSN_COMMAND", str(Path(sys.executable).with_name("tsn")))

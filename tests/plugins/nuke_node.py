@@ -1,4 +1,4 @@
-"""What the tests of the Nuke plug-in ask of a node, and the frames that its input renders."""
+"""What the tests of the Nuke plug-in read from a node, and the frames that its input renders."""
 
 from __future__ import annotations
 
