@@ -108,19 +108,18 @@ def steps():
     from tsn_blender import node_render
 
     uid = node().node_tree.tsn.uid
-    for _ in range(50):  # the job begins with the first tick of a timer of its own
+    for _ in range(50):  # the render begins with the first tick of a timer of its own
         if uid in node_render.running:
             break
         yield 0.1
-    SEEN["running"] = uid in node_render.running
+    render = node_render.running.get(uid)
+    SEEN["running"] = render is not None
     enough = 3 if ENDING == "escape" else 8  # few, so that many are left to be painted when ESC arrives
-    while uid in node_render.running and (
-        node_render.running[uid].phase != "Painting" or node_render.running[uid].done < enough
-    ):
+    while uid in node_render.running and (render.phase != "Painting" or render.done < enough):
         yield 0.1
     SEEN["ticks_before_painting_ended"] = SEEN["ticks"]
     if uid in node_render.running:
-        SEEN["said"], SEEN["child"] = str(node_render.running[uid]), node_render.running[uid]._process.pid
+        SEEN["progress"], SEEN["child"] = str(render), render._process.pid
         yield 0.3
         screenshot("progress")
     if ENDING == "escape":

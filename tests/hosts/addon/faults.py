@@ -60,7 +60,7 @@ class Plain(bpy.types.RenderEngine):
 
 
 def case_no_cryptomatte():
-    """A matte that the engine can't make is told after the first frame."""
+    """A matte that the engine can't make is reported after the first frame."""
     scene, node = set_up(1, 3)
     bpy.utils.register_class(Plain)
     scene.render.engine = "PLAIN"
@@ -111,11 +111,11 @@ def case_faults():
     from tsn_blender import compat
 
     tree.links.new(node.outputs["Image"], compat.final_input(tree))
-    assert not (FOLDER / "tsn").exists()  # all this is said before anything is rendered
+    assert not (FOLDER / "tsn").exists()  # all this is reported before anything is rendered
     (FOLDER / "tsn/sh010").mkdir(parents=True)
     (FOLDER / "tsn/sh010/styled").touch()
     assert error().startswith(f"Can't write {FOLDER / 'tsn/sh010/styled'}: ")
-    assert list((FOLDER / "tsn/sh010/plate").iterdir()) == []  # so is this
+    assert list((FOLDER / "tsn/sh010/plate").iterdir()) == []  # and so is this
     (FOLDER / "tsn/sh010/styled").unlink()
     (FOLDER / "damaged.safetensors").write_bytes(b"not weights")
     settings.file = "//damaged.safetensors"

@@ -88,7 +88,7 @@ def case_renamed_while_painting():
 
 
 def case_open_while_painting():
-    """Another file is opened: no child stays, nothing half-written, and nothing is told to a node that is not there."""
+    """Another file is opened: no child stays, nothing half-written, and no message goes to a node that is gone."""
     scene, node = set_up(1, 12)
     from tsn_blender import node_render
 

@@ -21,9 +21,8 @@ def case_status():
         frame_status.start_export(only(scene).node_tree.tsn)
         for number in (1, 2, 3):
             (styled / f"sh010.{number:04d}.exr").touch()
-        frame_status.record_painted(
-            styled.parent / "state.json", dict.fromkeys((1, 2, 3), frame_status.paint_digest(only(scene), scene))
-        )
+        digest = frame_status.paint_digest(only(scene), scene)
+        frame_status.record_painted(styled.parent / "state.json", dict.fromkeys((1, 2, 3), digest))
 
     def changes(what):
         painted()
@@ -259,7 +258,7 @@ def case_cut_and_paste():
     assert inner.tsn.basename == "sh010" and inner.tsn.shown == "RANGE" and inner.nodes["Result"].image is not None
 
 
-def case_looks():
+def case_node_appearance():
     """How an artist arranged the node outlives saving: its frame, its place in there, hidden sockets, properties."""
     scene, node = set_up()
     frame = node.id_data.nodes.new("NodeFrame")
