@@ -38,6 +38,7 @@ def style(tmp_path_factory: pytest.TempPathFactory, tiny_style: Callable[..., Pa
 
 
 def load_double(monkeypatch):
+    """Import the double of Nuke's API anew, as `nuke`."""
     spec = importlib.util.spec_from_file_location("nuke", Path(__file__).with_name("nuke_double.py"))
     double = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "nuke", double)

@@ -9,6 +9,7 @@ from plain_modules import exr_header
 
 
 def write(path, value=1.0, *, parts=False, compression=OpenEXR.ZIP_COMPRESSION, **header):
+    """Write an EXR whose channels have one value, and return its path."""
     names = [f"Composite.Combined.{end}" for end in "RGBA"] + ["ViewLayer.Vector.X"]
     channels = {name: np.full((40, 8), value, np.float16) for name in names}
     header = {"compression": compression, "type": OpenEXR.scanlineimage} | header

@@ -102,6 +102,7 @@ def test_in_a_window_it_runs_beside_nuke_and_can_be_cancelled(nuke, node, tmp_pa
 
 
 def refused_in_window(nuke, call):
+    """The message that a window shows after a call."""
     call()
     return nuke.messages[-1]
 

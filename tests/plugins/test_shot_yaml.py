@@ -21,6 +21,7 @@ SHOT = {
 
 
 def written(tmp_path, **changes):
+    """The shot as tsn loads it from a written shot file."""
     shot_yaml.write(shot_yaml.ShotSettings(**SHOT | changes), tmp_path / "a.yaml")
     return load_shot(tmp_path / "a.yaml", environ={})
 

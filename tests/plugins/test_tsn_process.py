@@ -12,12 +12,14 @@ from plain_modules import tsn_process
 
 
 def script(path, text):
+    """Write an executable Python script, and return its path."""
     path.write_text(f"#!{sys.executable}\n{text}")
     path.chmod(0o755)
     return str(path)
 
 
 def wait_for(condition, seconds=20):
+    """Wait until a condition is true."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until

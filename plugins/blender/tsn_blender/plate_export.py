@@ -202,8 +202,8 @@ def _settings(scene: bpy.types.Scene, path: Path) -> Iterator[None]:
         render.use_stamp = False  # a stamp would be burnt into the plate, and painted
         render.use_file_extension = render.use_overwrite = True
         render.use_single_layer = False  # the nodes upstream may show any view layer
-        # A render region only saves time: if it is switched off later, the paint around it would be black. With
-        # "crop to region" the artist's own picture is as small as the exported one.
+        # A render region only saves time. If it were exported, the paint around it would be black after it is switched
+        # off. With "crop to render region" the artist's own picture is cropped too.
         render.use_border = render.use_border and render.use_crop_to_border
         compat.set_multilayer(image)
         image.color_management = "FOLLOW_SCENE"  # the plate is in the scene's space, whatever the artist's files are in
