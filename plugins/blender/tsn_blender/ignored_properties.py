@@ -1,15 +1,20 @@
-"""What can't change a pixel of what is exported: how things look while one works, what follows from other values, and
-what the export sets itself. All else that Blender tells of counts (see `looks`).
+"""The RNA properties that can't change a pixel of the exported frames. All others count.
 
-A name alone holds in every struct; `OF` has those that hold in one kind of it.
+Ignored are the state of editors and the viewport, values that are computed from other properties, and what the export
+sets itself. Plain Python.
 """
 
-WORK = {
-    # a data-block's housekeeping
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+IGNORED = {
+    # bookkeeping of data-blocks
     "rna_type", "name_full", "session_uid", "original", "users", "use_fake_user", "use_extra_user", "tag", "library",
     "library_weak_reference", "asset_data", "override_library", "preview", "is_missing", "is_runtime_data",
     "color_tag", "description",
-    # the editor and the viewport
+    # editors and the viewport
     "select", "select_control_point", "select_left_handle", "select_right_handle", "select_head", "select_tail",
     "vertex_selection", "edge_selection", "pin", "lock", "hide_viewport", "hide_select", "show_expanded",
     "show_viewport", "show_in_editmode", "show_on_cage", "show_only_control_edges", "show_options", "show_preview",
@@ -17,18 +22,28 @@ WORK = {
     "show_texture_space", "show_sensor", "show_limits", "show_mist", "show_passepartout", "passepartout_alpha",
     "show_instancer_for_viewport", "use_pin_to_last", "use_preview_range", "motion_path", "animation_visualization",
     "is_open", "panels", "bl_idname", "bl_label", "bl_description", "bl_icon", "bl_static_type",
-    # follows from other values, or from the frame that is shown
+    # computed from other properties, or from the current frame
     "frame_current", "frame_subframe", "frame_float", "frame_current_final", "is_valid", "is_name_valid", "co_ui",
     "normals", "loop_triangles", "loop_triangle_polygons", "vertex_normals", "polygon_normals", "corner_normals",
     "child_particles", "particles", "strip_time", "texture_paint_images", "texture_paint_slots", "all_objects",
     "action_suitable_slots", "last_slot_identifier", "edit_bones", "texture_mesh", "texco_mesh",
 }  # fmt: skip
+"""Ignored in every struct."""
 
-PREFIXES = ("active", "preview_", "use_preview_", "display_", "viewport_", "show_composition_", "show_safe_", "debug_")
-KEPT = {"active_render", "use_pass_combined"}
-"""Begin so and count."""
+IGNORED_PREFIXES = (
+    "active",
+    "preview_",
+    "use_preview_",
+    "display_",
+    "viewport_",
+    "show_composition_",
+    "show_safe_",
+    "debug_",
+)
+NOT_IGNORED = {"active_render", "use_pass_combined"}
+"""Count although they begin with an ignored prefix."""
 
-OF = {
+IGNORED_IN = {
     "Scene": {
         "frame_start", "frame_end", "frame_step", "frame_preview_start", "frame_preview_end",
         "lock_frame_selection_to_range", "show_subframe", "show_keys_from_selected_only", "sync_mode", "node_tree",
@@ -66,14 +81,14 @@ OF = {
         "lock_rotations_4d", "lock_scale", "custom_shape_wire_width",
     },
     "Bone": {"hide", "color", "children"},
-    "Camera": {"angle", "angle_x", "angle_y", "lens_unit"},  # of lens and sensor
+    "Camera": {"angle", "angle_x", "angle_y", "lens_unit"},  # computed from lens and sensor
     "Mesh": {
         "uv_layer_clone", "uv_layer_stencil", "uv_layer_clone_index", "uv_layer_stencil_index", "color_attributes",
     },
     "MeshVertex": {"hide", "undeformed_co", "groups"},
     "MeshEdge": {"hide"},
     "MeshPolygon": {"hide", "vertices", "loop_total"},
-    "ParticleSystem": {"point_cache"},  # takes its frames from the settings and the scene
+    "ParticleSystem": {"point_cache"},  # its frames come from the settings and the scene
     "ParticleSettings": {"trail_count"},
     "PointCache": {"point_caches", "index"},
     "Image": {"filepath_raw", "pixels", "render_slots", "bindcode"},
@@ -90,7 +105,7 @@ OF = {
     "Action": {"groups", "pose_markers", "frame_start", "frame_end", "frame_range", "use_frame_range"},
     "Keyframe": {"type"},
     "NlaTrack": {"name"},
-    "ShapeKey": {"data", "points"},  # read by themselves: their type depends on the shape
+    "ShapeKey": {"data", "points"},  # read separately: their type depends on the shape
     "Modifier": {
         "is_active", "execution_time", "open_output_attributes_panel", "open_manage_panel", "open_bake_panel",
         "open_named_attributes_panel", "open_bake_data_blocks_panel", "open_warnings_panel", "node_warnings",
@@ -98,33 +113,34 @@ OF = {
     },
     "CyclesRenderSettings": {"bake_type", "texture_limit"},
 }  # fmt: skip
+"""Ignored in one struct, and in those derived from it."""
 
-COPIES = {
+IN_ATTRIBUTES = {
     "Mesh": {"vertices", "edges", "loops", "polygons", "vertex_colors"},
     "MeshUVLoopLayer": {"data", "uv"},
 }
-"""What the attributes of a mesh hold too, where Blender keeps all of it in attributes."""
-READ_ONLY = {"Bone": {"matrix_local", "head_local", "tail_local"}, "Attribute": {"domain"}}
-"""Can't be set, and count all the same."""
+"""What a mesh's attributes hold as well, in Blender versions that store all mesh data as attributes."""
+COUNTED_READ_ONLY = {"Bone": {"matrix_local", "head_local", "tail_local"}, "Attribute": {"domain"}}
+"""Count although they are read-only."""
 
 
-def counts(identifiers, prop, *, attributes):
-    """Whether a property of a struct counts.
+def affects_render(struct_names: Iterable[str], prop: Any, *, mesh_attributes: bool) -> bool:
+    """Whether a property can change the render.
 
     Args:
-        identifiers: what the struct is called, and what it is a kind of.
-        prop: its property in RNA.
-        attributes: whether all of a mesh is in its attributes.
+        struct_names: the RNA identifiers of the struct and of its bases.
+        prop: the property in RNA (`bpy.types.Property`).
+        mesh_attributes: whether this Blender stores all mesh data as attributes.
     """
-    name = prop.identifier
-    if name in WORK or (name.startswith(PREFIXES) and name not in KEPT):
+    names, name = list(struct_names), prop.identifier
+    if name in IGNORED or (name.startswith(IGNORED_PREFIXES) and name not in NOT_IGNORED):
         return False
-    if any(name in OF.get(one, ()) for one in identifiers):
+    if any(name in IGNORED_IN.get(struct, ()) for struct in names):
         return False
-    if attributes and any(name in COPIES.get(one, ()) for one in identifiers):
+    if mesh_attributes and any(name in IN_ATTRIBUTES.get(struct, ()) for struct in names):
         return False
-    if name.startswith("use_pass_") and name not in KEPT:  # a link to its socket tells whether it is there
+    if name.startswith("use_pass_") and name not in NOT_IGNORED:  # a link to the pass's socket shows that it is on
         return False
     if prop.type in {"POINTER", "COLLECTION"} or not prop.is_readonly:
         return True
-    return any(name in READ_ONLY.get(one, ()) for one in identifiers)
+    return any(name in COUNTED_READ_ONLY.get(struct, ()) for struct in names)

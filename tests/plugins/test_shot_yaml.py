@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from plain_modules import shotfile
+from plain_modules import shot_yaml
 
 from tsn.shot.load import load as load_shot
 
@@ -21,11 +21,12 @@ SHOT = {
 
 
 def written(tmp_path, **changes):
-    shotfile.write(shotfile.Shot(**SHOT | changes), tmp_path / "a.yaml")
+    """The shot as tsn loads it from a written shot file."""
+    shot_yaml.write(shot_yaml.ShotSettings(**SHOT | changes), tmp_path / "a.yaml")
     return load_shot(tmp_path / "a.yaml", environ={})
 
 
-def test_a_shot_file_says_what_the_node_asks(tmp_path):
+def test_a_shot_file_contains_the_nodes_settings(tmp_path):
     shot = written(
         tmp_path, layer="Composite.Combined", vectors=("ViewLayer.Vector", "blender"),
         matte=("ViewLayer.CryptoObject", ["cube", "lamp"]), invert=True,
@@ -51,7 +52,7 @@ matte: {cryptomatte: CryptoAsset, names: [set], invert: true}
 """
 
 
-def test_what_the_node_shows_is_no_show_files_to_change(tmp_path):
+def test_a_show_file_changes_no_setting_of_the_node(tmp_path):
     (tmp_path / "_show.yaml").write_text(SHOW)
     shot = written(tmp_path)
     assert (shot.layer, shot.frames, shot.colour.input, shot.temporal.window) == (None, "1-3", "lin_rec709", 4)
@@ -74,7 +75,7 @@ def test_no_name_breaks_out_of_its_line(tmp_path, name):
 @pytest.mark.parametrize("letter", [chr(code) for code in (*range(32, 127), *map(ord, "äßЖ漢"))])
 def test_a_name_that_is_taken_is_read_back_as_it_is(tmp_path, letter):
     name = f"a{letter}b"
-    if shotfile.name_fault(name) is None:
+    if shot_yaml.name_error(name) is None:
         shot = written(tmp_path, plate=f"plate/{name}.####.exr", output=f"styled/{name}.####.exr")
         assert shot.plate == str(tmp_path / f"plate/{name}.####.exr")
     else:
@@ -82,40 +83,40 @@ def test_a_name_that_is_taken_is_read_back_as_it_is(tmp_path, letter):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("", "has no name"), ("a/b", "'/' has a meaning"), ("a\nb", "'\\n' has a meaning"), (".a", "begins or ends"),
         ("a ", "begins or ends"), ("_show", "tsn would take _show.yaml"), ("_Sequence", "tsn would take"),
     ],
 )  # fmt: skip
-def test_a_name_that_cannot_be_used_is_refused_by_name(name, told):
-    assert told in shotfile.name_fault(name)
+def test_a_name_that_cannot_be_used_is_refused_by_name(name, message):
+    assert message in shot_yaml.name_error(name)
 
 
 def test_a_folder_that_cannot_be_used_is_refused_by_name(tmp_path):
-    assert shotfile.folder_fault(str(tmp_path / "50% of {it} & more")) is None
-    assert shotfile.folder_fault("/home/me@studio.com/tsn") is None
-    assert "does not say where it begins" in shotfile.folder_fault("tsn")
+    assert shot_yaml.folder_error(str(tmp_path / "50% of {it} & more")) is None
+    assert shot_yaml.folder_error("/home/me@studio.com/tsn") is None
+    assert "is not an absolute path" in shot_yaml.folder_error("tsn")
     for bad in ("v#1", "a%04d", "$F4"):
-        assert "would be taken for a frame's number" in shotfile.folder_fault(str(tmp_path / bad))
+        assert "would be taken for a frame's number" in shot_yaml.folder_error(str(tmp_path / bad))
 
 
-def test_where_nothing_can_be_written_is_told_by_name(tmp_path):
-    shotfile.prepare(tmp_path / "a/b")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    shot_yaml.make_folders(tmp_path / "a/b")
     assert sorted(path.name for path in (tmp_path / "a/b").iterdir()) == ["plate", "styled"]
     assert list((tmp_path / "a/b/styled").iterdir()) == []
     (tmp_path / "c").mkdir()
     (tmp_path / "c/styled").touch()
     with pytest.raises(OSError, match="styled"):
-        shotfile.prepare(tmp_path / "c")
+        shot_yaml.make_folders(tmp_path / "c")
     with pytest.raises(OSError) as refused:
-        shotfile.prepare(Path("/sys/tsn"))
+        shot_yaml.make_folders(Path("/sys/tsn"))
     assert refused.value.filename == "/sys/tsn"
 
 
 def test_a_full_disk_names_no_file():
-    told = shotfile.unwritten(OSError(28, "No space left on device"))
-    assert told == "Can't write: No space left on device. Choose another folder on the node."
+    message = shot_yaml.write_error(OSError(28, "No space left on device"))
+    assert message == "Can't write: No space left on device. Choose another folder on the node."
 
 
 def test_the_file_of_a_style(tmp_path, monkeypatch):
@@ -124,12 +125,12 @@ def test_the_file_of_a_style(tmp_path, monkeypatch):
     for name in ("net.onnx", r"C:\x\net.onnx", "a.SAFETENSORS", "painting:12", "a.txt"):
         Path(name).touch()
     for name in ("net.onnx", "net.onnx:19", r"C:\x\net.onnx:19", r"C:\x\net.onnx", "a.SAFETENSORS"):
-        assert shotfile.style_fault(name, painting=False) is None, name
-    assert shotfile.style_fault("painting:12", painting=True) is None
-    assert shotfile.style_fault("net.onnx:x", painting=False) == "There is no style at net.onnx:x."
-    assert shotfile.style_fault("", painting=True) == "There is no painting at an empty path."
-    told = shotfile.style_fault("a.txt", painting=False)
-    assert told == "a.txt is no style: choose a .safetensors or .onnx file."
+        assert shot_yaml.style_file_error(name, painting=False) is None, name
+    assert shot_yaml.style_file_error("painting:12", painting=True) is None
+    assert shot_yaml.style_file_error("net.onnx:x", painting=False) == "There is no style at net.onnx:x."
+    assert shot_yaml.style_file_error("", painting=True) == "There is no painting at an empty path."
+    message = shot_yaml.style_file_error("a.txt", painting=False)
+    assert message == "a.txt is no style: choose a .safetensors or .onnx file."
 
 
 def test_one_frame_is_a_range_too(tmp_path):
@@ -137,6 +138,6 @@ def test_one_frame_is_a_range_too(tmp_path):
 
 
 @pytest.mark.parametrize("colours", ["painting", "plate"])
-def test_a_painting_is_asked_for_as_adain(tmp_path, colours):
+def test_a_painting_is_written_as_adain(tmp_path, colours):
     style = written(tmp_path, style="/a/b.png", painting=True, colours=colours).style
     assert (dict(style.adain), style.colours, style.model) == ({"/a/b.png": 1.0}, colours, None)

@@ -1,4 +1,4 @@
-"""The Group: its knobs and its insides.
+"""The TSN Stylize group: its knobs, and the nodes in it.
 
 Input ──┬── TSNWrite (EXR, all channels)
         └── TSNMix ── Output
@@ -13,31 +13,33 @@ from typing import Any
 
 import nuke
 
-from . import command
+from .shared import tsn_process
 
 SOURCES = ["Shipped", "File", "Painting"]
 COLOURS = ["painting", "plate"]
 FARMS = ["slurm", "openjd", "opencue"]
-KNOBS = "tsn_"
-"""All our knobs' names begin so: a Group has `name`, `label` and more of its own."""
+KNOB_PREFIX = "tsn_"
+"""Every knob's name begins with it: a Group has knobs `name`, `label` and more of its own."""
+STYLES_TIMEOUT_SECONDS = 20
+"""How long a new node waits for tsn's list of styles."""
 
 
-def executable() -> str:
-    """The tsn command."""
+def tsn_command() -> str:
+    """The path of the command: $TSN_COMMAND, or tsn."""
     return os.environ.get("TSN_COMMAND", "tsn")
 
 
-def styles() -> list[str]:
-    """The shipped styles; none where tsn can't say, so that a node can be made all the same."""
+def bundled_styles() -> list[str]:
+    """The styles that tsn lists, without those that need a painting. Empty where tsn fails: a node is made anyway."""
     try:
-        told = json.loads(command.ask(executable(), "styles", "--json", seconds=20))
-        return [one["name"] for one in told if one["family"] != "adain"]  # that one needs a painting
-    except (command.Failed, ValueError, KeyError, TypeError):
+        listed = tsn_process.run_command(tsn_command(), "styles", "--json", timeout_seconds=STYLES_TIMEOUT_SECONDS)
+        return [style["name"] for style in json.loads(listed) if style["family"] != "adain"]
+    except (tsn_process.PluginError, ValueError, KeyError, TypeError):
         return []
 
 
 def working_space() -> str:
-    """The script's working space as tsn calls it."""
+    """The OCIO colour space of the script's working space."""
     root = nuke.root()
     if root["colorManagement"].value() == "OCIO" and "acescg" in root["workingSpaceLUT"].value().lower():
         return "ACEScg"
@@ -59,24 +61,24 @@ def create() -> Any:
 
 def _add_knobs(group: Any) -> None:
     def button(name: str, label: str, *, line: bool = True) -> None:
-        knob = nuke.PyScript_Knob(KNOBS + name, label, f"import tsn_nuke; tsn_nuke.{name}(nuke.thisNode())")
+        knob = nuke.PyScript_Knob(KNOB_PREFIX + name, label, f"import tsn_nuke; tsn_nuke.{name}(nuke.thisNode())")
         if line:
             knob.setFlag(nuke.STARTLINE)
         group.addKnob(knob)
 
     def text_knob(name: str, label: str, text: str) -> None:
-        knob = nuke.String_Knob(KNOBS + name, label)
+        knob = nuke.String_Knob(KNOB_PREFIX + name, label)
         knob.setValue(text)
         group.addKnob(knob)
 
     root = nuke.root()
-    known = styles()
+    styles = bundled_styles()
     group.addKnob(nuke.Tab_Knob("tsn", "TSN Stylize"))
-    group.addKnob(nuke.Enumeration_Knob(KNOBS + "source", "style from", SOURCES))
-    group.addKnob(nuke.Enumeration_Knob(KNOBS + "style", "style", known or ["tarascon"]))
-    group.addKnob(nuke.File_Knob(KNOBS + "file", "file"))
-    group.addKnob(nuke.Enumeration_Knob(KNOBS + "colours", "painting: colours of the", COLOURS))
-    strength = nuke.Double_Knob(KNOBS + "strength", "strength")
+    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "source", "style from", SOURCES))
+    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "style", "style", styles or ["tarascon"]))
+    group.addKnob(nuke.File_Knob(KNOB_PREFIX + "file", "file"))
+    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "colours", "painting: colours of the", COLOURS))
+    strength = nuke.Double_Knob(KNOB_PREFIX + "strength", "strength")
     strength.setRange(0, 1)
     strength.setValue(1.0)
     group.addKnob(strength)
@@ -85,7 +87,7 @@ def _add_knobs(group: Any) -> None:
         ("last", "last", root.lastFrame()),
         ("window", "window", 8),
     ):
-        knob = nuke.Int_Knob(KNOBS + name, label)
+        knob = nuke.Int_Knob(KNOB_PREFIX + name, label)
         knob.setValue(value)
         group.addKnob(knob)
     for name, label, text in (
@@ -93,23 +95,23 @@ def _add_knobs(group: Any) -> None:
         ("matte_names", "matte: names", ""),
     ):
         text_knob(name, label, text)
-    group.addKnob(nuke.Boolean_Knob(KNOBS + "matte_invert", "matte: invert"))
+    group.addKnob(nuke.Boolean_Knob(KNOB_PREFIX + "matte_invert", "matte: invert"))
     for name, label, text in (
         ("colour", "working space", working_space()),
         ("basename", "name (else the node's)", ""),
     ):
         text_knob(name, label, text)
-    folder = nuke.File_Knob(KNOBS + "folder", "folder")
+    folder = nuke.File_Knob(KNOB_PREFIX + "folder", "folder")
     folder.setValue("[file dirname [value root.name]]/tsn")
     group.addKnob(folder)
     button("preview", "Preview this frame")
     button("render", "Render range", line=False)
     button("cancel", "Cancel", line=False)
-    group.addKnob(nuke.Enumeration_Knob(KNOBS + "farm", "farm", FARMS))
+    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "farm", "farm", FARMS))
     button("submit", "Submit", line=False)
     button("reload", "Show range")
     button("shot_file", "Write shot file", line=False)
-    group.addKnob(nuke.Text_Knob(KNOBS + "status", "", "Nothing rendered yet"))
+    group.addKnob(nuke.Text_Knob(KNOB_PREFIX + "status", "", "Nothing rendered yet"))
 
 
 def _add_nodes() -> None:

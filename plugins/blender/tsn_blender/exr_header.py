@@ -1,4 +1,4 @@
-"""What can be told of an EXR without decoding it. Plain Python: Blender has no OpenEXR to import.
+"""Read what an EXR's header says, and compare two files, without decoding pixels. Blender's Python has no OpenEXR.
 
 Format: https://openexr.com/en/latest/OpenEXRFileLayout.html
 """
@@ -9,16 +9,17 @@ import struct
 from pathlib import Path
 
 MAGIC = 20000630
-MULTIPART = 0x1000
-LONG_NAMES = 0x400
-ZIP = b"\x03"
+MULTIPART_FLAG = 0x1000
+LONG_NAMES_FLAG = 0x400
+ZIP_COMPRESSION = b"\x03"
+LINES_PER_ZIP_BLOCK = 16
 
 
-def channels(path: Path) -> list[str]:
-    """All channels' full names; of a file with several parts too, each under its part's name where it lacks one.
+def channel_names(path: Path) -> list[str]:
+    """The full names of all channels, of all parts. A channel without a layer gets its part's name before it.
 
     Raises:
-        OSError: it can't be read.
+        OSError: the file can't be read.
         ValueError: it is no EXR.
     """
     data = path.read_bytes()
@@ -26,34 +27,34 @@ def channels(path: Path) -> list[str]:
     if magic != MAGIC:
         raise ValueError(f"{path} is no EXR")
     at = 8
-    found: list[str] = []
+    names: list[str] = []
     while True:
-        here: list[str] = []
+        channels: list[str] = []
         part = ""
-        if data[at] == 0:  # an empty header ends a multi-part file's list
-            return found
+        if data[at] == 0:  # an empty header ends the list of a file with several parts
+            return names
         while data[at] != 0:
-            name, at = _text(data, at)
-            kind, at = _text(data, at)
+            name, at = _string_at(data, at)
+            kind, at = _string_at(data, at)
             (size,) = struct.unpack_from("<I", data, at)
             at += 4
             value = data[at : at + size]
             at += size
             if kind == "chlist":
-                here = _channel_list(value)
+                channels = _channel_list(value)
             elif name == "name" and kind == "string":
                 part = value.decode()
         at += 1
-        found += [one if "." in one or not part else f"{part}.{one}" for one in here]
-        if not version & MULTIPART:
-            return found
+        names += [channel if "." in channel or not part else f"{part}.{channel}" for channel in channels]
+        if not version & MULTIPART_FLAG:
+            return names
 
 
 def same_pixels(a: Path, b: Path) -> bool:
-    """Whether two scanline files in ZIP hold the same channels and bits, whatever else their headers say.
+    """Whether two ZIP-compressed scanline files hold the same channels and bits, whatever else their headers say.
 
-    Blender writes render times into the header, so a frame that was rendered again never is the same file. False where
-    either can't be read or is of another kind.
+    Blender writes render times into the header, so a frame that is rendered again is never the same file. False where
+    a file can't be read or is stored in another way.
     """
     try:
         first, second = (_split(path.read_bytes()) for path in (a, b))
@@ -63,27 +64,28 @@ def same_pixels(a: Path, b: Path) -> bool:
 
 
 def _split(data: bytes) -> tuple[dict[str, bytes], bytes]:
-    """The attributes that say how pixels are stored, and all that follows the table of offsets."""
+    """The attributes that say how pixels are stored, and everything after the table of offsets."""
     magic, version = struct.unpack_from("<II", data)
-    if magic != MAGIC or version & ~0xFF & ~LONG_NAMES:
+    if magic != MAGIC or version & ~0xFF & ~LONG_NAMES_FLAG:
         raise ValueError("another kind of EXR")
     at = 8
     attributes: dict[str, bytes] = {}
     while data[at] != 0:
-        name, at = _text(data, at)
-        _, at = _text(data, at)
+        name, at = _string_at(data, at)
+        _, at = _string_at(data, at)
         (size,) = struct.unpack_from("<I", data, at)
         attributes[name] = data[at + 4 : at + 4 + size]
         at += 4 + size
-    if attributes["compression"] != ZIP:
+    if attributes["compression"] != ZIP_COMPRESSION:
         raise ValueError("another compression")
     _, top, _, bottom = struct.unpack("<4i", attributes["dataWindow"])
-    blocks = -(-(bottom - top + 1) // 16)
+    blocks = -(-(bottom - top + 1) // LINES_PER_ZIP_BLOCK)
     kept = ("channels", "dataWindow", "displayWindow", "lineOrder")
     return {name: attributes[name] for name in kept}, data[at + 1 + 8 * blocks :]
 
 
-def _text(data: bytes, at: int) -> tuple[str, int]:
+def _string_at(data: bytes, at: int) -> tuple[str, int]:
+    """A string that ends in a zero byte, and where the next value begins."""
     end = data.index(0, at)
     return data[at:end].decode(), end + 1
 
@@ -91,7 +93,7 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
 def _channel_list(value: bytes) -> list[str]:
     at, names = 0, []
     while value[at] != 0:
-        name, at = _text(value, at)
+        name, at = _string_at(value, at)
         names.append(name)
         at += 16  # pixel type, pLinear and reserved, x and y sampling
     return names

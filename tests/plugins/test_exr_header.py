@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import OpenEXR
 import pytest
-from plain_modules import exr
+from plain_modules import exr_header
 
 
 def write(path, value=1.0, *, parts=False, compression=OpenEXR.ZIP_COMPRESSION, **header):
+    """Write an EXR whose channels have one value, and return its path."""
     names = [f"Composite.Combined.{end}" for end in "RGBA"] + ["ViewLayer.Vector.X"]
     channels = {name: np.full((40, 8), value, np.float16) for name in names}
     header = {"compression": compression, "type": OpenEXR.scanlineimage} | header
@@ -21,24 +22,24 @@ def write(path, value=1.0, *, parts=False, compression=OpenEXR.ZIP_COMPRESSION, 
 
 
 def test_channels_of_one_and_of_several_parts(tmp_path):
-    assert exr.channels(write(tmp_path / "a.exr"))[:2] == ["Composite.Combined.A", "Composite.Combined.B"]
-    assert exr.channels(write(tmp_path / "b.exr", parts=True)) == ["Composite.Combined.R", "V.X"]
+    assert exr_header.channel_names(write(tmp_path / "a.exr"))[:2] == ["Composite.Combined.A", "Composite.Combined.B"]
+    assert exr_header.channel_names(write(tmp_path / "b.exr", parts=True)) == ["Composite.Combined.R", "V.X"]
     (tmp_path / "c.exr").write_bytes(b"no EXR at all")
     with pytest.raises(ValueError, match="no EXR"):
-        exr.channels(tmp_path / "c.exr")
+        exr_header.channel_names(tmp_path / "c.exr")
 
 
 def test_a_header_may_be_long(tmp_path):
     """A Cryptomatte manifest names every object of the scene; some scenes have a hundred thousand."""
     long = write(tmp_path / "a.exr", **{"cryptomatte/1234567/manifest": "a long manifest" * 100_000})
-    assert exr.channels(long) == exr.channels(write(tmp_path / "b.exr"))
+    assert exr_header.channel_names(long) == exr_header.channel_names(write(tmp_path / "b.exr"))
 
 
 def test_same_pixels_whatever_the_header_says(tmp_path):
     first = write(tmp_path / "a.exr", RenderTime="00:00.12")
-    assert exr.same_pixels(first, write(tmp_path / "b.exr", RenderTime="00:11:00.12 and more"))
-    assert not exr.same_pixels(first, write(tmp_path / "c.exr", 1.001))
-    assert not exr.same_pixels(first, tmp_path / "none.exr")
-    assert not exr.same_pixels(first, write(tmp_path / "d.exr", parts=True))
-    piz = OpenEXR.PIZ_COMPRESSION
-    assert not exr.same_pixels(write(tmp_path / "e.exr", compression=piz), write(tmp_path / "f.exr", compression=piz))
+    assert exr_header.same_pixels(first, write(tmp_path / "b.exr", RenderTime="00:11:00.12 and more"))
+    assert not exr_header.same_pixels(first, write(tmp_path / "c.exr", 1.001))
+    assert not exr_header.same_pixels(first, tmp_path / "none.exr")
+    assert not exr_header.same_pixels(first, write(tmp_path / "d.exr", parts=True))
+    piz = [write(tmp_path / name, compression=OpenEXR.PIZ_COMPRESSION) for name in ("e.exr", "f.exr")]
+    assert not exr_header.same_pixels(*piz)
