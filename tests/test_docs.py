@@ -92,6 +92,18 @@ def test_pages_and_pictures_that_the_code_names_exist() -> None:
     assert lost == []
 
 
+def test_files_that_the_pages_name_exist() -> None:
+    rooms = "tsn|batch|plugins|training|shots|benchmarks|tests|docs"
+    named = re.compile(rf"`((?:{rooms})/[\w/.-]+)`")
+    lost = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in tracked("README.md", "CONTRIBUTING.md", "benchmarks/*.md", "docs/*.md")
+        for name in named.findall(path.read_text(encoding="utf-8"))
+        if "NAME" not in name and not (ROOT / name).exists()
+    ]
+    assert lost == []
+
+
 def test_every_picture_is_shown_somewhere() -> None:
     shown = {
         (path.parent / target).resolve()
