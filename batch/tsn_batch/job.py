@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tsn.cpu_isa import instruction_set
 from tsn.errors import InputError, OutputError, TsnError
-from tsn.instructions import instructions
 from tsn.io.sequence import FrameSequence, atomic, cannot_write
 from tsn.rendering import plan as plans
 from tsn.rendering.plan import Plan, type_of
@@ -226,7 +226,7 @@ def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
     """Fingerprints of hosts whose device is of another kind than the survey's."""
     pins = plan.pins
     assert pins is not None
-    kinds = [kind for kind in (f"cpu {instructions()}", "cuda", "mps") if type_of(kind) != type_of(pins.device)]
+    kinds = [kind for kind in (f"cpu {instruction_set()}", "cuda", "mps") if type_of(kind) != type_of(pins.device)]
     return [(*pins.fingerprint[:3], f"{kind} as surveyed on {pins.device}") for kind in kinds]
 
 

@@ -42,7 +42,7 @@ def _facts(plan: Plan, device: str) -> Iterator[Finding]:
 
 def _flow(plan: Plan) -> str:
     """Where the motion would come from, as `tsn.flow.factory` decides, which loads the estimator to say so."""
-    from tsn.flow.raft_weights import installed
+    from tsn.flow.raft_weights import installed_weights
 
     flow = plan.shot.flow
     if plan.shot.temporal.window == 0:
@@ -51,4 +51,4 @@ def _flow(plan: Plan) -> str:
         return f"the renderer's vectors in {flow.vectors.layer}"
     if flow.method != "auto":
         return flow.method
-    return "raft" if flow.weights or installed() else "dis, since there are no RAFT weights"
+    return "raft" if flow.weights or installed_weights() else "dis, since there are no RAFT weights"

@@ -112,7 +112,7 @@ def test_completion_scripts(tsn, shell):
 
 
 def test_styles(tsn, style, monkeypatch):
-    monkeypatch.setattr(style_weights, "BUNDLED", style.parent)
+    monkeypatch.setattr(style_weights, "BUNDLED_DIR", style.parent)
     (data,) = json.loads(tsn("styles", "--json").stdout)
     assert data.keys() >= {"name", "family", "licence", "sha256", "title", "size"}
     assert (data["name"], data["size"]) == ("tiny", style.stat().st_size)
@@ -120,7 +120,7 @@ def test_styles(tsn, style, monkeypatch):
 
 
 def test_no_styles(tsn, monkeypatch, tmp_path):
-    monkeypatch.setattr(style_weights, "BUNDLED", tmp_path)
+    monkeypatch.setattr(style_weights, "BUNDLED_DIR", tmp_path)
     assert json.loads(tsn("styles", "--json").stdout) == []
     assert "No styles" in tsn("styles").stdout
 

@@ -30,7 +30,7 @@ from tsn.rendering.plan import Plan
 from tsn.rendering.plates import Plates
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
-from tsn.style.tiles import edge
+from tsn.style.tiles import tile_side
 
 WRITE_BEHIND = 2
 SMALLEST_TILE = 128
@@ -162,7 +162,7 @@ class Renderer:
         """Go on with tiles of half the size; raises DeviceError where that can't help."""
         style, canvas = self.plan.shot.style, self.plan.plate.canvas
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
-        tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
+        tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
         untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
         if tile < SMALLEST_TILE or untiled:
@@ -259,7 +259,7 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
         return frame, frame.rgb, share, None
     prepared = engine.prepare(frame, motion=False)
     rgb = paint_plate(engine, prepared, lane.stream.painted(source), strength if cover is None else strength * cover)
-    broken = colour.nonfinite(prepared.source)
+    broken = colour.nonfinite_mask(prepared.source)
     count = int(broken.sum())
     note = (
         f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
@@ -273,11 +273,11 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
 
 def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:
     """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
-    plate = engine.codec.from_style(painted, prepared.residue)
+    plate = engine.codec.from_style(painted, prepared.reference)
     if prepared.alpha is not None:
         plate = alpha.premultiply(plate, prepared.alpha)
-        amount = amount * alpha.presence(prepared.source, prepared.alpha)
-    amount = torch.where(colour.nonfinite(prepared.source), 0.0, amount)
+        amount = amount * alpha.paint_mask(prepared.source, prepared.alpha)
+    amount = torch.where(colour.nonfinite_mask(prepared.source), 0.0, amount)
     return alpha.composite(prepared.source, plate, amount)
 
 
