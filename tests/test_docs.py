@@ -104,6 +104,22 @@ def test_files_that_the_pages_name_exist() -> None:
     assert lost == []
 
 
+def test_names_in_the_packages_that_the_pages_name_exist() -> None:
+    named = re.compile(r"`(tsn(?:_batch|_training)?(?:\.\w+)+)`")
+    homes = {"tsn": ROOT / "tsn", "tsn_batch": ROOT / "batch/tsn_batch", "tsn_training": ROOT / "training/tsn_training"}
+    lost = []
+    for path in tracked("README.md", "CONTRIBUTING.md", "benchmarks/*.md", "docs/*.md"):
+        for name in named.findall(path.read_text(encoding="utf-8")):
+            package, *inner = name.split(".")
+            place = homes[package]
+            while inner and ((place / inner[0]).is_dir() or (place / f"{inner[0]}.py").is_file()):
+                place = place / inner.pop(0)
+            file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            if inner and not re.search(rf"\b{inner[0]}\b", file.read_text(encoding="utf-8")):
+                lost.append(f"{path.relative_to(ROOT)}: {name}")
+    assert lost == []
+
+
 def test_every_picture_is_shown_somewhere() -> None:
     shown = {
         (path.parent / target).resolve()
