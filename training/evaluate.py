@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style import catalogue as shipped
 from tsn.style import loading
 from tsn.style.loading import load_style_prediction_net
@@ -168,7 +168,7 @@ def main(
         for name, row in table.items():
             click.echo(f"| {name} | " + " | ".join(f"{row[c]:.4f}" for c in columns) + " |")
         if target:
-            with atomic(target) as temporary:
+            with atomic_write(target) as temporary:
                 temporary.write_text(json.dumps(table, indent=1) + "\n")
 
     ctx.exit(outcome(run, Settings()))

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.data import DataLoader
 
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.layers import Normalise, instance_norm
 from tsn.style.nets.style_prediction import StylePredictionNet
@@ -221,7 +221,7 @@ def export(net: StylePredictionNet, config: AdainConfig, out: Path, *, trunk: st
     facts |= {key: "yes" if getattr(net.canvas, key) else "no" for key in ("simplifies", "seeded")}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence}
     path = out / f"{config.name}.safetensors"
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
         load_style_prediction_net(temporary)  # weights that hold no numbers are no result
     return path

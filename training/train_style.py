@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style import catalogue as shipped
 from tsn.style import loading
 from tsn.style.nets.layers import OPTIONAL_INPUTS, StyleNet
@@ -54,7 +54,7 @@ def export(net: StyleNet, config: StyleConfig, out: Path, *, trunk: str, step: i
     facts |= {key: "yes" if getattr(config, key) else "no" for key in OPTIONAL_INPUTS}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
     path = out / f"{config.name}.safetensors"
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
         loading.load_style_net(
             shipped.describe_weights(temporary)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import FrameSequence, told
-from tsn.rendering.content import changed as changed_frames
+from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan, calibration_frames
+from tsn.rendering.plate_hashes import changed_frames
 from tsn.shot.model import Matte
 from tsn.style.frame_hashes import hash_painted_frames, missing_frames_hint
 from tsn_batch import cover
@@ -39,12 +39,14 @@ def describe(plan: Plan) -> Iterator[Finding]:
     shot, plate = plan.shot, plan.plate
     yield "shot", str(shot.file)
     yield "plate", shot.plate + (f", layer {shot.layer}" if shot.layer else "")
-    text = f"{len(plan.wanted)} of {len(plate.frames)}: {ranges.compact(plan.wanted)}"
+    text = f"{len(plan.requested)} of {len(plate.frames)}: {ranges.compact(plan.requested)}"
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
     patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
-    told_of = [(key, told(FrameSequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    told_of = [
+        (key, describe_ignored(FrameSequence.parse(pattern, base=Path()).ignored_files())) for key, pattern in patterns
+    ]
     if any(alike for _, alike in told_of):
         yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
@@ -89,13 +91,13 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
 
 def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
     """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
-    from tsn.rendering.engine import share_of
+    from tsn.rendering.engine import matte_coverage
 
     plates, shares = FrameSequence.parse(plan.shot.plate, base=Path()), {}
     for number in cover.looks(plan.plate.present):
         found = engine.matte_of(engine.read(plates.path(number), number))
         assert found is not None  # the shot has a matte
-        shares[number] = share_of(found)
+        shares[number] = matte_coverage(found)
         if not cover.misses(matte, shares[number]):
             break
     return shares
@@ -123,7 +125,7 @@ def require_chunk(plan: Plan, index: int) -> None:
     require_plan(plan)
     chunk = plan.chunks[index]
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
-    window = plan.made_of(chunk.frames)
+    window = plan.plate_frames_for(chunk.frames)
     _require_unchanged(plan, {*window, *gaps, *calibration_frames(plan.plate.present)}, f"chunk {index}")
     _require_as_painted(plan, window, f"chunk {index}")
 
@@ -139,7 +141,7 @@ def require_survey(plan: Plan) -> None:
 
 def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
     """Only the frames that it depends on: one that a renderer has taken back must not stop the rest."""
-    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.contents, needed)
+    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.plate_hashes, needed)
     if changed:
         raise InputError(
             f"{plan.shot.plate}: {what} depends on frames that changed after the plan was made:"
@@ -167,8 +169,8 @@ def _painted(plan: Plan, engine: Engine) -> str:
     from tsn.style.painted_frames import PaintedFrames
 
     shot, plate = plan.shot, plan.plate
-    mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
-    needed = sorted(plan.made_of(mixed))
+    mixed = {n for n in plan.requested if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
+    needed = sorted(plan.plate_frames_for(mixed))
     offset = shot.style.offset
     if lost := [number for number in needed if number not in plate.painted]:
         raise InputError(

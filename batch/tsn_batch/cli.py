@@ -117,16 +117,16 @@ def plan(
     shot: Path, output: Path, chunk_size: int | None, frames: str | None, sets: tuple[str, ...], missing: str | None
 ) -> None:
     """Cut a shot into chunks for a farm, as JSON."""
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch.progress import count, without_plate
 
     made = portable(planned(load(shot, sets, missing), frames, chunk_size))
     if str(output) == "-":
-        click.echo(json.dumps(plans.to_dict(made), indent=1))
+        click.echo(json.dumps(plan_file.to_dict(made), indent=1))
         return
-    plans.save(made, output, "-o")
-    told = f"{count(len(made.written))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
-    click.echo(f"{output}: {told}{without_plate(len(made.wanted) - len(made.written))}")
+    plan_file.save(made, output, "-o")
+    told = f"{count(len(made.output_frames))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
+    click.echo(f"{output}: {told}{without_plate(len(made.requested) - len(made.output_frames))}")
 
 
 @cli.command()
@@ -152,11 +152,11 @@ def chunk(
 
     Refused where the plate changed since the plan was made, or where this host has other weights.
     """
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch import job, local, progress
     from tsn_batch.check import require_chunk
 
-    loaded = plans.load(plan)
+    loaded = plan_file.load(plan)
     way = "openjd" if openjd else progress.way(sys.stdout, as_json=as_json, quiet=settings.quiet)
     require_chunk(loaded, index)
     tally = local.render(loaded, chunks=[index], device=device, force=force, way=way)

@@ -127,7 +127,7 @@ def test_no_styles(tsn, monkeypatch, tmp_path):
 
 def test_fetch(tsn, style, monkeypatch):
     entry = flow_weights.REGISTRY["raft-small"]
-    found = replace(entry, url=style.as_uri(), sha256=flow_weights.sha256(style)[:8])
+    found = replace(entry, url=style.as_uri(), sha256=flow_weights.weights_sha256(style)[:8])
     monkeypatch.setitem(flow_weights.REGISTRY, "raft-small", found)
     result = tsn("fetch", "raft-small")
     assert Path(result.stdout.strip()).read_bytes() == style.read_bytes()

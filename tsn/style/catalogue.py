@@ -7,14 +7,14 @@ training/train_style.py writes them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tsn.errors import InputError, UsageError, near_miss
-from tsn.io.state import read_header
+from tsn.io.hashing import sha256_of
+from tsn.io.safetensors_file import read_header
 
 BUNDLED_DIR = Path(__file__).parent / "weights"
 WEIGHT_SUFFIXES = {".safetensors", ".onnx"}
@@ -95,8 +95,7 @@ def require_bundled(name: str) -> None:
 def describe_weights(path: Path) -> StyleInfo:
     """Hash a weights file and read who it is, without loading it. Raises InputError."""
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
         size = path.stat().st_size
     except OSError as error:
         raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
@@ -114,4 +113,4 @@ def describe_weights(path: Path) -> StyleInfo:
 
 def read_metadata(path: Path) -> Mapping[str, str]:
     """What a safetensors file says of itself. Raises InputError where it is none."""
-    return read_header(path).facts
+    return read_header(path).metadata

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from tsn.determinism import one_thread
 from tsn.errors import InputError, UsageError
+from tsn.io.hashing import sha256_of
 from tsn.style.resize import resize
 
 PAINTING_LINES = 440
@@ -61,9 +61,7 @@ def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tupl
             raise InputError(
                 f"The painting does not exist: {path}", hint="A relative path is relative to the shot file."
             )
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        found.append(Painting(name=path.stem, image=_read(path), sha256=sha256, weight=weight))
+        found.append(Painting(name=path.stem, image=_read(path), sha256=sha256_of(path), weight=weight))
     return tuple(found)
 
 
@@ -74,7 +72,7 @@ def resize_painting(image: Tensor) -> Tensor:
 
 def _read(path: Path) -> Tensor:
     """(3, H, W), and no larger than `as_seen`."""
-    from tsn.io.scan import read_scan
+    from tsn.io.downscaled import read_downscaled
 
     def admit(height: int, width: int) -> None:
         short, long = sorted((height, width))
@@ -87,7 +85,7 @@ def _read(path: Path) -> Tensor:
 
     if path.suffix.lower() in MOVIE_SUFFIXES:
         raise InputError(f"{path} is a movie; a painting is a picture.", hint="Save one frame of it as PNG or JPEG.")
-    scan = read_scan(path, pixels=MAX_READ_PIXELS, admit=admit)
+    scan = read_downscaled(path, max_pixels=MAX_READ_PIXELS, admit=admit)
     rgb, alpha = (None if part is None else _channels_first(part) for part in (scan.rgb, scan.alpha))
     del scan
     assert rgb is not None

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from tsn import colour
 from tsn.errors import InputError, TsnError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style.catalogue import StyleInfo, resolve_style
 from tsn.style.export import onnx_graph, torchscript
 from tsn.style.feedforward import FeedforwardPainter
@@ -53,7 +53,7 @@ def export_style(form: str, style: str, path: Path) -> float:
             hint=f"Only {' and '.join(NETS)} nets can be exported.",
         )
     net = load_style_net(info)
-    with atomic(path, "-o") as temporary:
+    with atomic_write(path, "-o") as temporary:
         WRITERS[form](net, info, temporary)
         found = CHECKS[form](temporary, FeedforwardPainter(net, name=info.name, weights=info.sha256))
         if not found < TOLERANCE:
