@@ -59,9 +59,9 @@ def _words(option: dict[str, Any]) -> str:
         return f"`{option['const']}`"
     if "enum" in option:
         return ", ".join(f"`{value}`" for value in option["enum"])
-    kind = option.get("type")
+    kind = option.get("type", "")
     if isinstance(kind, list):
-        return " or ".join({"string": "text", "integer": "whole number"}.get(name, name) for name in kind)
+        return " or ".join("text" if name == "string" else "whole number" if name == "integer" else name for name in kind)
     if kind in ("number", "integer"):
         return ("number" if kind == "number" else "whole number") + _bounds(option)
     if kind == "array":
@@ -70,7 +70,7 @@ def _words(option: dict[str, Any]) -> str:
         if "patternProperties" in option:
             return "keyframes"
         return "section" if "properties" in option else "mapping"
-    return {"string": "text", "boolean": "`true`, `false`"}.get(str(kind), "")
+    return {"string": "text", "boolean": "`true`, `false`"}.get(kind, "")
 
 
 def _bounds(option: dict[str, Any]) -> str:
