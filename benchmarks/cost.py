@@ -184,9 +184,9 @@ def plate(home: Path, width: int, height: int, count: int) -> None:
 
 def choose_style(home: Path) -> tuple[str, str]:
     """What to call the style, and what a shot file calls it: a bundled one, else a net that was never trained."""
-    from tsn.style.catalogue import bundled
+    from tsn.style.catalogue import bundled_styles
 
-    names = [info.name for info in bundled()]
+    names = [info.name for info in bundled_styles()]
     if names:
         name = "tarascon" if "tarascon" in names else names[0]
         return name, name

@@ -20,7 +20,7 @@ import OpenEXR
 
 from tsn import io
 from tsn.io import exr
-from tsn.io.bounded import Bounded
+from tsn.io.disk_cache import DiskCache
 from tsn.qc.contact_sheet import contact_sheet
 from tsn.rendering import plan as plans
 from tsn.rendering.inspect import inspect
@@ -144,10 +144,10 @@ def of_cache(folder: Path, count: int, timed: Timed) -> None:
         path = folder / f"{number:040x}.safetensors"
         path.write_bytes(bytes(100))
         os.utime(path, (0, number))
-    cache = Bounded(folder, "flow", {"TSN_CACHE_SIZE": str(count * 100)})
+    cache = DiskCache(folder, "flow", {"TSN_CACHE_SIZE": str(count * 100)})
     with timed("cache at its bound: a tenth more"):
         for number in range(count, count + count // 10):
-            if cache.admits(100):
+            if cache.make_room(100):
                 (folder / f"{number:040x}.safetensors").write_bytes(bytes(100))
 
 

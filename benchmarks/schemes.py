@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import torch
 from peers import PEERS, RADIUS, Scheme
-from stability import SHARED, Plate, locked, opening, over, yardstick
+from stability import SHARED, Plate, frozen, opening, over, yardstick
 from torch import Tensor
 
 import tsn
@@ -51,7 +51,7 @@ def scene(plate: Plate, yard: ModuleType, style: str, frames: str | None) -> Sce
     """Paint the shot, locked to its survey, and measure its motion both ways."""
     shown, forward, backward, info = yard.load_blender_exr(plate.pattern, plate.frames)
     plates = [torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32).copy()) for x in shown]
-    painter = locked(tsn.painter(frames=frames) if frames else tsn.painter(model=style), plates)
+    painter = frozen(tsn.painter(frames=frames) if frames else tsn.painter(model=style), plates)
     paint = [painter.paint(x, number) for x, number in zip(plates, plate.frames, strict=True)]
     true = [
         Motion(forward=a, backward=b, visibility_forward=visibility(a, b), visibility_backward=visibility(b, a))

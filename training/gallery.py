@@ -82,7 +82,7 @@ def training_of(name: str, data: Path) -> StyleConfig:
 
 def in_order() -> list[shipped.StyleInfo]:
     """The bundled styles, each mobile net after the slim one that it is named after, the one for any painting last."""
-    return sorted(shipped.bundled(), key=lambda info: (info.family == "adain", info.name))
+    return sorted(shipped.bundled_styles(), key=lambda info: (info.family == "adain", info.name))
 
 
 def by_gatys(squares: list[Tensor], config: StyleConfig, evaluations: int) -> list[Tensor]:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from tsn.flow.nets.blocks import load_weights
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn_training import flow_examples, photos, records
 from tsn_training.config import load_config
 from tsn_training.config_flow import FlowConfig
@@ -100,7 +100,7 @@ def train(
         return []
     path = out / f"{config.net}.safetensors"
     facts = {"width": str(config.width), "steps": str(max(first, last)), "licence": "MIT", "name": config.net}
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
     return [path]
 

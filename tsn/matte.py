@@ -16,8 +16,8 @@ import numpy as np
 
 from tsn.errors import InputError, UsageError
 from tsn.io import cryptomatte as stored
+from tsn.io.channel_names import match_names
 from tsn.io.cryptomatte import Manifest
-from tsn.io.spellings import find
 
 TRUNCATIONS = ((13, 0x1FFF), (8, 0xFF))
 """How many low bits of a float32 a trip through 16 and through 24 bits sets to zero, and their mask."""
@@ -40,9 +40,9 @@ def channel_matte(channels: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     Raises:
         InputError: no such channel, or several.
     """
-    found = find(name, list(channels))
+    found = match_names(name, list(channels))
     if len(found) != 1:
-        stored.refuse("matte channel", name, found, channels)
+        stored.raise_unmatched("matte channel", name, found, channels)
     return _clipped(channels[found[0]])
 
 
@@ -111,8 +111,8 @@ def cryptomatte(
     """
     if not names:
         raise UsageError(f"The matte from Cryptomatte {layer!r} lists no names.", hint="Add them under matte.names.")
-    found = stored.layer(layer, channels)
-    known = stored.manifest(found.name, header, folder).names
+    found = stored.find_layer(layer, channels)
+    known = stored.read_manifest(found.name, header, folder).names
     wanted = np.array(sorted(_ids(known, names)), dtype=np.uint32)
     whole, rounded = False, set[int]()
     coverage: np.ndarray | None = None
@@ -145,7 +145,7 @@ def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str, 
     Raises:
         InputError: as `cryptomatte` does.
     """
-    return stored.manifest(stored.layer(layer, channels).name, header, folder)
+    return stored.read_manifest(stored.find_layer(layer, channels).name, header, folder)
 
 
 def _require_whole(layer: str, there: Set[int], wanted: np.ndarray, known: Mapping[str, int] | None) -> None:

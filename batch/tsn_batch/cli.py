@@ -168,9 +168,9 @@ def chunk(
 @json_option("A list of {name, family, licence, sha256, title, size, path}.")
 def styles(as_json: bool) -> None:
     """List the styles that come with tsn."""
-    from tsn.style.catalogue import bundled
+    from tsn.style.catalogue import bundled_styles
 
-    found = bundled()
+    found = bundled_styles()
     if as_json:
         click.echo(json.dumps([info.to_dict() for info in found], indent=2))
         return
@@ -190,10 +190,10 @@ def export(form: str, style: str, output: Path | None) -> None:
 
     One frame at a time and normalised by itself: for looking, while `tsn render` makes a shot stable.
     """
-    from tsn.style.export.export import export as write
+    from tsn.style.export.exporter import export_style
 
     path = output or Path(Path(style).stem + EXPORTS[form])
-    difference = write(form, style, path)
+    difference = export_style(form, style, path)
     click.echo(f"{path}: {style} as {form}, differs from the engine by {difference:.1g} at most")
 
 

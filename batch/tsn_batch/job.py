@@ -20,7 +20,8 @@ from typing import Any
 
 from tsn.cpu_isa import instruction_set
 from tsn.errors import InputError, OutputError, TsnError
-from tsn.io.sequence import FrameSequence, atomic, cannot_write
+from tsn.io.atomic import atomic_write, write_error
+from tsn.io.sequence import FrameSequence
 from tsn.rendering import plan as plans
 from tsn.rendering.plan import Plan, type_of
 from tsn_batch.progress import Tally, table, without_plate
@@ -114,7 +115,7 @@ class Job:
             try:
                 self.record_file(step).unlink(missing_ok=True)
             except OSError as error:
-                raise cannot_write(self.record_file(step), error) from error
+                raise write_error(self.record_file(step), error) from error
 
     def facts(self) -> dict[str, Any]:
         """What the farm calls its parts. Raises InputError where nothing was submitted from here."""
@@ -127,7 +128,7 @@ class Job:
         return facts
 
     def save_facts(self, facts: Mapping[str, Any]) -> None:
-        with atomic(self.folder / "job.json") as temporary:
+        with atomic_write(self.folder / "job.json") as temporary:
             temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -145,7 +146,7 @@ def _record(path: Path) -> Record | None:
 
 def save_record(path: Path, record: Record) -> None:
     """Raises OutputError."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
 
 
@@ -172,7 +173,7 @@ def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
         for part in ("logs", "records"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error, "--out") from error
+        raise write_error(folder, error, "--out") from error
     before = job.plan_if_any()
     if before is not None and replace(before, pins=None) == plan:
         plan = before

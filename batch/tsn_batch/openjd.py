@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from tsn.io.sequence import FrameSequence, atomic
+from tsn.io.atomic import atomic_write
+from tsn.io.sequence import FrameSequence
 from tsn.rendering.pinned_weights import file_of
 from tsn.rendering.plan import Plan, calibration_frames
 from tsn_batch.job import FINISH, SURVEY, Job
@@ -134,5 +135,5 @@ def _assets(job: Job, plan: Plan) -> dict[str, Any]:
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(yaml.safe_dump(data, sort_keys=False, width=100), encoding="utf-8")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsn.errors import TsnError
-from tsn.io.sequence import cannot_write
+from tsn.io.atomic import write_error
 from tsn.rendering.event import Event
 from tsn.rendering.output import CACHE
 from tsn_batch import progress
@@ -139,7 +139,7 @@ def _logged(path: Path) -> Iterator[None]:
     try:
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
-        raise cannot_write(path, error, CACHE) from error
+        raise write_error(path, error, CACHE) from error
     before = os.dup(1), os.dup(2)
     try:
         os.dup2(log, 1)

@@ -170,5 +170,5 @@ def test_ctrl_c_leaves_whole_frames_only(shot, tmp_path):
     names = frames_of(tmp_path / "styled")
     assert 3 <= len(names) < 300
     assert all(re.fullmatch(r"sh_styled\.\d{4}\.exr", name) for name in names)  # no temporary ones
-    assert all(io.complete(tmp_path / "styled" / name) for name in names)
+    assert all(io.is_complete(tmp_path / "styled" / name) for name in names)
     assert told.strip() == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time."

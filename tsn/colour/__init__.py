@@ -23,7 +23,7 @@ from tsn.colour.tone import DISPLAY_REFERRED, TONE_MAPS, ToneMap, srgb_decode, s
 from tsn.colour.transform import WorkingTransform, working_transform
 from tsn.determinism import apply_elementwise
 from tsn.errors import UsageError
-from tsn.spaces import BUILTIN_CONFIG, CINEON, fingerprint, resolve_space, spaces
+from tsn.ocio import BUILTIN_CONFIG, CINEON, resolve_space, space_fingerprint, space_names
 
 __all__ = [
     "BUILTIN_CONFIG",
@@ -34,7 +34,7 @@ __all__ = [
     "codec",
     "nonfinite",
     "resolve_space",
-    "spaces",
+    "space_names",
     "srgb_decode",
     "srgb_encode",
 ]
@@ -155,4 +155,4 @@ def codec(space: str, *, header: Mapping[str, Any] | None = None, highlights: st
     name = resolve_space(space, header)
     transform = working_transform(name)
     tone = DISPLAY_REFERRED if transform.display else TONE_MAPS[highlights]
-    return Codec(space=name, fingerprint=fingerprint(name), _transform=transform, _tone=tone)
+    return Codec(space=name, fingerprint=space_fingerprint(name), _transform=transform, _tone=tone)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tsn.determinism import apply_elementwise
-from tsn.spaces import WORKING, explained, find, processors
+from tsn.ocio import WORKING, find_space, processors, translate_errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +64,13 @@ def _linear_to_cineon(linear: Tensor) -> Tensor:
 
 def _ways(config: Any, name: str, working: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
     forward, inverse = processors(config, name, working)
-    with explained(name):
+    with translate_errors(name):
         return _cpu(forward), _cpu(inverse)
 
 
 def working_transform(space: str) -> WorkingTransform:
     """The kind of a space is measured, not read from its `encoding`, which many shows' configs leave empty."""
-    config, name = find(space)
+    config, name = find_space(space)
     if config is None:
         return WorkingTransform(
             forward=partial(apply_elementwise, _cineon_to_linear),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError, near_miss
-from tsn.io.spellings import VECTORS, role, split
+from tsn.io.channel_names import VECTOR_CHANNELS, canonical_channel, split_name
 
 ChannelArrays = Mapping[str, np.ndarray]
 FrameSize = tuple[int, int]
@@ -55,7 +55,7 @@ def renderman(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directio
     The point at p is at (x + X, y + Y) of that frame, whatever the shutter. The denoiser's channels call them forward
     and backward. `layer` is any of these names, or `motion`, or what stands before them.
     """
-    if split(layer)[1].lower() in ("dpdtime", "dpcameradtime"):
+    if split_name(layer)[1].lower() in ("dpdtime", "dpcameradtime"):
         raise InputError(
             f"layer {layer!r}: speeds in the camera's space are no motion on the screen",
             hint="Render motionFore and motionBack.",
@@ -128,7 +128,9 @@ CAUTIONS = {"arnold": _SHUTTER.format("Arnold"), "karma": _SHUTTER.format("Karma
 def channel_of(channels: ChannelArrays, layer: str, wanted: str) -> np.ndarray | None:
     """A layer's channel in whatever spelling it is there; None where it isn't. Raises InputError where it is twice."""
     # Not their items: what isn't asked for need not be sound.
-    found = [name for name in channels if split(name)[0] == layer and role(split(name)[1]) == wanted]
+    found = [
+        name for name in channels if split_name(name)[0] == layer and canonical_channel(split_name(name)[1]) == wanted
+    ]
     if len(found) > 1:
         raise InputError(
             f"layer {layer!r}: {' and '.join(found)} are one channel in two spellings; expected one of them",
@@ -148,8 +150,8 @@ def _flow(channels: ChannelArrays, layer: str, x: str, y: str, *, scale: AxisFac
 
 def _any_pair(channels: ChannelArrays, layer: str, *, scale: AxisFactors) -> Tensor | None:
     """(2, H, W) from the two channels of a layer of vectors, X, Y or U, V or R, G; None where it has none of them."""
-    words = {role(split(name)[1]) for name in channels if split(name)[0] == layer}
-    pairs = [pair for pair in VECTORS if words.issuperset(pair)]
+    words = {canonical_channel(split_name(name)[1]) for name in channels if split_name(name)[0] == layer}
+    pairs = [pair for pair in VECTOR_CHANNELS if words.issuperset(pair)]
     if len(pairs) > 1:
         raise InputError(
             f"layer {layer!r}: the motion could be {' or '.join(', '.join(pair).upper() for pair in pairs)}",
@@ -185,7 +187,7 @@ def _both_ways(
 
     to_previous, to_next = one_way(backward), one_way(forward)
     if to_previous is None and to_next is None:
-        stems = {tuple(split(name)[0].split(".")) for name in channels}
+        stems = {tuple(split_name(name)[0].split(".")) for name in channels}
         views = {".".join(word for word in stem if word.lower() not in ways) for stem in stems if ways & {*stem}} - {""}
         if views:
             raise InputError(
@@ -203,7 +205,7 @@ def _missing(channels: ChannelArrays, layer: str, expected: str) -> InputError:
             f"layer {layer!r}: expected the motion channels {expected}, found {', '.join(present)}",
             hint="Name the layer that holds the motion vectors, and its convention, under flow.vectors.",
         )
-    layers = sorted({split(name)[0] for name in channels} - {""})
+    layers = sorted({split_name(name)[0] for name in channels} - {""})
     same_ending = [known for known in layers if known.lower().endswith(f".{layer.lower()}")]
     hint = f"Perhaps you meant {same_ending[0]!r}?" if same_ending else near_miss(layer, layers)
     return InputError(

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from tsn.determinism import POINTWISE_DILATION
 from tsn.errors import DeviceError, InputError
 from tsn.flow.base import View
-from tsn.flow.raft_weights import sha256
+from tsn.flow.raft_weights import weights_sha256
 from tsn.flow.scale import scaled_flow, scaled_image
-from tsn.io.state import read_header, read_state, require_numbers
+from tsn.io.safetensors_file import read_header, read_state_dict, require_finite
 
 FLOW_UPDATES = 12
 MIN_SIDE_PX = 128
@@ -45,7 +45,7 @@ class RaftSource:
     """
 
     def __init__(self, weights: Path, *, device: torch.device, scale: float = 1.0) -> None:
-        digest = sha256(weights)
+        digest = weights_sha256(weights)
         self.name, network = load_network(weights)
         self.network = network.to(device)
         self.device = device
@@ -108,12 +108,12 @@ def load_network(path: Path) -> tuple[str, nn.Module]:
         name = "raft-large" if any(key.startswith("mask_predictor.") for key in names) else "raft-small"
         network = (raft_large if name == "raft-large" else raft_small)(weights=None)
         if state is None:
-            state = read_state(path, network.state_dict(), said=name, hint=REFETCH_HINT)
+            state = read_state_dict(path, network.state_dict(), net_name=name, hint=REFETCH_HINT)
         own = network.state_dict()
         if not all(tensor.is_floating_point() == state[key].is_floating_point() for key, tensor in own.items()):
             raise TypeError
         network.load_state_dict(state)
-        require_numbers(path, own)
+        require_finite(path, own)
     except (RuntimeError, AttributeError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: expected a state dict of torchvision's raft-large or raft-small, found something else",

@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from tsn.errors import InputError, OutputError, UsageError, near_miss
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
+from tsn.io.hashing import sha256_of
 
 TIMEOUT_S = 30.0
 BLOCK_BYTES = 1 << 20
@@ -85,11 +86,10 @@ def installed_weights() -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def sha256(path: Path) -> str:
+def weights_sha256(path: Path) -> str:
     """Hash of a file's content, 64 hexadecimal digits; InputError where it can't be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(
             f"{path}: cannot read the flow weights: {error.strerror or error}", hint="tsn fetch raft-large"
@@ -108,13 +108,13 @@ def fetch(entry: PublishedWeights, *, into: Path | None = None) -> Path:
         OutputError: the folder can't be written.
     """
     target = (into or weights_folder()) / entry.file
-    if target.is_file() and sha256(target).startswith(entry.sha256):
+    if target.is_file() and sha256_of(target).startswith(entry.sha256):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{target.parent}: cannot make the weights folder: {error.strerror}") from error
-    with atomic(target) as temporary:
+    with atomic_write(target) as temporary:
         found = _download(entry, temporary)
         if not found.startswith(entry.sha256):
             raise InputError(

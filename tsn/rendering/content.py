@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tsn import io
 from tsn.errors import InputError
+from tsn.io.hashing import sha256_of
 from tsn.rendering.inspect import stamp
 
 READERS = 4
 """Files read side by side: on a file server waiting is most of it."""
-
-
-def content(path: Path) -> str:
-    """SHA-256 (hex) of a file. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def contents(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | None = None) -> dict[int, str]:
@@ -37,7 +31,7 @@ def contents(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | N
     def one(number: int) -> str:
         path = sequence.path(number)
         try:
-            return (known or {}).get(_key(path, stamps[number])) or content(path)
+            return (known or {}).get(_key(path, stamps[number])) or sha256_of(path)
         except OSError as error:
             raise InputError(f"Can't read {path}: {error.strerror}") from error
 
@@ -76,7 +70,7 @@ def changed(plate: str, stamps: Mapping[int, str], found: Mapping[int, str], num
         if here is None or planned is None or here.split(":")[0] != planned.split(":")[0]:
             return False
         try:
-            return number in found and content(path) == found[number]
+            return number in found and sha256_of(path) == found[number]
         except OSError:
             return False
 

@@ -19,12 +19,12 @@ from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.conventions import CAUTIONS
 from tsn.flow.factory import choose_flow_source
-from tsn.io.bounded import Bounded
+from tsn.io.disk_cache import DiskCache
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
 from tsn.rendering.plan import Pins, Plan, calibration_frames, type_of
 from tsn.shot.model import Shot
-from tsn.style.calibration import mirrored
+from tsn.style.calibration import mirror_into_void
 from tsn.style.factory import painter as choose_painter
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest
 
@@ -109,7 +109,7 @@ class Engine:
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
         image = prepared.view.image
-        return mirrored(image, prepared.cover) if by_frame and prepared.cover is not None else image
+        return mirror_into_void(image, prepared.cover) if by_frame and prepared.cover is not None else image
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
@@ -192,7 +192,7 @@ def make_engine(
         blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
         frames=style.frames,
         offset=style.offset,
-        marks=plan.plate.painted,
+        hashes=plan.plate.painted,
         scale=style.scale,
         tile=style.tile if tile is None else tile,
         device=chosen,
@@ -292,7 +292,7 @@ def _unpack(pinned: str, painter: Uncalibrated) -> Calibration:
     from safetensors.torch import load
 
     try:
-        return Calibration(of=painter.fingerprint, tensors=load(b64decode(pinned)))
+        return Calibration(painter_fingerprint=painter.fingerprint, tensors=load(b64decode(pinned)))
     except (ValueError, SafetensorError) as error:
         raise InputError(f"The survey in the plan is damaged: {error}", hint="Submit the shot again.") from error
 
@@ -316,8 +316,8 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
         *(*engine.fingerprint, str(engine.canvas), *stamps),
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"
-    kept = Bounded(path.parent, "survey")
-    if kept.use(path):
+    kept = DiskCache(path.parent, "survey")
+    if kept.touch(path):
         try:
             return Calibration.load(path)
         except InputError:
@@ -336,7 +336,7 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     calibration = painter.calibrate(map(seen, numbers))
     calibration = replace(calibration, tensors={**calibration.tensors, **void})
     try:
-        if kept.admits(calibration.size):
+        if kept.make_room(calibration.size):
             path.parent.mkdir(parents=True, exist_ok=True)
             calibration.save(path)
     except (OSError, OutputError) as error:

@@ -71,8 +71,8 @@ class Plan:
         tsn: version of tsn that made the plan.
         weights: sha256 of every weight file (`pinned_weights`); empty in a plan that stays in its process.
         libraries: versions of the libraries that pixels are computed with (`tsn.rendering.environment`).
-        colour: what the plate's colour space means to whoever made the plan (`tsn.spaces.fingerprint`); None in a plan
-            that stays in its process.
+        colour: what the plate's colour space means to whoever made the plan (`tsn.ocio.space_fingerprint`); None
+            in a plan that stays in its process.
         contents: plate frame -> SHA-256 of its file; empty in a plan that stays in its process.
         pins: see there; None where each worker looks for itself.
         submitted: the shot under the paths of whoever made the plan, where they are others here (`tsn.shot.pathmap`).
@@ -274,9 +274,9 @@ def _pins(data: dict[str, Any]) -> Pins:
 
 def save(plan: Plan, path: Path, setting: str = "the path") -> None:
     """Write the plan, atomically. Raises OutputError, which names the `setting` that chose the path."""
-    from tsn.io.sequence import atomic
+    from tsn.io.atomic import atomic_write
 
-    with atomic(path, setting) as temporary:
+    with atomic_write(path, setting) as temporary:
         temporary.write_text(json.dumps(to_dict(plan), indent=1) + "\n", encoding="utf-8")
 
 

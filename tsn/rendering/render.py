@@ -19,8 +19,8 @@ from torch import Tensor
 
 from tsn import alpha, colour, io
 from tsn.errors import DeviceError
+from tsn.io.atomic import OUTPUT_SETTING, write_error
 from tsn.io.frame import Frame, blank_like
-from tsn.io.sequence import OUTPUT, cannot_write
 from tsn.rendering.engine import Engine, Prepared, make_engine, share_of
 from tsn.rendering.event import Event, Report
 from tsn.rendering.exchange import Exchange, Handover
@@ -30,7 +30,7 @@ from tsn.rendering.plan import Plan
 from tsn.rendering.plates import Plates
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
-from tsn.style.tiles import edge
+from tsn.style.tiles import tile_side
 
 WRITE_BEHIND = 2
 SMALLEST_TILE = 128
@@ -89,7 +89,7 @@ class Renderer:
         total, started = len(numbers), time.monotonic()
         self.report(Event(kind="start", total=total))
         if not self._swept:  # a folder of ten thousand frames is listed once, not for each chunk
-            io.sweep(Path(plan.shot.output).parent)
+            io.remove_leftovers(Path(plan.shot.output).parent)
             self._swept = True
         fingerprint = self.load().fingerprint
         for number in numbers:
@@ -150,7 +150,7 @@ class Renderer:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise cannot_write(path, error, OUTPUT) from error
+                raise write_error(path, error, OUTPUT_SETTING) from error
             self._note(f"Frame {number}: the plate has none any more, so {path.name} was removed.")
         elif path.exists():
             self._note(f"Frame {number}: the plate has none; {path.name} stays, since tsn did not make it.")
@@ -162,7 +162,7 @@ class Renderer:
         """Go on with tiles of half the size; raises DeviceError where that can't help."""
         style, canvas = self.plan.shot.style, self.plan.plate.canvas
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
-        tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
+        tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
         untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
         if tile < SMALLEST_TILE or untiled:
@@ -264,9 +264,9 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
     note = (
         f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
     )
-    mixed = io.cut(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
+    mixed = io.crop(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
     # Outside the canvas, and where nothing was painted, the stored bits stay.
-    touched = io.cut((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
+    touched = io.crop((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
     kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
     return frame, np.where(kept, frame.rgb, mixed), share, note
 

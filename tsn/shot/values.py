@@ -84,10 +84,10 @@ def model_name(text: str) -> str:
 
 def _space(text: str) -> str:
     if text.lower() != "auto":  # which the plate's header tells
-        from tsn.spaces import find
+        from tsn.ocio import find_space
 
         with _refused():
-            find(text)
+            find_space(text)
     return text
 
 

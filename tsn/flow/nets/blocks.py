@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsn.io.state import read_state
+from tsn.io.safetensors_file import read_state_dict
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -33,5 +33,5 @@ def load_shipped(made: Net, weights: Path) -> Net:
 
 def load_weights(made: Net, weights: Path, *, hint: str) -> Net:
     """The net with weights from a file. Raises InputError, with a hint, where that is damaged or another net's."""
-    made.load_state_dict(read_state(weights, made.state_dict(), said="this net", hint=hint))
+    made.load_state_dict(read_state_dict(weights, made.state_dict(), net_name="this net", hint=hint))
     return made

@@ -26,7 +26,7 @@ from tsn.determinism import apply_elementwise
 from tsn.flow.nets.blocks import LEAKY_SLOPE, conv, load_shipped, upsample_2x
 from tsn.flow.nets.correlation import correlation_volume, patch_descriptors
 from tsn.flow.nets.proposals import context_flow
-from tsn.flow.raft_weights import sha256
+from tsn.flow.raft_weights import weights_sha256
 from tsn.flow.warp import warp_batch
 
 WEIGHTS = Path(__file__).with_name("refine.safetensors")
@@ -163,7 +163,7 @@ def shipped_net() -> RefinementNet:
 @cache
 def fingerprint() -> str:
     """Of the weights. Raises InputError where they aren't there."""
-    return sha256(WEIGHTS)[:16]
+    return weights_sha256(WEIGHTS)[:16]
 
 
 @torch.inference_mode()
