@@ -22,18 +22,18 @@ from torch import Tensor
 from yardstick import HEADINGS
 
 from tsn.flow.base import Motion
-from tsn.flow.warp import inside, visibility
+from tsn.flow.warp import in_frame, visibility
 
 
 def both_ways(motions: list[Motion]) -> Tensor:
     """What is seen, forward and backward, (T - 1, 2, H, W)."""
-    return torch.stack([torch.cat([m.seen_forward, m.seen_backward]) for m in motions])
+    return torch.stack([torch.cat([m.visibility_forward, m.visibility_backward]) for m in motions])
 
 
 def with_masks(motions: list[Motion], seen: Tensor) -> list[Motion]:
     """The same motion with other masks, (T - 1, 2, H, W)."""
     return [
-        Motion(forward=m.forward, backward=m.backward, seen_forward=s[:1], seen_backward=s[1:])
+        Motion(forward=m.forward, backward=m.backward, visibility_forward=s[:1], visibility_backward=s[1:])
         for m, s in zip(motions, seen, strict=True)
     ]
 
@@ -68,7 +68,7 @@ def main(folders: tuple[Path, ...], shared: Path | None, style: str, pattern: st
             shot = paint_shot(found, style_section(found, style, pattern, scratch))
             known = torch.stack([torch.from_numpy(np.stack(pair)) for pair in pairwise(shot.truth.known)])
             true = shot.motions["true motion"]
-            within = known & torch.stack([torch.cat([inside(m.forward), inside(m.backward)]) for m in true])
+            within = known & torch.stack([torch.cat([in_frame(m.forward), in_frame(m.backward)]) for m in true])
             click.echo(f"\n{shot.name:20}{'missed':>12}{'false':>12}{HEADINGS}")
             masks = masks_by_kind(shot, known)
             for name, seen in masks.items():

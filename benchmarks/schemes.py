@@ -36,11 +36,11 @@ from stability import densest, write_doubled
 from torch import Tensor
 from yardstick import HEADINGS, Figures, TrueMotion, Yardstick, visible, warp
 
-import tsn.temporal.pipeline as pipeline
-from tsn.flow.base import Motion, View, measure
-from tsn.flow.factory import choose
+from tsn.flow.base import Motion, View, motion_between
+from tsn.flow.factory import choose_flow_source
 from tsn.flow.warp import visibility
 from tsn.temporal import disocclusion
+from tsn.temporal.pipeline import derive_window_frame, stabilise_paint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +79,12 @@ def paint_shot(shot: CgShot, style: dict[str, str]) -> PaintedShot:
     plates = in_style_space(frames)
     truth = true_motion(shot, frames)
     rendered = [
-        Motion(forward=a, backward=b, seen_forward=visibility(a, b), seen_backward=visibility(b, a))
+        Motion(forward=a, backward=b, visibility_forward=visibility(a, b), visibility_backward=visibility(b, a))
         for a, b in zip(map(_flow, truth.forward), map(_flow, truth.backward), strict=True)
     ]
-    source, _ = choose("dis", has_vectors=False, device=torch.device("cpu"), scale=1.0, weights=None)
+    source, _ = choose_flow_source("dis", has_vectors=False, device=torch.device("cpu"), scale=1.0, weights=None)
     views = [View(number=number, image=image) for number, image in zip(shot.frames, plates, strict=True)]
-    estimated = [measure(source, a, b) for a, b in pairwise(views)]
+    estimated = [motion_between(source, a, b) for a, b in pairwise(views)]
     return PaintedShot(
         name=shot.name,
         plates=plates,
@@ -102,10 +102,10 @@ def ours(plates: Sequence[Tensor]) -> Scheme:
     """The shipped passes."""
 
     def scheme(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tensor]:
-        frames = [pipeline.painted(plate, image) for plate, image in zip(plates, paint, strict=True)]
-        steps = [disocclusion.step(motion) for motion in motions]
+        frames = [derive_window_frame(plate, image) for plate, image in zip(plates, paint, strict=True)]
+        steps = [disocclusion.derive_step(motion) for motion in motions]
         return [
-            pipeline.stabilise(
+            stabilise_paint(
                 steps[max(0, t - RADIUS) : t][::-1],
                 steps[t : t + RADIUS],
                 {at - t: frame for at, frame in enumerate(frames)},
@@ -122,7 +122,7 @@ def sheet(shot: PaintedShot, made: dict[str, list[Tensor]], path: Path) -> None:
     """Write each scheme where most is uncovered, and its change to the next frame."""
     t = len(shot.plates) // 2
     truth = shot.truth
-    crop = densest(~visible(truth.backward[t - 1], truth.forward[t - 1], boundaries=False), 150, 200)
+    crop = densest(~visible(truth.backward[t - 1], truth.forward[t - 1]), 150, 200)
     columns = []
     for images in made.values():
         now, after = as_picture(images[t]), as_picture(images[t + 1])

@@ -176,7 +176,7 @@ def sheet(path: Path, pictures: dict[str, list[np.ndarray]], motion: TrueMotion)
     middle = len(motion.known) // 2
     if middle + 2 >= len(motion.known):
         return
-    crop = densest(~visible(motion.backward[middle - 1], motion.forward[middle - 1], boundaries=False), *CROP_PX)
+    crop = densest(~visible(motion.backward[middle - 1], motion.forward[middle - 1]), *CROP_PX)
     rows = []
     for frames in pictures.values():
         times = range(middle, middle + 3)

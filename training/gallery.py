@@ -30,7 +30,7 @@ from torchvision.transforms.functional import to_pil_image
 import tsn
 from tsn.errors import InputError
 from tsn.style import catalogue as shipped
-from tsn_batch.guard import Settings, outcome
+from tsn_batch.command import CommandSettings, run_command
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig, load_config
 from tsn_training.wheels import wheel
@@ -82,7 +82,7 @@ def training_of(name: str, data: Path) -> StyleConfig:
 
 def in_order() -> list[shipped.StyleInfo]:
     """The bundled styles, each mobile net after the slim one that it is named after, the one for any painting last."""
-    return sorted(shipped.bundled(), key=lambda info: (info.family == "adain", info.name))
+    return sorted(shipped.bundled_styles(), key=lambda info: (info.family == "adain", info.name))
 
 
 def by_gatys(squares: list[Tensor], config: StyleConfig, evaluations: int) -> list[Tensor]:
@@ -228,7 +228,7 @@ def main(ctx: click.Context, out: Path, data: Path, evaluations: int, unseen: Pa
         out.write_bytes(jpeg(sheet(rows)))
         click.echo(out)
 
-    ctx.exit(outcome(run, Settings()))
+    ctx.exit(run_command(run, CommandSettings()))
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ from torch.func import functional_call
 from torch.utils.data import DataLoader
 
 from tsn.io.atomic import atomic_write
-from tsn.style.loading import load_style_prediction
-from tsn.style.nets.layers import Normalise, alone
+from tsn.style.loading import load_style_prediction_net
+from tsn.style.nets.layers import Normalise, instance_norm
 from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.any_painting import Known, Styles, begun, divided, painted_sheet, require_sight, usual
@@ -77,7 +77,7 @@ class Pupil(nn.Module):
     def forward(
         self,
         pictures: Tensor,
-        normalise: Normalise = alone,
+        normalise: Normalise = instance_norm,
         *,
         code: Tensor | None = None,
         palette: Tensor | None = None,
@@ -86,7 +86,7 @@ class Pupil(nn.Module):
         if code is None or palette is None:
             return self.net.encoder(pictures)
         self.inner.clear()
-        changed = self.net.changed(self.net.manner(code))
+        changed = self.net.transfer_parameters(self.net.predict_parameters(code))
         return functional_call(self.net.canvas, changed | {"palette": palette}, (pictures, normalise))
 
 
@@ -140,7 +140,7 @@ def train(
     state["subject"] = records.Subject(f"{config.name} (seed {config.seed})")
     judging = mean = None
     if config.judge:
-        judging = state["judge"] = Judging(config, styles.crop, here, out=out, told=net.encoder.told)
+        judging = state["judge"] = Judging(config, styles.crop, here, out=out, told=net.encoder.statistics_size)
         mean = state["mean"] = running_mean(net)
     first = records.resume(out, state, here) if resume else 0
     if not first:
@@ -173,7 +173,7 @@ def train(
 
             told = None
             if judging and not seeing:
-                told = Told(*(net.apart(known.of(n)[0]) for n in (styles.at(within), styles.strange(within))))
+                told = Told(*(net.standardise(known.of(n)[0]) for n in (styles.at(within), styles.strange(within))))
 
             def loss(
                 batch: Tensor | list[Tensor],
@@ -216,14 +216,14 @@ def train(
 
 def export(net: StylePredictionNet, config: AdainConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
-    facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.seen)}
+    facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.encoder_width)}
     facts |= {"steps": str(step), "trunk": trunk}
     facts |= {key: "yes" if getattr(net.canvas, key) else "no" for key in ("simplifies", "seeded")}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence}
     path = out / f"{config.name}.safetensors"
     with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
-        load_style_prediction(temporary)  # weights that hold no numbers are no result
+        load_style_prediction_net(temporary)  # weights that hold no numbers are no result
     return path
 
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from tsn.flow.nets.blocks import filled
+from tsn.flow.nets.blocks import load_weights
 from tsn.io.atomic import atomic_write
 from tsn_training import flow_examples, photos, records
 from tsn_training.config import load_config
@@ -64,7 +64,7 @@ def train(
     torch.manual_seed(config.seed)
     net = task.build(config.width)
     if start_from:
-        filled(net, start_from, hint=f"Start from weights of a net {config.net} of width {config.width}.")
+        load_weights(net, start_from, hint=f"Start from weights of a net {config.net} of width {config.width}.")
     net = net.to(here.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")

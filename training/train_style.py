@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader
 from tsn.io.atomic import atomic_write
 from tsn.style import catalogue as shipped
 from tsn.style import loading
-from tsn.style.nets.layers import SHOWN, StyleNet
+from tsn.style.nets.layers import OPTIONAL_INPUTS, StyleNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.config import StyleConfig, load_styles
 from tsn_training.discriminator import BETAS, Crops
@@ -51,12 +51,14 @@ LOG_EVERY = 19  # prime to any number of styles that take turns, so that each ge
 def export(net: StyleNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:
     """Write the weights in half precision, with what tsn must know to load them."""
     facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
-    facts |= {key: "yes" if getattr(config, key) else "no" for key in SHOWN}
+    facts |= {key: "yes" if getattr(config, key) else "no" for key in OPTIONAL_INPUTS}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
     path = out / f"{config.name}.safetensors"
     with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
-        loading.load(shipped.describe(temporary))  # weights that cannot be read, or hold no numbers, are no result
+        loading.load_style_net(
+            shipped.describe_weights(temporary)
+        )  # weights that cannot be read, or hold no numbers, are no result
     return path
 
 
@@ -97,7 +99,8 @@ def train(
             net.palette.copy_(target.colours)
     nets = nets.to(here.device, memory_format=torch.channels_last)
     teachers = [
-        loading.load(shipped.resolve(str(style.teacher))).to(here.device) if style.teacher else None for style in styles
+        loading.load_style_net(shipped.resolve_style(str(style.teacher))).to(here.device) if style.teacher else None
+        for style in styles
     ]
     named = dict(nets.named_parameters())
     grounds = [named.pop(f"{place}.leave.conv.bias") for place in range(len(nets))]

@@ -78,9 +78,9 @@ def test_the_shows_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OCIO", str(path))
     way = codec("show_log")
     plate = torch.tensor([-2.0, 0.5, 5.0]).expand(3, 1, 3).contiguous()
-    style, residue = way.to_style(plate)
+    style, reference = way.to_style(plate)
     assert torch.allclose(style[..., 0], srgb_encode(torch.full((3, 1), 0.25)), atol=1e-4)
-    assert torch.equal(way.from_style(style, residue), plate)
+    assert torch.equal(way.from_style(style, reference), plate)
     assert resolve_space("arri_logc4") == "ARRI LogC4", "names of the built-in config go on working"
     assert codec("arri_logc4").fingerprint.startswith("ARRI LogC4, OpenColorIO ")
 

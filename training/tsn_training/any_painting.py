@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from tsn.errors import InputError, UsageError
 from tsn.style import catalogue
-from tsn.style.loading import load_style_prediction
+from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.style_prediction import Encoder, StylePredictionNet
-from tsn.style.paintings import LINES, as_seen
+from tsn.style.paintings import PAINTING_LINES, resize_painting
 from tsn_training import objective, perceptual, photos
 from tsn_training.config_adain import AdainConfig
 from tsn_training.discriminator import SIZES
@@ -44,7 +44,7 @@ class Styles:
     def _picture(self, number: int) -> Tensor:
         """(1, 3, SIZE, SIZE) at the scale at which a painting is looked at."""
         image = photos.load_image(self._path(number)).float()[None] / 255
-        height = max(LINES, self.SIZE)
+        height = max(PAINTING_LINES, self.SIZE)
         width = max(self.SIZE, round(image.shape[3] * height / image.shape[2]))
         image = F.interpolate(image, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
         rng = photos.generator(self.config.seed, number, 2)
@@ -95,7 +95,7 @@ class Known:
         def of(number: int) -> tuple[Tensor, Target]:
             picture = styles.picture(number).to(device)
             target = objective.target_of(picture, styles.config, features, plates.cpu())
-            return encoder.code(picture), target.to(device)
+            return encoder.style_statistics(picture), target.to(device)
 
         self.of = lru_cache(maxsize=STYLES)(of)
 
@@ -103,7 +103,7 @@ class Known:
 @torch.no_grad()
 def usual(styles: Styles, encoder: Encoder, device: torch.device) -> Tensor:
     """Mean and deviation of the codes of a third of the styles, (2, `told`)."""
-    codes = torch.stack([encoder.code(styles.picture(number).to(device)) for number in range(0, STYLES, 3)])
+    codes = torch.stack([encoder.style_statistics(styles.picture(number).to(device)) for number in range(0, STYLES, 3)])
     return torch.stack([codes.mean(0), codes.std(0).clamp(min=1e-2)])
 
 
@@ -134,15 +134,15 @@ def begun(config: AdainConfig, start_from: Path | None) -> StylePredictionNet:
         InputError: those are weights of another net.
     """
     shown = {"simplifies": config.simplifies, "seeded": config.seeded}
-    net = StylePredictionNet(width=config.width, blocks=config.blocks, seen=config.seen, **shown)
+    net = StylePredictionNet(width=config.width, blocks=config.blocks, encoder_width=config.seen, **shown)
     for module in net.encoder.modules():
         if isinstance(module, nn.Conv2d):  # torch's own start lets a signal die out: no norm lifts it again here
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     if start_from and _can_see(start_from):
-        found = load_style_prediction(start_from)
+        found = load_style_prediction_net(start_from)
         state = found.state_dict()
         state[f"canvas.{SHOWN}"] = widened(state[f"canvas.{SHOWN}"], found.canvas, net.canvas)
-        said = f"AdainNet, width {net.width}, {net.blocks} blocks, seen {net.seen}, seeded: {config.seeded}"
+        said = f"AdainNet, width {net.width}, {net.blocks} blocks, seen {net.encoder_width}, seeded: {config.seeded}"
         adopted(net, state, start_from, said)
     elif start_from:
         adopt(net.canvas, start_from)
@@ -150,7 +150,7 @@ def begun(config: AdainConfig, start_from: Path | None) -> StylePredictionNet:
 
 
 def _can_see(start_from: Path) -> bool:
-    return catalogue.metadata(start_from).get("family") == "adain"
+    return catalogue.read_metadata(start_from).get("family") == "adain"
 
 
 def require_sight(config: AdainConfig, start_from: Path | None) -> None:
@@ -175,6 +175,6 @@ def painted_sheet(net: StylePredictionNet, taken: list[Path], unseen: list[Path]
     show = torch.cat([square(path) for path in taken[:: max(1, len(taken) // 4)][:4]]).to(device)
     rows = [torch.zeros_like(show[:1]), show]
     for path in unseen:
-        canvas = net.canvas_for([as_seen(photos.load_image(path).float() / 255)], [1.0]).to(device)
+        canvas = net.transfer_net_for([resize_painting(photos.load_image(path).float() / 255)], [1.0]).to(device)
         rows += [square(path).to(device), canvas(show).float()]
     return make_grid(torch.cat(rows), nrow=len(show) + 1).cpu()

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tsn.errors import InputError
-from tsn.flow.fused import estimate_both, found
+from tsn.flow.fused import estimate_both, estimate_half_size
 from tsn.io.atomic import atomic_write
 from tsn_training import photos
 from tsn_training.scenes import scene
@@ -47,7 +47,7 @@ def make(number: int, seed: int, surfaces: Sequence[np.ndarray], *, whole: bool)
         first, second = (torch.from_numpy(x).permute(2, 0, 1).contiguous() for x in plates)
         flows = torch.stack(estimate_both(first, second)).numpy()
     else:
-        flows = np.stack(found(plates)).transpose(0, 3, 1, 2)
+        flows = np.stack(estimate_half_size(plates)).transpose(0, 3, 1, 2)
         pictures = [cv2.resize(x, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) for x in pictures]
         true, seen = true[:, ::2, ::2] / 2, seen[:, ::2, ::2]
     return {

@@ -24,7 +24,7 @@ def adopt(net: StyleNet, start_from: Path) -> None:
     Raises:
         InputError: they are of another net.
     """
-    found = loading.load(catalogue.describe(start_from))
+    found = loading.load_style_net(catalogue.describe_weights(start_from))
     state = found.state_dict()
     state.pop("palette", None)  # of another painting
     if net.palette is not None:

@@ -9,7 +9,7 @@ import click
 
 from tsn.errors import InputError
 from tsn.io.atomic import write_error
-from tsn_batch.guard import Settings, outcome
+from tsn_batch.command import CommandSettings, run_command
 from tsn_training.parallel import Place, place
 
 OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for all that comes of it.")
@@ -42,4 +42,4 @@ def launch(ctx: click.Context, out: Path, prepare: Callable[[], Callable[[Place]
         for path in paths:
             click.echo(path)
 
-    ctx.exit(outcome(run, Settings()))
+    ctx.exit(run_command(run, CommandSettings()))

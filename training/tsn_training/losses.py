@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.flow.warp import sample
+from tsn.flow.warp import warp_batch
 
 
 def gram(features: Tensor) -> Tensor:
@@ -115,6 +115,6 @@ def temporal_loss(now: Tensor, then: Tensor, flow: Tensor, visible: Tensor) -> T
         now: painted, (N, 3, S, S); `then`: the other moment, painted.
         flow: from now to then, (N, 2, S, S), pixels; visible: (N, 1, S, S).
     """
-    difference = F.avg_pool2d(now, 2) - F.avg_pool2d(sample(then, flow), 2)
+    difference = F.avg_pool2d(now, 2) - F.avg_pool2d(warp_batch(then, flow), 2)
     seen = -F.max_pool2d(-visible, 2)  # all four pixels, or what is hidden leaks in
     return (difference**2 * seen).mean((1, 2, 3)).div(seen.mean((1, 2, 3)).clamp(min=0.05)).mean()

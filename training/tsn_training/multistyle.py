@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from tsn.style.nets.layers import ConvNorm, Normalise, StyleNet, alone
+from tsn.style.nets.layers import ConvNorm, Normalise, StyleNet, instance_norm
 
 
 class Together(nn.ModuleList):
@@ -38,7 +38,7 @@ class Together(nn.ModuleList):
                 if its is not net.leave:
                     its.conv = mine.conv
 
-    def forward(self, x: Tensor, normalise: Normalise = alone, *, style: int) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = instance_norm, *, style: int) -> Tensor:
         self.inner.clear()
         painted: Tensor = self[style](x, normalise)
         return painted

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.nets.palette import colours, palette, recoloured
+from tsn.style.nets.palette import apply_palette, fit_palette, sample_colours
 from tsn_training import losses, perceptual, photos
 from tsn_training.config import PaintingConfig, StyleConfig
 
@@ -46,7 +46,7 @@ class Target:
 
     def wanted_colours(self, plate: Tensor) -> Tensor:
         """The plate (N, 3, H, W) in the painting's colours: how a place should look from afar."""
-        return recoloured(plate, self.colours)
+        return apply_palette(plate, self.colours)
 
 
 def painting(config: StyleConfig) -> Tensor:
@@ -90,14 +90,16 @@ def target_of(painting: Tensor, config: PaintingConfig, features: perceptual.Fea
             scale: _moments(features(F.avg_pool2d(painting, scale)), layers)
             for scale, layers in config.style_layers.items()
         },
-        colours=palette(plates, colours([painting[0].cpu()])).to(painting.device),
+        colours=fit_palette(plates, sample_colours([painting[0].cpu()])).to(painting.device),
     )
 
 
 def plate_colours(paths: list[Path], seed: int) -> Tensor:
     """Colours (N, 3) of the photos, for `palette`: what plates look like."""
     some = paths[:: max(1, len(paths) // PALETTE_PHOTOS)]
-    return colours([photos.crop(photos.load_image(p), 128, photos.generator(seed, i)) for i, p in enumerate(some)])
+    return sample_colours(
+        [photos.crop(photos.load_image(p), 128, photos.generator(seed, i)) for i, p in enumerate(some)]
+    )
 
 
 def _moments(maps: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, losses.Moments]:

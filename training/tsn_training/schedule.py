@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.style.nets.families import NETS
-from tsn.style.nets.layers import EPS, SHOWN, StyleNet, alone
+from tsn.style.nets.layers import NORM_EPSILON, OPTIONAL_INPUTS, StyleNet, instance_norm
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
 from tsn_training.motion import Pair
@@ -33,15 +33,15 @@ class Lending:
         self.count = count
 
     def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        lent, own = x[-self.count :].float(), alone(x[: -self.count], scale, shift)
+        lent, own = x[-self.count :].float(), instance_norm(x[: -self.count], scale, shift)
         var, mean = torch.var_mean(x[: self.count].detach().float(), dim=(2, 3), correction=0, keepdim=True)
-        by = (lent - mean) * torch.rsqrt(var + EPS) * scale[:, None, None] + shift[:, None, None]
+        by = (lent - mean) * torch.rsqrt(var + NORM_EPSILON) * scale[:, None, None] + shift[:, None, None]
         return torch.cat([own, by.to(own)])
 
 
 def built(config: StyleConfig) -> StyleNet:
     """The net of a config, untrained."""
-    shown = {key: getattr(config, key) for key in SHOWN}
+    shown = {key: getattr(config, key) for key in OPTIONAL_INPUTS}
     return NETS[config.family](width=config.width, blocks=config.blocks, **shown)
 
 

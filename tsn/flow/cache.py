@@ -11,18 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tsn.cpu_isa import instruction_set
 from tsn.errors import OutputError
 from tsn.flow.base import FlowSource, View
-from tsn.instructions import instructions
 from tsn.io.atomic import atomic_write
 from tsn.io.disk_cache import DiskCache
 from tsn.io.float_compression import compress, decompress
 
 log = logging.getLogger(__name__)
 
-FORM = "packed-1"
+FILE_FORMAT = "packed-1"
 """Of the files: those of another tsn are nobody's, and go as the oldest ones."""
-GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+MISSING_ERRNOS = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
 """No file: there never was one, or another process made room."""
 
 
@@ -62,7 +62,7 @@ class CachedSource:
             # Not mapped: a page of a file that another host has removed kills the process that looks at it.
             return torch.from_numpy(decompress(path.read_bytes(), (2, 2, *size))).clone()  # where torch would put it
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in MISSING_ERRNOS:
                 log.warning("%s: %s, measured again", path, error.strerror)
         except ValueError as error:
             log.warning("%s: %s, measured again", path, error)
@@ -91,7 +91,7 @@ def cache_key(source: FlowSource, a: View, b: View) -> str:
     """
     step = b.number - a.number
     parts = [
-        *(FORM, instructions(), source.fingerprint, a.key, b.key),
+        *(FILE_FORMAT, instruction_set(), source.fingerprint, a.key, b.key),
         *(list(a.image.shape), list(b.image.shape), step),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

@@ -19,7 +19,7 @@ from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io.frame import Box, Probe
 from tsn.io.sequence import describe_ignored
 from tsn.shot.model import Shot
-from tsn.style.frame_hashes import marks
+from tsn.style.frame_hashes import hash_painted_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,10 @@ def inspect(shot: Shot) -> Plate:
         canvas = canvas.union(probe.data_window)
     painted: dict[int, str] = {}
     if shot.style.frames:  # another tool painted what a person sees: the display window
-        canvas, painted = first.display_window, marks(shot.style.frames, present, offset=shot.style.offset)
+        canvas, painted = (
+            first.display_window,
+            hash_painted_frames(shot.style.frames, present, offset=shot.style.offset),
+        )
     stamps = {number: stamp(path) for number, path in paths.items()}
     return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
 
@@ -149,10 +152,10 @@ def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str
         if names is None:  # ids are hashed from the names: nobody can tell
             return
         known.update(names)
-        if all(matte.spelt(name, known) for name in shot.matte.names):  # in most shots the first frame's
+        if all(matte.in_manifest(name, known) for name in shot.matte.names):  # in most shots the first frame's
             return
     if known:
-        name = next(name for name in shot.matte.names if not matte.spelt(name, known))
+        name = next(name for name in shot.matte.names if not matte.in_manifest(name, known))
         raise InputError(
             f"{shot.plate}: Cryptomatte {shot.matte.cryptomatte} has no {name!r} in any frame of the shot,"
             f" among {len(known)} names.",

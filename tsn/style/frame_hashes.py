@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn.cores import threads
+from tsn.cpu_quota import thread_count
 from tsn.errors import InputError
 from tsn.io.hashing import sha256_of
 from tsn.io.sequence import FrameSequence, describe_ignored
 
 
-def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
+def hash_painted_frames(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
     """The painted frames on disk: number of the plate's frame -> `mark`.
 
     Args:
@@ -42,12 +42,12 @@ def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 
             f"{pattern}: a painted frame is there under two names: {' and '.join(doubled[0])}",
             hint="Remove those that are not meant.",
         )
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         paths = [sequence.path(number + offset) for number in numbers]
-        return dict(zip(numbers, pool.map(mark, paths), strict=True))
+        return dict(zip(numbers, pool.map(hash_file, paths), strict=True))
 
 
-def advice(pattern: str, offset: int, wanted: Collection[int]) -> str:
+def missing_frames_hint(pattern: str, offset: int, wanted: Collection[int]) -> str:
     """What to do where the painted frames that are wanted aren't there.
 
     Args:
@@ -64,7 +64,7 @@ def advice(pattern: str, offset: int, wanted: Collection[int]) -> str:
     return f"{found}; paint the frame, or correct `frames:`, `style.frames` or `style.offset`."
 
 
-def mark(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """SHA-256 of a painted frame's file. Raises InputError where it can't be read."""
     try:
         return sha256_of(path)

@@ -20,18 +20,18 @@ from tsn.errors import InputError
 from tsn.io.safetensors_file import SafetensorsHeader, read_header, read_state_dict
 from tsn.style.catalogue import StyleInfo
 from tsn.style.nets.families import NETS
-from tsn.style.nets.layers import SHOWN, StyleNet
+from tsn.style.nets.layers import OPTIONAL_INPUTS, StyleNet
 from tsn.style.nets.style_prediction import StylePredictionNet
 
 Net = TypeVar("Net", bound=nn.Module)
 
-EXPORT = "training/train_style.py writes such files."
-TRAINED_BY = "training/train_adain.py writes such files."
-BLOCK = 6
+STYLE_HINT = "training/train_style.py writes such files."
+ANY_PAINTING_HINT = "training/train_adain.py writes such files."
+TENSORS_PER_BLOCK = 6
 """Tensors of a residual block, at least."""
 
 
-def load(info: StyleInfo) -> StyleNet:
+def load_style_net(info: StyleInfo) -> StyleNet:
     """Build the net that a safetensors file describes, with its weights in float32, on the CPU.
 
     Raises:
@@ -41,15 +41,16 @@ def load(info: StyleInfo) -> StyleNet:
     family = header.metadata.get("family", "none")
     if family not in NETS:
         raise InputError(
-            f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.", hint=EXPORT
+            f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.",
+            hint=STYLE_HINT,
         )
-    sizes = claims(info.path, header, ("width", "blocks"), hint=EXPORT)
-    shown = {key: yes(info.path, header, key) for key in SHOWN}
+    sizes = read_sizes(info.path, header, ("width", "blocks"), hint=STYLE_HINT)
+    shown = {key: read_flag(info.path, header, key) for key in OPTIONAL_INPUTS}
     make = partial(NETS[family], width=sizes["width"], blocks=sizes["blocks"], **shown)
-    return built(make, info.path, sizes, hint=EXPORT)
+    return build_net(make, info.path, sizes, hint=STYLE_HINT)
 
 
-def load_style_prediction(path: Path) -> StylePredictionNet:
+def load_style_prediction_net(path: Path) -> StylePredictionNet:
     """The net in a safetensors file that training/train_adain.py wrote, in float32, on the CPU.
 
     Raises:
@@ -58,17 +59,25 @@ def load_style_prediction(path: Path) -> StylePredictionNet:
     header = read_header(path)
     if header.metadata.get("family") != "adain":
         raise InputError(
-            f"{path}: expected weights of family 'adain', found {header.metadata.get('family')!r}.", hint=TRAINED_BY
+            f"{path}: expected weights of family 'adain', found {header.metadata.get('family')!r}.",
+            hint=ANY_PAINTING_HINT,
         )
-    sizes = claims(path, header, ("width", "blocks", "seen"), hint=TRAINED_BY)
+    sizes = read_sizes(path, header, ("width", "blocks", "seen"), hint=ANY_PAINTING_HINT)
     if sizes["seen"] % 3:
         raise InputError(f"{path}: the metadata must give seen as a multiple of three, found {sizes['seen']}.")
-    simplifies, seeded = (yes(path, header, key) for key in ("simplifies", "seeded"))
-    make = partial(StylePredictionNet, **sizes, simplifies=simplifies, seeded=seeded)
-    return built(make, path, sizes, hint=TRAINED_BY)
+    simplifies, seeded = (read_flag(path, header, key) for key in ("simplifies", "seeded"))
+    make = partial(
+        StylePredictionNet,
+        width=sizes["width"],
+        blocks=sizes["blocks"],
+        encoder_width=sizes["seen"],
+        simplifies=simplifies,
+        seeded=seeded,
+    )
+    return build_net(make, path, sizes, hint=ANY_PAINTING_HINT)
 
 
-def claims(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: str) -> dict[str, int]:
+def read_sizes(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: str) -> dict[str, int]:
     """What a file says of its net's size, which may be wrong but not out of all proportion to the file.
 
     Args:
@@ -86,7 +95,7 @@ def claims(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: 
         )
     sizes = {key: int(fact) for key, fact in facts.items()}
     for key, size in sizes.items():
-        most = len(header.tensors) // BLOCK if key == "blocks" else math.isqrt(header.element_count)
+        most = len(header.tensors) // TENSORS_PER_BLOCK if key == "blocks" else math.isqrt(header.element_count)
         if size > most:
             raise InputError(
                 f"{path}: the tensors do not fit {key} {size}: there are {len(header.tensors)} of them, with"
@@ -96,7 +105,7 @@ def claims(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: 
     return sizes
 
 
-def yes(path: Path, header: SafetensorsHeader, key: str) -> bool:
+def read_flag(path: Path, header: SafetensorsHeader, key: str) -> bool:
     """What a file says to a question; nothing is a no. Raises InputError where it is neither yes nor no."""
     said = header.metadata.get(key, "no")
     if said not in ("yes", "no"):
@@ -104,7 +113,7 @@ def yes(path: Path, header: SafetensorsHeader, key: str) -> bool:
     return said == "yes"
 
 
-def built(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint: str) -> Net:
+def build_net(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint: str) -> Net:
     """A net with the weights of a safetensors file in float32, ready to paint.
 
     Args:
