@@ -1,8 +1,8 @@
-"""What a render costs: CPU-seconds a frame by stage, the whole over the style net alone, and peak memory.
+"""What a render costs: CPU-seconds per frame by stage, the whole over the style net alone, and peak memory.
 
-CPU time, not wall time, so that a busy machine counts the same as an idle one; waiting threads sleep
-(OMP_WAIT_POLICY=PASSIVE), else their spinning would count as work. Every measurement runs in a process of its own,
-with an empty flow cache. The parent stays small on purpose: Linux hands a parent's peak memory down to its children.
+CPU time, not wall time, so that a busy machine counts like an idle one; waiting threads sleep
+(OMP_WAIT_POLICY=PASSIVE), as their spinning would count as work. Every measurement runs in a process of its own, with
+an empty flow cache. The parent imports little: on Linux a child's peak memory is never below its parent's.
 """
 
 from __future__ import annotations
@@ -29,23 +29,25 @@ WINDOW = 8
 SIZES = ((640, 360), (1920, 1080))
 QUICK_SIZES = ((320, 180), (640, 360))
 SHORT, LONG = 24, 240
-"""Frames whose peak memory is compared, at the smaller size. Past 2 * WINDOW, each frame more has a full window."""
+"""Numbers of frames whose peak memory is compared, at the smaller size; the larger has many full windows."""
 FEW, MORE = WINDOW + 1, WINDOW + 6
-"""Frames whose CPU time is compared at the larger size: what start-up, survey and the shot's ends cost cancels out.
-Past WINDOW frames, each frame more brings 2 * WINDOW taps: half its own, half of those before it."""
+"""Numbers of frames whose CPU time is compared at the larger size: start-up, calibration and the shot's ends cancel out.
+Beyond WINDOW frames, each frame adds 2 * WINDOW taps: half in its own window, half in those before it."""
 SAMPLES = 3
 """Frames with a full window whose stages are timed."""
-RATIO_BAR, MEMORY_BAR = 3.0, 1.1
-# What the renderer does per frame: the plate frame is read and prepared once for the window, once for its output.
+MAX_RATIO, MAX_MEMORY_RATIO = 3.0, 1.1
+"""What the whole over the style net, and the memory of many frames over that of few, should not exceed."""
+# What the renderer does per frame. It reads and prepares a plate frame twice: for the window, and for its output.
 STAGES = ("read", "prepare", "read again", "prepare again", "cuts", "flow", "style", "temporal", "colour back", "write")
 ASIDE = "flow by DIS"
+"""A stage that is timed beside those of the render."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a child process used, and what it printed."""
+    """CPU-seconds and peak memory of a child process, and its output."""
 
     cpu: float
     peak_mb: float
@@ -57,7 +59,7 @@ class Usage:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def cli(ctx: click.Context, quick: bool, as_json: bool) -> None:
-    """CPU-seconds a frame, peak memory, and the two bars they must meet."""
+    """Print CPU-seconds per frame, peak memory, and whether both ratios are within their limits."""
     if ctx.invoked_subcommand is None:
         with tempfile.TemporaryDirectory(prefix="tsn-cost-") as folder:
             result = measure(Path(folder), QUICK_SIZES if quick else SIZES)
@@ -65,7 +67,7 @@ def cli(ctx: click.Context, quick: bool, as_json: bool) -> None:
 
 
 def measure(folder: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:
-    """Everything, smallest size first; memory is measured there."""
+    """All figures, smallest size first; memory is compared there."""
     result: dict[str, Any] = {"machine": json.loads(child("machine").output), "window": WINDOW, "sizes": []}
     for index, (width, height) in enumerate(sizes):
         progress(f"{width}x{height}: making a plate")
@@ -95,18 +97,18 @@ def measure(folder: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:
         )
     ratios = [size["whole_over_style"] for size in result["sizes"]]
     peaks = result["sizes"][0]["peak_mb"]
-    result["whole_over_style"] = bar(max(ratios), RATIO_BAR)
-    result["memory"] = {"frames": [SHORT, LONG], "peak_mb": peaks, **bar(peaks[1] / peaks[0], MEMORY_BAR)}
+    result["whole_over_style"] = limited(max(ratios), MAX_RATIO)
+    result["memory"] = {"frames": [SHORT, LONG], "peak_mb": peaks, **limited(peaks[1] / peaks[0], MAX_MEMORY_RATIO)}
     return result
 
 
-def bar(value: float, limit: float) -> dict[str, float | bool]:
-    """A figure beside what it must not exceed."""
+def limited(value: float, limit: float) -> dict[str, float | bool]:
+    """A figure beside the limit that it should not exceed."""
     return {"value": value, "limit": limit, "met": value <= limit}
 
 
 def child(*args: object, cache: Path | None = None) -> Usage:
-    """Run one of the hidden commands below. A failing one ends the benchmark, with its own words on stderr."""
+    """Run one of the hidden commands below; one that fails ends the benchmark. Its stderr is shown."""
     env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
     if cache is not None:
         env["TSN_CACHE"] = str(cache)
@@ -125,7 +127,7 @@ def child(*args: object, cache: Path | None = None) -> Usage:
 
 
 def progress(text: str) -> None:
-    """On stderr, so that --json stays JSON."""
+    """Print a line of progress on stderr, so that stdout stays JSON."""
     click.echo(f"... {text}", err=True)
 
 
@@ -148,7 +150,7 @@ def write_shot(home: Path, name: str, *, frames: int) -> Path:
 
 @cli.command(hidden=True)
 def machine() -> None:
-    """Print what this was measured on."""
+    """Print the processor, its load and versions as JSON."""
     import torch
 
     from tsn import __version__
@@ -183,7 +185,7 @@ def plate(home: Path, width: int, height: int, count: int) -> None:
 
 
 def choose_style(home: Path) -> tuple[str, str]:
-    """What to call the style, and what a shot file calls it: a bundled one, else a net that was never trained."""
+    """Name of the style to measure, and its name in a shot file: a bundled one, else a net without training."""
     from tsn.style.catalogue import bundled_styles
 
     names = [info.name for info in bundled_styles()]
@@ -206,7 +208,7 @@ def choose_style(home: Path) -> tuple[str, str]:
 @cli.command(hidden=True)
 @click.argument("shot", type=click.Path(path_type=Path))
 def render(shot: Path) -> None:
-    """A whole render, on the CPU."""
+    """Render a shot on the CPU."""
     import tsn
 
     keep_freed_pages()  # as the command does
@@ -216,7 +218,7 @@ def render(shot: Path) -> None:
 @cli.command(hidden=True)
 @click.argument("home", type=click.Path(path_type=Path))
 def stages(home: Path) -> None:
-    """Walk the shot as the renderer does, one thing after another, and print each one's median as JSON."""
+    """Go through the shot as the renderer does, one stage after another; print the median of each as JSON."""
     import torch
 
     import tsn
@@ -288,7 +290,7 @@ def report(result: dict[str, Any], *, quick: bool) -> str:
         f"style: {result['style']}; window {result['window']}; CPU-seconds a frame",
     ]
     if quick:
-        lines.append("QUICK: smaller frames than the bars are for.")
+        lines.append("QUICK: smaller frames than the limits are meant for.")
     lines += ["", f"{'':24}" + "".join(f"{size['width']}x{size['height']}".rjust(12) for size in sizes)]
 
     def row(name: str, values: list[str]) -> None:
@@ -301,7 +303,7 @@ def report(result: dict[str, Any], *, quick: bool) -> str:
     row("sum / style", [f"{size['sum'] / size['stages']['style']:.2f}" for size in sizes])
     row("whole / style alone", [f"{size['whole_over_style']:.2f}" for size in sizes])
     row("(flow by DIS instead)", [f"{size['stages'][ASIDE]:.3f}" for size in sizes])
-    row("(start-up and survey)", [f"{size['startup']:.1f}" for size in sizes])
+    row("(start-up and calibration)", [f"{size['startup']:.1f}" for size in sizes])
     low, high = memory["peak_mb"]
     verdicts = {True: "met", False: "MISSED"}
     ratio = result["whole_over_style"]

@@ -78,7 +78,7 @@ def measure(frames: int, jobs: int) -> Seconds:
 
 
 def of_frames(home: Path, count: int, timed: Timed) -> None:
-    """What is done for each frame of a plate: found, planned, told, looked at again."""
+    """Inspect and plan a plate, find what is finished, and make a contact sheet."""
     file = write_shot(home, count)
     with timed("plan: look at every frame's header"):
         shot = load(file)
