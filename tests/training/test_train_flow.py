@@ -31,14 +31,14 @@ try:
     from tsn_training import flow_examples, photos
     from tsn_training.flow_examples import Examples
     from tsn_training.flow_tasks import TASKS
-    from tsn_training.parallel import Place
+    from tsn_training.parallel import Process
 finally:
     sys.path.remove(str(TRAINING))
 
 DRIVER = """\
 import os, torch, train_flow
 from tsn_training import flow_examples
-flow_examples.HEIGHT, flow_examples.WIDTH, flow_examples.LOST = 96, 128, 2.0
+flow_examples.HEIGHT, flow_examples.WIDTH, flow_examples.MAX_LOST_SHARE = 96, 128, 2.0
 torch.set_num_threads(1)
 {extra}
 train_flow.main()
@@ -73,7 +73,7 @@ def config(tmp_path: Path, pictures: Path) -> Callable[..., Path]:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow_examples, "HEIGHT", 96)
     monkeypatch.setattr(flow_examples, "WIDTH", 128)
-    monkeypatch.setattr(flow_examples, "LOST", 2.0)  # of so small scenes most are
+    monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 2.0)  # of so small scenes most are
 
 
 def run(*words: str | Path) -> Result:
@@ -102,15 +102,15 @@ def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
 def test_it_goes_on_from_weights_that_are_there(config, tmp_path) -> None:
     path = config(steps=1, learning_rate=1e-9)
     assert run(path, "--out", tmp_path / "first").exit_code == 0
-    begun = weights(tmp_path / "first")
+    first = weights(tmp_path / "first")
     torch.manual_seed(0)
     start = tmp_path / "start.safetensors"
-    save_file({key: torch.randn_like(value) * 0.01 for key, value in begun.items()}, start)
+    save_file({key: torch.randn_like(value) * 0.01 for key, value in first.items()}, start)
     done = run(path, "--out", tmp_path / "second", "--start-from", start)
     assert done.exit_code == 0, done.output
     for key, value in load_file(start).items():
         torch.testing.assert_close(weights(tmp_path / "second")[key].float(), value.float(), rtol=1e-2, atol=1e-3)
-        assert value.numel() < 2 or not torch.allclose(begun[key].float(), value.float(), atol=1e-3)
+        assert value.numel() < 2 or not torch.allclose(first[key].float(), value.float(), atol=1e-3)
 
 
 def test_weights_to_start_from_of_another_net_are_named(config, tmp_path) -> None:
@@ -141,8 +141,9 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(config, tmp_pat
     path = config()
     assert run(path, "--out", tmp_path / "whole").exit_code == 0
     killing = (
-        "from tsn_training import records; save = records.save; "
-        "records.save = lambda out, step, parts: (save(out, step, parts), step == 4 and os.kill(os.getpid(), 9))"
+        "from tsn_training import records; save = records.save_checkpoint; "
+        "records.save_checkpoint = "
+        "lambda out, step, parts: (save(out, step, parts), step == 4 and os.kill(os.getpid(), 9))"
     )
     broken = process(path, tmp_path / "broken", killing)
     broken.communicate()
@@ -155,10 +156,10 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(config, tmp_pat
 
 def test_two_processes_train_what_one_trains(config, tmp_path, ranks) -> None:
     path = config(steps=3)
-    for name, world in (("one", 1), ("two", 2)):
-        group = [process(path, tmp_path / name, **told) for told in ranks(world)]
+    for name, world_size in (("one", 1), ("two", 2)):
+        group = [process(path, tmp_path / name, **told) for told in ranks(world_size)]
         said = [member.communicate()[0] for member in group]
-        assert [member.returncode for member in group] == [0] * world, said
+        assert [member.returncode for member in group] == [0] * world_size, said
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-2, atol=2e-3)
@@ -169,16 +170,16 @@ def test_two_processes_train_what_one_trains(config, tmp_path, ranks) -> None:
 
 
 def test_examples_are_made_once(config, tmp_path, pictures, monkeypatch) -> None:
-    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
-    monkeypatch.setattr(flow_examples, "make", None)
-    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
+    assert list(flow_examples.make_missing(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
+    monkeypatch.setattr(flow_examples, "make_example", None)
+    assert list(flow_examples.make_missing(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
 
 
 def test_mirrored_motion_is_the_motion_of_the_mirrored_picture(tmp_path, pictures) -> None:
-    list(flow_examples.keep(tmp_path, range(1), 3, pictures, whole=False))
+    list(flow_examples.make_missing(tmp_path, range(1), 3, pictures, whole=False))
     stored = Examples(tmp_path, [0], 3)._stored(0)
     plain = flow_examples.plain(stored)
-    found = [flow_examples.varied(stored, photos.generator(seed)) for seed in range(24)]
+    found = [flow_examples.augment(stored, photos.seeded_generator(seed)) for seed in range(24)]
     speeds = {tuple(x["true"].square().sum(1).sqrt().mean((1, 2)).mul(1e3).round().tolist()) for x in found}
     assert len(speeds) == 2  # there and back: mirroring changes no speed
     mirrored = next(x for x in found if torch.equal(x["seen"], plain["seen"].flip(-1)))
@@ -187,16 +188,21 @@ def test_mirrored_motion_is_the_motion_of_the_mirrored_picture(tmp_path, picture
 
 
 def test_what_is_lost_altogether_is_not_trained_on(tmp_path, pictures, monkeypatch) -> None:
-    list(flow_examples.keep(tmp_path, range(3), 3, pictures, whole=False))
+    list(flow_examples.make_missing(tmp_path, range(3), 3, pictures, whole=False))
     known = Examples(tmp_path, range(3), 3)
-    monkeypatch.setattr(flow_examples, "LOST", sorted(flow_examples.lost(known.plain(n)) for n in range(3))[1] + 1e-6)
+    monkeypatch.setattr(
+        flow_examples, "MAX_LOST_SHARE", sorted(flow_examples.lost_share(known.plain(n)) for n in range(3))[1] + 1e-6
+    )
     kept = Examples(tmp_path, range(3), 3)
-    shares = [flow_examples.lost(kept.plain(number)) for number in range(3)]
-    assert kept.numbers == [number for number, share in enumerate(shares) if share < flow_examples.LOST]
+    shares = [flow_examples.lost_share(kept.plain(number)) for number in range(3)]
+    assert kept.numbers == [number for number, share in enumerate(shares) if share < flow_examples.MAX_LOST_SHARE]
     assert len(kept.numbers) == 2
     x = kept.plain(kept.numbers[0])
-    assert flow_examples.lost(x | {"found": x["true"]}) == 0 and flow_examples.lost(x | {"found": x["true"] + 1}) == 1
-    monkeypatch.setattr(flow_examples, "LOST", 0)
+    assert (
+        flow_examples.lost_share(x | {"found": x["true"]}) == 0
+        and flow_examples.lost_share(x | {"found": x["true"] + 1}) == 1
+    )
+    monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 0)
     with pytest.raises(InputError, match="none of 3 scenes"):
         Examples(tmp_path, range(3), 3)
 
@@ -218,8 +224,8 @@ def unseen(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> C
     def make(count: int, *, whole: bool) -> Examples:
         monkeypatch.setattr(flow_examples, "HEIGHT", 192)
         monkeypatch.setattr(flow_examples, "WIDTH", 320)
-        monkeypatch.setattr(flow_examples, "LOST", 0.5)
-        list(flow_examples.keep(tmp_path, range(count), 11, pictures, whole=whole))
+        monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 0.5)
+        list(flow_examples.make_missing(tmp_path, range(count), 11, pictures, whole=whole))
         examples = Examples(tmp_path, range(count), 11)
         assert len(examples.numbers) > count // 4
         return examples
@@ -227,7 +233,7 @@ def unseen(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> C
     return make
 
 
-HERE = Place(rank=0, world=1, device=torch.device("cpu"))
+HERE = Process(rank=0, world_size=1, device=torch.device("cpu"))
 
 
 def test_the_shipped_net_mends_scenes_that_no_training_saw(unseen) -> None:
