@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Paint four plates in every style, beside Gatys' optimisation of the same pair and beside another tool.
 
-    python training/gallery.py --out docs/gallery.jpg
-    python training/gallery.py --unseen docs/adain.jpg      # the net for any painting, after those that it never saw
-    python training/gallery.py --before OLD --out docs/strokes.jpg      # styles as they were in OLD, and now
+    python training/gallery.py --out docs/images/gallery.jpg
+    python training/gallery.py --unseen docs/images/adain.jpg     # the net for any painting, after those that it never saw
+    python training/gallery.py --before OLD --out docs/images/strokes.jpg     # styles as they were in OLD, and now
 
 A row a style: its painting, then for each plate the net's picture and that of Gatys, with the losses of the config of
 that name. A mobile net stands below the slim one of the same painting, whose Gatys pictures it shares; the net for any
@@ -197,7 +197,7 @@ def jpeg(page: Image.Image) -> bytes:
 
 
 @click.command(help=__doc__)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/gallery.jpg"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/images/gallery.jpg"), show_default=True)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

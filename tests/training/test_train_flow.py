@@ -29,7 +29,7 @@ sys.path.insert(0, str(TRAINING))
 try:
     import train_flow
     from tsn_training import flow_examples, photos
-    from tsn_training.flow_examples import Examples
+    from tsn_training.flow_examples import Examples, lost_share
     from tsn_training.flow_tasks import TASKS
     from tsn_training.parallel import Process
 finally:
@@ -128,7 +128,7 @@ def test_a_seed_that_no_generator_takes_is_named(config, tmp_path, seed: int) ->
     assert "flow.yaml: seed: Input should be" in done.output
 
 
-def test_the_net_that_tells_what_is_hidden_is_trained_alike(config, tmp_path) -> None:
+def test_the_net_that_predicts_occlusion_is_trained_alike(config, tmp_path) -> None:
     done = run(config(net="occlusion"), "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output
     assert "missed_before" in done.output and str(tmp_path / "run/occlusion.safetensors") in done.output
@@ -178,30 +178,25 @@ def test_examples_are_made_once(config, tmp_path, pictures, monkeypatch) -> None
 def test_mirrored_motion_is_the_motion_of_the_mirrored_picture(tmp_path, pictures) -> None:
     list(flow_examples.make_missing(tmp_path, range(1), 3, pictures, whole=False))
     stored = Examples(tmp_path, [0], 3)._stored(0)
-    plain = flow_examples.plain(stored)
+    plain = flow_examples.to_float(stored)
     found = [flow_examples.augment(stored, photos.seeded_generator(seed)) for seed in range(24)]
     speeds = {tuple(x["true"].square().sum(1).sqrt().mean((1, 2)).mul(1e3).round().tolist()) for x in found}
-    assert len(speeds) == 2  # there and back: mirroring changes no speed
+    assert len(speeds) == 2  # forward and backward: mirroring changes no speed
     mirrored = next(x for x in found if torch.equal(x["seen"], plain["seen"].flip(-1)))
     assert torch.equal(mirrored["true"][:, 0], -plain["true"][:, 0].flip(-1))
     assert torch.equal(mirrored["true"][:, 1], plain["true"][:, 1].flip(-1))
 
 
-def test_what_is_lost_altogether_is_not_trained_on(tmp_path, pictures, monkeypatch) -> None:
+def test_examples_with_too_much_lost_are_not_trained_on(tmp_path, pictures, monkeypatch) -> None:
     list(flow_examples.make_missing(tmp_path, range(3), 3, pictures, whole=False))
     known = Examples(tmp_path, range(3), 3)
-    monkeypatch.setattr(
-        flow_examples, "MAX_LOST_SHARE", sorted(flow_examples.lost_share(known.plain(n)) for n in range(3))[1] + 1e-6
-    )
+    shares = [lost_share(known.plain(number)) for number in range(3)]
+    monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", sorted(shares)[1] + 1e-6)
     kept = Examples(tmp_path, range(3), 3)
-    shares = [flow_examples.lost_share(kept.plain(number)) for number in range(3)]
     assert kept.numbers == [number for number, share in enumerate(shares) if share < flow_examples.MAX_LOST_SHARE]
     assert len(kept.numbers) == 2
     x = kept.plain(kept.numbers[0])
-    assert (
-        flow_examples.lost_share(x | {"found": x["true"]}) == 0
-        and flow_examples.lost_share(x | {"found": x["true"] + 1}) == 1
-    )
+    assert lost_share(x | {"found": x["true"]}) == 0 and lost_share(x | {"found": x["true"] + 1}) == 1
     monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 0)
     with pytest.raises(InputError, match="none of 3 scenes"):
         Examples(tmp_path, range(3), 3)
@@ -221,7 +216,7 @@ def test_faults_are_named(config, tmp_path) -> None:
 def unseen(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examples]:
     """Scenes that no training saw, of other pictures than the shipped nets know."""
 
-    def make(count: int, *, whole: bool) -> Examples:
+    def some(count: int, *, whole: bool) -> Examples:
         monkeypatch.setattr(flow_examples, "HEIGHT", 192)
         monkeypatch.setattr(flow_examples, "WIDTH", 320)
         monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 0.5)
@@ -230,29 +225,29 @@ def unseen(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> C
         assert len(examples.numbers) > count // 4
         return examples
 
-    return make
+    return some
 
 
-HERE = Process(rank=0, world_size=1, device=torch.device("cpu"))
+ALONE = Process(rank=0, world_size=1, device=torch.device("cpu"))
 
 
-def test_the_shipped_net_mends_scenes_that_no_training_saw(unseen) -> None:
-    figures = train_flow.judged(TASKS["repair"], refine.net(), unseen(30, whole=False), HERE)
+def test_the_bundled_net_repairs_scenes_that_no_training_saw(unseen) -> None:
+    figures = train_flow.mean_figures(TASKS["repair"], refine.net(), unseen(30, whole=False), ALONE)
     assert figures["error"] < 0.95 * figures["before"]
 
 
 @torch.inference_mode()
-def test_at_as_many_alarms_the_shipped_net_misses_far_less_than_going_there_and_back(unseen) -> None:
+def test_at_as_many_alarms_the_bundled_net_misses_far_less_than_the_forward_backward_check(unseen) -> None:
     examples = unseen(30, whole=True)
-    told, seen, back = [], [], []
+    logits, seen, checked = [], [], []
     for number in examples.numbers:
         x = {name: value[None] for name, value in examples.plain(number).items()}
-        told.append(occlusion.net(HERE.device)(x["pictures"], x["found"]).flatten())
+        logits.append(occlusion.net(ALONE.device)(x["pictures"], x["found"]).flatten())
         seen.append(x["seen"].flatten() > 0.5)
         forward, backward = x["found"][0]
-        back.append(torch.cat([visibility(forward, backward), visibility(backward, forward)]).flatten() > 0.5)
-    told, seen, back = torch.cat(told), torch.cat(seen), torch.cat(back)
-    alarms = (~back[seen]).float().mean()
-    believed = told > told[seen].sort().values[int(alarms * seen.sum())]
+        checked.append(torch.cat([visibility(forward, backward), visibility(backward, forward)]).flatten() > 0.5)
+    logits, seen, checked = torch.cat(logits), torch.cat(seen), torch.cat(checked)
+    alarms = (~checked[seen]).float().mean()
+    believed = logits > logits[seen].sort().values[int(alarms * seen.sum())]
     assert abs((~believed[seen]).float().mean() - alarms) < 1e-3
-    assert believed[~seen].float().mean() < 0.6 * back[~seen].float().mean()
+    assert believed[~seen].float().mean() < 0.6 * checked[~seen].float().mean()

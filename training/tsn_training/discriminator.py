@@ -3,7 +3,7 @@
 Goodfellow et al., "Generative adversarial nets", 2014; patch by patch (Isola et al., pix2pix, 2017), with hinge losses
 and spectral norm (Miyato et al., "Spectral normalization for generative adversarial networks", 2018). Gram matrices
 over a crop can be matched by a relief along the edges of the photo; a discriminator sees whether there is a stroke
-(docs/training.md).
+(docs/research/training.md).
 
 It sees only what is finer than eight pixels, at full and at half size: which colour goes where is left to other losses.
 """

