@@ -20,16 +20,17 @@ import OpenEXR
 
 from tsn import io
 from tsn.io import exr
-from tsn.io.bounded import Bounded
+from tsn.io.disk_cache import DiskCache
 from tsn.qc.contact_sheet import contact_sheet
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import inspect
 from tsn.rendering.plan import Pins, Plan
 from tsn.shot.load import load
 from tsn_batch import outline, submit
 from tsn_batch.job import FINISH, Job, Record, missing, prepare, save_record, unfinished
 
-PINS = Pins(device="cpu", painter="p", flow="f", colour="c", cuts=(), survey=None)
+PINS = Pins(device="cpu", painter="p", flow="f", colour="c", cuts=(), calibration=None)
 CHUNKS = 10
 """Of a job."""
 LOOKS = 30
@@ -79,32 +80,32 @@ def of_frames(home: Path, count: int, timed: Timed) -> None:
         shot = load(file)
         plate = inspect(shot)
     with timed("plan: chunks, saved and loaded again"):
-        plan = plans.plan(shot, plate)
-        plans.save(plan, home / "plan.json")
-        plan = plans.load(home / "plan.json")
+        plan = plans.make_plan(shot, plate)
+        plan_file.save(plan, home / "plan.json")
+        plan = plan_file.load(home / "plan.json")
     with timed("check, dry run: what the plan tells"):
         outline.as_text(plan, "cpu")
         outline.as_json(plan, "cpu")
     every_second = replace(shot, missing="hold", temporal=replace(shot.temporal, cuts=tuple(range(1, count, 2))))
     holes = replace(plate, stamps={number: stamp for number, stamp in plate.stamps.items() if number % 3})
     with timed("plan: a cut or a gap at most frames"):
-        parted = plans.plan(every_second, holes)
-        [parted.digest(number, *PINS.fingerprint) for number in parted.written]
+        parted = plans.make_plan(every_second, holes)
+        [parted.frame_hash(number, *PINS.fingerprint) for number in parted.output_frames]
     pinned = replace(plan, pins=PINS)
     with timed("staleness: nothing is rendered"):
-        assert len(list(missing(pinned, pinned.wanted))) == count
+        assert len(list(missing(pinned, pinned.requested))) == count
     write_outputs(pinned)
     with timed("staleness: all is finished"):
         assert not unfinished(pinned)
     with timed("contact sheet"):
-        contact_sheet(shot, frames=plan.written)
+        contact_sheet(shot, frames=plan.output_frames)
 
 
 def of_jobs(home: Path, count: int, timed: Timed) -> None:
     """What `submit --wait` and `tsn status` do with jobs that are nearly done."""
     file = write_shot(home, CHUNKS)
     shot = load(file)
-    plan = plans.plan(shot, inspect(shot), chunk_size=1)
+    plan = plans.make_plan(shot, inspect(shot), chunk_size=1)
     jobs = []
     for number in range(count):
         own = replace(plan, shot=replace(shot, output=shot.output.replace("styled", f"styled{number}")))
@@ -144,10 +145,10 @@ def of_cache(folder: Path, count: int, timed: Timed) -> None:
         path = folder / f"{number:040x}.safetensors"
         path.write_bytes(bytes(100))
         os.utime(path, (0, number))
-    cache = Bounded(folder, "flow", {"TSN_CACHE_SIZE": str(count * 100)})
+    cache = DiskCache(folder, "flow", {"TSN_CACHE_SIZE": str(count * 100)})
     with timed("cache at its bound: a tenth more"):
         for number in range(count, count + count // 10):
-            if cache.admits(100):
+            if cache.make_room(100):
                 (folder / f"{number:040x}.safetensors").write_bytes(bytes(100))
 
 
@@ -171,10 +172,10 @@ def write_shot(home: Path, count: int) -> Path:
 def write_outputs(plan: Plan) -> None:
     """Every frame as a render would have left it, to its header."""
     plates, outputs = (io.FrameSequence.parse(pattern, base=Path()) for pattern in (plan.shot.plate, plan.shot.output))
-    frame = io.read_frame(plates.path(plan.written[0]), plan.written[0])
+    frame = io.read_frame(plates.path(plan.output_frames[0]), plan.output_frames[0])
     Path(plan.shot.output).parent.mkdir()
-    for number in plan.written:
-        attributes = {"tsn:frameSha256": plan.digest(number, *PINS.fingerprint)}
+    for number in plan.output_frames:
+        attributes = {"tsn:frameSha256": plan.frame_hash(number, *PINS.fingerprint)}
         exr.write(frame, frame.rgb, outputs.path(number), attributes)
 
 

@@ -26,13 +26,13 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style import catalogue as shipped
 from tsn.style import loading
-from tsn.style.loading import load_style_prediction
+from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.style_prediction import StylePredictionNet
-from tsn.style.paintings import as_seen
+from tsn.style.paintings import resize_painting
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig
 from tsn_training.config_adain import AdainConfig, load_painting_config
@@ -72,17 +72,17 @@ def comparisons(
         if untrained.palette is not None:
             untrained.palette.copy_(target.colours)
         name = str(weights) if weights else config.name
-        yield Comparison(config.name, target, untrained, loading.load(shipped.resolve(name)))
+        yield Comparison(config.name, target, untrained, loading.load_style_net(shipped.resolve_style(name)))
         return
-    trained = load_style_prediction(weights or shipped.resolve(config.name).path)
+    trained = load_style_prediction_net(weights or shipped.resolve_style(config.name).path)
     inputs = {"simplifies": config.simplifies, "seeded": config.seeded}
-    random = StylePredictionNet(width=config.width, blocks=config.blocks, seen=config.seen, **inputs).eval()
+    random = StylePredictionNet(width=config.width, blocks=config.blocks, encoder_width=config.seen, **inputs).eval()
     random.plates.copy_(trained.plates)
     for path in photos.find_pictures(config.paintings, 0)[0]:
         if path.name.startswith(config.unseen):
-            painting = as_seen(photos.load_image(path).float() / 255)
+            painting = resize_painting(photos.load_image(path).float() / 255)
             target = objective.target_from_painting(painting[None], config, features, trained.plates)
-            nets = (net.canvas_for([painting], [1.0]) for net in (random, trained))
+            nets = (net.transfer_net_for([painting], [1.0]) for net in (random, trained))
             yield Comparison(path.stem, target, *nets)
 
 
@@ -189,7 +189,7 @@ def main(
     for name, row in table.items():
         click.echo(f"| {name} | " + " | ".join(f"{row[c]:.4f}" for c in columns) + " |")
     if target:
-        with atomic(target) as temporary:
+        with atomic_write(target) as temporary:
             temporary.write_text(json.dumps(table, indent=1) + "\n")
 
 

@@ -2,8 +2,8 @@
 """Paint four plates in every style, beside Gatys' optimisation of the same pair and beside another tool.
 
     python training/gallery.py --out docs/images/gallery.jpg
-    python training/gallery.py --unseen docs/images/adain.jpg     # the net for any painting, after those that it never saw
-    python training/gallery.py --before OLD --out docs/images/strokes.jpg     # styles as they were in OLD, and now
+    python training/gallery.py --unseen docs/images/adain.jpg    # the net for any painting, on unseen ones
+    python training/gallery.py --before OLD --out docs/images/strokes.jpg    # styles as they were in OLD, and now
 
 A row a style: its painting, then for each plate the net's picture and that of Gatys, with the losses of the config of
 that name. A mobile net stands below the slim one of the same painting, whose Gatys pictures it shares; the net for any
@@ -88,7 +88,7 @@ def training_config(name: str, data: Path) -> StyleConfig:
 
 def ordered_styles() -> list[shipped.StyleInfo]:
     """Return the bundled styles, each mobile net after the slim one of its name, the one for any painting last."""
-    return sorted(shipped.bundled(), key=lambda info: (info.family == "adain", info.name))
+    return sorted(shipped.bundled_styles(), key=lambda info: (info.family == "adain", info.name))
 
 
 def optimise_plates(squares: list[Tensor], config: StyleConfig, evaluations: int) -> list[Tensor]:

@@ -13,7 +13,7 @@ see      The encoder learns the principal components of VGG's features. From the
          VGG itself is not shipped.
 paint    As in `train_style.py`, but every step has a painting of its own, and the parameters that differ from painting
          to painting are predicted from the encoder's features. A style to start from can draw already. There may be a
-         discriminator of strokes, which is given the painting's code too (`discriminator.py`).
+         discriminator of strokes, which is given the painting's style statistics too (`discriminator.py`).
 
 One CPU, one GPU or many: the same file trains the same net, to rounding. Every `save_every` steps there is a
 checkpoint, from which the next start goes on (also after a kill -9), and a preview: photos painted after the paintings
@@ -34,20 +34,20 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.data import DataLoader
 
-from tsn.io.sequence import atomic
-from tsn.style.loading import load_style_prediction
-from tsn.style.nets.layers import Normalise, alone
+from tsn.io.atomic import atomic_write
+from tsn.style.loading import load_style_prediction_net
+from tsn.style.nets.layers import Normalise, instance_norm
 from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.adversarial import AdversarialTraining, Conditions, WeightAverage
 from tsn_training.any_painting import (
     StylePictures,
     StyleTargets,
-    code_statistics,
     initial_net,
     preview_unseen,
     require_trained_encoder,
     split_pictures,
+    statistics_over_pictures,
 )
 from tsn_training.config import load_config
 from tsn_training.config_adain import AdainConfig
@@ -108,17 +108,17 @@ class TrainableNet(nn.Module):
     def forward(
         self,
         pictures: Tensor,
-        normalise: Normalise = alone,
+        normalise: Normalise = instance_norm,
         *,
-        code: Tensor | None = None,
+        statistics: Tensor | None = None,
         palette: Tensor | None = None,
     ) -> object:
-        """Return the encoder's features by level; or, given a painting's code and palette, the painted pictures."""
-        if code is None or palette is None:
+        """Return the encoder's features by level; or, given a painting's statistics and palette, painted pictures."""
+        if statistics is None or palette is None:
             return self.net.encoder(pictures)
         self.block_outputs.clear()
-        changed = self.net.changed(self.net.manner(code))
-        return functional_call(self.net.canvas, changed | {"palette": palette}, (pictures, normalise))
+        parameters = self.net.transfer_parameters(self.net.predict_parameters(statistics))
+        return functional_call(self.net.canvas, parameters | {"palette": palette}, (pictures, normalise))
 
 
 @training_command(partial(load_config, kind=AdainConfig), help=__doc__)
@@ -157,7 +157,9 @@ def main(config: AdainConfig, run: Run) -> list[Path]:
     state["subject"] = records.TrainingIdentity(f"{config.name} (seed {config.seed})")
     adversary = average = None
     if config.judge:
-        adversary = AdversarialTraining(config, styles.crop, process, out=out, condition_channels=net.encoder.told)
+        adversary = AdversarialTraining(
+            config, styles.crop, process, out=out, condition_channels=net.encoder.statistics_size
+        )
         average = WeightAverage(net)
         state |= {"judge": adversary, "mean": average}
     first = records.load_checkpoint(out, state, process) if run.resume else 0
@@ -188,12 +190,12 @@ def main(config: AdainConfig, run: Run) -> list[Path]:
                     if adversary:
                         adversary.start(painted_steps)
                 if painted_steps == 0 and see.steps:
-                    net.usual.copy_(code_statistics(styles, net.encoder, process.device))
+                    net.usual.copy_(statistics_over_pictures(styles, net.encoder, process.device))
 
             conditions = None
             if adversary and not seeing:
                 numbers = styles.number_at(painted_steps), styles.mismatched_at(painted_steps)
-                conditions = Conditions(*(net.apart(targets.of(number)[0]) for number in numbers))
+                conditions = Conditions(*(net.standardise(targets.of(number)[0]) for number in numbers))
 
             def loss(
                 batch: Tensor | list[Tensor],
@@ -203,10 +205,11 @@ def main(config: AdainConfig, run: Run) -> list[Path]:
             ) -> tuple[Tensor, dict[str, Tensor]]:
                 if isinstance(batch, Tensor):
                     return distillation_loss(shared, batch.to(process.device), features, components)
-                code, target = targets.of(styles.number_at(step))
+                statistics, target = targets.of(styles.number_at(step))
                 pair = FramePair(*(x.to(process.device) for x in batch))
+                paint = partial(shared, statistics=statistics, palette=target.colours)
                 value, parts = painting_loss(
-                    partial(shared, code=code, palette=target.colours), pair, step, target=target, teacher=None,
+                    paint, pair, step, target=target, teacher=None,
                     adversary=partial(adversary.generator_loss, conditions=conditions) if adversary else None,
                 )  # fmt: skip
                 parts["spikes"] = losses.spike_loss(trained.block_outputs)
@@ -243,14 +246,14 @@ def export(net: StylePredictionNet, config: AdainConfig, out: Path, *, trunk: st
         trunk: the perceptual net's name.
         step: the number of steps that the net was trained for.
     """
-    facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.seen)}
+    facts = {"family": "adain", "width": str(net.width), "blocks": str(net.blocks), "seen": str(net.encoder_width)}
     facts |= {"steps": str(step), "trunk": trunk}
     facts |= {key: "yes" if getattr(net.canvas, key) else "no" for key in ("simplifies", "seeded")}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence}
     path = out / f"{config.name}.safetensors"
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
-        load_style_prediction(temporary)  # refuses weights that are not finite, so none are left behind
+        load_style_prediction_net(temporary)  # refuses weights that are not finite: none are left behind
     return path
 
 

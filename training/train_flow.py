@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from tsn.flow.nets.blocks import filled
-from tsn.io.sequence import atomic
+from tsn.flow.nets.blocks import load_weights
+from tsn.io.atomic import atomic_write
 from tsn_training import flow_examples, photos, records
 from tsn_training.config import load_config
 from tsn_training.config_flow import FlowConfig
@@ -65,7 +65,7 @@ def main(config: FlowConfig, run: Run) -> list[Path]:
     torch.manual_seed(config.seed)
     net = task.build(config.width)
     if run.start_from:
-        filled(net, run.start_from, hint=f"Start from weights of a net {config.net} of width {config.width}.")
+        load_weights(net, run.start_from, hint=f"Start from weights of a net {config.net} of width {config.width}.")
     net = process.move(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(process.device.type, enabled=config.precision == "fp16")
@@ -101,7 +101,7 @@ def main(config: FlowConfig, run: Run) -> list[Path]:
         return []
     path = out / f"{config.net}.safetensors"
     facts = {"width": str(config.width), "steps": str(max(first, last)), "licence": "MIT", "name": config.net}
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
     return [path]
 

@@ -31,10 +31,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style import catalogue as shipped
 from tsn.style import loading
-from tsn.style.nets.layers import SHOWN, StyleNet
+from tsn.style.nets.layers import OPTIONAL_INPUTS, StyleNet
 from tsn_training import losses, objective, perceptual, photos, records
 from tsn_training.adversarial import AdversarialTraining, WeightAverage
 from tsn_training.config import StyleConfig, load_styles
@@ -64,12 +64,13 @@ def export(net: StyleNet, config: StyleConfig, out: Path, *, trunk: str, step: i
         step: the number of steps that the net was trained for.
     """
     facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
-    facts |= {key: "yes" if getattr(config, key) else "no" for key in SHOWN}
+    facts |= {key: "yes" if getattr(config, key) else "no" for key in OPTIONAL_INPUTS}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
     path = out / f"{config.name}.safetensors"
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
-        loading.load(shipped.describe(temporary))  # refuses weights that are not finite, so none are left behind
+        # Refuses weights that are not finite, so that none are left behind.
+        loading.load_style_net(shipped.describe_weights(temporary))
     return path
 
 
@@ -106,7 +107,7 @@ def main(styles: tuple[StyleConfig, ...], run: Run) -> list[Path]:
             net.palette.copy_(target.colours)
     nets = process.move(nets)
     teachers = [
-        loading.load(shipped.resolve(str(style.teacher))).to(process.device) if style.teacher else None
+        loading.load_style_net(shipped.resolve_style(str(style.teacher))).to(process.device) if style.teacher else None
         for style in styles
     ]
     named = dict(nets.named_parameters())

@@ -43,7 +43,7 @@ def planned(shot: Shot, frames: str | None = None, chunk_size: int | None = None
     """
     from tsn import frames as ranges
     from tsn.rendering.inspect import inspect
-    from tsn.rendering.plan import plan
+    from tsn.rendering.plan import make_plan
 
     wanted = None if frames is None else ranges.parse(frames)
     plate = inspect(shot)
@@ -52,7 +52,7 @@ def planned(shot: Shot, frames: str | None = None, chunk_size: int | None = None
 
         count = len(plate.frames if wanted is None else wanted)
         chunk_size = balanced(count, workers=workers, window=shot.temporal.window)
-    return plan(shot, plate, wanted=wanted, chunk_size=chunk_size)
+    return make_plan(shot, plate, frames=wanted, chunk_size=chunk_size)
 
 
 def portable(plan: Plan, before: Plan | None = None) -> Plan:
@@ -66,15 +66,15 @@ def portable(plan: Plan, before: Plan | None = None) -> Plan:
     """
     from dataclasses import replace
 
-    from tsn.rendering.content import contents, keys
-    from tsn.rendering.environment import colour_of
-    from tsn.rendering.pinned_weights import weights_of
+    from tsn.rendering.environment import colour_fingerprint
+    from tsn.rendering.pinned_weights import hash_weights
+    from tsn.rendering.plate_hashes import hashes_by_stamp, plate_hashes
 
     shot, stamps = plan.shot, plan.plate.stamps
-    known = {} if before is None else keys(before.shot.plate, before.plate.stamps, before.contents)
+    known = {} if before is None else hashes_by_stamp(before.shot.plate, before.plate.stamps, before.plate_hashes)
     return replace(
         plan,
-        weights=weights_of(shot),
-        colour=colour_of(shot, plan.sample),
-        contents=contents(shot.plate, stamps, known),
+        weights=hash_weights(shot),
+        colour=colour_fingerprint(shot, plan.probe_frame),
+        plate_hashes=plate_hashes(shot.plate, stamps, known),
     )

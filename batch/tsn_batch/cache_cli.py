@@ -47,7 +47,7 @@ def cache(action: str | None, clearing: bool, as_json: bool) -> None:
     20 GiB or a tenth of the disk; what was not used for longest makes room. Clearing costs the next render its time
     and changes no pixel; it removes what tsn made, by name, and follows no link. Logs stay.
     """
-    from tsn.io.bounded import bound
+    from tsn.io.disk_cache import cache_limit
     from tsn.rendering.output import cache_folder
 
     folder = cache_folder().absolute()
@@ -59,17 +59,17 @@ def cache(action: str | None, clearing: bool, as_json: bool) -> None:
         else:
             click.echo(f"{folder}: {count} {'file' if count == 1 else 'files'} removed, {shown(size)} freed")
         return
-    limit, kinds = bound(folder), found(folder)
+    limit, kinds = cache_limit(folder), found(folder)
     click.echo(as_data(folder, limit, kinds) if as_json else as_text(folder, limit, kinds))
 
 
 def found(folder: Path) -> dict[str, Kind]:
     """What is kept, by kind."""
-    from tsn.io.bounded import KINDS, entries
+    from tsn.io.disk_cache import CACHE_SHARES, cached_files
 
     made = {}
-    for kind in KINDS:
-        files = [] if (folder / kind).is_symlink() else list(entries(folder / kind))
+    for kind in CACHE_SHARES:
+        files = [] if (folder / kind).is_symlink() else list(cached_files(folder / kind))
         made[kind] = _kind([entry.size for entry in files], [entry.used for entry in files if entry.used])
     renders = list(_renders(folder / LOGS))
     made[LOGS] = _kind([size for size, _ in renders], [used for _, used in renders])
@@ -82,14 +82,14 @@ def clear(folder: Path) -> list[int]:
     Raises:
         OutputError: something can't be removed.
     """
-    from tsn.io import bounded
+    from tsn.io import disk_cache
 
     try:
         return [
             entry.size
-            for kind in bounded.KINDS
+            for kind in disk_cache.CACHE_SHARES
             if not (folder / kind).is_symlink()
-            for entry in bounded.clear(folder / kind)
+            for entry in disk_cache.clear(folder / kind)
         ]
     except OSError as error:
         raise OutputError(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import tsn
 from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
-from tsn.io.sequence import FrameSequence, told
-from tsn.rendering.content import changed as changed_frames
+from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan, calibration_frames
+from tsn.rendering.plate_hashes import changed_frames
 from tsn.shot.model import Matte
-from tsn.style.frame_hashes import advice, marks
+from tsn.style.frame_hashes import hash_painted_frames, missing_frames_hint
 from tsn_batch import cover
 from tsn_batch.progress import count
 from tsn_batch.slots import slots
@@ -39,12 +39,14 @@ def describe(plan: Plan) -> Iterator[Finding]:
     shot, plate = plan.shot, plan.plate
     yield "shot", str(shot.file)
     yield "plate", shot.plate + (f", layer {shot.layer}" if shot.layer else "")
-    text = f"{len(plan.wanted)} of {len(plate.frames)}: {ranges.compact(plan.wanted)}"
+    text = f"{len(plan.requested)} of {len(plate.frames)}: {ranges.compact(plan.requested)}"
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
     patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
-    told_of = [(key, told(FrameSequence.parse(pattern, base=Path()).strays())) for key, pattern in patterns]
+    told_of = [
+        (key, describe_ignored(FrameSequence.parse(pattern, base=Path()).ignored_files())) for key, pattern in patterns
+    ]
     if any(alike for _, alike in told_of):
         yield "left out", " ".join(f"{key}: {alike}" for key, alike in told_of if alike)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
@@ -89,13 +91,13 @@ def check(plan: Plan, *, device: str, note: Callable[[str], None]) -> Iterator[F
 
 def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
     """Frame -> share of it that the matte lets through, for the first one where it does not miss and those before."""
-    from tsn.rendering.engine import share_of
+    from tsn.rendering.engine import matte_coverage
 
     plates, shares = FrameSequence.parse(plan.shot.plate, base=Path()), {}
     for number in cover.looks(plan.plate.present):
         found = engine.matte_of(engine.read(plates.path(number), number))
         assert found is not None  # the shot has a matte
-        shares[number] = share_of(found)
+        shares[number] = matte_coverage(found)
         if not cover.misses(matte, shares[number]):
             break
     return shares
@@ -123,7 +125,7 @@ def require_chunk(plan: Plan, index: int) -> None:
     require_plan(plan)
     chunk = plan.chunks[index]
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
-    window = plan.made_of(chunk.frames)
+    window = plan.plate_frames_for(chunk.frames)
     _require_unchanged(plan, {*window, *gaps, *calibration_frames(plan.plate.present)}, f"chunk {index}")
     _require_as_painted(plan, window, f"chunk {index}")
 
@@ -139,7 +141,7 @@ def require_survey(plan: Plan) -> None:
 
 def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
     """Only the frames that it depends on: one that a renderer has taken back must not stop the rest."""
-    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.contents, needed)
+    changed = changed_frames(plan.shot.plate, plan.plate.stamps, plan.plate_hashes, needed)
     if changed:
         raise InputError(
             f"{plan.shot.plate}: {what} depends on frames that changed after the plan was made:"
@@ -152,7 +154,7 @@ def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
     """A frame that was never painted is told where it is missed: strength may be 0 there."""
     if plan.shot.style.frames is None:
         return
-    found = marks(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
+    found = hash_painted_frames(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
     planned = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
     if changed := sorted({number for number, _ in found.items() ^ planned.items()}):
         raise InputError(
@@ -167,18 +169,18 @@ def _painted(plan: Plan, engine: Engine) -> str:
     from tsn.style.painted_frames import PaintedFrames
 
     shot, plate = plan.shot, plan.plate
-    mixed = {n for n in plan.wanted if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
-    needed = sorted(plan.made_of(mixed))
+    mixed = {n for n in plan.requested if shot.style.strength.at(n) and (n in plate.stamps or shot.missing == "hold")}
+    needed = sorted(plan.plate_frames_for(mixed))
     offset = shot.style.offset
     if lost := [number for number in needed if number not in plate.painted]:
         raise InputError(
             f"{shot.style.frames}: {len(lost)} of {len(needed)} painted frames are missing: {_numbers(lost, offset)}",
-            hint=advice(str(shot.style.frames), offset, lost),
+            hint=missing_frames_hint(str(shot.style.frames), offset, lost),
         )
     painter, sizes = engine.painter, set()
     assert isinstance(painter, PaintedFrames)
     for number in needed:
-        picture = painter.picture(number, plate.canvas.height, plate.canvas.width)
+        picture = painter.read(number, plate.canvas.height, plate.canvas.width)
         sizes.add(f"{picture.shape[-1]}x{picture.shape[-2]}")
     text = f"{count(len(needed))} of {', '.join(sorted(sizes))}"
     if sizes - {size := f"{plate.canvas.width}x{plate.canvas.height}"}:
@@ -203,9 +205,9 @@ def _style(plan: Plan) -> str:
 
 
 def _model(name: str) -> str:
-    from tsn.style.catalogue import resolve
+    from tsn.style.catalogue import resolve_style
 
     if ".onnx:" in name.lower():  # one style of several: only the painter knows how to read that
         return name
-    info = resolve(name)
+    info = resolve_style(name)
     return f"{info.name} ({info.family}, {info.sha256[:12]})"

@@ -117,16 +117,16 @@ def plan(
     shot: Path, output: Path, chunk_size: int | None, frames: str | None, sets: tuple[str, ...], missing: str | None
 ) -> None:
     """Cut a shot into chunks for a farm, as JSON."""
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch.progress import count, without_plate
 
     made = portable(planned(load(shot, sets, missing), frames, chunk_size))
     if str(output) == "-":
-        click.echo(json.dumps(plans.to_dict(made), indent=1))
+        click.echo(json.dumps(plan_file.to_dict(made), indent=1))
         return
-    plans.save(made, output, "-o")
-    told = f"{count(len(made.written))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
-    click.echo(f"{output}: {told}{without_plate(len(made.wanted) - len(made.written))}")
+    plan_file.save(made, output, "-o")
+    told = f"{count(len(made.output_frames))} in {len(made.chunks)} chunks, 0 to {len(made.chunks) - 1}"
+    click.echo(f"{output}: {told}{without_plate(len(made.requested) - len(made.output_frames))}")
 
 
 @cli.command()
@@ -152,11 +152,11 @@ def chunk(
 
     Refused where the plate changed since the plan was made, or where this host has other weights.
     """
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch import job, local, progress
     from tsn_batch.check import require_chunk
 
-    loaded = plans.load(plan)
+    loaded = plan_file.load(plan)
     way = "openjd" if openjd else progress.way(sys.stdout, as_json=as_json, quiet=settings.quiet)
     require_chunk(loaded, index)
     tally = local.render(loaded, chunks=[index], device=device, force=force, way=way)
@@ -168,9 +168,9 @@ def chunk(
 @json_option("A list of {name, family, licence, sha256, title, size, path}.")
 def styles(as_json: bool) -> None:
     """List the styles that come with tsn."""
-    from tsn.style.catalogue import bundled
+    from tsn.style.catalogue import bundled_styles
 
-    found = bundled()
+    found = bundled_styles()
     if as_json:
         click.echo(json.dumps([info.to_dict() for info in found], indent=2))
         return
@@ -190,10 +190,10 @@ def export(form: str, style: str, output: Path | None) -> None:
 
     One frame at a time and normalised by itself: for looking, while `tsn render` makes a shot stable.
     """
-    from tsn.style.export.export import export as write
+    from tsn.style.export.exporter import export_style
 
     path = output or Path(Path(style).stem + EXPORTS[form])
-    difference = write(form, style, path)
+    difference = export_style(form, style, path)
     click.echo(f"{path}: {style} as {form}, differs from the engine by {difference:.1g} at most")
 
 
@@ -203,7 +203,7 @@ def fetch(name: str) -> None:
     """Download flow weights once: raft-large or raft-small."""
     from tsn.flow import raft_weights
 
-    click.echo(raft_weights.fetch(raft_weights.published(name)))
+    click.echo(raft_weights.fetch(raft_weights.published_weights(name)))
 
 
 @cli.command()

@@ -125,10 +125,10 @@ def cancel(jobs: tuple[Path, ...]) -> None:
 @DEVICE
 def survey(plan: Path, device: str) -> None:
     """Look at the whole shot once, and write into its plan what no host shall decide again: statistics and cuts."""
-    from tsn.rendering import plan as plans
+    from tsn.rendering import plan_file
     from tsn_batch.check import require_survey
 
-    loaded = plans.load(plan)
+    loaded = plan_file.load(plan)
     require_survey(loaded)
     if loaded.pins is not None:
         click.echo(f"{plan} is pinned already.")
@@ -139,7 +139,7 @@ def survey(plan: Path, device: str) -> None:
 
     keep_to_threads()
     first = slots(device)[0].device  # of the list that a host has for its chunks: all are of one kind
-    plans.save(pin(loaded, device=first, note=click.echo), plan)
+    plan_file.save(pin(loaded, device=first, note=click.echo), plan)
     click.echo(f"{plan} is pinned.")
 
 

@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tsn.cpu_isa import instruction_set
 from tsn.errors import InputError, OutputError, TsnError
-from tsn.instructions import instructions
-from tsn.io.sequence import FrameSequence, atomic, cannot_write
-from tsn.rendering import plan as plans
-from tsn.rendering.plan import Plan, type_of
+from tsn.io.atomic import atomic_write, write_error
+from tsn.io.sequence import FrameSequence
+from tsn.rendering import plan_file
+from tsn.rendering.plan import Plan, device_type_of
 from tsn_batch.progress import Tally, table, without_plate
 
 SURVEY, FINISH = "survey", "finish"
@@ -62,7 +63,7 @@ class Job:
 
     def plan(self) -> Plan:
         """Raises InputError where there is none."""
-        return plans.load(self.plan_file)
+        return plan_file.load(self.plan_file)
 
     def plan_if_any(self) -> Plan | None:
         """None where there is none, or one that this tsn can't read."""
@@ -114,7 +115,7 @@ class Job:
             try:
                 self.record_file(step).unlink(missing_ok=True)
             except OSError as error:
-                raise cannot_write(self.record_file(step), error) from error
+                raise write_error(self.record_file(step), error) from error
 
     def facts(self) -> dict[str, Any]:
         """What the farm calls its parts. Raises InputError where nothing was submitted from here."""
@@ -127,7 +128,7 @@ class Job:
         return facts
 
     def save_facts(self, facts: Mapping[str, Any]) -> None:
-        with atomic(self.folder / "job.json") as temporary:
+        with atomic_write(self.folder / "job.json") as temporary:
             temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -145,7 +146,7 @@ def _record(path: Path) -> Record | None:
 
 def save_record(path: Path, record: Record) -> None:
     """Raises OutputError."""
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
 
 
@@ -172,11 +173,11 @@ def prepare(plan: Plan, folder: Path) -> tuple[Job, Plan]:
         for part in ("logs", "records"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error, "--out") from error
+        raise write_error(folder, error, "--out") from error
     before = job.plan_if_any()
     if before is not None and replace(before, pins=None) == plan:
         plan = before
-    plans.save(plan, job.plan_file, "--out")
+    plan_file.save(plan, job.plan_file, "--out")
     return job, plan
 
 
@@ -201,12 +202,12 @@ def settle(job: Job, plan: Plan, left: Sequence[int]) -> None:
 
 def missing(plan: Plan, numbers: Sequence[int]) -> Iterator[int]:
     """Those of the frames that are not on disk as the pinned plan would make them, or are and should not."""
-    from tsn.rendering.finished import finished
+    from tsn.rendering.finished import is_finished
 
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
     own, others = ((), []) if plan.pins is None else (plan.pins.fingerprint, _elsewhere(plan))
     for number in numbers:
-        if not finished(plan, number, own, outputs, *others):
+        if not is_finished(plan, number, own, outputs, *others):
             yield number
 
 
@@ -215,7 +216,7 @@ def damaged(plan: Plan) -> Iterator[int]:
     from tsn.io import read_frame
 
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
-    for number in plan.written:
+    for number in plan.output_frames:
         try:
             read_frame(outputs.path(number), number, layer=plan.shot.layer)
         except InputError:
@@ -226,7 +227,11 @@ def _elsewhere(plan: Plan) -> list[tuple[str, ...]]:
     """Fingerprints of hosts whose device is of another kind than the survey's."""
     pins = plan.pins
     assert pins is not None
-    kinds = [kind for kind in (f"cpu {instructions()}", "cuda", "mps") if type_of(kind) != type_of(pins.device)]
+    kinds = [
+        kind
+        for kind in (f"cpu {instruction_set()}", "cuda", "mps")
+        if device_type_of(kind) != device_type_of(pins.device)
+    ]
     return [(*pins.fingerprint[:3], f"{kind} as surveyed on {pins.device}") for kind in kinds]
 
 
@@ -239,22 +244,22 @@ def finish(job: Job) -> str:
     from tsn import frames as ranges
 
     plan = job.plan()
-    lost = list(missing(plan, plan.wanted))
+    lost = list(missing(plan, plan.requested))
     if lost:
         older = [number for number in lost if plan.source_of(number) is None]
         too_many = f" (the plate has no {ranges.compact(older)} any more)" if older else ""
         raise InputError(
-            f"{plan.shot.output}: {len(lost)} of {len(plan.wanted)} frames are not finished: {ranges.compact(lost)}"
+            f"{plan.shot.output}: {len(lost)} of {len(plan.requested)} frames are not finished: {ranges.compact(lost)}"
             + too_many,
             hint=f"Submit the shot again: only these will be rendered. Logs: {job.folder / 'logs'}",
         )
-    written = plan.written
+    written = plan.output_frames
     if broken := list(damaged(plan)):
         raise InputError(
             f"{plan.shot.output}: {len(broken)} of {len(written)} frames are damaged: {ranges.compact(broken)}",
             hint="Remove them and submit the shot again: only these will be rendered.",
         )
-    gaps = without_plate(len(plan.wanted) - len(written))
+    gaps = without_plate(len(plan.requested) - len(written))
     told = [
         by_host(plan, job.records()),
         f"All {len(written)} frames are finished{gaps}: {plan.shot.output}",
@@ -273,7 +278,7 @@ def _sheet(plan: Plan) -> str:
     from tsn.qc.contact_sheet import contact_sheet
 
     try:
-        return f"Look at {contact_sheet(plan.shot, frames=plan.written)}"
+        return f"Look at {contact_sheet(plan.shot, frames=plan.output_frames)}"
     except TsnError as error:
         return f"There is no contact sheet: {error}"
 

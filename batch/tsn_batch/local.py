@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.errors import Cancelled, OutputError
-from tsn.io.sequence import FrameSequence, told
+from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.event import Event
 from tsn.rendering.output import cache_folder, make_folder
 from tsn.rendering.plan import Plan
@@ -49,9 +49,11 @@ def render(
     indices = range(len(plan.chunks)) if chunks is None else chunks
     chosen = [plan.chunks[index] for index in indices]
     wanted = {number for chunk in chosen for number in chunk.frames}
-    numbers = [number for number in plan.written if number in wanted]
+    numbers = [number for number in plan.output_frames if number in wanted]
     tally, before = Tally(gaps=wanted - set(numbers)), {}
-    strays = told(FrameSequence.parse(plan.shot.plate, base=Path()).strays()) if chunks is None else ""
+    strays = (
+        describe_ignored(FrameSequence.parse(plan.shot.plate, base=Path()).ignored_files()) if chunks is None else ""
+    )
     matte = plan.shot.matte
     try:
         make_folder(Path(plan.shot.output).parent)  # before torch takes its seconds

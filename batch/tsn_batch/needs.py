@@ -78,7 +78,7 @@ def _frames(plan: Plan, threads: int) -> int:
 
 def _working(shot: Shot, pixels: int) -> int:
     """Bytes of what is computed, on whichever device that is."""
-    from tsn.style.tiles import WHOLE_LIMIT
+    from tsn.style.tiles import MAX_WHOLE_PIXELS
 
     style, window = shot.style, shot.temporal.window
     painted, each = round(pixels * style.scale**2), PAINT
@@ -89,7 +89,7 @@ def _working(shot: Shot, pixels: int) -> int:
     elif foreign:
         each = ANY_PAINTING
     else:
-        painted = min(painted, style.tile**2 or WHOLE_LIMIT)
+        painted = min(painted, style.tile**2 or MAX_WHOLE_PIXELS)
     made = each * painted + FRAME * pixels
     if window:
         made += (MOTION + 2 * window * HELD) * pixels
@@ -101,11 +101,11 @@ def _working(shot: Shot, pixels: int) -> int:
 
 def _raft(shot: Shot) -> bool:
     """Whether RAFT may estimate the motion; on the hosts its weights are expected where they are here."""
-    from tsn.flow.raft_weights import installed
+    from tsn.flow.raft_weights import installed_weights
 
     flow = shot.flow
     return flow.method == "raft" or (
-        flow.method in ("auto", "vectors") and (flow.weights is not None or installed() is not None)
+        flow.method in ("auto", "vectors") and (flow.weights is not None or installed_weights() is not None)
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tsn.errors import UsageError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.rendering.plan import Plan
 from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.needs import needs
@@ -31,7 +31,7 @@ def submit(job: Job, plan: Plan, chunks: Sequence[int], options: Options) -> str
     path = job.folder / "job.xml"
     text = as_xml(job, plan, chunks, options)
     job.forget(chunks)
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     job.save_facts({"farm": "opencue"})
     return f"{path} describes {len(chunks)} of {len(plan.chunks)} chunks for Cuebot's `launchSpec`"

@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
-from tsn.io.sequence import FrameSequence, atomic
-from tsn.rendering.pinned_weights import file_of
+from tsn.io.atomic import atomic_write
+from tsn.io.sequence import FrameSequence
+from tsn.rendering.pinned_weights import weight_file
 from tsn.rendering.plan import Plan, calibration_frames
 from tsn_batch.job import FINISH, SURVEY, Job
 from tsn_batch.needs import needs
@@ -119,7 +120,7 @@ def _assets(job: Job, plan: Plan) -> dict[str, Any]:
     reads = {number for chunk in plan.chunks for number in chunk.reads} | set(calibration_frames(plan.plate.present))
     files = [str(plates.path(number)) for number in plan.plate.present if number in reads]
     style = plan.shot.style
-    models = map(file_of, style.blend or ([style.model] if style.model else []))
+    models = map(weight_file, style.blend or ([style.model] if style.model else []))
     files += [name for name in models if Path(name).is_absolute() and Path(name).is_file()]
     files += style.adain or ()
     if style.frames is not None:
@@ -134,5 +135,5 @@ def _assets(job: Job, plan: Plan) -> dict[str, Any]:
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(yaml.safe_dump(data, sort_keys=False, width=100), encoding="utf-8")

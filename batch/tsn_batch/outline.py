@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tsn import frames as ranges
 from tsn.io.sequence import FrameSequence
-from tsn.rendering.plan import Plan, to_dict
+from tsn.rendering.plan import Plan
+from tsn.rendering.plan_file import to_dict
 from tsn_batch.check import Finding, describe
 
 
@@ -16,7 +17,7 @@ def as_text(plan: Plan, device: str) -> str:
     """What would be done, a line a fact, then a line a chunk. Raises as `describe` does."""
     outputs = FrameSequence.parse(plan.shot.output, base=Path())
     lines = [f"{what:8}  {found}" for what, found in _facts(plan, device)]
-    if written := plan.written:
+    if written := plan.output_frames:
         lines += [f"{'writes':8}  {outputs.path(written[0])}", f"{'to':8}  {outputs.path(written[-1])}"]
     for chunk in plan.chunks:
         lines.append(f"chunk {chunk.index}  {ranges.compact(chunk.frames)}, reading {ranges.compact(chunk.reads)}")
@@ -29,7 +30,7 @@ def as_json(plan: Plan, device: str) -> str:
     more = {
         "device": device,
         "facts": dict(_facts(plan, device)),
-        "outputs": {str(number): str(outputs.path(number)) for number in plan.written},
+        "outputs": {str(number): str(outputs.path(number)) for number in plan.output_frames},
     }
     return json.dumps(to_dict(plan) | more)
 
@@ -42,7 +43,7 @@ def _facts(plan: Plan, device: str) -> Iterator[Finding]:
 
 def _flow(plan: Plan) -> str:
     """Where the motion would come from, as `tsn.flow.factory` decides, which loads the estimator to say so."""
-    from tsn.flow.raft_weights import installed
+    from tsn.flow.raft_weights import installed_weights
 
     flow = plan.shot.flow
     if plan.shot.temporal.window == 0:
@@ -51,4 +52,4 @@ def _flow(plan: Plan) -> str:
         return f"the renderer's vectors in {flow.vectors.layer}"
     if flow.method != "auto":
         return flow.method
-    return "raft" if flow.weights or installed() else "dis, since there are no RAFT weights"
+    return "raft" if flow.weights or installed_weights() else "dis, since there are no RAFT weights"

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tsn import frames as ranges
-from tsn.errors import DeviceError, OutputError, TsnError, UsageError, kind_of
-from tsn.rendering import plan as plans
+from tsn.errors import DeviceError, OutputError, TsnError, UsageError, error_for_exit_code
+from tsn.rendering import plan_file
 from tsn.rendering.event import Event, Report
-from tsn.rendering.output import CACHE
+from tsn.rendering.output import CACHE_VARIABLE
 from tsn.rendering.plan import Plan
 from tsn_batch.child import Child, Message
 from tsn_batch.runs import HANDOVER
@@ -59,7 +59,7 @@ class Pool:
             TsnError: of the kind of the first fault; all other chunks are finished, unless none could be.
         """
         started = time.monotonic()
-        plans.save(self.plan, self.folder / "plan.json", CACHE)
+        plan_file.save(self.plan, self.folder / "plan.json", CACHE_VARIABLE)
         self._total = len({number for index in chunks for number in self.plan.chunks[index].frames})
         self._report(Event(kind="start", total=self._total))
         workers = self._workers[: len(chunks)]
@@ -144,7 +144,7 @@ class Pool:
             self._report(replace(event, done=len(self._frames)))
 
     def _fault(self, worker: Child, chunk: int, *, code: int, message: str, hint: str | None) -> None:
-        kind = kind_of(code)
+        kind = error_for_exit_code(code)
         if not worker.ready or kind in (UsageError, OutputError):  # the next chunk would meet it too
             raise kind(message, hint=hint)
         self._failed[chunk] = kind(message, hint=hint)

@@ -13,8 +13,9 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from tsn.io.atomic import abandoned, alive, cannot_write, host
-from tsn.rendering.output import CACHE
+from tsn.io.atomic import is_abandoned, write_error
+from tsn.io.processes import host_id, is_running
+from tsn.rendering.output import CACHE_VARIABLE
 
 HANDOVER = "handover"
 KEPT = 5
@@ -27,23 +28,23 @@ def new_run(folder: Path) -> Path:
     Raises:
         OutputError: it can't be made.
     """
-    run = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{host()}-{os.getpid()}"
+    run = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{host_id()}-{os.getpid()}"
     try:
         run.mkdir(parents=True)
     except OSError as error:
-        raise cannot_write(run, error, CACHE) from error
+        raise write_error(run, error, CACHE_VARIABLE) from error
     _clear(folder)
     return run
 
 
 def _clear(folder: Path) -> None:
     """Keep the last few ended renders. Of those of other hosts, and of containers that are gone, age alone tells."""
-    own = re.compile(rf"\d{{8}}-\d{{6}}-\d{{6}}-{re.escape(host())}-(\d+)")
+    own = re.compile(rf"\d{{8}}-\d{{6}}-\d{{6}}-{re.escape(host_id())}-(\d+)")
     ended = []
     for run in sorted(folder.iterdir()):
         writer = own.fullmatch(run.name)
         with suppress(OSError):
-            if not alive(int(writer[1])) if writer else abandoned(run, *run.iterdir()):
+            if not is_running(int(writer[1])) if writer else is_abandoned(run, *run.iterdir()):
                 ended.append(run)
     for run in ended[:-KEPT]:
         shutil.rmtree(run, ignore_errors=True)

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tsn.cores import cores
+from tsn.cpu_quota import available_cpus
 from tsn.errors import UsageError
 from tsn.rendering.plan import default_chunk_size
 
@@ -35,7 +35,7 @@ def slots(device: str, workers: int | None = None) -> tuple[Slot, ...]:
             f"--workers {count}: fewer than the {len(devices)} devices of --device {device}",
             hint="Name fewer devices; every device has a worker of its own.",
         )
-    threads = max(1, cores() // count)
+    threads = max(1, available_cpus() // count)
     chosen = [devices[place % len(devices)] for place in range(count)]
     shared = Counter(chosen)
     seen: Counter[str] = Counter()

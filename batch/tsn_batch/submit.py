@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn.errors import Cancelled, DeviceError, InputError, UsageError, kind_of
+from tsn.errors import Cancelled, DeviceError, InputError, UsageError, error_for_exit_code
 from tsn.rendering.plan import Plan
-from tsn.shot.cascade import SEQUENCE, SHOW
+from tsn.shot.cascade import SEQUENCE_FILE, SHOW_FILE
 from tsn_batch import opencue, openjd, slurm
 from tsn_batch.interpreter import python
 from tsn_batch.job import FINISH, SURVEY, Job, Record, by_host, prepare, settle, unfinished
@@ -68,8 +68,8 @@ def submit(plans: Mapping[Path, Plan], *, farm: str, options: Options, say: Call
             # A chunk's old copy may have painted it to the end while Slurm held the new one, and the finish behind it.
             released = slurm.release(slurm.states_if_any(job)) if farm == "slurm" else 0
             rest = slurm.said(released) if released else "nothing to submit"
-            rest += without_plate(len(plan.wanted) - len(plan.written))
-            say(f"{plan.shot.file.stem}: all {len(plan.written)} frames are finished, {rest}.")
+            rest += without_plate(len(plan.requested) - len(plan.output_frames))
+            say(f"{plan.shot.file.stem}: all {len(plan.output_frames)} frames are finished, {rest}.")
             if released:
                 jobs.append(job)
             continue
@@ -130,7 +130,7 @@ def _require_done(one: Watched) -> None:
     for step in one.steps:
         record = one.records.get(step)
         if record is not None and record.code:
-            raise kind_of(record.code)(
+            raise error_for_exit_code(record.code)(
                 f"{plan.shot.file.stem}, {_step(plan, step)}: {record.message}", hint=f"Log: {job.log(step)}"
             )
     if FINISH not in one.records:
@@ -232,7 +232,7 @@ def plans_for(shots: Sequence[Path], out: Path | None, plan: Callable[[Path], Pl
         UsageError: two shots would share a folder.
         InputError: no shots.
     """
-    shots = [shot for shot in shots if shot.name not in (SHOW, SEQUENCE)]
+    shots = [shot for shot in shots if shot.name not in (SHOW_FILE, SEQUENCE_FILE)]
     if not shots:
         raise InputError("No shots were named.")
     made: dict[Path, Plan] = {}

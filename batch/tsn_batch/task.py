@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
-from tsn.errors import Cancelled, DeviceError, TsnError, kind_of
-from tsn.io.sequence import cannot_write
+from tsn.errors import Cancelled, DeviceError, TsnError, error_for_exit_code
+from tsn.io.atomic import write_error
 from tsn_batch import slurm
 from tsn_batch.interpreter import python, surroundings
 from tsn_batch.job import FINISH, SURVEY, Job, Record, save_record
@@ -66,7 +66,7 @@ def run(job: Job, step: str, *, device: str, threads: int | None = None, openjd:
     if code == 130:
         raise Cancelled(f"Cancelled. Log: {log}")
     if code:
-        kind = DeviceError if code < 0 else kind_of(code)
+        kind = DeviceError if code < 0 else error_for_exit_code(code)
         raise kind(f"{named(step)} failed {attempt} times: {record.message}", hint=f"Log: {log}")
 
 
@@ -92,7 +92,7 @@ def _try(job: Job, step: str, attempt: int, *, device: str, openjd: bool, enviro
     try:
         out = log.open("ab", buffering=0)
     except OSError as error:
-        raise cannot_write(log, error) from error
+        raise write_error(log, error) from error
     with out:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         out.write(f"{_headline(step, attempt)} on {socket.gethostname()}, {now}\n".encode())

@@ -15,7 +15,7 @@ def sleep_while_waiting() -> None:
 
 
 def keep_to_threads() -> None:
-    """torch, OpenCV and OpenImageIO take no more threads than `tsn.cores.threads` says.
+    """torch, OpenCV and OpenImageIO take no more threads than `tsn.cpu_quota.thread_count` says.
 
     torch knows OMP_NUM_THREADS and affinity, but no container's quota; OpenCV knows the latter two; OpenImageIO none,
     and OpenEXR has one thread unless told.
@@ -23,9 +23,9 @@ def keep_to_threads() -> None:
     import cv2
     import torch
 
-    from tsn.cores import threads
+    from tsn.cpu_quota import thread_count
 
-    count = min(torch.get_num_threads(), threads())
+    count = min(torch.get_num_threads(), thread_count())
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
     os.environ.setdefault("OPENIMAGEIO_THREADS", str(count))  # which it reads when it is loaded, if it ever is

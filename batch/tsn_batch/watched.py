@@ -46,7 +46,7 @@ class Watched:
         """Such as "sh010: 3 of 10 chunks, 48 of 160 frames done"."""
         plan = self.plan
         done = [chunk for chunk in plan.chunks if (own := self.records.get(str(chunk.index))) and own.code == 0]
-        frames = len({number for chunk in done for number in chunk.frames} & set(plan.written))
+        frames = len({number for chunk in done for number in chunk.frames} & set(plan.output_frames))
         chunks = f"{plan.shot.file.stem}: {len(done)} of {len(plan.chunks)} chunks"
-        gaps = without_plate(len(plan.wanted) - len(plan.written))
-        return f"{chunks}, {frames} of {len(plan.written)} frames done{gaps}"
+        gaps = without_plate(len(plan.requested) - len(plan.output_frames))
+        return f"{chunks}, {frames} of {len(plan.output_frames)} frames done{gaps}"

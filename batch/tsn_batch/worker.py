@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsn.errors import TsnError
-from tsn.io.sequence import cannot_write
+from tsn.io.atomic import write_error
 from tsn.rendering.event import Event
-from tsn.rendering.output import CACHE
+from tsn.rendering.output import CACHE_VARIABLE
 from tsn_batch import progress
 from tsn_batch.guard import interrupt, interruptible
 from tsn_batch.memory import keep_freed_pages
@@ -42,7 +42,7 @@ class Job:
     Attributes:
         plan: its file.
         place: which worker this is, from 0; `auto` takes the GPU of that number.
-        handover, shared, ahead: as `tsn.rendering.exchange.Exchange` has them.
+        handover, shared, ahead: as `tsn.rendering.paint_sharing.PaintSharing` has them.
     """
 
     plan: str
@@ -117,16 +117,16 @@ def _renderer(job: Job) -> Renderer:
     keep_freed_pages()
     import torch
 
-    from tsn.rendering import plan as plans
-    from tsn.rendering.exchange import Exchange
+    from tsn.rendering import plan_file
+    from tsn.rendering.paint_sharing import PaintSharing
     from tsn.rendering.render import Renderer
 
     keep_to_threads()
     device = job.device
     if device == "auto" and torch.cuda.is_available():
         device = f"cuda:{job.place % torch.cuda.device_count()}"
-    exchange = Exchange(folder=Path(job.handover), shared=job.shared, ahead=job.ahead)
-    return Renderer(plans.load(Path(job.plan)), device=device, exchange=exchange)
+    exchange = PaintSharing(folder=Path(job.handover), shared=job.shared, ahead=job.ahead)
+    return Renderer(plan_file.load(Path(job.plan)), device=device, exchange=exchange)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def _logged(path: Path) -> Iterator[None]:
     try:
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
-        raise cannot_write(path, error, CACHE) from error
+        raise write_error(path, error, CACHE_VARIABLE) from error
     before = os.dup(1), os.dup(2)
     try:
         os.dup2(log, 1)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import tsn
-from tsn.style.catalogue import bundled
+from tsn.style.catalogue import bundled_styles
 
 HERE = Path(__file__).resolve().parent
 PLATE = HERE.parents[1] / "shots/demo/plate/demo.1008.exr"
@@ -24,7 +24,7 @@ LEFT, TOP, SIDE, SIZE = 120, 30, 240, 128
 def main() -> None:
     frame = tsn.read_frame(PLATE, 1008)
     picture, _ = tsn.codec("lin_rec709").to_style(torch.from_numpy(frame.rgb).float().permute(2, 0, 1))
-    for style in bundled():
+    for style in bundled_styles():
         if style.family == "adain":  # needs a painting, and is picked by one
             continue
         painted = tsn.painter(model=style.name).paint(picture, 1008)

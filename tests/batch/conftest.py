@@ -16,7 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn_batch import local
 from tsn_batch.cli import cli
 from tsn_batch.job import Job, prepare
@@ -111,5 +111,5 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def job(tsn, shot, tmp_path) -> Job:
     """Seven frames in chunks of three, and nothing rendered."""
     tsn("plan", shot(frames=range(1001, 1008)), "-o", tmp_path / "plan.json", "--chunk-size", 3)
-    made, _ = prepare(plans.load(tmp_path / "plan.json"), tmp_path / "farm/sh")
+    made, _ = prepare(plan_file.load(tmp_path / "plan.json"), tmp_path / "farm/sh")
     return made

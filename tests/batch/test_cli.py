@@ -112,7 +112,7 @@ def test_completion_scripts(tsn, shell):
 
 
 def test_styles(tsn, style, monkeypatch):
-    monkeypatch.setattr(style_weights, "BUNDLED", style.parent)
+    monkeypatch.setattr(style_weights, "BUNDLED_DIR", style.parent)
     (data,) = json.loads(tsn("styles", "--json").stdout)
     assert data.keys() >= {"name", "family", "licence", "sha256", "title", "size"}
     assert (data["name"], data["size"]) == ("tiny", style.stat().st_size)
@@ -120,14 +120,14 @@ def test_styles(tsn, style, monkeypatch):
 
 
 def test_no_styles(tsn, monkeypatch, tmp_path):
-    monkeypatch.setattr(style_weights, "BUNDLED", tmp_path)
+    monkeypatch.setattr(style_weights, "BUNDLED_DIR", tmp_path)
     assert json.loads(tsn("styles", "--json").stdout) == []
     assert "No styles" in tsn("styles").stdout
 
 
 def test_fetch(tsn, style, monkeypatch):
     entry = flow_weights.REGISTRY["raft-small"]
-    found = replace(entry, url=style.as_uri(), sha256=flow_weights.sha256(style)[:8])
+    found = replace(entry, url=style.as_uri(), sha256=flow_weights.weights_sha256(style)[:8])
     monkeypatch.setitem(flow_weights.REGISTRY, "raft-small", found)
     result = tsn("fetch", "raft-small")
     assert Path(result.stdout.strip()).read_bytes() == style.read_bytes()

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 
 
 def test_plan_to_a_file_and_to_stdout(tsn, shot, tmp_path):
@@ -36,7 +37,7 @@ def planned(tsn, shot, tmp_path):
 def test_chunk_asks_for_its_chunk_only(tsn, planned, asked):
     assert tsn("chunk", planned, 3, "--force", "--device", "cpu", "--json").exit_code == 0
     (plan, options), *_ = asked
-    assert plan == plans.load(planned)
+    assert plan == plan_file.load(planned)
     assert options == {"chunks": [3], "device": "cpu", "force": True, "way": "json"}
 
 
@@ -58,7 +59,7 @@ def test_a_frame_rendered_again_stops_the_chunks_that_depend_on_it(tsn, planned,
 
 
 def test_a_survey_frame_rendered_again_stops_every_chunk(tsn, planned, asked, plate, tmp_path):
-    survey = plans.calibration_frames(plans.load(planned).plate.present)
+    survey = plans.calibration_frames(plan_file.load(planned).plate.present)
     assert survey[-1] == 1019
     plate(tmp_path / "plate" / "sh.1019.exr", 7)
     assert tsn("chunk", planned, 0).exit_code == 3
@@ -77,7 +78,7 @@ def test_frames_that_came_after_the_plan_change_nothing(tsn, planned, asked, pla
 
 
 def test_a_plan_of_another_version(tsn, planned, asked):
-    plans.save(replace(plans.load(planned), tsn="0.0.9"), planned)
+    plan_file.save(replace(plan_file.load(planned), tsn="0.0.9"), planned)
     result = tsn("chunk", planned, 0)
     assert result.exit_code == 3 and "0.0.9" in result.stderr and not asked
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tsn import io
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 
 TSN = Path(sys.executable).with_name("tsn")
 
@@ -47,7 +47,7 @@ def test_dry_run_writes_nothing_and_needs_no_torch(shot, tmp_path):
 
 def test_dry_run_as_json_is_the_plan(tsn, shot, tmp_path):
     data = json.loads(tsn("render", shot(), "--dry-run", "--json", "--device", "cpu").stdout)
-    assert plans.from_dict(data).wanted == (1001, 1002, 1003)
+    assert plan_file.from_dict(data).requested == (1001, 1002, 1003)
     assert data["device"] == "cpu"
     assert data["outputs"]["1003"] == str(tmp_path / "styled" / "sh_styled.1003.exr")
 
@@ -170,5 +170,5 @@ def test_ctrl_c_leaves_whole_frames_only(shot, tmp_path):
     names = frames_of(tmp_path / "styled")
     assert 3 <= len(names) < 300
     assert all(re.fullmatch(r"sh_styled\.\d{4}\.exr", name) for name in names)  # no temporary ones
-    assert all(io.complete(tmp_path / "styled" / name) for name in names)
+    assert all(io.is_complete(tmp_path / "styled" / name) for name in names)
     assert told.strip() == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time."

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tsn.errors import Cancelled, InputError, TsnError, UsageError
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn_batch import slurm, submit
 from tsn_batch.job import Job, Record, by_host, missing, prepare, save_record, unfinished
 
@@ -36,7 +36,7 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert (record.code, record.rendered, record.skipped, record.attempts) == (0, 3, 0, 1)
     assert record.host == os.uname().nodename and 0 < record.painting < record.seconds
     assert job.log("1").read_text().startswith("--- chunk 1, attempt 1 on ")
-    assert unfinished(plan) == [0, 2] and list(missing(plan, plan.wanted)) == [1001, 1002, 1003, 1007]
+    assert unfinished(plan) == [0, 2] and list(missing(plan, plan.requested)) == [1001, 1002, 1003, 1007]
     host, chunks, rendered, *_ = by_host(plan, job.records()).splitlines()[1].split()
     assert (host, chunks, rendered) == (record.host, "1", "3")
 
@@ -47,7 +47,7 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert installed("finish", job.folder).stdout.splitlines()[-1] == f"Look at {tmp_path}/sh_styled_contact.png"
     assert (job.folder / "summary.txt").exists()
 
-    again, plan = prepare(plans.load(tmp_path / "plan.json"), job.folder)
+    again, plan = prepare(plan_file.load(tmp_path / "plan.json"), job.folder)
     assert plan.pins is not None, "an equal plan keeps its pins"
     assert unfinished(again.plan()) == []
 
@@ -203,7 +203,7 @@ def test_a_host_with_other_weights_is_refused(installed, job, style, tmp_path) -
     changed = tmp_path / "tiny.safetensors"
     facts = {"family": "feedforward", "width": "4", "blocks": "1", "name": "tiny"}
     save_file({name: torch.zeros_like(tensor) for name, tensor in tensors.items()}, changed, metadata=facts)
-    data = plans.to_dict(plan)
+    data = plan_file.to_dict(plan)
     data["shot"]["style"]["model"] = str(changed)
     data["weights"] = {str(changed): next(iter(plan.weights.values()))}
     job.plan_file.write_text(json.dumps(data))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tsn.errors import OutputError
-from tsn.io.sequence import host
+from tsn.io.processes import host_id
 from tsn_batch.runs import KEPT, new_run
 
 NOBODY = 2**22 + 1
@@ -26,11 +26,11 @@ def left(folder: Path, day: int, *, on: str, process: int) -> Path:
 def test_each_has_its_own(tmp_path) -> None:
     first, second = new_run(tmp_path / "sh"), new_run(tmp_path / "sh")
     assert first != second and first.is_dir() and second.is_dir()
-    assert first.name.endswith(f"-{host()}-{os.getpid()}") and sorted((first, second)) == [first, second]
+    assert first.name.endswith(f"-{host_id()}-{os.getpid()}") and sorted((first, second)) == [first, second]
 
 
 def test_the_last_ended_ones_stay_without_their_paint(tmp_path) -> None:
-    ended = [left(tmp_path, day, on=host(), process=NOBODY) for day in range(1, KEPT + 4)]
+    ended = [left(tmp_path, day, on=host_id(), process=NOBODY) for day in range(1, KEPT + 4)]
     run = new_run(tmp_path)
     assert sorted(tmp_path.iterdir()) == [*ended[3:], run]
     assert not any((old / "handover").exists() for old in ended)
@@ -38,8 +38,8 @@ def test_the_last_ended_ones_stay_without_their_paint(tmp_path) -> None:
 
 
 def test_what_may_still_run_stays(tmp_path) -> None:
-    running = [left(tmp_path, day, on=host(), process=os.getppid()) for day in range(1, KEPT + 4)]
-    elsewhere = [left(tmp_path, day, on=f"not-{host()}", process=NOBODY) for day in range(1, KEPT + 4)]
+    running = [left(tmp_path, day, on=host_id(), process=os.getppid()) for day in range(1, KEPT + 4)]
+    elsewhere = [left(tmp_path, day, on=f"not-{host_id()}", process=NOBODY) for day in range(1, KEPT + 4)]
     new_run(tmp_path)
     assert all((run / "handover").exists() for run in (*running, *elsewhere))
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from plain_modules import BLENDER, NUKE, PLUGINS
 
-from tsn.style.catalogue import bundled
+from tsn.style.catalogue import bundled_styles
 
 
 @pytest.mark.parametrize("name", ["command", "shotfile", "frames"])
@@ -35,5 +35,5 @@ def test_nuke_14_can_read_the_scripts(file):
 
 def test_every_shipped_style_has_a_thumbnail():
     shipped = {path.stem for path in (BLENDER / "thumbnails").glob("*.png")}
-    missing = {info.name for info in bundled() if info.family != "adain"} - shipped
+    missing = {info.name for info in bundled_styles() if info.family != "adain"} - shipped
     assert not missing, "run plugins/blender/make_thumbnails.py"

@@ -55,7 +55,7 @@ import torch.utils.tensorboard
 torch.set_num_threads(1)
 perceptual.load = lambda cache: (conftest.thin_features(4), "thin")
 train_style.LOG_EVERY = 1
-conftest.palette.SAMPLES = conftest.FEW_COLOURS
+conftest.palette.COLOUR_SAMPLES = conftest.FEW_COLOURS
 
 def started(job):
     if child := os.fork():
@@ -162,7 +162,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     """
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(4), "thin"))
     monkeypatch.setattr(train_style, "LOG_EVERY", 1)
-    monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)
+    monkeypatch.setattr(palette, "COLOUR_SAMPLES", FEW_COLOURS)
     for seed in range(6):
         write_picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
     write_picture(tmp_path / "painting.png", width=80, height=64, seed=9)

@@ -141,8 +141,8 @@ def test_an_adversarial_training(training: SimpleNamespace) -> None:
         rows = list(csv.DictReader(file))
     for name in ("appeal", "judge"):
         assert [math.isfinite(float(row[name])) for row in rows] == [False] + 5 * [True]  # copy_steps: 1
-    info = catalogue.resolve(str(training.out / "noise.safetensors"))
-    net = loading.load(info)
+    info = catalogue.resolve_style(str(training.out / "noise.safetensors"))
+    net = loading.load_style_net(info)
     assert net.seeded and net.palette is not None
     state = torch.load(training.out / "checkpoint.pt")
     for name, value in load_file(info.path).items():  # of the mean, not of the last step
@@ -158,14 +158,14 @@ def test_an_adversarial_training_starts_from_nets_with_fewer_inputs(training: Si
         if first.exists():
             start = tmp_path / "start.safetensors"
             first.rename(start)
-            expected = loading.load(catalogue.describe(start)).down[0].conv.weight
+            expected = loading.load_style_net(catalogue.describe_weights(start)).down[0].conv.weight
             assert training.run("--start-from", str(start), "--max-steps", "1", "--resume", "never").exit_code == 0
-            kernel = loading.load(catalogue.describe(first)).down[0].conv.weight
+            kernel = loading.load_style_net(catalogue.describe_weights(first)).down[0].conv.weight
             assert torch.equal(kernel[:, : expected.shape[1]], expected)
             assert kernel[:, expected.shape[1] :].eq(0).all() and kernel.shape[1] > expected.shape[1]
         else:
             assert training.run("--max-steps", "1").exit_code == 0
-    assert torch.isfinite(loading.load(catalogue.describe(first))(before)).all()
+    assert torch.isfinite(loading.load_style_net(catalogue.describe_weights(first))(before)).all()
 
 
 def test_styles_that_train_together_have_no_discriminator(training: SimpleNamespace, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from PIL import Image
 import gallery
 import tsn
 from tsn.errors import InputError
-from tsn.style.catalogue import bundled, resolve
+from tsn.style.catalogue import bundled_styles, resolve_style
 from tsn_training.config import StyleConfig, load_config
 
 
 def test_every_shipped_style_has_a_training_and_its_place() -> None:
     names = [info.name for info in gallery.ordered_styles()]
-    assert sorted(names) == sorted(info.name for info in bundled())
+    assert sorted(names) == sorted(info.name for info in bundled_styles())
     assert names[-1] == "adain"
     for name in names:
         slim = name.removesuffix("-mobile")
@@ -48,7 +48,7 @@ def test_the_sheet_is_as_good_as_its_limit_allows(monkeypatch: pytest.MonkeyPatc
 
 
 def test_styles_beside_what_they_were(tmp_path: Path) -> None:
-    (tmp_path / "tarascon.safetensors").write_bytes(resolve("cypresses").path.read_bytes())  # it was another once
+    (tmp_path / "tarascon.safetensors").write_bytes(resolve_style("cypresses").path.read_bytes())  # it was another once
     squares = [torch.rand(3, gallery.PLATE_PX, gallery.PLATE_PX) for _ in range(4)]
     rows = list(gallery.compare_with_older(squares, tmp_path))
     assert [len(cells) for _, cells in rows] == [2] * 4

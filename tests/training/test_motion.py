@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from tsn_training import motion
-from tsn_training.motion import FramePair, moving_pair, sample
+from tsn_training.motion import FramePair, moving_pair, warp_batch
 
 SIZE = 96
 SEEDS = range(8)
@@ -27,7 +27,7 @@ def pair_of(seed: int, behind: Tensor | None = None, before: Tensor | None = Non
 
 
 def warped(pair: FramePair) -> Tensor:
-    return sample(pair.then[None], pair.flow[None])[0]
+    return warp_batch(pair.then[None], pair.flow[None])[0]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_looking_up_along_a_whole_shift_is_a_shift() -> None:
     x = torch.rand(1, 2, 9, 12)
     flow = torch.stack([torch.full((9, 12), 3.0), torch.full((9, 12), -2.0)])[None]
 
-    found = sample(x, flow)
+    found = warp_batch(x, flow)
 
     torch.testing.assert_close(found[..., 2:, :9], x[..., :7, 3:], rtol=0, atol=1e-5)
     assert torch.allclose(found[..., :2, :9], x[..., :1, 3:].expand(1, 2, 2, 9), atol=1e-5)  # the border is drawn out

@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 
 from tsn.errors import InputError
 from tsn.flow.nets import occlusion, refine
-from tsn.flow.nets.occlusion import Occlusion
-from tsn.flow.nets.refine import Repair
+from tsn.flow.nets.occlusion import OcclusionNet
+from tsn.flow.nets.refine import RefinementNet
 from tsn.flow.warp import visibility
 
 TRAINING = Path(__file__).parents[2] / "training"
@@ -94,7 +94,7 @@ def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
     done = run(config(steps=50), "--out", tmp_path / "run", "--max-steps", "2")
     assert done.exit_code == 0, done.output
     assert "held back" in done.output and str(tmp_path / "run/repair.safetensors") in done.output
-    Repair(8).load_state_dict(weights(tmp_path / "run"))
+    RefinementNet(8).load_state_dict(weights(tmp_path / "run"))
     (row,) = csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines())
     assert row["step"] == "2" and float(row["error"]) == pytest.approx(float(row["before"]), rel=0.2)
 
@@ -132,7 +132,7 @@ def test_the_net_that_predicts_occlusion_is_trained_alike(config, tmp_path) -> N
     done = run(config(net="occlusion"), "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output
     assert "missed_before" in done.output and str(tmp_path / "run/occlusion.safetensors") in done.output
-    Occlusion(8).load_state_dict(weights(tmp_path / "run", "occlusion"))
+    OcclusionNet(8).load_state_dict(weights(tmp_path / "run", "occlusion"))
     rows = list(csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines()))
     assert rows[-1]["step"] == "6" and 0 < float(rows[-1]["alarm_before"]) < 1
 
@@ -232,7 +232,7 @@ ALONE = Process(rank=0, world_size=1, device=torch.device("cpu"))
 
 
 def test_the_bundled_net_repairs_scenes_that_no_training_saw(unseen) -> None:
-    figures = train_flow.mean_figures(TASKS["repair"], refine.net(), unseen(30, whole=False), ALONE)
+    figures = train_flow.mean_figures(TASKS["repair"], refine.shipped_net(), unseen(30, whole=False), ALONE)
     assert figures["error"] < 0.95 * figures["before"]
 
 
@@ -242,7 +242,7 @@ def test_at_as_many_alarms_the_bundled_net_misses_far_less_than_the_forward_back
     logits, seen, checked = [], [], []
     for number in examples.numbers:
         x = {name: value[None] for name, value in examples.plain(number).items()}
-        logits.append(occlusion.net(ALONE.device)(x["pictures"], x["found"]).flatten())
+        logits.append(occlusion.shipped_net(ALONE.device)(x["pictures"], x["found"]).flatten())
         seen.append(x["seen"].flatten() > 0.5)
         forward, backward = x["found"][0]
         checked.append(torch.cat([visibility(forward, backward), visibility(backward, forward)]).flatten() > 0.5)

@@ -62,10 +62,10 @@ def test_a_smoke_run_leaves_weights_that_tsn_loads(training: SimpleNamespace, fa
     result = training.run("--max-steps", "2")
 
     assert result.exit_code == 0, result.output
-    info = catalogue.resolve(str(training.out / "noise.safetensors"))
+    info = catalogue.resolve_style(str(training.out / "noise.safetensors"))
     assert (info.name, info.family) == ("noise", family)
     assert (info.title, info.licence) == ("Noise, after nobody", "CC0-1.0")
-    net = loading.load(info)
+    net = loading.load_style_net(info)
     assert (net.width, net.blocks, net.simplifies) == (2, 1, simplifies)
     assert torch.isfinite(net(torch.rand(1, 3, 16, 16))).all()
     with safe_open(info.path, framework="pt") as file:

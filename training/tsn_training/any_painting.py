@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from tsn.errors import InputError, UsageError
 from tsn.style import catalogue
-from tsn.style.loading import load_style_prediction
+from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.style_prediction import Encoder, StylePredictionNet
-from tsn.style.paintings import LINES, as_seen
+from tsn.style.paintings import PAINTING_LINES, resize_painting
 from tsn_training import objective, perceptual, photos
 from tsn_training.config_adain import AdainConfig
 from tsn_training.discriminator import PAINTING_SCALES
@@ -53,7 +53,7 @@ class StylePictures:
     def _picture(self, number: int) -> Tensor:
         """Return picture `number`, (1, 3, SIZE_PX, SIZE_PX) in [0, 1], as a shot scales paintings."""
         image = photos.load_image(self._path(number)).float()[None] / 255
-        height = max(LINES, self.SIZE_PX)
+        height = max(PAINTING_LINES, self.SIZE_PX)
         width = max(self.SIZE_PX, round(image.shape[3] * height / image.shape[2]))
         image = F.interpolate(image, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
         rng = photos.seeded_generator(self.config.seed, number, 2)
@@ -95,7 +95,7 @@ class StylePictures:
 
 
 class StyleTargets:
-    """The codes and targets of style pictures, each measured once.
+    """The style statistics and targets of style pictures, each measured once.
 
     Args:
         plates: see `objective.plate_colours`; its device is that of the results.
@@ -109,17 +109,18 @@ class StyleTargets:
 
     @torch.no_grad()
     def _of(self, number: int) -> tuple[Tensor, StyleTarget]:
-        """Return the code and the target of a picture."""
+        """Return the style statistics (size,) and the target of a picture."""
         picture = self.styles.picture(number).to(self.plates.device)
         target = objective.target_from_painting(picture, self.styles.config, self.features, self.plates.cpu())
-        return self.encoder.code(picture), target.to(self.plates.device)
+        return self.encoder.style_statistics(picture), target.to(self.plates.device)
 
 
 @torch.no_grad()
-def code_statistics(styles: StylePictures, encoder: Encoder, device: torch.device) -> Tensor:
-    """Return mean and standard deviation of the codes of a third of the style pictures, (2, `Encoder.told`)."""
-    codes = torch.stack([encoder.code(styles.picture(number).to(device)) for number in range(0, STYLE_COUNT, 3)])
-    return torch.stack([codes.mean(0), codes.std(0).clamp(min=1e-2)])
+def statistics_over_pictures(styles: StylePictures, encoder: Encoder, device: torch.device) -> Tensor:
+    """Return mean and standard deviation, over a third of the pictures, of their style statistics: (2, size)."""
+    numbers = range(0, STYLE_COUNT, 3)
+    statistics = torch.stack([encoder.style_statistics(styles.picture(n).to(device)) for n in numbers])
+    return torch.stack([statistics.mean(0), statistics.std(0).clamp(min=1e-2)])
 
 
 def split_pictures(config: AdainConfig) -> tuple[list[Path], list[Path], list[Path]]:
@@ -146,31 +147,29 @@ def initial_net(config: AdainConfig, start_from: Path | None) -> StylePrediction
 
     Args:
         start_from: weights of family adain, all of which are taken over; or of one style, which become those of the
-            canvas; or None.
+            style transfer net; or None.
 
     Raises:
         InputError: the weights are those of another net.
     """
     inputs = {"simplifies": config.simplifies, "seeded": config.seeded}
-    net = StylePredictionNet(width=config.width, blocks=config.blocks, seen=config.seen, **inputs)
+    net = StylePredictionNet(width=config.width, blocks=config.blocks, encoder_width=config.seen, **inputs)
     for module in net.encoder.modules():
         if isinstance(module, nn.Conv2d):  # the encoder has no norms, and with torch's own start signals die out
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     if start_from and _has_encoder(start_from):
-        source = load_style_prediction(start_from)
+        source = load_style_prediction_net(start_from)
         state = source.state_dict()
         state[f"canvas.{INPUT_KERNEL}"] = widen_kernel(state[f"canvas.{INPUT_KERNEL}"], source.canvas, net.canvas)
-        expected = (
-            f"{type(net).__name__}, width {net.width}, {net.blocks} blocks, seen {net.seen}, seeded: {config.seeded}"
-        )
-        load_weights(net, state, start_from, expected)
+        expected = f"{type(net).__name__}, width {net.width}, {net.blocks} blocks, seen {net.encoder_width}"
+        load_weights(net, state, start_from, f"{expected}, seeded: {config.seeded}")
     elif start_from:
         load_pretrained(net.canvas, start_from)
     return net
 
 
 def _has_encoder(start_from: Path) -> bool:
-    return catalogue.metadata(start_from).get("family") == "adain"
+    return catalogue.read_metadata(start_from).get("family") == "adain"
 
 
 def require_trained_encoder(config: AdainConfig, start_from: Path | None) -> None:
@@ -198,6 +197,6 @@ def preview_unseen(
     plates = torch.cat([square(path) for path in some]).to(device)
     rows = [torch.zeros_like(plates[:1]), plates]
     for path in unseen:
-        canvas = net.canvas_for([as_seen(photos.load_image(path).float() / 255)], [1.0]).to(device)
+        canvas = net.transfer_net_for([resize_painting(photos.load_image(path).float() / 255)], [1.0]).to(device)
         rows += [square(path).to(device), canvas(plates).float()]
     return make_grid(torch.cat(rows), nrow=len(plates) + 1).cpu()

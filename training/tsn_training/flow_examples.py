@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tsn.errors import InputError
-from tsn.flow.fused import estimate_both, found
-from tsn.io.sequence import atomic
+from tsn.flow.fused import estimate_both, estimate_half_size
+from tsn.io.atomic import atomic_write
 from tsn_training import photos
 from tsn_training.scenes import random_scene
 
@@ -56,7 +56,7 @@ def make_example(number: int, seed: int, sources: Sequence[np.ndarray], *, whole
         first, second = (torch.from_numpy(x).permute(2, 0, 1).contiguous() for x in plates)
         flows = torch.stack(estimate_both(first, second)).numpy()
     else:
-        flows = np.stack(found(plates)).transpose(0, 3, 1, 2)
+        flows = np.stack(estimate_half_size(plates)).transpose(0, 3, 1, 2)
         pictures = [cv2.resize(x, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) for x in pictures]
         true, seen = true[:, ::2, ::2] / 2, seen[:, ::2, ::2]
     return {
@@ -80,7 +80,7 @@ def make_missing(folder: Path, numbers: Sequence[int], seed: int, pictures: Path
         if not path.exists():
             sources = sources or load_pictures(pictures)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as temporary:
+            with atomic_write(path) as temporary:
                 arrays = make_example(number, seed, sources, whole=whole)
                 np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stubs take them for allow_pickle
         yield number

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsn.flow.nets.occlusion import Occlusion
-from tsn.flow.nets.refine import Repair
+from tsn.flow.nets.occlusion import OcclusionNet
+from tsn.flow.nets.refine import RefinementNet
 from tsn.flow.warp import visibility
 
 OCCLUDED_WEIGHT = 0.2
@@ -112,10 +112,10 @@ def occlusion_loss(net: Net, x: dict[str, Tensor]) -> tuple[Tensor, Figures]:
 
 TASKS = {
     "repair": Task(
-        build=Repair, whole=False, loss_of=repair_loss, logged=("loss", "error", "before", "off", "off_before")
+        build=RefinementNet, whole=False, loss_of=repair_loss, logged=("loss", "error", "before", "off", "off_before")
     ),
     "occlusion": Task(
-        build=Occlusion,
+        build=OcclusionNet,
         whole=True,
         loss_of=occlusion_loss,
         logged=("loss", "missed", "missed_before", "alarm", "alarm_before"),

@@ -23,7 +23,7 @@ def load_pretrained(net: StyleNet, start_from: Path) -> None:
     Raises:
         InputError: the weights are those of another kind of net.
     """
-    source = loading.load(catalogue.describe(start_from))
+    source = loading.load_style_net(catalogue.describe_weights(start_from))
     state = source.state_dict()
     state.pop("palette", None)  # it is that of another painting
     if net.palette is not None:

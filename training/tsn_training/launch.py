@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from tsn.errors import InputError
-from tsn.io.sequence import cannot_write
+from tsn.io.atomic import write_error
 from tsn_batch.guard import Settings, outcome
 from tsn_training.parallel import Process, process_group
 
@@ -75,7 +75,7 @@ def training_command(
             try:
                 out.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise cannot_write(out, error) from error
+                raise write_error(out, error) from error
             with process_group() as process:
                 run = Run(out=out, resume=resume == "auto", start_from=start_from, max_steps=max_steps, process=process)
                 paths = train(checked, run)

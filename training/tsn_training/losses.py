@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.flow.warp import sample
+from tsn.flow.warp import warp_batch
 
 LayerName = TypeVar("LayerName", bound=str)
 
@@ -127,6 +127,6 @@ def temporal_loss(now: Tensor, then: Tensor, flow: Tensor, visible: Tensor) -> T
         flow: from now to then, (N, 2, S, S), pixels.
         visible: (N, 1, S, S), 1 where `then` shows the surface seen now.
     """
-    difference = F.avg_pool2d(now, 2) - F.avg_pool2d(sample(then, flow), 2)
+    difference = F.avg_pool2d(now, 2) - F.avg_pool2d(warp_batch(then, flow), 2)
     both = -F.max_pool2d(-visible, 2)  # all four pixels, or hidden ones would count
     return (difference**2 * both).mean((1, 2, 3)).div(both.mean((1, 2, 3)).clamp(min=0.05)).mean()

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from tsn.flow.warp import sample
+from tsn.flow.warp import warp_batch
 
 MAX_SHIFT = 0.04
 """Share of the crop's side: 6 px of 144."""
@@ -78,12 +78,12 @@ def moving_pair(behind: Tensor, before: Tensor, rng: Generator) -> FramePair:
     far, near, blob = _affine(size, rng), _affine(size, rng), _object(size, rng)
     # "then" shows the pictures as they are; "now" is sampled from them along the flows.
     then = torch.where(blob > 0, before, behind)
-    covers = sample(blob[None], near[None], mode="nearest")[0]
-    moved = [sample(x[None], flow[None], mode="bicubic")[0] for x, flow in ((before, near), (behind, far))]
+    covers = warp_batch(blob[None], near[None], mode="nearest")[0]
+    moved = [warp_batch(x[None], flow[None], mode="bicubic")[0] for x, flow in ((before, near), (behind, far))]
     now = torch.where(covers > 0, moved[0], moved[1])
     flow = torch.where(covers > 0, near, far)
-    covered = sample(blob[None], far[None])[0] > 0  # of the background: the object lies over it then
-    rim = sample(blob[None], near[None])[0] < 1  # of the object: then it would be sampled half from the background
+    covered = warp_batch(blob[None], far[None])[0] > 0  # of the background: the object lies over it then
+    rim = warp_batch(blob[None], near[None])[0] < 1  # of the object: then it would be sampled half from the background
     hidden = torch.where(covers > 0, rim, covered)
     visible = _inside(flow) * (~hidden)
     now, then = _disturbed(now, rng), _disturbed(then, rng)

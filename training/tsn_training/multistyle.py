@@ -14,7 +14,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from tsn.style.nets.layers import ConvNorm, Normalise, StyleNet, alone
+from tsn.style.nets.layers import ConvNorm, Normalise, StyleNet, instance_norm
 
 
 class MultiStyleNet(nn.ModuleList):
@@ -42,7 +42,7 @@ class MultiStyleNet(nn.ModuleList):
     def __iter__(self) -> Iterator[StyleNet]:
         return cast("Iterator[StyleNet]", super().__iter__())
 
-    def forward(self, x: Tensor, normalise: Normalise = alone, *, style: int) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = instance_norm, *, style: int) -> Tensor:
         """Paint pictures (N, 3, H, W) in [0, 1] in the style of a number."""
         self.block_outputs.clear()
         painted: Tensor = self[style](x, normalise)

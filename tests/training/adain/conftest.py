@@ -44,7 +44,7 @@ torch.set_num_threads(1)
 perceptual.load = lambda cache: (helper.thin_features(8), "thin")
 train_adain.LOG_EVERY = 1
 any_painting.STYLE_COUNT = helper.STYLE_COUNT
-helper.palette.SAMPLES = helper.FEW_COLOURS
+helper.palette.COLOUR_SAMPLES = helper.FEW_COLOURS
 {extra}
 train_adain.main()
 """
@@ -84,7 +84,7 @@ def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.M
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(8), "thin"))
     monkeypatch.setattr(train_adain, "LOG_EVERY", 1)
     monkeypatch.setattr(any_painting, "STYLE_COUNT", STYLE_COUNT)
-    monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)
+    monkeypatch.setattr(palette, "COLOUR_SAMPLES", FEW_COLOURS)
     for seed in range(4):
         picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
         picture(tmp_path / "paintings" / f"{seed}.png", width=80, height=64, seed=10 + seed)

@@ -65,7 +65,7 @@ def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
     from tsn.style.paintings import Painting
 
     torch.manual_seed(0)
-    net = StylePredictionNet(width=2, blocks=1, seen=3).eval()
+    net = StylePredictionNet(width=2, blocks=1, encoder_width=3).eval()
     for value in net.mind.parameters():
         value.data.normal_(0, 0.06)
     taken, _, config = looked_at
@@ -74,7 +74,8 @@ def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:
     plates = torch.stack([distill.EncoderCrops(*looked_at)[number] for number in (1, 2)])
     with torch.no_grad():
         target = objective.target_from_painting(painting[None], config, thin_features(8), net.plates)
-        batch = train_adain.TrainableNet(net)(plates, code=net.encoder.code(painting[None]), palette=target.colours)
+        statistics = net.encoder.style_statistics(painting[None])
+        batch = train_adain.TrainableNet(net)(plates, statistics=statistics, palette=target.colours)
     painter = ArbitraryPainter(net, [Painting(name="p", image=painting, sha256="")], weights="")
     for found, picture in zip(batch, plates, strict=True):
         torch.testing.assert_close(found, painter.paint(picture, 1), rtol=1e-3, atol=1e-3)

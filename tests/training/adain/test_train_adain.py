@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import train_adain
-from tsn.style.loading import load_style_prediction
+from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn_training import losses
@@ -49,9 +49,9 @@ def test_a_whole_run_goes_through_both_stages_and_leaves_weights_that_tsn_loads(
     assert logged["style"] == [False, False, False, True, True, True]
     assert logged["temporal"] == [False, False, False, False, False, True]
     path = training.out / "any.safetensors"
-    net = load_style_prediction(path)
-    assert (net.width, net.blocks, net.seen, net.canvas.simplifies) == (2, 1, 3, True)
-    assert torch.isfinite(net.canvas_for([torch.rand(3, 16, 16)], [1.0])(torch.rand(1, 3, 16, 16))).all()
+    net = load_style_prediction_net(path)
+    assert (net.width, net.blocks, net.encoder_width, net.canvas.simplifies) == (2, 1, 3, True)
+    assert torch.isfinite(net.transfer_net_for([torch.rand(3, 16, 16)], [1.0])(torch.rand(1, 3, 16, 16))).all()
     with safe_open(path, framework="pt") as file:
         facts = file.metadata()
         assert {tensor.dtype for k in file.keys() for tensor in [file.get_tensor(k)]} == {torch.float16}  # noqa: SIM118
@@ -67,14 +67,14 @@ def test_an_adversarial_run_goes_on_from_a_net_with_a_trained_encoder(
     assert training.run().exit_code == 0
     start = tmp_path / "start.safetensors"
     first.rename(start)
-    before, judged = load_style_prediction(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
+    before, judged = load_style_prediction_net(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
     see = {"crop": 48, "steps": 0, "learning_rate": 1e-3}
     training.write(**judged, see=see, copy_steps=0)
     result = training.run("--start-from", str(start), out=tmp_path / "runs/judged")
 
     assert result.exit_code == 0, result.output
     net, state = (
-        load_style_prediction(tmp_path / "runs/judged/any.safetensors"),
+        load_style_prediction_net(tmp_path / "runs/judged/any.safetensors"),
         torch.load(tmp_path / "runs/judged/checkpoint.pt"),
     )
     assert net.canvas.seeded and net.canvas.simplifies
@@ -132,12 +132,12 @@ def test_two_processes_train_what_one_does(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:
     training.write(judge=judge)
-    alone = training.run(out=tmp_path / "runs/alone")
+    instance_norm = training.run(out=tmp_path / "runs/alone")
     code, output = training.start(before=("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
 
-    assert alone.exit_code == 0 and code == 0, output
+    assert instance_norm.exit_code == 0 and code == 0, output
     ours, theirs = weights_in(tmp_path / "runs/alone"), weights_in(training.out)
-    fresh = StylePredictionNet(width=2, blocks=1, seen=3).state_dict()
+    fresh = StylePredictionNet(width=2, blocks=1, encoder_width=3).state_dict()
     for name in ours:
         torch.testing.assert_close(theirs[name], ours[name], rtol=1e-2, atol=1e-3)
         assert name == "canvas.palette" or not torch.equal(ours[name], fresh[name])
@@ -171,7 +171,7 @@ def test_it_begins_with_a_style_that_draws_already(training: SimpleNamespace, tm
                 ours = ours[:, :2]
             assert key == "palette" or torch.equal(ours, value), key
     training.write(blocks=2)
-    assert "of another net than Canvas, width 2, 2 blocks" in training.run("--start-from", str(path)).output
+    assert "of another net than StyleTransferNet, width 2, 2 blocks" in training.run("--start-from", str(path)).output
     assert "do not exist: none.safetensors" in training.run("--start-from", "none.safetensors").output
 
 
@@ -218,7 +218,7 @@ def test_more_components_than_the_perceptual_net_has_channels_are_named(training
 
 
 def test_only_the_parameters_of_the_stage_learn() -> None:
-    net = train_adain.TrainableNet(StylePredictionNet(width=2, blocks=1, seen=3))
+    net = train_adain.TrainableNet(StylePredictionNet(width=2, blocks=1, encoder_width=3))
     for encoder in (True, False):
         net.begin_stage(encoder=encoder)
         learning = {name.split(".")[1]: p.requires_grad for name, p in net.named_parameters()}

@@ -9,32 +9,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.flow.warp import sample
+from tsn.flow.warp import warp_batch
 
-PATCH = 4
-FLAT = 0.02
+PATCH_PX = 4
+FLAT_DEVIATION = 0.02
 """Deviation of a patch's light below which it looks like nothing in particular."""
 
 
-def patches(light: Tensor) -> Tensor:
+def patch_descriptors(light: Tensor) -> Tensor:
     """What surrounds every second pixel, without its mean and its contrast: (N, 1, h, w) -> (N, 16, h/2, w/2).
 
     Two such descriptors' product is the correlation of two patches, which a change of light leaves alone. A net that
     has to learn its own features first gets nowhere in hundreds of steps.
     """
     n, _, h, w = light.shape
-    found = F.unfold(F.pad(light, [1] * 4, mode="replicate"), PATCH, stride=2).view(n, PATCH**2, h // 2, w // 2)
+    found = F.unfold(F.pad(light, [1] * 4, mode="replicate"), PATCH_PX, stride=2).view(n, PATCH_PX**2, h // 2, w // 2)
     found = found - found.mean(1, keepdim=True)
-    return found / (found.square().sum(1, keepdim=True) + (PATCH * FLAT) ** 2).sqrt()
+    return found / (found.square().sum(1, keepdim=True) + (PATCH_PX * FLAT_DEVIATION) ** 2).sqrt()
 
 
-def volume(maps: Tensor, flow: Tensor, radius: int) -> Tensor:
+def correlation_volume(maps: Tensor, flow: Tensor, radius: int) -> Tensor:
     """Likeness, -1 to 1, of each place to the places around where its motion leads, (N, (2 radius + 1)^2, h, w).
 
     Each of those is where the motion leads from a neighbour: where motion is smooth, that is the neighbour of where it
     leads. Beyond the border nothing is like anything.
     """
-    there = sample(maps.unflatten(0, (-1, 2)).flip(1).flatten(0, 1), flow)
+    there = warp_batch(maps.unflatten(0, (-1, 2)).flip(1).flatten(0, 1), flow)
     wide = F.pad(there, [radius] * 4)
     height, width = maps.shape[-2:]
     size = range(2 * radius + 1)

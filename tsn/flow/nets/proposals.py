@@ -12,34 +12,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CELL = 8
+CELL_PX = 8
 """Pixels of a cell, over which motion is averaged."""
-TRUSTED = 1.0
+CONSISTENT_PX = 1.0
 """Pixels by which there and back may miss each other."""
-DOUBTED = 1 / 1024
+INCONSISTENT_WEIGHT = 1 / 1024
 """Weight of what misses by more: it is asked where there is nothing else. (Weights are sums of a few binary digits, so
 that their sums are exact in any order.)"""
 
 
-def surroundings(flow: Tensor, missed: Tensor, radius: int) -> Tensor:
+def context_flow(flow: Tensor, missed: Tensor, radius: int) -> Tensor:
     """The weighted median of the motion within `radius` cells to each side of a place, each component by itself.
 
     The lower one, where half of the weight lies exactly between two.
 
     Args:
-        flow: (N, 2, H, W), pixels, sides a multiple of `CELL`.
+        flow: (N, 2, H, W), pixels, sides a multiple of `CELL_PX`.
         missed: (N, 2, H, W), where going there and back ends, against where it began.
 
     Returns:
         As `flow`, smooth.
     """
-    weight = (missed.square().sum(1, keepdim=True) < TRUSTED**2).to(flow.dtype) + DOUBTED
-    shares = F.avg_pool2d(weight, CELL)
-    cells = F.avg_pool2d(flow * weight, CELL) / shares
+    weight = (missed.square().sum(1, keepdim=True) < CONSISTENT_PX**2).to(flow.dtype) + INCONSISTENT_WEIGHT
+    shares = F.avg_pool2d(weight, CELL_PX)
+    cells = F.avg_pool2d(flow * weight, CELL_PX) / shares
     # A direction and a component at a time: all the windows of a 4K plate take a gigabyte.
     middle = [[_median(x[None, None], w[None], radius) for x in both] for both, w in zip(cells, shares, strict=True)]
     return F.interpolate(
-        torch.stack([torch.cat(both) for both in middle]), scale_factor=CELL, mode="bilinear", align_corners=False
+        torch.stack([torch.cat(both) for both in middle]), scale_factor=CELL_PX, mode="bilinear", align_corners=False
     )
 
 

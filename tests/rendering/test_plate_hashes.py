@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tsn.errors import InputError
-from tsn.rendering.content import changed, contents, keys
 from tsn.rendering.inspect import stamp
+from tsn.rendering.plate_hashes import changed_frames, hashes_by_stamp, plate_hashes
 
 
 @pytest.fixture
@@ -25,19 +25,19 @@ def stamps(plate: str) -> dict[int, str]:
 
 
 def test_contents_are_their_hashes(plate: str) -> None:
-    found = contents(plate, stamps(plate))
+    found = plate_hashes(plate, stamps(plate))
     assert found == {n: hashlib.sha256(bytes([n]) * 8).hexdigest() for n in (1, 2, 3)}
 
 
 def test_what_was_read_before_is_not_read_again(plate: str, tmp_path: Path) -> None:
     before = stamps(plate)
-    known = keys(plate, before, contents(plate, before))
+    known = hashes_by_stamp(plate, before, plate_hashes(plate, before))
     status = os.stat(tmp_path / "p.0001.exr")
     (tmp_path / "p.0001.exr").write_bytes(b"12345678")
     os.utime(tmp_path / "p.0001.exr", ns=(status.st_atime_ns, status.st_mtime_ns))
     (tmp_path / "p.0002.exr").write_bytes(b"12345678")
     os.utime(tmp_path / "p.0002.exr", (1, 1))
-    found = contents(plate, stamps(plate), known)
+    found = plate_hashes(plate, stamps(plate), known)
     assert found[1] == hashlib.sha256(bytes([1]) * 8).hexdigest(), "believed, as its size and date are the same"
     assert found[2] == hashlib.sha256(b"12345678").hexdigest()
 
@@ -46,19 +46,19 @@ def test_a_frame_that_cannot_be_read_is_named(plate: str, tmp_path: Path) -> Non
     told = stamps(plate)
     (tmp_path / "p.0002.exr").unlink()
     with pytest.raises(InputError, match=r"Can't read .*p\.0002\.exr"):
-        contents(plate, told)
+        plate_hashes(plate, told)
 
 
 def test_only_content_size_and_presence_count(plate: str, tmp_path: Path) -> None:
     told = stamps(plate)
-    found = contents(plate, told)
+    found = plate_hashes(plate, told)
     for number in (1, 2, 3):
         os.utime(tmp_path / f"p.000{number}.exr", (1, 1))
-    assert changed(plate, told, found, told) == []
-    assert changed(plate, told, {}, told) == [1, 2, 3], "without contents the date decides"
+    assert changed_frames(plate, told, found, told) == []
+    assert changed_frames(plate, told, {}, told) == [1, 2, 3], "without contents the date decides"
     (tmp_path / "p.0002.exr").write_bytes(b"12345678")
     (tmp_path / "p.0003.exr").write_bytes(b"longer than before")
-    assert changed(plate, told, found, [1, 2, 3, 4]) == [2, 3]
+    assert changed_frames(plate, told, found, [1, 2, 3, 4]) == [2, 3]
     (tmp_path / "p.0001.exr").unlink()
     (tmp_path / "p.0004.exr").touch()
-    assert changed(plate, told, found, [4, 3, 2, 1]) == [1, 2, 3, 4]
+    assert changed_frames(plate, told, found, [4, 3, 2, 1]) == [1, 2, 3, 4]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsn.rendering.exchange import Exchange, Handover
+from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
 
 IMAGE = torch.rand(3, 10, 7, generator=torch.Generator().manual_seed(0))
 
@@ -33,9 +33,9 @@ def inner() -> Counting:
 
 
 @pytest.fixture
-def two(inner: Counting, tmp_path: Path) -> tuple[Handover, Handover]:
-    exchange = Exchange(folder=tmp_path / "paint", shared=[3], ahead=[3])
-    return Handover(inner, exchange), Handover(inner, exchange)
+def two(inner: Counting, tmp_path: Path) -> tuple[SharingPainter, SharingPainter]:
+    exchange = PaintSharing(folder=tmp_path / "paint", shared=[3], ahead=[3])
+    return SharingPainter(inner, exchange), SharingPainter(inner, exchange)
 
 
 def test_taken_as_it_was_left(two, inner: Counting, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_damaged_file_is_painted_again(two, inner: Counting, tmp_path: Path, h
 
 def test_a_folder_that_cannot_be_written_is_a_warning_once(inner: Counting, tmp_path: Path, caplog) -> None:
     (tmp_path / "file").touch()
-    painter = Handover(inner, Exchange(folder=tmp_path / "file/paint", shared=[3, 4], ahead=[]))
+    painter = SharingPainter(inner, PaintSharing(folder=tmp_path / "file/paint", shared=[3, 4], ahead=[]))
     for number in (3, 4):
         assert torch.equal(painter.paint(IMAGE, number), inner.paint(IMAGE, number))
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1

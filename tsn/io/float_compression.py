@@ -17,12 +17,12 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 PLANES = "0123"
-SAMPLE = 1 << 16
+SAMPLE_BYTES = 1 << 16
 """Bytes of a plane that say whether deflating the rest is worth the time."""
-WORTH = 0.95
+MIN_SAVING = 0.95
 
 
-def pack(values: np.ndarray) -> bytes:
+def compress(values: np.ndarray) -> bytes:
     """A safetensors file of float32 values, (..., W)."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     differing = bits.copy()
@@ -33,7 +33,7 @@ def pack(values: np.ndarray) -> bytes:
     return save(packed, metadata={"shape": shape, "crc32": _checksum(shape, packed)})
 
 
-def unpack(data: bytes, shape: Sequence[int]) -> np.ndarray:
+def decompress(data: bytes, shape: Sequence[int]) -> np.ndarray:
     """What `pack` was given.
 
     Raises:
@@ -56,8 +56,8 @@ def unpack(data: bytes, shape: Sequence[int]) -> np.ndarray:
 
 def _deflated(plane: np.ndarray) -> np.ndarray:
     """A plane deflated, or as it is where that saves next to nothing."""
-    sample = plane[:SAMPLE]
-    if len(zlib.compress(sample.data, 1)) < WORTH * len(sample):
+    sample = plane[:SAMPLE_BYTES]
+    if len(zlib.compress(sample.data, 1)) < MIN_SAVING * len(sample):
         packed = zlib.compress(plane.data, 1)
         if len(packed) < len(plane):
             return np.frombuffer(packed, np.uint8)

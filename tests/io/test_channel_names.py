@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tsn.io.spellings import Twice, colours, find
+from tsn.io.channel_names import AmbiguousChannel, colour_channels, match_names
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ from tsn.io.spellings import Twice, colours, find
 )
 def test_the_colours_of_a_layer(words: str, members: str | None) -> None:
     if members is None:
-        with pytest.raises(Twice):
-            colours(words.split())
+        with pytest.raises(AmbiguousChannel):
+            colour_channels(words.split())
     else:
-        assert list(colours(words.split()).values()) == members.split()
+        assert list(colour_channels(words.split()).values()) == members.split()
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_the_colours_of_a_layer(words: str, members: str | None) -> None:
     ],
 )
 def test_finding_a_channel_by_another_spelling(name: str, known: str, found: str) -> None:
-    assert find(name, known.split()) == found.split()
+    assert match_names(name, known.split()) == found.split()

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsn.errors import UsageError
-from tsn.io.sequence import alive, host
+from tsn.io.processes import host_id, is_running
 
 SETTING = "TSN_CACHE_SIZE"
 DEFAULT = 20 * 2**30
 """Some 900 pairs of HD frames, or 8000 of 640x360: the shots that one person works on."""
 PART_OF_DISK = 10
 """Nor by default more than a tenth of the disk: a home folder has a quota, a container a small disk."""
-KINDS = {"flow": 15, "survey": 1}
+CACHE_SHARES = {"flow": 15, "survey": 1}
 """Sixteenths of the bound that each folder under the cache may take."""
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:I?B)?|B)?", re.IGNORECASE)
 NAME = re.compile(r"[0-9a-f]{40,64}\.safetensors")
@@ -43,7 +43,7 @@ ROOM = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CachedFile:
     """A file that tsn made in such a folder: its size in bytes, and when it was last used (seconds since 1970)."""
 
     path: Path
@@ -51,11 +51,11 @@ class Entry:
     used: float
 
 
-class Bounded:
+class DiskCache:
     """One such folder, as one process sees it.
 
     Args:
-        kind: of `KINDS`, for its share of the bound.
+        kind: of `CACHE_SHARES`, for its share of the bound.
 
     Raises:
         UsageError: the bound that the environment states is none.
@@ -63,7 +63,7 @@ class Bounded:
 
     def __init__(self, folder: Path, kind: str, environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.limit = bound(folder, environ) * KINDS[kind] // sum(KINDS.values())
+        self.limit = cache_limit(folder, environ) * CACHE_SHARES[kind] // sum(CACHE_SHARES.values())
         self._since = time.time() - TICK_S
         self._bytes = 0
         self._uncounted = 0
@@ -71,7 +71,7 @@ class Bounded:
         self._full = 0
         """Files that are turned away before anybody looks again whether there is room."""
 
-    def use(self, path: Path) -> bool:
+    def touch(self, path: Path) -> bool:
         """Whether a file is there; it counts as used now."""
         if not self.limit:
             return False
@@ -83,7 +83,7 @@ class Bounded:
             return path.is_file()
         return True
 
-    def admits(self, size: int) -> bool:
+    def make_room(self, size: int) -> bool:
         """Whether a file of so many bytes may be added; older ones go for it."""
         if size > self.limit:
             return False
@@ -100,7 +100,7 @@ class Bounded:
         return True
 
     def _count(self, size: int) -> None:
-        found = sorted(entries(self.folder), key=lambda entry: entry.used)
+        found = sorted(cached_files(self.folder), key=lambda entry: entry.used)
         self._bytes = sum(entry.size for entry in found)
         if self._bytes + size > self.limit:
             kept = max(0, self.limit - self.limit // ROOM - size)
@@ -113,7 +113,7 @@ class Bounded:
         self._uncounted = max(OFTEN, len(found) // RARELY)
 
 
-def bound(folder: Path, environ: Mapping[str, str] | None = None) -> int:
+def cache_limit(folder: Path, environ: Mapping[str, str] | None = None) -> int:
     """Bytes that the cache may take: $TSN_CACHE_SIZE, 0 for none; else 20 GiB, or a tenth of the disk if that is less.
 
     Raises:
@@ -121,7 +121,7 @@ def bound(folder: Path, environ: Mapping[str, str] | None = None) -> int:
     """
     text = (os.environ if environ is None else environ).get(SETTING, "").strip()
     if text:
-        return size_of(text)
+        return parse_size(text)
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     try:
         return min(DEFAULT, shutil.disk_usage(there).total // PART_OF_DISK)
@@ -129,7 +129,7 @@ def bound(folder: Path, environ: Mapping[str, str] | None = None) -> int:
         return DEFAULT
 
 
-def size_of(text: str) -> int:
+def parse_size(text: str) -> int:
     """Bytes of a size such as `500M` or `1.5 TiB`: K, M, G, T and P are 1024 times one another, as in `df -h`.
 
     Raises:
@@ -145,7 +145,7 @@ def size_of(text: str) -> int:
     return int(float(number) * 1024 ** (" KMGTP".index(unit.upper()) if unit else 0))
 
 
-def entries(folder: Path) -> Iterator[Entry]:
+def cached_files(folder: Path) -> Iterator[CachedFile]:
     """The files in a folder that tsn made, told by their names; neither links nor what they lead to.
 
     A file that is being written counts as used for as long as its writer may be alive.
@@ -162,23 +162,23 @@ def entries(folder: Path) -> Iterator[Entry]:
                 used = status.st_mtime
                 if temporary is not None:
                     used = time.time() if _being_written(temporary, used) else 0.0
-                yield Entry(path=Path(entry.path), size=status.st_size, used=used)
+                yield CachedFile(path=Path(entry.path), size=status.st_size, used=used)
 
 
 def _being_written(temporary: re.Match[str], changed: float) -> bool:
-    if temporary["host"] == host() and not alive(int(temporary["process"])):
+    if temporary["host"] == host_id() and not is_running(int(temporary["process"])):
         return False
     return time.time() - changed < STALE_S
 
 
-def clear(folder: Path) -> list[Entry]:
-    """Remove what `entries` finds, but for files that are being written, and return what went.
+def clear(folder: Path) -> list[CachedFile]:
+    """Remove what `cached_files` finds, but for files that are being written, and return what went.
 
     Raises:
         OSError: one can't be removed.
     """
     gone = []
-    for entry in list(entries(folder)):
+    for entry in list(cached_files(folder)):
         being_written = entry.path.name.startswith(".") and entry.used
         if not being_written:
             entry.path.unlink(missing_ok=True)

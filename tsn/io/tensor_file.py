@@ -13,23 +13,23 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.io.sequence import atomic
-from tsn.io.state import Entry, read_header
+from tsn.io.atomic import atomic_write
+from tsn.io.safetensors_file import TensorInfo, read_header
 
 
-def write(path: Path, name: str, tensor: Tensor) -> None:
+def write_tensor(path: Path, name: str, tensor: Tensor) -> None:
     """Store a float32 tensor on the CPU under a name. Raises OutputError."""
     content = tensor.detach().contiguous()
     # A part of a larger tensor comes back as one: torch computes the last pixels of what lies in one piece, which
     # don't fill a vector register, with other code, and other last bits.
     stride = "" if tensor.is_contiguous() else ",".join(map(str, tensor.stride()))
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         # Not save_file: it makes files that only their owner can read, and hosts may run under other users.
         metadata = {"stride": stride, "crc32": _checksum(content, stride)}
         temporary.write_bytes(save({name: content}, metadata=metadata))
 
 
-def read(path: Path, name: str, shape: Sequence[int]) -> Tensor | None:
+def read_tensor(path: Path, name: str, shape: Sequence[int]) -> Tensor | None:
     """What `write` stored, in the same memory layout; None where there is no file.
 
     Raises:
@@ -38,13 +38,13 @@ def read(path: Path, name: str, shape: Sequence[int]) -> Tensor | None:
     """
     if not path.is_file():
         return None
-    wanted = Entry(dtype="F32", shape=tuple(shape))
+    wanted = TensorInfo(dtype="F32", shape=tuple(shape))
     header = read_header(path)
     if header.tensors != {name: wanted}:  # looked at first: another may be of any size
         raise InputError(f"{path}: damaged: it holds something else than was written")
     try:
         with safe_open(path, framework="pt") as file:
-            tensor, metadata = file.get_tensor(name), header.facts
+            tensor, metadata = file.get_tensor(name), header.metadata
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: damaged: {error}") from error
     stride = metadata.get("stride", "")

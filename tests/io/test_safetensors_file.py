@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.io.state import LONGEST, Entry, read_header, read_state
+from tsn.io.safetensors_file import MAX_HEADER_BYTES, TensorInfo, read_header, read_state_dict
 
 NET = {"a": torch.zeros(2, 3), "b": torch.zeros(4)}
 F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -34,7 +34,7 @@ def written(tmp_path: Path) -> Callable[..., Path]:
 
 
 def state(path: Path) -> dict[str, Tensor]:
-    return read_state(path, NET, said="width 2", hint="Train it.")
+    return read_state_dict(path, NET, net_name="width 2", hint="Train it.")
 
 
 def test_a_header_tells_what_there_is(tmp_path: Path) -> None:
@@ -42,9 +42,9 @@ def test_a_header_tells_what_there_is(tmp_path: Path) -> None:
     folder.mkdir()
     save_file({"a": torch.ones(2, 3).half(), "b": torch.ones(4)}, folder / "w.safetensors", metadata={"width": "2"})
     header = read_header(folder / "w.safetensors")
-    assert header.facts == {"width": "2"}
-    assert header.tensors == {"a": Entry(dtype="F16", shape=(2, 3)), "b": Entry(dtype="F32", shape=(4,))}
-    assert header.numbers == 10
+    assert header.metadata == {"width": "2"}
+    assert header.tensors == {"a": TensorInfo(dtype="F16", shape=(2, 3)), "b": TensorInfo(dtype="F32", shape=(4,))}
+    assert header.element_count == 10
     found = state(folder / "w.safetensors")
     assert all(tensor.dtype == torch.float32 and (tensor == 1).all() for tensor in found.values())
 
@@ -89,7 +89,7 @@ def test_a_length_that_cannot_be_is_refused_unread(tmp_path: Path) -> None:
         read_header(path)
     path.write_bytes((100 << 20).to_bytes(8, "little") + b"{}")
     os.truncate(path, 200 << 20)
-    with pytest.raises(InputError, match=f"a header of {100 << 20} bytes .* expected {LONGEST} at most"):
+    with pytest.raises(InputError, match=f"a header of {100 << 20} bytes .* expected {MAX_HEADER_BYTES} at most"):
         read_header(path)
 
 
@@ -133,7 +133,7 @@ def test_a_whole_number_stays_one(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     count = torch.tensor(2**40 + 1)
     save_file({"n": count}, path)
-    assert torch.equal(read_state(path, {"n": count}, said="it", hint="")["n"], count)
+    assert torch.equal(read_state_dict(path, {"n": count}, net_name="it", hint="")["n"], count)
     save_file({"n": count.double()}, path)
     with pytest.raises(InputError, match="n expected I64, found F64"):
-        read_state(path, {"n": count}, said="it", hint="")
+        read_state_dict(path, {"n": count}, net_name="it", hint="")

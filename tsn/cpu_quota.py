@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-CGROUPS = Path("/sys/fs/cgroup")
-OWN = Path("/proc/self/cgroup")
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
-def cores(*, cgroups: Path = CGROUPS, own: Path = OWN) -> int:
+def available_cpus(*, cgroups: Path = CGROUP_ROOT, own: Path = OWN_CGROUPS) -> int:
     """CPUs for this process: those of its affinity, and no more than the quota of its container, rounded up.
 
     Args:
@@ -23,10 +23,10 @@ def cores(*, cgroups: Path = CGROUPS, own: Path = OWN) -> int:
     return max(1, min([here, *(math.ceil(quota) for quota in _quotas(cgroups, own))]))
 
 
-def threads() -> int:
-    """Threads for a pool of this process: what OMP_NUM_THREADS says, which `tsn task --threads` sets, else `cores`."""
+def thread_count() -> int:
+    """Threads for a pool of this process: OMP_NUM_THREADS, which `tsn task --threads` sets, else `available_cpus`."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # "4,2": the outer level counts
-    return int(asked) if asked.isdecimal() and int(asked) else cores()
+    return int(asked) if asked.isdecimal() and int(asked) else available_cpus()
 
 
 def _quotas(cgroups: Path, own: Path) -> Iterator[float]:

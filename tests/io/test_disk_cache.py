@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from tsn.errors import UsageError
-from tsn.io import bounded
-from tsn.io.bounded import Bounded, bound, clear, entries, size_of
-from tsn.io.sequence import host
+from tsn.io import disk_cache
+from tsn.io.disk_cache import DiskCache, cache_limit, cached_files, clear, parse_size
+from tsn.io.processes import host_id
 
 LIMIT = 16_000
 """Of which flow gets 15,000."""
@@ -32,12 +32,12 @@ def file(folder: Path, number: int, *, age: float = 0, size: int = 1000, called:
     return path
 
 
-def kept(folder: Path, limit: int = LIMIT) -> Bounded:
-    return Bounded(folder, "flow", {"TSN_CACHE_SIZE": str(limit)})
+def kept(folder: Path, limit: int = LIMIT) -> DiskCache:
+    return DiskCache(folder, "flow", {"TSN_CACHE_SIZE": str(limit)})
 
 
-def add(cache: Bounded, number: int, size: int = 1000) -> bool:
-    admitted = cache.admits(size)
+def add(cache: DiskCache, number: int, size: int = 1000) -> bool:
+    admitted = cache.make_room(size)
     if admitted:
         (cache.folder / name(number)).write_bytes(bytes(size))
     return admitted
@@ -60,27 +60,27 @@ def numbers(folder: Path) -> list[int]:
     ],
 )
 def test_sizes(text: str, size: int) -> None:
-    assert size_of(text) == size == bound(Path("/"), {"TSN_CACHE_SIZE": text})
+    assert parse_size(text) == size == cache_limit(Path("/"), {"TSN_CACHE_SIZE": text})
 
 
 @pytest.mark.parametrize("text", ["-1", "lots", "5 giga", "1e9", "G", "5GG", "20,5G", "nan"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="TSN_CACHE_SIZE is") as caught:
-        size_of(text)
+        parse_size(text)
     assert "20G" in str(caught.value.hint)
 
 
 def test_without_a_size_it_is_20_gib_or_a_tenth_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for total, expected in ((10 * 2**40, 20 * 2**30), (50 * 2**30, 5 * 2**30)):
         monkeypatch.setattr("shutil.disk_usage", lambda path, total=total: SimpleNamespace(total=total))
-        assert bound(tmp_path / "not/there", {"TSN_CACHE_SIZE": ""}) == expected
+        assert cache_limit(tmp_path / "not/there", {"TSN_CACHE_SIZE": ""}) == expected
 
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
     for number in range(15):
         file(tmp_path, number, age=1000 - number)
     cache = kept(tmp_path)
-    assert cache.use(tmp_path / name(0)) and not cache.use(tmp_path / name(99))
+    assert cache.touch(tmp_path / name(0)) and not cache.touch(tmp_path / name(99))
     assert add(cache, 100)
     assert numbers(tmp_path) == [0, *range(3, 15), 100], "1 and 2: room for the next one too"
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 15_000
@@ -91,7 +91,7 @@ def test_what_this_render_used_stays_and_the_rest_goes_on_without(tmp_path: Path
     assert [number for number in range(40) if add(cache, number)] == list(range(15))
     assert numbers(tmp_path) == list(range(15))
     again = kept(tmp_path)
-    assert [number for number in range(15) if again.use(tmp_path / name(number))] == list(range(15))
+    assert [number for number in range(15) if again.touch(tmp_path / name(number))] == list(range(15))
     assert not add(again, 50), "all of it is in use"
 
 
@@ -112,7 +112,7 @@ def test_a_file_larger_than_the_bound_removes_nothing(tmp_path: Path) -> None:
 def test_no_cache_at_all(tmp_path: Path) -> None:
     path = file(tmp_path, 1)
     cache = kept(tmp_path, 0)
-    assert not cache.use(path) and not cache.admits(1) and path.exists()
+    assert not cache.touch(path) and not cache.make_room(1) and path.exists()
 
 
 def test_room_is_made_again_after_another_process_filled_it(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_only_what_tsn_made_counts_and_goes(tmp_path: Path) -> None:
     (folder / name(8)).mkdir()
     old = file(folder, 9, age=10_000)
     before = {path.name for path in folder.iterdir()}
-    assert [entry.path for entry in entries(folder)] == [old]
+    assert [entry.path for entry in cached_files(folder)] == [old]
     assert [entry.path for entry in clear(folder)] == [old]
     assert {path.name for path in folder.iterdir()} == before - {old.name} and outside.exists()
 
@@ -158,9 +158,9 @@ def test_only_what_tsn_made_counts_and_goes(tmp_path: Path) -> None:
 def test_what_killed_writers_left_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     gone = int(ended.stdout)
-    mine = file(tmp_path, 0, called=f".tsn-{host()}-{os.getpid()}-1-{name(1)}")
+    mine = file(tmp_path, 0, called=f".tsn-{host_id()}-{os.getpid()}-1-{name(1)}")
     theirs = file(tmp_path, 0, called=f".tsn-elsewhere-{gone}-1-{name(2)}", age=60)
-    file(tmp_path, 0, called=f".tsn-{host()}-{gone}-1-{name(3)}")
+    file(tmp_path, 0, called=f".tsn-{host_id()}-{gone}-1-{name(3)}")
     file(tmp_path, 0, called=f".tsn-elsewhere-{gone}-1-{name(4)}", age=10_000)
     assert len(clear(tmp_path)) == 2
     assert set(tmp_path.iterdir()) == {mine, theirs}
@@ -169,7 +169,7 @@ def test_what_killed_writers_left_goes_and_what_is_being_written_stays(tmp_path:
 def test_files_that_vanish_meanwhile_are_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(30):
         file(tmp_path, number, age=1000 - number)
-    before = bounded.entries
+    before = disk_cache.cached_files
 
     def vanishing(folder: Path):
         found = list(before(folder))
@@ -177,5 +177,5 @@ def test_files_that_vanish_meanwhile_are_no_fault(tmp_path: Path, monkeypatch: p
             entry.path.unlink()
         return found
 
-    monkeypatch.setattr(bounded, "entries", vanishing)
+    monkeypatch.setattr(disk_cache, "cached_files", vanishing)
     assert add(kept(tmp_path), 100)

@@ -17,14 +17,14 @@ import numpy as np
 from tsn.errors import InputError
 from tsn.io import image
 
-PIXELS = 2**30
+MAX_SOURCE_PIXELS = 2**30
 """Of the largest scan that is read: 32768 x 32768."""
-LINES = 64
+LINES_PER_READ = 64
 """That are decoded at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scan:
+class DownscaledImage:
     """A picture as it is shown.
 
     Attributes:
@@ -36,7 +36,7 @@ class Scan:
     alpha: np.ndarray | None
 
 
-def read_scan(path: Path, *, pixels: int, admit: Callable[[int, int], None]) -> Scan:
+def read_downscaled(path: Path, *, max_pixels: int, admit: Callable[[int, int], None]) -> DownscaledImage:
     """Read a picture at its own size, or at the largest whole fraction of it that has at most `pixels` pixels.
 
     At a fraction 1/k, each pixel is the mean of k x k; up to k - 1 lines and columns at the end are left out.
@@ -45,19 +45,19 @@ def read_scan(path: Path, *, pixels: int, admit: Callable[[int, int], None]) -> 
         admit: is told height and width before anything is decoded, and raises what it likes.
 
     Raises:
-        InputError: missing, damaged, not a picture, an animation, larger than `PIXELS`, or of scene-linear or log
-            values.
+        InputError: missing, damaged, not a picture, an animation, larger than `MAX_SOURCE_PIXELS`, or of scene-linear
+            or log values.
     """
-    with image.opened(path) as source:
+    with image.open_image(path) as source:
         spec = source.spec()
         if spec.get_int_attribute("oiio:Movie"):
             raise InputError(
                 f"{path} is an animation; expected a single picture.", hint="Save one frame of it as PNG or JPEG."
             )
-        admit(*image.size(source))
-        if spec.width * spec.height > PIXELS:
-            raise image.too_large(path, spec.height, spec.width, f"{PIXELS:,} pixels")
-        k = max(1, math.ceil(math.sqrt(spec.width * spec.height / pixels)))
+        admit(*image.upright_size(source))
+        if spec.width * spec.height > MAX_SOURCE_PIXELS:
+            raise image.too_large(path, spec.height, spec.width, f"{MAX_SOURCE_PIXELS:,} pixels")
+        k = max(1, math.ceil(math.sqrt(spec.width * spec.height / max_pixels)))
         names = list(spec.channelnames)
         alpha = names.index("A") if "A" in names[1:] else None
         colours = [0, 1, 2] if len(names) - (alpha is not None) >= 3 else [0, 0, 0]
@@ -66,14 +66,14 @@ def read_scan(path: Path, *, pixels: int, admit: Callable[[int, int], None]) -> 
         read = np.empty((spec.height // k, spec.width // k, len(kept)), np.float32)
         done, rest = 0, np.empty((0, spec.width, len(kept)), np.float32)
         for lines in _lines(source, path):
-            block = np.concatenate([rest, image.shown(lines[..., kept])])
+            block = np.concatenate([rest, image.clip_to_unit(lines[..., kept])])
             if alpha is not None and spec.get_int_attribute("oiio:UnassociatedAlpha"):
                 block[len(rest) :, :, :3] *= block[len(rest) :, :, 3:]
             count = len(block) // k
             read[done : done + count] = _means(block[: count * k, : read.shape[1] * k], k)
             done, rest = done + count, block[count * k :]
-        turned = image.upright(read, image.orientation(source))
-    return Scan(rgb=turned[..., :3], alpha=None if alpha is None else turned[..., 3:])
+        turned = image.apply_orientation(read, image.orientation(source))
+    return DownscaledImage(rgb=turned[..., :3], alpha=None if alpha is None else turned[..., 3:])
 
 
 def _means(block: np.ndarray, k: int) -> np.ndarray:
@@ -89,11 +89,11 @@ def _lines(source: Any, path: Path) -> Iterator[np.ndarray]:
     """All lines, some at a time, float32 (n, W, C)."""
     spec = source.spec()
     width, height, count = spec.width, spec.height, spec.nchannels
-    step = spec.tile_height or LINES
+    step = spec.tile_height or LINES_PER_READ
     if spec.get_string_attribute("planarconfig") == "separate" and not spec.tile_width:
         # Line by line, each of its planes would be decoded from the start again and again.
-        if spec.image_bytes() > image.HELD_MB << 20:
-            raise image.too_large(path, height, width, f"{image.HELD_MB} MiB, separated by colour,")
+        if spec.image_bytes() > image.WHOLE_LIMIT_MB << 20:
+            raise image.too_large(path, height, width, f"{image.WHOLE_LIMIT_MB} MiB, separated by colour,")
         whole = image.require_decoded(source, source.read_image(spec.format), path).reshape(height, width, count)
         white = 1.0 if whole.dtype.kind == "f" else np.iinfo(whole.dtype).max
         for first in range(0, height, step):

@@ -17,14 +17,14 @@ from pathlib import Path
 from torch import Tensor
 
 from tsn.errors import InputError, OutputError
-from tsn.io import tensors
+from tsn.io import tensor_file
 from tsn.style.painter import Painter, digest
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
+class PaintSharing:
     """What a worker paints for its neighbours and they for it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Exchange:
     ahead: Sequence[int]
 
 
-class Handover:
+class SharingPainter:
     """Another painter, which exchanges the paint of some frames with another process, bit for bit.
 
     What is taken is gone: the folder holds no more than waits for its second worker. A folder that can't be written
@@ -48,7 +48,7 @@ class Handover:
         inner: the painter.
     """
 
-    def __init__(self, inner: Painter, exchange: Exchange) -> None:
+    def __init__(self, inner: Painter, exchange: PaintSharing) -> None:
         self.inner, self.folder, self.shared = inner, exchange.folder, frozenset(exchange.shared)
         self.name, self.fingerprint = inner.name, inner.fingerprint
         self._own: dict[str, Path] = {}
@@ -85,7 +85,7 @@ class Handover:
     def _leave(self, path: Path, paint: Tensor) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            tensors.write(path, "paint", paint)
+            tensor_file.write_tensor(path, "paint", paint)
         except (OSError, OutputError) as error:
             self.shared = frozenset()
             log.warning("paint is not handed over from here on, the render goes on without it: %s", error)
@@ -93,7 +93,7 @@ class Handover:
 
 def _take(path: Path, image: Tensor) -> Tensor | None:
     try:
-        paint = tensors.read(path, "paint", image.shape)
+        paint = tensor_file.read_tensor(path, "paint", image.shape)
     except InputError as error:
         log.warning("%s, painted again", error)
         return None

@@ -15,13 +15,13 @@ READERS = 4
 """Files read side by side: on a file server waiting is most of it."""
 
 
-def content(path: Path) -> str:
+def file_hash(path: Path) -> str:
     """SHA-256 (hex) of a file. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def contents(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | None = None) -> dict[int, str]:
+def plate_hashes(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | None = None) -> dict[int, str]:
     """The content of each frame of a plate.
 
     Args:
@@ -37,7 +37,7 @@ def contents(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | N
     def one(number: int) -> str:
         path = sequence.path(number)
         try:
-            return (known or {}).get(_key(path, stamps[number])) or content(path)
+            return (known or {}).get(_key(path, stamps[number])) or file_hash(path)
         except OSError as error:
             raise InputError(f"Can't read {path}: {error.strerror}") from error
 
@@ -45,7 +45,7 @@ def contents(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | N
         return dict(zip(stamps, pool.map(one, stamps), strict=True))
 
 
-def keys(plate: str, stamps: Mapping[int, str], found: Mapping[int, str]) -> dict[str, str]:
+def hashes_by_stamp(plate: str, stamps: Mapping[int, str], found: Mapping[int, str]) -> dict[str, str]:
     """What was found of a plate, for a later plan: `contents` believes a frame of the same name, size and date."""
     sequence = io.FrameSequence.parse(plate, base=Path())
     return {_key(sequence.path(number), stamps[number]): value for number, value in found.items() if number in stamps}
@@ -55,7 +55,9 @@ def _key(path: Path, stamped: str) -> str:
     return f"{stamped} {path}"
 
 
-def changed(plate: str, stamps: Mapping[int, str], found: Mapping[int, str], numbers: Iterable[int]) -> list[int]:
+def changed_frames(
+    plate: str, stamps: Mapping[int, str], found: Mapping[int, str], numbers: Iterable[int]
+) -> list[int]:
     """Those of the frames that are no longer what a plan pinned, ascending: another size, presence or content.
 
     The date tells that nothing changed; where it is another one, the content does, as copies have dates of their own.
@@ -76,7 +78,7 @@ def changed(plate: str, stamps: Mapping[int, str], found: Mapping[int, str], num
         if here is None or planned is None or here.split(":")[0] != planned.split(":")[0]:
             return False
         try:
-            return number in found and content(path) == found[number]
+            return number in found and file_hash(path) == found[number]
         except OSError:
             return False
 

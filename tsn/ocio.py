@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
-import PyOpenColorIO as ocio
+import PyOpenColorIO as OCIO
 
 from tsn.errors import InputError, UsageError, near_miss
 
@@ -39,16 +39,16 @@ _OIIO_NAMES = {"linear": WORKING, "srgb": "srgb_tx", "rec709": "camera_rec709", 
 
 
 @cache
-def _builtin() -> Any:
-    return ocio.Config.CreateFromBuiltinConfig(BUILTIN_CONFIG)
+def _builtin_config() -> Any:
+    return OCIO.Config.CreateFromBuiltinConfig(BUILTIN_CONFIG)
 
 
 @lru_cache(maxsize=2)
-def _shows(file: str, environment: frozenset[tuple[str, str]]) -> Any:
+def _show_config(file: str, environment: frozenset[tuple[str, str]]) -> Any:
     """The config that $OCIO names. It takes its context variables ($SHOT) from the environment when it is read."""
     try:
-        return ocio.Config.CreateFromFile(file)
-    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
+        return OCIO.Config.CreateFromFile(file)
+    except (OCIO.Exception, OCIO.ExceptionMissingFile) as error:
         raise InputError(
             f"{file}: the OCIO environment variable names a config that can't be read: {error}",
             hint="Correct the variable, or unset OCIO to use the built-in ACES studio config.",
@@ -58,11 +58,11 @@ def _shows(file: str, environment: frozenset[tuple[str, str]]) -> Any:
 def configs() -> tuple[Any, ...]:
     """The show's config ($OCIO) where there is one, then the pinned one, so that standard names work in every show."""
     if not (file := os.environ.get("OCIO")):
-        return (_builtin(),)
-    return (_shows(file, frozenset(os.environ.items())), _builtin())
+        return (_builtin_config(),)
+    return (_show_config(file, frozenset(os.environ.items())), _builtin_config())
 
 
-def find(name: str) -> tuple[Any, str]:
+def find_space(name: str) -> tuple[Any, str]:
     """The config that knows a space, role or alias (None for our own Cineon), and the space's full name."""
     for config in configs():
         if space := config.getColorSpace(name):
@@ -76,17 +76,17 @@ def find(name: str) -> tuple[Any, str]:
         return None, CINEON
     raise UsageError(
         f"Colour space {name!r} is not in the OCIO config ({os.environ.get('OCIO') or BUILTIN_CONFIG}).",
-        hint=near_miss(name, [*spaces(), *(known.lower() for known in spaces())])
+        hint=near_miss(name, [*space_names(), *(known.lower() for known in space_names())])
         or "Common names: lin_rec709, ACEScg, acescct, srgb_tx, cineon, or auto.",
     )
 
 
-def spaces() -> tuple[str, ...]:
+def space_names() -> tuple[str, ...]:
     """The names `codec` accepts besides `auto`, in any case: full names, `cineon`, then aliases."""
     found = [
         space
         for config in configs()
-        for space in config.getColorSpaces(ocio.SEARCH_REFERENCE_SPACE_ALL, ocio.COLORSPACE_ALL)
+        for space in config.getColorSpaces(OCIO.SEARCH_REFERENCE_SPACE_ALL, OCIO.COLORSPACE_ALL)
         if not space.isData()
     ]
     names = [space.getName() for space in found] + [CINEON]
@@ -107,24 +107,24 @@ def resolve_space(space: str, header: Mapping[str, Any] | None = None) -> str:
         UsageError: the space is unknown or for data, or the header says something that names no known space.
     """
     if space.lower() != "auto":
-        return find(space)[1]
+        return find_space(space)[1]
     header = header or {}
     # A DPX that leaves its transfer field undefined may have no key for it; only DPX says its byte order.
     is_dpx = "dpx:Transfer" in header or "oiio:Endian" in header
     for key in ("colorInteropID", "dpx:Transfer", "oiio:ColorSpace"):
         said = str(header.get(key) or "")
         if key == "dpx:Transfer" and is_dpx:
-            return find(_DPX_TRANSFERS.get(said.lower(), "camera_rec709"))[1]
+            return find_space(_DPX_TRANSFERS.get(said.lower(), "camera_rec709"))[1]
         if said.lower() not in ("", "unknown"):
             try:
-                return find(_OIIO_NAMES.get(said.lower(), said))[1]
+                return find_space(_OIIO_NAMES.get(said.lower(), said))[1]
             except UsageError as error:
                 raise UsageError(f"The header's {key}: {error}", hint=f"Set colour.input. {error.hint}") from error
     chromaticities = header.get("chromaticities")
-    return find(WORKING if chromaticities is None else _gamut(chromaticities))[1]
+    return find_space(WORKING if chromaticities is None else _space_of_chromaticities(chromaticities))[1]
 
 
-def _gamut(chromaticities: Any) -> str:
+def _space_of_chromaticities(chromaticities: Any) -> str:
     import numpy as np
 
     found = np.asarray(chromaticities, dtype=np.float64).ravel()
@@ -138,16 +138,16 @@ def _gamut(chromaticities: Any) -> str:
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
+def translate_errors(name: str) -> Iterator[None]:
     """OCIO's own exceptions about a space, as ours. Raises InputError for a missing file, else UsageError."""
     try:
         yield
-    except ocio.ExceptionMissingFile as error:
+    except OCIO.ExceptionMissingFile as error:
         raise InputError(
             f"Colour space {name!r} of {os.environ.get('OCIO')} needs a file that is not there: {error}",
             hint="Copy the file, or set the context variables that its path is made of, such as $SHOT.",
         ) from error
-    except ocio.Exception as error:
+    except OCIO.Exception as error:
         raise UsageError(
             f"Colour space {name!r} can't be converted to linear Rec.709 and back: {error}",
             hint="The config must hold both directions of the space and the role aces_interchange.",
@@ -162,14 +162,14 @@ def processors(config: Any, name: str, working: str = WORKING) -> tuple[Any, Any
         UsageError: one of the directions is missing.
     """
     builtin = configs()[-1]
-    with explained(name):
+    with translate_errors(name):
         if config is builtin:
             return config.getProcessor(name, working), config.getProcessor(working, name)
-        between = ocio.Config.GetProcessorFromConfigs
+        between = OCIO.Config.GetProcessorFromConfigs
         return between(config, name, builtin, working), between(builtin, working, config, name)
 
 
-def fingerprint(name: str) -> str:
+def space_fingerprint(name: str) -> str:
     """What a space means here: its full name, the version of OpenColorIO and, where it is out of $OCIO, what both ways
     between it and the working space come to.
 
@@ -180,19 +180,19 @@ def fingerprint(name: str) -> str:
     Raises:
         InputError, UsageError: as `processors`.
     """
-    config, full = find(name)
+    config, full = find_space(name)
     if config is None:
         return full
-    told = f"{full}, OpenColorIO {ocio.__version__}"
+    told = f"{full}, OpenColorIO {OCIO.__version__}"
     if config is configs()[-1]:
         return told
-    return f"{told} {_content(os.environ['OCIO'], frozenset(os.environ.items()), full)}"
+    return f"{told} {_transform_digest(os.environ['OCIO'], frozenset(os.environ.items()), full)}"
 
 
 @lru_cache(maxsize=8)
-def _content(file: str, environment: frozenset[tuple[str, str]], name: str) -> str:
-    config = _shows(file, environment)
-    with explained(name):
+def _transform_digest(file: str, environment: frozenset[tuple[str, str]], name: str) -> str:
+    config = _show_config(file, environment)
+    with translate_errors(name):
         texts = [way.createGroupTransform().write(_CTF, config) for way in processors(config, name)]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:32]
 

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from tsn import colour
 from tsn.errors import InputError, TsnError
-from tsn.io.sequence import atomic
-from tsn.style.catalogue import StyleInfo, resolve
+from tsn.io.atomic import atomic_write
+from tsn.style.catalogue import StyleInfo, resolve_style
 from tsn.style.export import onnx_graph, torchscript
 from tsn.style.feedforward import FeedforwardPainter
-from tsn.style.loading import load
+from tsn.style.loading import load_style_net
 from tsn.style.nets.families import NETS
 from tsn.style.nets.layers import StyleNet
 from tsn.style.painter import Painter
@@ -36,7 +36,7 @@ TOLERANCE = 1e-3
 """Largest difference from the engine that an exported net may have: in style space, and in scene-linear below 1."""
 
 
-def export(form: str, style: str, path: Path) -> float:
+def export_style(form: str, style: str, path: Path) -> float:
     """Write a style as `torchscript` or `onnx`, and return the largest difference from the engine that was found.
 
     Raises:
@@ -44,7 +44,7 @@ def export(form: str, style: str, path: Path) -> float:
         InputError: the style's file is missing, damaged, or no feed-forward net.
         OutputError: `path` can't be written.
     """
-    info = resolve(style)
+    info = resolve_style(style)
     if info.family == "onnx":
         raise InputError(f"{info.path} is an ONNX net already.", hint="Export a style of training/train_style.py.")
     if info.family not in NETS:
@@ -52,8 +52,8 @@ def export(form: str, style: str, path: Path) -> float:
             f"{info.name} is of the family {info.family}, which has no net of its own to write.",
             hint=f"Only {' and '.join(NETS)} nets can be exported.",
         )
-    net = load(info)
-    with atomic(path, "-o") as temporary:
+    net = load_style_net(info)
+    with atomic_write(path, "-o") as temporary:
         WRITERS[form](net, info, temporary)
         found = CHECKS[form](temporary, FeedforwardPainter(net, name=info.name, weights=info.sha256))
         if not found < TOLERANCE:
@@ -71,8 +71,8 @@ def _check_torchscript(path: Path, painter: Painter) -> float:
         plate = _sample() * 1.2 - 0.1
         found = module(plate[None])[0]
     codec = colour.codec("lin_rec709")
-    style, residue = codec.to_style(plate)
-    return float((found - codec.from_style(painter.paint(style, 0), residue)).abs().max())
+    style, reference = codec.to_style(plate)
+    return float((found - codec.from_style(painter.paint(style, 0), reference)).abs().max())
 
 
 def _check_onnx(path: Path, painter: Painter) -> float:

@@ -19,31 +19,31 @@ from tsn.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-LONGEST = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
 """Bytes of a header: of some ten thousand tensors."""
-BITS = {
+BITS_PER_ELEMENT = {
     **{"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "U64": 64, "I32": 32, "U32": 32, "I16": 16, "U16": 16},
     **{"I8": 8, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "C64": 64},
 }
-FLOATS = {"F64", "F32", "F16", "BF16"}
-PICKLED = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")
+FLOAT_DTYPES = {"F64", "F32", "F16", "BF16"}
+PICKLE_MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")
 """First bytes of what torch.save and pickle write; as the length of a header they are absurd."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class TensorInfo:
     """A tensor as a header tells of it."""
 
     dtype: str
     shape: tuple[int, ...]
 
     @property
-    def numbers(self) -> int:
+    def element_count(self) -> int:
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Header:
+class SafetensorsHeader:
     """What a file says that it holds.
 
     Attributes:
@@ -51,15 +51,15 @@ class Header:
         tensors: by name; together they are as large as the file.
     """
 
-    facts: Mapping[str, str]
-    tensors: Mapping[str, Entry]
+    metadata: Mapping[str, str]
+    tensors: Mapping[str, TensorInfo]
 
     @property
-    def numbers(self) -> int:
-        return sum(entry.numbers for entry in self.tensors.values())
+    def element_count(self) -> int:
+        return sum(entry.element_count for entry in self.tensors.values())
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> SafetensorsHeader:
     """The header of a safetensors file, without its tensors.
 
     Raises:
@@ -70,28 +70,30 @@ def read_header(path: Path) -> Header:
             size = path.stat().st_size
             begin = file.read(8)
             length = int.from_bytes(begin, "little")
-            if len(begin) < 8 or length > min(size - 8, LONGEST):
-                if begin.startswith(PICKLED):
+            if len(begin) < 8 or length > min(size - 8, MAX_HEADER_BYTES):
+                if begin.startswith(PICKLE_MAGIC):
                     raise _damaged(path, "it is a pickle, as torch.save writes it")
-                raise _damaged(path, f"a header of {length} bytes in a file of {size}, expected {LONGEST} at most")
+                raise _damaged(
+                    path, f"a header of {length} bytes in a file of {size}, expected {MAX_HEADER_BYTES} at most"
+                )
             text = file.read(length)
     except OSError as error:
         raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
     try:
-        said = json.loads(text, object_pairs_hook=_once)
-        facts = said.pop("__metadata__", {})
-        if not all(isinstance(fact, str) for fact in facts.values()):
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
+        metadata = content.pop("__metadata__", {})
+        if not all(isinstance(fact, str) for fact in metadata.values()):
             raise ValueError("its metadata are no texts")
-        tensors = {name: _entry(name, entry) for name, entry in said.items()}
-        end = max((int(entry["data_offsets"][1]) for entry in said.values()), default=0)
+        tensors = {name: _tensor_info(name, entry) for name, entry in content.items()}
+        end = max((int(entry["data_offsets"][1]) for entry in content.values()), default=0)
         if 8 + length + end != size:
             raise ValueError(f"its tensors end at {8 + length + end}, the file at {size}")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise _damaged(path, str(error) or type(error).__name__) from error
-    return Header(facts=facts, tensors=tensors)
+    return SafetensorsHeader(metadata=metadata, tensors=tensors)
 
 
-def read_state(path: Path, expected: Mapping[str, Tensor], *, said: str, hint: str) -> dict[str, Tensor]:
+def read_state_dict(path: Path, expected: Mapping[str, Tensor], *, net_name: str, hint: str) -> dict[str, Tensor]:
     """The weights of a net, floats in float32, on the CPU.
 
     Args:
@@ -101,7 +103,7 @@ def read_state(path: Path, expected: Mapping[str, Tensor], *, said: str, hint: s
     Raises:
         InputError: the file is damaged, its tensors are not the net's, or hold no numbers.
     """
-    require_fit(path, read_header(path), expected, said=said, hint=hint)
+    require_matching_tensors(path, read_header(path), expected, net_name=net_name, hint=hint)
 
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -113,31 +115,33 @@ def read_state(path: Path, expected: Mapping[str, Tensor], *, said: str, hint: s
     except SafetensorError as error:
         raise _damaged(path, str(error)) from error
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
-    require_numbers(path, state)
+    require_finite(path, state)
     return state
 
 
-def require_fit(path: Path, header: Header, expected: Mapping[str, Tensor], *, said: str, hint: str) -> None:
+def require_matching_tensors(
+    path: Path, header: SafetensorsHeader, expected: Mapping[str, Tensor], *, net_name: str, hint: str
+) -> None:
     """Raise InputError unless the tensors are those of a net, by their names, shapes and kinds."""
     for name in sorted(expected.keys() | header.tensors.keys()):
         wanted, entry = expected.get(name), header.tensors.get(name)
         shapes = [None if one is None else tuple(one.shape) for one in (wanted, entry)]
         if wanted is None or entry is None or shapes[0] != shapes[1]:
             raise InputError(
-                f"{path}: the tensors do not fit {said}: {name} expected {_shown(shapes[0])},"
-                f" found {_shown(shapes[1])}.",
+                f"{path}: the tensors do not fit {net_name}: {name} expected {_describe_shape(shapes[0])},"
+                f" found {_describe_shape(shapes[1])}.",
                 hint=hint,
             )
-        kinds = FLOATS if wanted.is_floating_point() else {"I64"}
+        kinds = FLOAT_DTYPES if wanted.is_floating_point() else {"I64"}
         if entry.dtype not in kinds:
             raise InputError(
-                f"{path}: the tensors do not fit {said}: {name} expected {' or '.join(sorted(kinds))},"
+                f"{path}: the tensors do not fit {net_name}: {name} expected {' or '.join(sorted(kinds))},"
                 f" found {entry.dtype}.",
                 hint=hint,
             )
 
 
-def require_numbers(path: Path, state: Mapping[str, Tensor]) -> None:
+def require_finite(path: Path, state: Mapping[str, Tensor]) -> None:
     """Raise InputError where a tensor holds NaN or infinity."""
     import torch
 
@@ -146,29 +150,29 @@ def require_numbers(path: Path, state: Mapping[str, Tensor]) -> None:
             raise InputError(f"{path}: {name} holds values that are no numbers.", hint="The training diverged.")
 
 
-def _shown(shape: tuple[int, ...] | None) -> str:
+def _describe_shape(shape: tuple[int, ...] | None) -> str:
     return "nothing" if shape is None else str(shape)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    said = dict(pairs)
-    if len(said) < len(pairs):
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise ValueError(f"{twice!r} stands in its header twice")
-    return said
+    return content
 
 
-def _entry(name: str, said: Mapping[str, Any]) -> Entry:
-    dtype, shape, (begin, end) = said["dtype"], said["shape"], said["data_offsets"]
-    if dtype not in BITS:
+def _tensor_info(name: str, entry: Mapping[str, Any]) -> TensorInfo:
+    dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if dtype not in BITS_PER_ELEMENT:
         raise ValueError(f"{name} is of the type {dtype!r}, which is not known")
     if not all(type(size) is int and size >= 0 for size in [*shape, begin, end]):
         raise ValueError(f"{name} has the shape {shape} at {begin} to {end}")
-    entry = Entry(dtype=dtype, shape=tuple(shape))
-    if entry.numbers * BITS[dtype] != 8 * (end - begin):
-        raise ValueError(f"{name} of the shape {entry.shape} has {end - begin} bytes")
-    return entry
+    info = TensorInfo(dtype=dtype, shape=tuple(shape))
+    if info.element_count * BITS_PER_ELEMENT[dtype] != 8 * (end - begin):
+        raise ValueError(f"{name} of the shape {info.shape} has {end - begin} bytes")
+    return info
 
 
 def _damaged(path: Path, why: str) -> InputError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tsn.cores import cores, threads
+from tsn.cpu_quota import available_cpus, thread_count
 
 MANY = set(range(64))
 
@@ -26,15 +26,15 @@ def told(folder: Path, own: str, **files: str) -> int:
         path = folder / name.replace("__", "/").replace("_max", ".max")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return cores(cgroups=folder, own=folder / "own")
+    return available_cpus(cgroups=folder, own=folder / "own")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
 def test_affinity_counts_for_every_pool() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from tsn.cores import cores, threads; from tsn_batch.slots import slots\n"
-        "print(cores(), threads(), slots('cpu')[0].threads)"
+        "from tsn.cpu_quota import available_cpus, thread_count; from tsn_batch.slots import slots\n"
+        "print(available_cpus(), thread_count(), slots('cpu')[0].threads)"
     )
     free = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     assert subprocess.check_output([sys.executable, "-P", "-c", code], env=free, text=True).split() == ["1"] * 3
@@ -62,11 +62,11 @@ def test_the_older_control_groups(tmp_path: Path, large, quota: str, count: int)
 
 def test_a_system_without_any(tmp_path: Path, large, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
-    assert cores(cgroups=tmp_path, own=tmp_path / "own") == 64
+    assert available_cpus(cgroups=tmp_path, own=tmp_path / "own") == 64
     assert told(tmp_path, "0::/\n", cpu_max="nonsense") == 64
 
 
 @pytest.mark.parametrize(("asked", "count"), [("3", 3), ("4,2", 4), ("", None), ("0", None), ("all", None)])
 def test_what_the_person_asks_for_is_meant(monkeypatch: pytest.MonkeyPatch, asked: str, count: int | None) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert threads() == (count or cores())
+    assert thread_count() == (count or available_cpus())

@@ -11,12 +11,12 @@ import torch
 
 from tsn import colour
 from tsn.errors import InputError, OutputError, TsnError, UsageError
-from tsn.style.catalogue import bundled, resolve
-from tsn.style.export import export as exporting
-from tsn.style.export.export import TOLERANCE, export
-from tsn.style.export.graph import Fork, row_of
+from tsn.style.catalogue import bundled_styles, resolve_style
+from tsn.style.export import exporter
+from tsn.style.export.exporter import TOLERANCE, export_style
+from tsn.style.export.graph import Branches, steps_of
 from tsn.style.feedforward import FeedforwardPainter
-from tsn.style.loading import load
+from tsn.style.loading import load_style_net
 from tsn.style.nets.families import NETS
 from tsn.style.onnx import OnnxPainter
 
@@ -85,23 +85,23 @@ SIZES = [(24, 40), (37, 51), (8, 9)]
 def engine(weights_file, request):
     """(the file, the engine's painter of it)."""
     path = weights_file(**request.param)
-    info = resolve(str(path))
-    return str(path), FeedforwardPainter(load(info), name="tiny", weights=info.sha256)
+    info = resolve_style(str(path))
+    return str(path), FeedforwardPainter(load_style_net(info), name="tiny", weights=info.sha256)
 
 
 @pytest.fixture
 def nuke(engine, tmp_path):
     """The style as Nuke would have it, loaded."""
     path = tmp_path / "tiny.pt"
-    assert export("torchscript", engine[0], path) < TOLERANCE
+    assert export_style("torchscript", engine[0], path) < TOLERANCE
     return torch.jit.load(str(path))
 
 
 def in_plate(painter, plate):
     """What the engine makes of a scene-linear plate, frame by frame."""
     codec = colour.codec("lin_rec709")
-    style, residue = codec.to_style(plate)
-    return codec.from_style(painter.paint(style, 0), residue)
+    style, reference = codec.to_style(plate)
+    return codec.from_style(painter.paint(style, 0), reference)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -117,11 +117,11 @@ def test_shapes_are_made_once(engine):
     def parts(row):
         for part in row:
             yield part
-            if isinstance(part, Fork):
+            if isinstance(part, Branches):
                 yield from parts([*part.one, *part.other])
 
     net = engine[1].net
-    found = list(parts(row_of(net)))
+    found = list(parts(steps_of(net)))
     assert (found.count("simplify"), found.count("seeds")) == (int(net.simplifies), int(net.seeded))
 
 
@@ -168,7 +168,7 @@ def test_torchscript_has_only_operators_that_old_versions_know(nuke):
 
 def test_torchscript_runs_in_a_process_without_tsn(engine, tmp_path, picture):
     path = tmp_path / "tiny.pt"
-    export("torchscript", engine[0], path)
+    export_style("torchscript", engine[0], path)
     plate = picture(24, 40)
     np.save(tmp_path / "plate.npy", plate.numpy())
     code = (
@@ -186,7 +186,7 @@ def test_torchscript_runs_in_a_process_without_tsn(engine, tmp_path, picture):
 def test_onnx_paints_as_the_engine_does_at_any_size(engine, tmp_path, picture, size):
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "tiny.onnx"
-    assert export("onnx", engine[0], path) < TOLERANCE
+    assert export_style("onnx", engine[0], path) < TOLERANCE
     image = picture(*size)
     found = onnxruntime.InferenceSession(str(path)).run(None, {"picture": image[None].numpy()})[0][0]
     expected = engine[1].paint(image, 0)
@@ -197,7 +197,7 @@ def test_onnx_paints_as_the_engine_does_at_any_size(engine, tmp_path, picture, s
 @pytest.mark.parametrize("size", [(33, 97), (113, 301)])
 def test_onnx_has_the_same_bits_on_any_number_of_threads(engine, tmp_path, picture, size, threads):
     path = tmp_path / "tiny.onnx"
-    export("onnx", engine[0], path)
+    export_style("onnx", engine[0], path)
     image, found = picture(*size), []
     for count in (1, 2, 3, 5, 7, 8):
         threads(count)
@@ -209,16 +209,16 @@ def test_onnx_has_the_same_bits_on_any_number_of_threads(engine, tmp_path, pictu
 def test_onnx_is_a_style_of_tsn_again(engine, tmp_path, picture, size):
     """Padded as the engine pads: the net normalises over all that it is shown."""
     path = tmp_path / "tiny.onnx"
-    export("onnx", engine[0], path)
+    export_style("onnx", engine[0], path)
     image = picture(*size)
     painted = OnnxPainter(path, sha256="x").paint(image, 0)
     assert (painted - engine[1].paint(image, 0)).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize("form", ["torchscript", "onnx"])
-@pytest.mark.parametrize("name", [info.name for info in bundled() if info.family in NETS])
+@pytest.mark.parametrize("name", [info.name for info in bundled_styles() if info.family in NETS])
 def test_every_bundled_style_can_be_exported(name, form, tmp_path):
-    assert export(form, name, tmp_path / form) < TOLERANCE
+    assert export_style(form, name, tmp_path / form) < TOLERANCE
 
 
 @pytest.mark.parametrize("form", ["torchscript", "onnx"])
@@ -226,27 +226,27 @@ def test_a_painting_has_no_net_to_export(form, tmp_path):
     with pytest.raises(
         InputError, match="adain is of the family adain, which has no net of its own to write"
     ) as caught:
-        export(form, "adain", tmp_path / form)
+        export_style(form, "adain", tmp_path / form)
     assert "Only feedforward and mobile nets" in caught.value.hint
     assert not list(tmp_path.iterdir())
 
 
 def test_what_differs_from_the_engine_is_not_kept(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "CHECKS", {"onnx": lambda path, painter: float("nan")})
+    monkeypatch.setattr(exporter, "CHECKS", {"onnx": lambda path, painter: float("nan")})
     with pytest.raises(TsnError, match="differs from the engine by nan"):
-        export("onnx", engine[0], tmp_path / "tiny.onnx")
+        export_style("onnx", engine[0], tmp_path / "tiny.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.safetensors"]
 
 
 def test_faults_are_told(engine, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="No style is called 'taracson'") as caught:
-        export("onnx", "taracson", tmp_path / "a.onnx")
+        export_style("onnx", "taracson", tmp_path / "a.onnx")
     assert caught.value.hint == "Perhaps you meant 'tarascon'?"
-    export("onnx", engine[0], tmp_path / "a.onnx")
+    export_style("onnx", engine[0], tmp_path / "a.onnx")
     with pytest.raises(InputError, match="is an ONNX net already"):
-        export("torchscript", str(tmp_path / "a.onnx"), tmp_path / "b.pt")
+        export_style("torchscript", str(tmp_path / "a.onnx"), tmp_path / "b.pt")
     with pytest.raises(OutputError, match="folder does not exist"):
-        export("onnx", engine[0], tmp_path / "none" / "a.onnx")
+        export_style("onnx", engine[0], tmp_path / "none" / "a.onnx")
 
     real = builtins.__import__
 
@@ -257,7 +257,7 @@ def test_faults_are_told(engine, tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without_onnx)
     with pytest.raises(UsageError, match="needs the package onnx") as caught:
-        export("onnx", engine[0], tmp_path / "c.onnx")
+        export_style("onnx", engine[0], tmp_path / "c.onnx")
     assert caught.value.hint == "pip install 'temporalstylenet[onnx]'"
 
 
@@ -283,4 +283,4 @@ def test_a_mobile_net_is_exported_too(form, tmp_path):
     path = tmp_path / "tiny.safetensors"
     save_file({k: v.contiguous() for k, v in MobileNet(width=2, blocks=2).state_dict().items()}, path, metadata=facts)
 
-    assert export(form, str(path), tmp_path / f"tiny.{form}") < TOLERANCE
+    assert export_style(form, str(path), tmp_path / f"tiny.{form}") < TOLERANCE

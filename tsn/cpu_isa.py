@@ -10,18 +10,18 @@ import os
 import platform
 from functools import cache
 
-LEVELS = (("avx512", "AVX512_SKX"), ("avx2", "AVX2"))
+X86_LEVELS = (("avx512", "AVX512_SKX"), ("avx2", "AVX2"))
 """What torch tells apart on x86, best first, and the feature that each needs."""
-SETTINGS = (
+OVERRIDES = (
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
     *("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENCV_CPU_DISABLE", "OPENCV_IPP"),
 )
 """Variables by which a person holds those libraries to other kernels than the processor would have."""
 
 
-def instructions() -> str:
+def instruction_set() -> str:
     """The processor's level, and what holds libraries to another: `avx512`, `avx2 (MKL_CBWR=AVX2)`, `aarch64`."""
-    held = [f"{name}={os.environ[name]}" for name in SETTINGS if os.environ.get(name)]
+    held = [f"{name}={os.environ[name]}" for name in OVERRIDES if os.environ.get(name)]
     return _level() + (f" ({', '.join(held)})" if held else "")
 
 
@@ -29,7 +29,7 @@ def instructions() -> str:
 def _level() -> str:
     features, machine = _features(), platform.machine().lower()
     wide = " sve" if features.get("SVE") else ""
-    return next((level for level, feature in LEVELS if features.get(feature)), machine + wide)
+    return next((level for level, feature in X86_LEVELS if features.get(feature)), machine + wide)
 
 
 def _features() -> dict[str, bool]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-COLOURS = ("r", "g", "b", "a")
+RGBA = ("r", "g", "b", "a")
 _LONG = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
-VIEWERS = ("R", "G", "B", "A")
+VIEWER_RGBA = ("R", "G", "B", "A")
 """What the OpenEXR format names the picture, and what every viewer shows."""
-VECTORS = (("x", "y"), ("u", "v"), ("r", "g"))
+VECTOR_CHANNELS = (("x", "y"), ("u", "v"), ("r", "g"))
 """Horizontal and vertical part of a 2D vector, as layers of motion call them."""
 
 
-class Twice(Exception):
+class AmbiguousChannel(Exception):
     """Several names for one channel; `names` are those."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -25,25 +25,25 @@ class Twice(Exception):
         self.names = tuple(names)
 
 
-def split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """A full name's layer ("" for none) and its channel."""
     layer, _, channel = name.rpartition(".")
     return layer, channel
 
 
-def role(channel: str) -> str:
+def canonical_channel(channel: str) -> str:
     """What a channel stands for: r, g, b, a for any spelling of these, else its name in lower case."""
     small = channel.lower()
     return _LONG.get(small, small)
 
 
-def same(name: str) -> tuple[str, str]:
+def canonical_name(name: str) -> tuple[str, str]:
     """What two spellings of one full name have in common."""
-    layer, channel = split(name)
-    return layer, role(channel)
+    layer, channel = split_name(name)
+    return layer, canonical_channel(channel)
 
 
-def colours(channels: Iterable[str]) -> dict[str, str]:
+def colour_channels(channels: Iterable[str]) -> dict[str, str]:
     """The spelling that one layer has of each of r, g, b, a; without those that it lacks.
 
     R, G, B go before anything else that is there, as in every viewer; and of several alphas the one that is
@@ -53,16 +53,16 @@ def colours(channels: Iterable[str]) -> dict[str, str]:
         Twice: a colour is there in two spellings.
     """
     names = list(channels)
-    viewed = set(VIEWERS[:3]) <= set(names)
+    viewed = set(VIEWER_RGBA[:3]) <= set(names)
     result: dict[str, str] = {}
-    for colour, viewer in zip(COLOURS, VIEWERS, strict=True):
-        found = [name for name in names if role(name) == colour]
+    for colour, viewer in zip(RGBA, VIEWER_RGBA, strict=True):
+        found = [name for name in names if canonical_channel(name) == colour]
         if viewed and viewer in found:
             found = [viewer]
         if colour == "a" and len(found) > 1:
             found = [name for name in found if {_style(other) for other in result.values()} == {_style(name)}] or found
         if len(found) > 1:
-            raise Twice(found)
+            raise AmbiguousChannel(found)
         if found:
             result[colour] = found[0]
     return result
@@ -72,7 +72,7 @@ def _style(channel: str) -> tuple[bool, bool, bool]:
     return len(channel) > 1, channel.isupper(), channel.istitle()
 
 
-def find(name: str, known: Collection[str]) -> list[str]:
+def match_names(name: str, known: Collection[str]) -> list[str]:
     """Which of the known names somebody may mean: one is an answer, several are a question.
 
     The name itself; else every name that ends in it (Blender puts the view layer before the dot) and every other
@@ -80,10 +80,10 @@ def find(name: str, known: Collection[str]) -> list[str]:
     """
     if name in known:
         return [name]
-    wanted = same(name)
-    near = [one for one in known if one.endswith(f".{name}") or same(one) == wanted]
+    wanted = canonical_name(name)
+    near = [one for one in known if one.endswith(f".{name}") or canonical_name(one) == wanted]
     if near:
         return near
     layer, channel = wanted
     end = f".{layer}" if layer else ""
-    return [one for one in known if same(one)[1] == channel and same(one)[0].endswith(end)]
+    return [one for one in known if canonical_name(one)[1] == channel and canonical_name(one)[0].endswith(end)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tsn.io.packed import pack, unpack
+from tsn.io.float_compression import compress, decompress
 
 
 def smooth(*shape: int) -> np.ndarray:
@@ -24,31 +24,31 @@ def random_bits(*shape: int) -> np.ndarray:
 def test_bits_come_back(make, shape) -> None:
     """NaN with its payload, infinity and -0.0 too: random bits hold them all."""
     values = make(*shape)
-    assert np.array_equal(unpack(pack(values), shape).view(np.uint32), values.view(np.uint32))
+    assert np.array_equal(decompress(compress(values), shape).view(np.uint32), values.view(np.uint32))
 
 
 def test_it_is_smaller_where_bits_allow() -> None:
     values = smooth(2, 2, 360, 640)
     halves = values.astype(np.float16).astype(np.float32)
-    assert len(pack(values)) < 0.75 * values.nbytes
-    assert len(pack(halves)) < 0.5 * values.nbytes, "less than the halves"
+    assert len(compress(values)) < 0.75 * values.nbytes
+    assert len(compress(halves)) < 0.5 * values.nbytes, "less than the halves"
     noise = random_bits(2, 2, 360, 640)
-    assert len(pack(noise)) < 1.001 * noise.nbytes
+    assert len(compress(noise)) < 1.001 * noise.nbytes
 
 
 def test_damage_is_noticed_wherever_it_is() -> None:
     values = smooth(1, 1, 40, 60)
-    whole = pack(values)
+    whole = compress(values)
     for place in range(0, len(whole), 37):
         broken = bytearray(whole)
         broken[place] ^= 4
         try:
-            found = unpack(bytes(broken), values.shape)
+            found = decompress(bytes(broken), values.shape)
         except ValueError:
             continue
         assert np.array_equal(found, values), f"byte {place} of {len(whole)}"
     for size in (0, 7, 8, 100, len(whole) - 1):
         with pytest.raises(ValueError, match="damaged"):
-            unpack(whole[:size], values.shape)
+            decompress(whole[:size], values.shape)
     with pytest.raises(ValueError, match="damaged"):
-        unpack(whole, (1, 1, 60, 40))
+        decompress(whole, (1, 1, 60, 40))

@@ -12,8 +12,8 @@ import OpenImageIO as oiio
 import pytest
 
 from tsn.errors import InputError
-from tsn.io import image, read_image, scan
-from tsn.io.scan import read_scan
+from tsn.io import downscaled, image, read_image
+from tsn.io.downscaled import read_downscaled
 
 
 def admitted(height: int, width: int) -> None:
@@ -53,7 +53,7 @@ STORED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", STORED)
 def test_it_is_what_is_shown_bit_for_bit(name: str, tmp_path: Path) -> None:
     path = save(tmp_path / name, noise(150, 210), **STORED[name])
-    found = read_scan(path, pixels=10**6, admit=admitted)
+    found = read_downscaled(path, max_pixels=10**6, admit=admitted)
     assert found.alpha is None
     assert np.array_equal(found.rgb, read_image(path))
 
@@ -64,13 +64,13 @@ def test_it_is_what_is_shown_bit_for_bit(name: str, tmp_path: Path) -> None:
 def test_of_any_depth_and_grey_too(dtype: str, separate: bool, channels: int, tmp_path: Path) -> None:
     how = {"planarconfig": "separate"} if separate else {}
     path = save(tmp_path / "a.tif", noise(70, 90, channels, dtype), **how)
-    assert np.array_equal(read_scan(path, pixels=10**6, admit=admitted).rgb, read_image(path))
+    assert np.array_equal(read_downscaled(path, max_pixels=10**6, admit=admitted).rgb, read_image(path))
 
 
 @pytest.mark.parametrize("name", STORED)
 def test_a_large_one_is_read_as_means(name: str, tmp_path: Path) -> None:
     path = save(tmp_path / name, noise(150, 210), **STORED[name])
-    found = read_scan(path, pixels=150 * 210 // 8, admit=admitted).rgb
+    found = read_downscaled(path, max_pixels=150 * 210 // 8, admit=admitted).rgb
     whole = read_image(path)
     assert "turned" in name or "mirrored" in name or found.shape == (50, 70, 3)
     height, width = found.shape[:2]
@@ -80,7 +80,7 @@ def test_a_large_one_is_read_as_means(name: str, tmp_path: Path) -> None:
 
 def test_lines_and_columns_that_make_no_whole_pixel_are_left_out(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", noise(149, 211))
-    found = read_scan(path, pixels=149 * 211 // 8, admit=admitted).rgb
+    found = read_downscaled(path, max_pixels=149 * 211 // 8, admit=admitted).rgb
     wanted = read_image(path)[:147, :210].astype(np.float64).reshape(49, 3, 70, 3, 3).mean((1, 3))
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
@@ -90,7 +90,7 @@ def test_lines_and_columns_that_make_no_whole_pixel_are_left_out(tmp_path: Path)
 def test_colours_come_multiplied_by_alpha(name: str, pixels: int, tmp_path: Path) -> None:
     stored = noise(20, 16, 4)
     path = save(tmp_path / name, stored, oiio__UnassociatedAlpha=1)
-    found = read_scan(path, pixels=pixels, admit=admitted)
+    found = read_downscaled(path, max_pixels=pixels, admit=admitted)
     assert found.alpha is not None
     alpha = stored[..., 3:] / 255
     wanted = np.concatenate([stored[..., :3] / 255 * alpha, alpha], axis=-1)
@@ -104,7 +104,7 @@ def test_colours_that_are_stored_multiplied_are_not_multiplied_again(tmp_path: P
     stored[..., :3] //= 2
     stored[..., 3] = 128
     path = save(tmp_path / "a.tif", stored)
-    found = read_scan(path, pixels=10**6, admit=admitted)
+    found = read_downscaled(path, max_pixels=10**6, admit=admitted)
     np.testing.assert_allclose(found.rgb, stored[..., :3] / 255, atol=1e-6)
 
 
@@ -123,23 +123,25 @@ def png_of(width: int, height: int, path: Path) -> Path:
 def test_more_pixels_than_are_read_are_refused_by_the_header(tmp_path: Path) -> None:
     path = png_of(32768, 32769, tmp_path / "a.png")
     with pytest.raises(InputError, match=r"a\.png says that it is 32768 x 32769: more than the 1,073,741,824 pixels"):
-        read_scan(path, pixels=10**6, admit=admitted)
+        read_downscaled(path, max_pixels=10**6, admit=admitted)
     path = png_of(400_000, 300_000, tmp_path / "b.png")
     with pytest.raises(InputError, match=r"b\.png says that it is 400000 x 300000: more than the 8192 MiB"):
-        read_scan(path, pixels=10**6, admit=admitted)
+        read_downscaled(path, max_pixels=10**6, admit=admitted)
     with pytest.raises(InputError, match=r"b\.png says that it is 400000 x 300000"):
         read_image(path)
 
 
 def test_a_format_that_is_decoded_whole_has_a_smaller_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "a.webp", noise(700, 600))
-    monkeypatch.setattr(image, "HELD_MB", 1)
+    monkeypatch.setattr(image, "WHOLE_LIMIT_MB", 1)
     with pytest.raises(InputError, match=r"a\.webp says that it is 600 x 700: more than the 1 MiB"):
-        read_scan(path, pixels=10**6, admit=admitted)
+        read_downscaled(path, max_pixels=10**6, admit=admitted)
     planes = save(tmp_path / "a.tif", noise(700, 600), planarconfig="separate")
     with pytest.raises(InputError, match=r"a\.tif says that it is 600 x 700: more than the 1 MiB, separated by colour"):
-        read_scan(planes, pixels=10**6, admit=admitted)
-    assert read_scan(save(tmp_path / "a.png", noise(700, 600)), pixels=10**6, admit=admitted).rgb.shape[0] == 700
+        read_downscaled(planes, max_pixels=10**6, admit=admitted)
+    assert (
+        read_downscaled(save(tmp_path / "a.png", noise(700, 600)), max_pixels=10**6, admit=admitted).rgb.shape[0] == 700
+    )
 
 
 def test_the_size_is_told_upright_before_anything_is_decoded(tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_the_size_is_told_upright_before_anything_is_decoded(tmp_path: Path) -> 
         told.append((height, width))
         raise InputError("not wanted")
 
-    for read in (lambda: read_scan(path, pixels=10**6, admit=admit), lambda: read_image(path, admit=admit)):
+    for read in (lambda: read_downscaled(path, max_pixels=10**6, admit=admit), lambda: read_image(path, admit=admit)):
         with pytest.raises(InputError, match="not wanted"):
             read()
     assert told == [(310, 200)] * 2
@@ -159,7 +161,7 @@ def test_the_size_is_told_upright_before_anything_is_decoded(tmp_path: Path) -> 
 
 def test_the_limit_of_others_is_left_as_it_was(tmp_path: Path) -> None:
     before = oiio.get_int_attribute("limits:imagesize_MB")
-    read_scan(save(tmp_path / "a.png", noise(9, 9)), pixels=100, admit=admitted)
+    read_downscaled(save(tmp_path / "a.png", noise(9, 9)), max_pixels=100, admit=admitted)
     assert oiio.get_int_attribute("limits:imagesize_MB") == before
 
 
@@ -169,7 +171,7 @@ def test_damage_is_seen(name: str, tmp_path: Path) -> None:
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match=name):
-        read_scan(tmp_path / name, pixels=10**6, admit=admitted)
+        read_downscaled(tmp_path / name, max_pixels=10**6, admit=admitted)
 
 
 def test_an_animation_is_no_picture(tmp_path: Path) -> None:
@@ -179,7 +181,7 @@ def test_an_animation_is_no_picture(tmp_path: Path) -> None:
     assert out.open(str(path), tuple(specs)) and out.write_image(noise(12, 16))
     assert out.open(str(path), specs[1], "AppendSubimage") and out.write_image(noise(12, 16)) and out.close()
     with pytest.raises(InputError, match=r"a\.gif is an animation"):
-        read_scan(path, pixels=10**6, admit=admitted)
+        read_downscaled(path, max_pixels=10**6, admit=admitted)
 
 
 def test_colours_that_are_none_of_a_monitor_are_refused(tmp_path: Path) -> None:
@@ -188,6 +190,6 @@ def test_colours_that_are_none_of_a_monitor_are_refused(tmp_path: Path) -> None:
     rgb, lab = (struct.pack("<HHIHH", 262, 3, 1, kind, 0) for kind in (2, 8))
     assert data.count(rgb) == 1
     path.write_bytes(data.replace(rgb, lab))
-    for read in (read_image, lambda path: scan.read_scan(path, pixels=10**6, admit=admitted)):
+    for read in (read_image, lambda path: downscaled.read_downscaled(path, max_pixels=10**6, admit=admitted)):
         with pytest.raises(InputError, match=r"a\.tif: expected a picture in RGB, grey or CMYK, found CIELAB"):
             read(path)
