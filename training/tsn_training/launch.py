@@ -12,7 +12,7 @@ import click
 
 from tsn.errors import InputError
 from tsn.io.atomic import write_error
-from tsn_batch.guard import Settings, outcome
+from tsn_batch.command import CommandSettings, run_command
 from tsn_training.parallel import Process, process_group
 
 Config = TypeVar("Config")
@@ -43,7 +43,7 @@ def ends_like_tsn(command: Callable[Arguments, object]) -> Callable[Arguments, N
 
     @wraps(command)
     def ended(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        click.get_current_context().exit(outcome(lambda: command(*args, **kwargs), Settings()))
+        click.get_current_context().exit(run_command(lambda: command(*args, **kwargs), CommandSettings()))
 
     return ended
 
