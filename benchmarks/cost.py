@@ -31,7 +31,7 @@ QUICK_SIZES = ((320, 180), (640, 360))
 SHORT, LONG = 24, 240
 """Numbers of frames whose peak memory is compared, at the smaller size; the larger has many full windows."""
 FEW, MORE = WINDOW + 1, WINDOW + 6
-"""Numbers of frames whose CPU time is compared at the larger size: start-up, calibration and the shot's ends cancel out.
+"""Numbers of frames whose CPU time is compared at the larger size: start-up, calibration and the ends cancel out.
 Beyond WINDOW frames, each frame adds 2 * WINDOW taps: half in its own window, half in those before it."""
 SAMPLES = 3
 """Frames with a full window whose stages are timed."""

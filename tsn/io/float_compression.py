@@ -3,7 +3,7 @@
 The last sixteen bits of motion are noise, which nothing compresses; its first bits are smooth. So each value is stored
 as its XOR with its left neighbour, in four planes of bytes, each deflated where that helps. Motion then takes two
 thirds of its size, and motion that is exact in half precision takes less than halves would. (Storing halves would
-change the bits of all other motion.) docs/flow.md has the figures.
+change the bits of all other motion.) docs/research/flow.md has the figures.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour import LUMA
+from tsn.determinism import resize_bilinear
 
 
 def gaussian_kernel(sigma: float, device: torch.device | None = None) -> Tensor:
@@ -38,8 +39,8 @@ def downsample(image: Tensor, factor: int) -> Tensor:
 
 def upsample(image: Tensor, like: Tensor) -> Tensor:
     """Bilinear, to the height and width of `like`."""
-    # One channel at a time: for three, torch takes another kernel on one thread than on several, with other last bits.
-    return F.interpolate(image[:, None], size=like.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    height, width = like.shape[-2:]
+    return resize_bilinear(image, (height, width))
 
 
 def luma(image: Tensor) -> Tensor:

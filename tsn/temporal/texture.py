@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tsn.determinism import sum_by_rows
 from tsn.temporal.filters import blur, luma
 
 STROKE_SIGMA_PX = 1.0
@@ -68,11 +69,10 @@ def _root(products: list[list[float]], free: int, other: float, wanted: float) -
 
 def _products(lights: Sequence[Tensor]) -> Tensor:
     count, pixels = len(lights), lights[0].numel()
-    # Row by row: torch cuts a sum over everything into one part a thread, and other parts have other last bits.
     steps = [[light.diff(dim=axis) for axis in (-1, -2)] for light in lights]
     found = torch.zeros(count, count, dtype=torch.float64, device=lights[0].device)
     for i in range(count):
         for j in range(i + 1):
-            rows = [(a * b).sum(-1, dtype=torch.float64) for a, b in zip(steps[i], steps[j], strict=True)]
-            found[i, j] = found[j, i] = sum(row.sum() for row in rows) / pixels
+            sums = (sum_by_rows(a * b) for a, b in zip(steps[i], steps[j], strict=True))
+            found[i, j] = found[j, i] = sum(sums) / pixels
     return found

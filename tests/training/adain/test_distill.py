@@ -1,4 +1,4 @@
-"""What the encoder of any painting learns to see: crops by number, and components of the perceptual net."""
+"""What the encoder of any painting learns from: crops by number, and components of the perceptual net."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from tsn_training import distill
 
 
 def test_a_crop_is_a_pure_function_of_its_number(looked_at) -> None:
-    crops, again = distill.Crops(*looked_at), distill.Crops(*looked_at)
+    crops, again = distill.EncoderCrops(*looked_at), distill.EncoderCrops(*looked_at)
     for number in (3, 17, 0):
         assert torch.equal(crops[number], again[number])
     assert not torch.equal(crops[0], crops[1])
 
 
 def test_components_are_orthogonal_axes_of_most_variance(looked_at) -> None:
-    features, crops = thin_features(8), distill.Crops(*looked_at)
+    features, crops = thin_features(8), distill.EncoderCrops(*looked_at)
     pictures = torch.stack([crops[number] for number in range(8)])
-    components = distill.Components(features, 3)
-    components.find(features, pictures)
+    components = distill.PrincipalComponents(features, 3)
+    components.fit(features, pictures)
     maps = components(features(pictures))
     for level, count in ((1, 3), (2, 6), (3, 12)):
-        inner = distill._inner(maps[level], level)
+        inner = distill._without_rim(maps[level], level)
         flat = inner.transpose(0, 1).flatten(1)
         spread = torch.cov(flat)
         assert spread.shape == (count, count)
