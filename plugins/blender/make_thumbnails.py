@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import tsn
-from tsn.style.catalogue import bundled
+from tsn.style.catalogue import bundled_styles
 
 HERE = Path(__file__).resolve().parent
 PLATE = HERE.parents[1] / "shots/demo/plate/demo.1008.exr"
@@ -27,7 +27,7 @@ def main() -> None:
     """Write a PNG for each style into the add-on's folder `thumbnails`."""
     frame = tsn.read_frame(PLATE, 1008)
     picture, _ = tsn.codec("lin_rec709").to_style(torch.from_numpy(frame.rgb).float().permute(2, 0, 1))
-    for style in bundled():
+    for style in bundled_styles():
         if style.family == "adain":  # it needs a painting, whose own thumbnail the node shows
             continue
         painted = tsn.painter(model=style.name).paint(picture, 1008)
