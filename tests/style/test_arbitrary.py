@@ -138,7 +138,7 @@ def test_a_highlight_entering_changes_nothing_far_away_once_locked(make, picture
     lit = dark.clone()
     lit[:, :, :16] = 1.0
     frozen = painter.frozen(painter.calibrate([dark]))
-    far = (slice(None), slice(None), slice(16 + painter.canvas.radius, None))
+    far = (slice(None), slice(None), slice(16 + painter.net.radius, None))
     assert (painter.paint(lit, 1) - painter.paint(dark, 2))[far].abs().max() > 1e-3
     assert torch.equal(frozen.paint(lit, 1)[far], frozen.paint(dark, 2)[far])
 
@@ -151,7 +151,7 @@ def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture) -> N
     assert (tiled.paint(image, 1) - whole).abs().max() < 1e-5
     assert tiled.fingerprint != make(1).frozen(calibration).fingerprint
     narrow = make(1, tile=64)
-    narrow.canvas.radius = 4
+    narrow.net.radius = 4
     assert (narrow.frozen(calibration).paint(image, 1) - whole).abs().max() > 1e-4
 
 
@@ -190,8 +190,8 @@ def test_a_survey_counts_every_frame_the_same_and_survives_the_disk(make, pictur
     both = painter.calibrate(iter(frames))
     single = [painter.calibrate([frame]).tensors["01.mean"] for frame in frames]
     torch.testing.assert_close(both.tensors["01.mean"], (single[0] + single[1]) / 2)
-    both.save(tmp_path / "survey.safetensors")
-    assert Calibration.load(tmp_path / "survey.safetensors").fingerprint == both.fingerprint
+    both.save(tmp_path / "calibration.safetensors")
+    assert Calibration.load(tmp_path / "calibration.safetensors").fingerprint == both.fingerprint
 
 
 def test_a_foreign_or_broken_survey_is_refused(make, picture) -> None:

@@ -76,7 +76,7 @@ def test_no_weight_at_all_names_the_frame():
     with pytest.raises(UsageError, match=r"Frame 1001: all blend weights are 0") as caught:
         mix((Flat(0.0), Ramp(1001)), (Flat(1.0), 0)).paint(GREY, 1001)
     assert "style.strength" in caught.value.hint
-    with pytest.raises(UsageError, match="one style at least"):
+    with pytest.raises(UsageError, match="at least one style"):
         blend_painters([])
 
 

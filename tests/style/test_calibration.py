@@ -14,8 +14,8 @@ from tsn.errors import InputError
 from tsn.frames import sample_frames
 from tsn.style.calibration import (
     MAX_PIXELS,
-    _windows,
-    _windows_by,
+    _crops,
+    _crops_by_coverage,
     crop_mosaic,
     mirror_into_void,
     natural_noise,
@@ -79,8 +79,8 @@ def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
     calibration = Calibration(
         painter_fingerprint="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)}
     )
-    calibration.save(tmp_path / "survey.safetensors")
-    back = Calibration.load(tmp_path / "survey.safetensors")
+    calibration.save(tmp_path / "calibration.safetensors")
+    back = Calibration.load(tmp_path / "calibration.safetensors")
     assert back.painter_fingerprint == calibration.painter_fingerprint
     assert back.fingerprint == calibration.fingerprint
     assert all(torch.equal(back.tensors[k], v) for k, v in calibration.tensors.items())
@@ -100,19 +100,19 @@ def test_a_path_that_is_no_utf8_has_a_digest():
     assert digest(os.fsdecode(b"caf\xe9")) == digest(b"caf\xe9")
 
 
-def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_file):
-    path = tmp_path / "survey.safetensors"
-    with pytest.raises(InputError, match="Cannot read the survey"):
+def test_a_damaged_or_foreign_calibration_file_is_an_input_error(tmp_path, weights_file):
+    path = tmp_path / "calibration.safetensors"
+    with pytest.raises(InputError, match="Cannot read the calibration"):
         Calibration.load(path)
-    path.write_bytes(b"no survey")
-    with pytest.raises(InputError, match="Cannot read the survey"):
+    path.write_bytes(b"no calibration")
+    with pytest.raises(InputError, match="Cannot read the calibration"):
         Calibration.load(path)
-    with pytest.raises(InputError, match="is not a survey"):
+    with pytest.raises(InputError, match="is not a calibration"):
         Calibration.load(weights_file())
 
 
 def test_any_flipped_bit_is_noticed(tmp_path):
-    path = tmp_path / "survey.safetensors"
+    path = tmp_path / "calibration.safetensors"
     Calibration(painter_fingerprint="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
     content = path.read_bytes()
     believed = []
@@ -290,7 +290,7 @@ def test_cells_find_two_elements_in_far_corners(picture):
     stride=st.sampled_from([4, 8]),
 )
 def test_cells_by_what_they_hold_do_not_overlap_and_lie_in_the_picture(profile, kept, stride):
-    windows = _windows_by(np.asarray(profile, float), kept, stride)
+    windows = _crops_by_coverage(np.asarray(profile, float), kept, stride)
     edges = [edge for window in windows for edge in (window.start, window.stop)]
     assert edges == sorted(edges) and edges[0] >= 0 and edges[-1] <= len(profile)
     assert all(window.start % stride == 0 for window in windows)
@@ -299,7 +299,7 @@ def test_cells_by_what_they_hold_do_not_overlap_and_lie_in_the_picture(profile, 
 
 def test_where_all_lines_hold_as_much_the_cells_are_those_of_a_plate():
     for size, kept in ((960, 0.5), (2160, 0.7), (3840, 0.4)):
-        for ours, plain in zip(_windows_by(np.ones(size), kept, 4), _windows(size, kept, 4), strict=True):
+        for ours, plain in zip(_crops_by_coverage(np.ones(size), kept, 4), _crops(size, kept, 4), strict=True):
             assert abs(ours.start - plain.start) <= 4 and ours.stop - ours.start == plain.stop - plain.start
 
 

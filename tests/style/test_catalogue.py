@@ -145,8 +145,8 @@ def test_a_truncated_file_is_an_input_error(weights_file, keep):
         ({"width": "-4"}, "whole numbers"),
         ({"width": "4.0"}, "whole numbers"),
         ({"width": "\u0664"}, "whole numbers"),  # a four in Arabic
-        ({"simplifies": "true"}, "must say yes or no to simplifies, found 'true'"),
-        ({"seeded": "Yes"}, "must say yes or no to seeded, found 'Yes'"),
+        ({"simplifies": "true"}, "must give simplifies as yes or no, found 'true'"),
+        ({"seeded": "Yes"}, "must give seeded as yes or no, found 'Yes'"),
         ({"family": "adain"}, "expected weights of family 'feedforward' or 'mobile', found 'adain'"),
     ],
 )
@@ -196,5 +196,5 @@ def test_weights_that_make_no_picture_are_refused_when_the_shot_is_surveyed(weig
     tensors["enter.conv.weight"] *= 1e30
     save_file(tensors, path, metadata={"family": "feedforward", "width": "4", "blocks": "1"})
     painter = FeedforwardPainter(loading.load_style_net(catalogue.describe_weights(path)), name="loud", weights="x")
-    with pytest.raises(InputError, match=r"The survey holds values in .* that are no statistics of pictures"):
+    with pytest.raises(InputError, match=r"The calibration holds values in .* that are no statistics of pictures"):
         painter.frozen(painter.calibrate([picture(32, 32)]))

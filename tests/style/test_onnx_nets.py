@@ -138,7 +138,7 @@ def test_values_a_little_beyond_are_clipped(save: Save, picture) -> None:
 
 @pytest.mark.parametrize("key", ["Range", "output-range", "outputRange", "INPUT_RANGE", "Stride"])
 def test_a_key_that_is_nearly_one_is_refused(key: str, save: Save) -> None:
-    with pytest.raises(InputError, match=rf"the metadata say '{key}', expected '\w+'"):
+    with pytest.raises(InputError, match=rf"the metadata have the key '{key}', expected '\w+'"):
         OnnxPainter(negative(save, UNIT, UNIT, **{key: "0-1"}), sha256="x")
 
 
@@ -146,10 +146,10 @@ def test_no_numbers_are_refused_by_their_frame(save: Save, picture) -> None:
     path = save([N("Sub", ["x", "dark"], ["n"]), N("Sqrt", ["n"], ["y"])], {"dark": -0.001})
     painter = OnnxPainter(path, sha256="x")
     painter.paint(picture(16, 16), 1)
-    with pytest.raises(InputError, match=r"net\.onnx: frame 12: the net returns values that are no numbers"):
+    with pytest.raises(InputError, match=r"net\.onnx: frame 12: the net returns values that are not finite"):
         painter.paint(picture(16, 16) - 0.5, 12)
     path = save([N("Sub", ["x", "x"], ["n"]), N("Div", ["n", "n"], ["y"])])
-    with pytest.raises(InputError, match="tried on a picture: the net returns values that are no numbers"):
+    with pytest.raises(InputError, match="tried on a picture: the net returns values that are not finite"):
         OnnxPainter(path, sha256="x")
 
 
@@ -281,7 +281,7 @@ def test_a_file_too_large_to_open_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     with path.open("wb") as file:
         file.truncate(3 << 30)
-    with pytest.raises(InputError, match=r"net\.onnx has 3072 MiB, expected 1024 at most"):
+    with pytest.raises(InputError, match=r"net\.onnx has 3072 MiB, expected at most 1024"):
         OnnxPainter(path, sha256="x")
 
 

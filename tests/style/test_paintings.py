@@ -99,7 +99,7 @@ def test_a_painting_that_is_not_seen_is_refused(tmp_path: Path) -> None:
     clear = painting(60, 60, 4)
     clear[..., 3] = 0
     path = saved(tmp_path / "clear.png", clear)
-    with pytest.raises(InputError, match=r"clear\.png is transparent all over"):
+    with pytest.raises(InputError, match=r"clear\.png is fully transparent"):
         read_paintings({str(path): 1.0})
     clear[30:33, :, 3] = 255
     with pytest.raises(InputError, match=r"strip\.png is 60 x 3 pixels"):
