@@ -32,7 +32,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Ramp:
-    """A curve as the shot file's: a value over frames, told by its repr."""
+    """A curve as the shot file's: a value over frames, with its values in the repr."""
 
     start: int
 
@@ -92,7 +92,7 @@ def test_fingerprint_follows_painters_and_weights():
     assert mix(*parts[2]).fingerprint == mix(*parts[2]).fingerprint
 
 
-def test_each_unlocked_part_is_locked_to_its_own_survey(painter, picture):
+def test_each_uncalibrated_part_is_frozen_at_its_own_calibration(painter, picture):
     torch.manual_seed(1)
     other = FeedforwardPainter(JohnsonNet(width=2, blocks=1), name="other", weights="others")
     image = picture(32, 40)

@@ -75,7 +75,7 @@ def test_mosaic_stays_below_the_limit_and_close_to_it(size):
     assert small.shape[-2] % 4 == small.shape[-1] % 4 == 0
 
 
-def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
+def test_a_saved_calibration_comes_back_bit_for_bit(tmp_path):
     calibration = Calibration(
         painter_fingerprint="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)}
     )
@@ -127,12 +127,12 @@ def test_any_flipped_bit_is_noticed(tmp_path):
     assert set(map(str, believed)) <= {str(("a painter", [1.0, 1.0]))}, "nothing but what was written"
 
 
-def test_a_survey_needs_a_frame():
+def test_a_calibration_needs_a_frame():
     with pytest.raises(ValueError, match="one frame at least"):
         Calibration.mean([])
 
 
-def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
+def test_an_empty_frame_is_not_in_the_calibration(net, picture):
     painter = FeedforwardPainter(net, name="net", weights="x")
     frame, other, dark = picture(48, 64), picture(32, 96), torch.zeros(3, 48, 64)
     alone = painter.calibrate([frame, other])
@@ -141,7 +141,7 @@ def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
     assert list(usable_frames([dark, frame])) == [frame]
 
 
-def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particular(net, picture):
+def test_a_shot_of_black_frames_is_calibrated_on_natural_noise(net, picture):
     """And what enters late is painted as if it had been there."""
     painter = FeedforwardPainter(net, name="net", weights="x")
     calibration = painter.calibrate([torch.zeros(3, 48, 64)] * 5)
@@ -186,7 +186,7 @@ ELEMENTS = st.tuples(*[st.integers(0, 90)] * 4)
 
 @settings(max_examples=15, deadline=None)
 @given(sides=ELEMENTS, family=st.sampled_from(["plain", "all"]))
-def test_the_survey_of_an_element_has_the_same_bits_whatever_the_void_around_it(tiny, sides, family):
+def test_the_calibration_of_an_element_has_the_same_bits_whatever_the_void_around_it(tiny, sides, family):
     kinds = {} if family == "plain" else {"recolours": True, "simplifies": True, "seeded": True}
     painter = FeedforwardPainter(tiny(**kinds), name="net", weights="x")
     torch.manual_seed(1)
@@ -210,7 +210,7 @@ def test_an_element_is_painted_alike_whatever_the_void_around_it(painter, pictur
     assert (near - by_all).abs()[:, core].mean() > 0.02
 
 
-def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
+def test_full_coverage_changes_no_calibration(painter, picture):
     """Three channels: to the bit by the plain formula. Four with a cover of 1: the same numbers but for rounding."""
     frames = [picture(48, 64, seed) for seed in (1, 2)]
     found = painter.calibrate(frames)
@@ -238,7 +238,7 @@ def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
         torch.testing.assert_close(covered.tensors[name], tensor, rtol=1e-4, atol=1e-5)
 
 
-def test_frames_that_the_element_has_not_entered_are_not_surveyed(painter, picture):
+def test_frames_before_the_element_enters_are_not_in_the_calibration(painter, picture):
     found, void = element(picture), torch.zeros(4, 72, 96)
     speck = void.clone()
     speck[:, 10:14, 10:14] = element(picture)[:, 30:34, 40:44]  # autocropped to hardly anything

@@ -81,11 +81,11 @@ def test_a_net_in_0_255_that_does_not_say_so_is_refused_with_what_to_do(net):
     assert '"range", "0-255"' in caught.value.hint
 
 
-@pytest.mark.parametrize("said", ["0", "1-0", "0 to 255", "[0, 255]", "nan..1", "0..1e9", "0-0", "", "0..9999999"])
-def test_a_range_that_is_none_is_refused(net, said):
+@pytest.mark.parametrize("declared", ["0", "1-0", "0 to 255", "[0, 255]", "nan..1", "0..1e9", "0-0", "", "0..9999999"])
+def test_an_impossible_range_is_refused(net, declared):
     with pytest.raises(InputError, match=r"net\.onnx: the metadata `range` must be black and white") as caught:
-        OnnxPainter(net(declared=said), sha256="x")
-    assert repr(said) in str(caught.value)
+        OnnxPainter(net(declared=declared), sha256="x")
+    assert repr(declared) in str(caught.value)
 
 
 @pytest.mark.parametrize("stride", ["0", "-4", "four", "4.0", "", "1025", "10000"])

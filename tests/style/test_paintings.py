@@ -78,7 +78,7 @@ def test_what_is_read_of_it_is_bounded(tmp_path: Path) -> None:
 
 
 def cut_out(*, under: int, ending: str, tmp_path: Path) -> Path:
-    """An orange field with a hole in it, on a transparent ground."""
+    """An orange field with a hole in it, on a transparent background."""
     pixels = np.full((300, 480, 4), under, np.uint8)
     pixels[..., 3] = 0
     pixels[100:200, 100:400] = (40, 120, 220, 255)

@@ -48,7 +48,7 @@ def painter(
 
     Raises:
         UsageError: not exactly one of `model`, `adain`, `blend` and `frames`, or an impossible setting.
-        InputError: a file is missing, damaged, or not what it should be.
+        InputError: a file is missing, damaged, or of the wrong type.
     """
     given = [
         name

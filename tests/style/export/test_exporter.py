@@ -207,7 +207,7 @@ def test_onnx_has_the_same_bits_on_any_number_of_threads(engine, tmp_path, pictu
 
 @pytest.mark.parametrize("size", [*SIZES, (36, 44), (5, 6)])
 def test_onnx_is_a_style_of_tsn_again(engine, tmp_path, picture, size):
-    """Padded as the engine pads: the net normalises over all that it is shown."""
+    """Padded as the engine pads: the net normalises over all of its input."""
     path = tmp_path / "tiny.onnx"
     export_style("onnx", engine[0], path)
     image = picture(*size)
