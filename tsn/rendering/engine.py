@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.alpha import coverage, unpremultiply
+from tsn.alpha import statistics_weight, unpremultiply
+from tsn.cpu_isa import instruction_set
 from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.conventions import CAUTIONS
-from tsn.flow.factory import choose
-from tsn.instructions import instructions
-from tsn.io.bounded import Bounded
+from tsn.flow.factory import choose_flow_source
+from tsn.io.disk_cache import DiskCache
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
-from tsn.rendering.plan import Pins, Plan, calibration_frames, type_of
+from tsn.rendering.plan import Pins, Plan, calibration_frames, device_type_of
 from tsn.shot.model import Shot
 from tsn.style.calibration import mirror_into_void
 from tsn.style.factory import painter as choose_painter
@@ -58,21 +58,21 @@ def choose_device(name: str) -> torch.device:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedFrame:
     """One plate frame, ready for painter and flow; tensors on the canvas and the device.
 
     Attributes:
         source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
         alpha: (1, H, W), or None.
         cover: how much each pixel counts in statistics, (1, H, W) in [0, 1]; None where all do. Void does not.
-        residue: what style space could not hold.
+        reference: what style space could not hold.
         view: style-space picture and renderer's vectors.
     """
 
     source: Tensor
     alpha: Tensor | None
     cover: Tensor | None
-    residue: colour.Residue
+    reference: colour.PlateReference
     view: View
 
 
@@ -93,16 +93,18 @@ class Engine:
         """A plate frame from disk."""
         return io.read_frame(path, number, layer=self.shot.layer)
 
-    def prepare(self, frame: Frame, *, motion: bool = True) -> Prepared:
+    def prepare(self, frame: Frame, *, motion: bool = True) -> PreparedFrame:
         """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else unpremultiply(source, alpha)
-        style, residue = self.codec.to_style(straight)
+        style, reference = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
-        return Prepared(source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view)
+        return PreparedFrame(
+            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), reference=reference, view=view
+        )
 
-    def shown(self, prepared: Prepared) -> Tensor:
+    def shown(self, prepared: PreparedFrame) -> Tensor:
         """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
@@ -132,11 +134,11 @@ class Engine:
         return self._on_canvas(cover[..., None], frame)
 
     def _cover(self, frame: Frame, source: Tensor, alpha: Tensor | None) -> Tensor | None:
-        """See `Prepared`. Outside of its data window a plate without alpha is void as well."""
+        """See `PreparedFrame`. Outside of its data window a plate without alpha is void as well."""
         if alpha is None:
             cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
         else:
-            cover = coverage(source, alpha)
+            cover = statistics_weight(source, alpha)
         return None if bool((cover == 1).all()) else cover
 
     def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
@@ -180,8 +182,8 @@ def make_engine(
         TsnError: of any kind; nothing has been written then.
     """
     shot, chosen = plan.shot, choose_device(device)
-    path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.sample)
-    first = io.read_frame(path, plan.sample, layer=shot.layer)
+    path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.probe_frame)
+    first = io.read_frame(path, plan.probe_frame, layer=shot.layer)
     style = shot.style
     painter = choose_painter(
         model=style.model,
@@ -196,7 +198,7 @@ def make_engine(
         device=chosen,
     )
     has_vectors = shot.flow.vectors is not None
-    flow, reason = choose(
+    flow, reason = choose_flow_source(
         shot.flow.method,
         has_vectors=has_vectors,
         device=chosen,
@@ -205,7 +207,7 @@ def make_engine(
         cache=cache_folder() / "flow",
     )
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
-    pinned = None if plan.pins is None else plan.pins.survey
+    pinned = None if plan.pins is None else plan.pins.calibration
     calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Uncalibrated) else None
     engine = Engine(
         shot=shot,
@@ -246,7 +248,7 @@ def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
         yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
 
 
-def share_of(cover: Tensor) -> float:
+def matte_coverage(cover: Tensor) -> float:
     """The part of the canvas that a matte covers: 0.0 and 1.0 are exact, for nothing and for everything."""
     return float(cover.double().mean())
 
@@ -260,13 +262,15 @@ def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | No
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
     """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
-    kind = f"cpu {instructions()}" if device.type == "cpu" else device.type
-    return kind if pins is None or type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
+    kind = f"cpu {instruction_set()}" if device.type == "cpu" else device.type
+    return (
+        kind if pins is None or device_type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
+    )
 
 
 def _require_pinned(engine: Engine, pins: Pins) -> None:
     """Raise InputError where this worker would paint otherwise than the plan says."""
-    if engine.device.type != type_of(pins.device):  # nor need RAFT then be in the same precision
+    if engine.device.type != device_type_of(pins.device):  # nor need RAFT then be in the same precision
         pairs = [("painter", pins.painter, engine.fingerprint[0]), ("colour", pins.colour, engine.fingerprint[2])]
     else:
         names = ("painter", "flow", "colour", "device")
@@ -310,12 +314,12 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
     libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
     key = digest(
-        *(plan.tsn, COVERAGE, *libraries, plan.stated.digest, plan.stated.plate),
+        *(plan.tsn, COVERAGE, *libraries, plan.canonical_shot.digest, plan.canonical_shot.plate),
         *(*engine.fingerprint, str(engine.canvas), *stamps),
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"
-    kept = Bounded(path.parent, "survey")
-    if kept.use(path):
+    kept = DiskCache(path.parent, "survey")
+    if kept.touch(path):
         try:
             return Calibration.load(path)
         except InputError:
@@ -334,7 +338,7 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     calibration = painter.calibrate(map(seen, numbers))
     calibration = replace(calibration, tensors={**calibration.tensors, **void})
     try:
-        if kept.admits(calibration.size):
+        if kept.make_room(calibration.size):
             path.parent.mkdir(parents=True, exist_ok=True)
             calibration.save(path)
     except (OSError, OutputError) as error:

@@ -18,11 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tsn import io
-from tsn.cores import threads
+from tsn.cpu_quota import thread_count
 from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
 from tsn.rendering.plan import Pins, Plan
 from tsn.style.painter import Uncalibrated
-from tsn.temporal.cuts import is_cut, small
+from tsn.temporal.cuts import cut_thumbnail, is_cut
 
 BATCH = 32
 
@@ -35,17 +35,19 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
     """
     bare = replace(plan, pins=None)
     engine = make_engine(bare, device=device, note=note, lock=False)
-    fingerprint, survey = engine.fingerprint, None
+    fingerprint, calibration = engine.fingerprint, None
     cuts: tuple[int, ...] | None = None
     if isinstance(engine.painter, Uncalibrated):
         taken = take_calibration(engine, bare, note)
         fingerprint = with_calibration(fingerprint, taken)
-        survey = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
+        calibration = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
     if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
         cuts = find_cuts(engine, bare)
         note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
     painter, flow, space, kind = fingerprint
-    return replace(plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, survey=survey))
+    return replace(
+        plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, calibration=calibration)
+    )
 
 
 def find_cuts(engine: Engine, plan: Plan) -> tuple[int, ...]:
@@ -69,9 +71,9 @@ def _small(engine: Engine, plan: Plan, numbers: Sequence[int]) -> Iterator[tuple
 
     def one(number: int) -> Tensor:
         with torch.inference_mode():  # holds for one thread only
-            return small(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
+            return cut_thumbnail(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
 
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         for start in range(0, len(numbers), BATCH):
             batch = numbers[start : start + BATCH]
             yield from zip(batch, pool.map(one, batch), strict=True)

@@ -9,9 +9,9 @@ A calibration takes the instance-norm statistics with which the whole shot is pa
   0, and a net that is frozen at a mean with such frames amplifies the picture from layer to layer. With three of five
   frames black, nothing of the picture was left.
 - Void does not count: the colours of an element must not depend on the size of the data window around it. So an image
-  may have a fourth channel, the coverage (`tsn.alpha.coverage`): the weight of each pixel in [0, 1]. Only the box with
-  coverage above 0 is used, which is the same to the bit whatever the data window. In an image of three channels all
-  pixels have the same weight.
+  may have a fourth channel, the coverage (`tsn.alpha.statistics_weight`): the weight of each pixel in [0, 1]. Only the
+  box with coverage above 0 is used, which is the same to the bit whatever the data window. In an image of three
+  channels all pixels have the same weight.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.style.nets.palette import one_thread
+from tsn.determinism import one_thread
 
 MAX_PIXELS = 2**22
 """Pixels of one frame that a calibration uses: HD and 2K whole, half of UHD. A net of width 16 takes about 0.5 kB of

@@ -7,14 +7,14 @@ put into it. The metadata of a safetensors file describe the style (`name`, `tit
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tsn.errors import InputError, UsageError, near_miss
-from tsn.io.state import read_header
+from tsn.io.hashing import sha256_of
+from tsn.io.safetensors_file import read_header
 
 BUNDLED_DIR = Path(__file__).parent / "weights"
 """Folder of the styles that come with tsn."""
@@ -107,8 +107,7 @@ def describe_weights(path: Path) -> StyleInfo:
         InputError: the file is missing or damaged.
     """
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
         size = path.stat().st_size
     except OSError as error:
         raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
@@ -126,4 +125,4 @@ def describe_weights(path: Path) -> StyleInfo:
 
 def read_metadata(path: Path) -> Mapping[str, str]:
     """The metadata of a safetensors file. Raises InputError if it is damaged, or none."""
-    return read_header(path).facts
+    return read_header(path).metadata

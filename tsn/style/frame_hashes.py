@@ -6,15 +6,15 @@ do not count, since synced copies on other hosts have other dates.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn.cores import threads
+from tsn.cpu_quota import thread_count
 from tsn.errors import InputError
-from tsn.io.sequence import FrameSequence, told
+from tsn.io.hashing import sha256_of
+from tsn.io.sequence import FrameSequence, describe_ignored
 
 
 def hash_painted_frames(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
@@ -36,15 +36,16 @@ def hash_painted_frames(pattern: str, wanted: Collection[int] | None = None, *, 
     if not on_disk:
         raise InputError(
             f"No painted frames found: {pattern}",
-            hint=told(sequence.strays()) or "style.frames is relative to the shot file; check the folder.",
+            hint=describe_ignored(sequence.ignored_files())
+            or "style.frames is relative to the shot file; check the folder.",
         )
     numbers = [number - offset for number in on_disk if wanted is None or number - offset in wanted]
-    if duplicates := [names for number, names in sequence.twice().items() if number - offset in numbers]:
+    if duplicates := [names for number, names in sequence.duplicate_frames().items() if number - offset in numbers]:
         raise InputError(
             f"{pattern}: a painted frame exists under two names: {' and '.join(duplicates[0])}",
             hint="Remove one of them.",
         )
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         paths = [sequence.path(number + offset) for number in numbers]
         return dict(zip(numbers, pool.map(hash_file, paths), strict=True))
 
@@ -71,7 +72,6 @@ def missing_frames_hint(pattern: str, offset: int, wanted: Collection[int]) -> s
 def hash_file(path: Path) -> str:
     """SHA-256 of the file of a painted frame. Raises InputError if it can't be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"Can't read the painted frame {path}: {error.strerror}") from error

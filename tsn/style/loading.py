@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from tsn.errors import InputError
-from tsn.io.state import Header, read_header, read_state
+from tsn.io.safetensors_file import SafetensorsHeader, read_header, read_state_dict
 from tsn.style.catalogue import StyleInfo
 from tsn.style.nets.families import NETS
 from tsn.style.nets.layers import OPTIONAL_INPUTS, StyleNet
@@ -38,7 +38,7 @@ def load_style_net(info: StyleInfo) -> StyleNet:
         InputError: the file is damaged, or of an unknown family, or its tensors do not fit its metadata.
     """
     header = read_header(info.path)
-    family = header.facts.get("family", "none")
+    family = header.metadata.get("family", "none")
     if family not in NETS:
         raise InputError(
             f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.",
@@ -57,9 +57,10 @@ def load_style_prediction_net(path: Path) -> StylePredictionNet:
         InputError: the file is damaged, or of another family, or its tensors do not fit its metadata.
     """
     header = read_header(path)
-    if header.facts.get("family") != "adain":
+    if header.metadata.get("family") != "adain":
         raise InputError(
-            f"{path}: expected weights of family 'adain', found {header.facts.get('family')!r}.", hint=ANY_PAINTING_HINT
+            f"{path}: expected weights of family 'adain', found {header.metadata.get('family')!r}.",
+            hint=ANY_PAINTING_HINT,
         )
     sizes = read_sizes(path, header, ("width", "blocks", "seen"), hint=ANY_PAINTING_HINT)
     if sizes["seen"] % 3:
@@ -76,7 +77,7 @@ def load_style_prediction_net(path: Path) -> StylePredictionNet:
     return build_net(make, path, sizes, hint=ANY_PAINTING_HINT)
 
 
-def read_sizes(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dict[str, int]:
+def read_sizes(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: str) -> dict[str, int]:
     """Read the sizes of a net from the metadata of its file.
 
     Args:
@@ -88,7 +89,7 @@ def read_sizes(path: Path, header: Header, keys: Sequence[str], *, hint: str) ->
     Raises:
         InputError: a key is missing or no whole number above 0, or is too large for the number of weights in the file.
     """
-    facts = {key: header.facts.get(key, "") for key in keys}
+    facts = {key: header.metadata.get(key, "") for key in keys}
     if not all(re.fullmatch("[1-9][0-9]{0,17}", fact) for fact in facts.values()):
         raise InputError(
             f"{path}: the metadata must give the net's {' and '.join(keys)} as whole numbers, found"
@@ -97,19 +98,19 @@ def read_sizes(path: Path, header: Header, keys: Sequence[str], *, hint: str) ->
         )
     sizes = {key: int(fact) for key, fact in facts.items()}
     for key, size in sizes.items():
-        most = len(header.tensors) // TENSORS_PER_BLOCK if key == "blocks" else math.isqrt(header.numbers)
+        most = len(header.tensors) // TENSORS_PER_BLOCK if key == "blocks" else math.isqrt(header.element_count)
         if size > most:
             raise InputError(
                 f"{path}: the tensors do not fit {key} {size}: there are {len(header.tensors)} of them, with"
-                f" {header.numbers:,} numbers.",
+                f" {header.element_count:,} numbers.",
                 hint=hint,
             )
     return sizes
 
 
-def read_flag(path: Path, header: Header, key: str) -> bool:
+def read_flag(path: Path, header: SafetensorsHeader, key: str) -> bool:
     """Read a `yes` or `no` from metadata; a missing key is `no`. Raises InputError for any other value."""
-    value = header.facts.get(key, "no")
+    value = header.metadata.get(key, "no")
     if value not in ("yes", "no"):
         raise InputError(f"{path}: the metadata must give {key} as yes or no, found {value[:40]!r}.")
     return value == "yes"
@@ -130,7 +131,7 @@ def build_net(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, 
     with torch.device("meta"):  # allocates nothing: the shapes may be wrong
         expected = make().state_dict()
     said = ", ".join(f"{key} {size}" for key, size in sizes.items())
-    state = read_state(path, expected, said=said, hint=hint)
+    state = read_state_dict(path, expected, net_name=said, hint=hint)
     net = make()
     net.load_state_dict(state)
     return net.eval()

@@ -112,11 +112,11 @@ class Calibration:
         """Write a safetensors file, atomically. Raises OutputError."""
         from safetensors.torch import save
 
-        from tsn.io.sequence import atomic
+        from tsn.io.atomic import atomic_write
 
         metadata = {"of": self.painter_fingerprint, "sha256": self.fingerprint}
         content = save({k: v.contiguous() for k, v in self.tensors.items()}, metadata=metadata)
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content)
 
     @staticmethod
@@ -132,25 +132,25 @@ class Calibration:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        from tsn.io.state import read_header
+        from tsn.io.safetensors_file import read_header
 
         try:
             header = read_header(path)
         except InputError as error:
             raise InputError(f"Cannot read the calibration {path}: {error}", hint="Plan the shot again.") from error
-        if "of" not in header.facts:
+        if "of" not in header.metadata:
             raise InputError(
                 f"{path} is not a calibration: its metadata do not name a painter.", hint="Plan the shot again."
             )
         has_right_form = (
-            all(entry.dtype == "F32" for entry in header.tensors.values()) and header.numbers <= MAX_NUMBERS
+            all(entry.dtype == "F32" for entry in header.tensors.values()) and header.element_count <= MAX_NUMBERS
         )
         try:
             tensors = load(path.read_bytes()) if has_right_form else {}
         except (OSError, SafetensorError) as error:
             raise InputError(f"Cannot read the calibration {path}: {error}.", hint="Plan the shot again.") from error
-        calibration = Calibration(painter_fingerprint=header.facts["of"], tensors=tensors)
-        if not has_right_form or calibration.fingerprint != header.facts.get("sha256"):
+        calibration = Calibration(painter_fingerprint=header.metadata["of"], tensors=tensors)
+        if not has_right_form or calibration.fingerprint != header.metadata.get("sha256"):
             raise InputError(f"{path} is damaged: its checksum does not fit its content.", hint="Plan the shot again.")
         return calibration
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsn.determinism import one_thread
 from tsn.errors import InputError, UsageError
-from tsn.style.nets.palette import one_thread
+from tsn.io.hashing import sha256_of
 from tsn.style.resize import resize
 
 PAINTING_LINES = 440
@@ -66,9 +66,7 @@ def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tupl
             raise InputError(
                 f"The painting does not exist: {path}", hint="A relative path is relative to the shot file."
             )
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        paintings.append(Painting(name=path.stem, image=_read(path), sha256=sha256, weight=weight))
+        paintings.append(Painting(name=path.stem, image=_read(path), sha256=sha256_of(path), weight=weight))
     return tuple(paintings)
 
 
@@ -79,7 +77,7 @@ def resize_painting(image: Tensor) -> Tensor:
 
 def _read(path: Path) -> Tensor:
     """Read a painting, (3, H, W) of at most `PAINTING_LINES` lines."""
-    from tsn.io.scan import read_scan
+    from tsn.io.downscaled import read_downscaled
 
     def admit(height: int, width: int) -> None:
         short, long = sorted((height, width))
@@ -92,7 +90,7 @@ def _read(path: Path) -> Tensor:
 
     if path.suffix.lower() in MOVIE_SUFFIXES:
         raise InputError(f"{path} is a movie; a painting is a picture.", hint="Save one frame of it as PNG or JPEG.")
-    scan = read_scan(path, pixels=MAX_READ_PIXELS, admit=admit)
+    scan = read_downscaled(path, max_pixels=MAX_READ_PIXELS, admit=admit)
     rgb, alpha = (None if part is None else _channels_first(part) for part in (scan.rgb, scan.alpha))
     del scan
     assert rgb is not None

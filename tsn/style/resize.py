@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.alpha import FAINT
 from tsn.errors import UsageError
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
@@ -69,8 +68,8 @@ class UncalibratedScaledPainter(ScaledPainter):
             return self._resized(image)
         coverage = image[3:]
         resized = self._resized(torch.cat([image[:3] * coverage, coverage]))
-        covered = resized[3:] >= FAINT
-        colours = torch.where(covered, resized[:3] / resized[3:].clamp(min=FAINT), 0.0).clamp(0, 1)
+        covered = resized[3:] >= MIN_COVERAGE
+        colours = torch.where(covered, resized[:3] / resized[3:].clamp(min=MIN_COVERAGE), 0.0).clamp(0, 1)
         return torch.cat([colours, resized[3:] * covered])
 
     def frozen(self, calibration: Calibration) -> Painter:

@@ -100,8 +100,8 @@ def nuke(engine, tmp_path):
 def in_plate(painter, plate):
     """What the engine makes of a scene-linear plate, frame by frame."""
     codec = colour.codec("lin_rec709")
-    style, residue = codec.to_style(plate)
-    return codec.from_style(painter.paint(style, 0), residue)
+    style, reference = codec.to_style(plate)
+    return codec.from_style(painter.paint(style, 0), reference)
 
 
 @pytest.mark.parametrize("size", SIZES)

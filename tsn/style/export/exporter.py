@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from tsn import colour
 from tsn.errors import InputError, TsnError
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style.catalogue import StyleInfo, resolve_style
 from tsn.style.export import onnx_graph, torchscript
 from tsn.style.feedforward import FeedforwardPainter
@@ -62,7 +62,7 @@ def export_style(form: str, style: str, path: Path) -> float:
             hint=f"Only {' and '.join(NETS)} nets can be exported.",
         )
     net = load_style_net(info)
-    with atomic(path, "-o") as temporary:
+    with atomic_write(path, "-o") as temporary:
         WRITERS[form](net, info, temporary)
         difference = CHECKS[form](temporary, FeedforwardPainter(net, name=info.name, weights=info.sha256))
         if not difference < TOLERANCE:
@@ -80,8 +80,8 @@ def _check_torchscript(path: Path, painter: Painter) -> float:
         plate = _sample() * 1.2 - 0.1
         found = module(plate[None])[0]
     codec = colour.codec("lin_rec709")
-    style, residue = codec.to_style(plate)
-    return float((found - codec.from_style(painter.paint(style, 0), residue)).abs().max())
+    style, reference = codec.to_style(plate)
+    return float((found - codec.from_style(painter.paint(style, 0), reference)).abs().max())
 
 
 def _check_onnx(path: Path, painter: Painter) -> float:

@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsn.elementwise import steadily
+from tsn.determinism import POINTWISE_DILATION, apply_elementwise, one_thread
 from tsn.style.nets.cells import MIN_KERNEL_SIDE, CellConv
 from tsn.style.nets.kuwahara import RADIUS, simplify
-from tsn.style.nets.palette import apply_palette, identity_palette, one_thread
+from tsn.style.nets.palette import apply_palette, identity_palette
 from tsn.style.nets.texture_guide import BANDS, texture_guide
 from tsn.style.nets.texture_guide import RADIUS as GUIDE_RADIUS
 
@@ -104,9 +104,7 @@ class ConvNorm(nn.Module):
             padding_mode="reflect" if kernel > 1 else "zeros",  # padding by 0 pixels would still copy
             groups=cin if depthwise else 1,
             bias=not norm,
-            # Without effect on a 1x1 kernel, but it avoids the code of oneDNN whose bits depend on the number of
-            # threads.
-            dilation=2 if kernel == 1 else 1,
+            dilation=POINTWISE_DILATION if kernel == 1 else 1,
         )
         self.scale = nn.Parameter(torch.ones(cout)) if norm else None
         self.shift = nn.Parameter(torch.zeros(cout)) if norm else None
@@ -249,8 +247,8 @@ class StyleNet(nn.Module):
         x = self.leave(x)
         if self.palette is not None:
             base_colour = upsample2x_smooth(colours).clamp(BASE_COLOUR_MARGIN, 1 - BASE_COLOUR_MARGIN)
-            x = x + steadily(torch.log, base_colour / (1 - base_colour))
-        return steadily(torch.sigmoid, x)
+            x = x + apply_elementwise(torch.log, base_colour / (1 - base_colour))
+        return apply_elementwise(torch.sigmoid, x)
 
     def forward(self, x: Tensor, normalise: Normalise = instance_norm) -> Tensor:
         """As `paint`; raises ValueError unless H and W are multiples of `stride`."""

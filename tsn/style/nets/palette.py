@@ -10,14 +10,14 @@ these colours, and nets that recolour get them as input and paint over them as a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 
 COLOUR_SAMPLES = 1200
 """Colours that stand for a set of pictures."""
@@ -46,17 +46,6 @@ def sample_colours(pictures: Sequence[Tensor]) -> Tensor:
     means = [F.avg_pool2d(p[None], min(4, *p.shape[1:]))[0].flatten(1) for p in pictures]
     pixels = torch.cat(means, dim=1).T
     return pixels[torch.linspace(0, len(pixels) - 1, COLOUR_SAMPLES, dtype=torch.float64).long()]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within this block torch uses one thread, so that a sum has one order and the same bits on every host."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _stretch_luma(rgb: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 from tsn.style.nets import palette
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.layers import ConvNorm, Normalise
@@ -205,7 +206,7 @@ class StylePredictionNet(nn.Module):
             shares: weight of each painting; they sum to 1.
         """
         device = self.plates.device
-        with palette.one_thread():
+        with one_thread():
             predicted = [
                 self.predict_parameters(self.encoder.style_statistics(_pad_to_encoder(painting).to(device)[None]))
                 for painting in paintings
