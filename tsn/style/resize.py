@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.alpha import MIN_COVERAGE
 from tsn.errors import UsageError
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
