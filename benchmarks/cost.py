@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tsn_batch.memory import keep_freed_pages
+from tsn_batch.process.memory import keep_freed_pages
 
 WINDOW = 8
 SIZES = ((640, 360), (1920, 1080))

@@ -226,7 +226,7 @@ def shot(tmp_path: Path, surroundings: None, tiny_style: Callable[..., Path]) ->
 
 def plan_of(file: Path, *sets: str, size: int | None = None) -> Plan:
     resolved = load(file, sets=sets, environ={})
-    return plans.plan(resolved, inspect(resolved), chunk_size=size)
+    return plans.make_plan(resolved, inspect(resolved), chunk_size=size)
 
 
 @pytest.fixture

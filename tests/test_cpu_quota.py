@@ -33,8 +33,9 @@ def told(folder: Path, own: str, **files: str) -> int:
 def test_affinity_counts_for_every_pool() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from tsn.cpu_quota import available_cpus, thread_count; from tsn_batch.slots import slots\n"
-        "print(available_cpus(), thread_count(), slots('cpu')[0].threads)"
+        "from tsn.cpu_quota import available_cpus, thread_count\n"
+        "from tsn_batch.local.worker_slots import worker_slots\n"
+        "print(available_cpus(), thread_count(), worker_slots('cpu')[0].threads)"
     )
     free = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     assert subprocess.check_output([sys.executable, "-P", "-c", code], env=free, text=True).split() == ["1"] * 3

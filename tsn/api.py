@@ -37,7 +37,7 @@ def plan(shot: Shot | Path | str, *, frames: str | Sequence[int] | None = None, 
     """
     resolved = shot if isinstance(shot, Shot) else load(shot)
     wanted = ranges.parse(frames) if isinstance(frames, str) else frames
-    return plans.plan(resolved, inspect(resolved), wanted=wanted, chunk_size=chunk_size)
+    return plans.make_plan(resolved, inspect(resolved), frames=wanted, chunk_size=chunk_size)
 
 
 def render(

@@ -60,7 +60,7 @@ class Cancelled(TsnError):
     exit_code = 130
 
 
-def kind_of(code: int) -> type[TsnError]:
+def error_for_exit_code(code: int) -> type[TsnError]:
     """The error that ends a process with this exit code: how a parent raises the fault of its child."""
     kinds = (UsageError, InputError, DeviceError, OutputError, Cancelled)
     return next((kind for kind in kinds if kind.exit_code == code), TsnError)

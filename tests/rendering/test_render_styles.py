@@ -106,7 +106,9 @@ def test_cryptomatte_by_name_on_the_demo_plate(shot: Shot, tmp_path: Path, chann
         temporal="{window: 1, cuts: []}",
         flow="{vectors: {layer: ViewLayer.Vector, background: still}}",
     )
-    paths = render(plans.plan(load(file, environ={}), inspect(load(file, environ={})), wanted=[1002]), device="cpu")
+    paths = render(
+        plans.make_plan(load(file, environ={}), inspect(load(file, environ={})), frames=[1002]), device="cpu"
+    )
     assert paths == (tmp_path / "styled/demo.1002.exr",)
     from tsn.matte import cryptomatte
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tsn import io
 from tsn.errors import UsageError
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import inspect
-from tsn.rendering.pinned_weights import require_weights, weights_of
+from tsn.rendering.pinned_weights import hash_weights, require_weights
 from tsn.rendering.render import render
 from tsn.shot.load import load
 from tsn.shot.pathmap import mapped, rules
@@ -98,18 +99,18 @@ def test_a_moved_plan_renders_the_same_frames(
     """All of a show under another folder: same bits, same headers, and weights are found."""
     file = shot(flow="{method: dis}", temporal="{window: 1}")
     resolved = load(file, environ={})
-    made = replace(plans.plan(resolved, inspect(resolved)), weights=weights_of(resolved))
-    plans.save(made, tmp_path / "plan.json")
+    made = replace(plans.make_plan(resolved, inspect(resolved)), weights=hash_weights(resolved))
+    plan_file.save(made, tmp_path / "plan.json")
     whole = {path.name: path.read_bytes() for path in render(made, device="cpu")}
     away = tmp_path.with_name(tmp_path.name + "_away")
     tmp_path.rename(away)
     monkeypatch.setenv("TSN_PATHMAP", f"{tmp_path}={away}")
-    there = plans.load(away / "plan.json")
+    there = plan_file.load(away / "plan.json")
     require_weights(there)
-    assert there.shot.plate.startswith(str(away)) and there.stated == made.shot
+    assert there.shot.plate.startswith(str(away)) and there.canonical_shot == made.shot
     paths = render(there, device="cpu", force=True)
     assert {path.name: path.read_bytes() for path in paths} == whole
     assert all(path.is_relative_to(away) for path in paths) and not (tmp_path / "styled").exists()
     assert io.read_attributes(paths[0])["tsn:shotSha256"] == made.shot.digest
-    plans.save(there, away / "again.json")
+    plan_file.save(there, away / "again.json")
     assert (away / "again.json").read_bytes() == (away / "plan.json").read_bytes(), "a host's own paths stay with it"

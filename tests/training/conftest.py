@@ -104,16 +104,16 @@ def picture() -> Callable[..., Path]:
 
 @pytest.fixture
 def ranks() -> Callable[[int], list[dict[str, str]]]:
-    """ranks(world): what torchrun tells each of so many processes, at a port that is free."""
+    """ranks(world_size): the environment that torchrun gives each process, with a port that is free."""
 
-    def told(world: int) -> list[dict[str, str]]:
+    def variables(world_size: int) -> list[dict[str, str]]:
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             port = str(one.getsockname()[1])
-        joined = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        return [joined | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world)]
+        joined = {"WORLD_SIZE": str(world_size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        return [joined | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world_size)]
 
-    return told
+    return variables
 
 
 def facts(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def thin() -> perceptual.Features:
+def thin() -> perceptual.VGGFeatures:
     return thin_features(4)
 
 

@@ -13,7 +13,7 @@ from tsn_training.losses import (
     content_loss,
     gram,
     moments,
-    spikes,
+    spike_loss,
     style_loss,
     temporal_loss,
     total_variation,
@@ -141,10 +141,10 @@ def test_spikes_are_what_rises_far_above_the_rest() -> None:
     loud = calm.clone()
     loud[0, 1, 7, 9] = 60.0
 
-    assert spikes([calm]).item() == 0
+    assert spike_loss([calm]).item() == 0
     rms = loud[0, 1].square().mean().sqrt()
-    assert spikes([loud]).item() == pytest.approx(((60 / rms - 4) ** 2 / loud.numel()).item(), rel=1e-4)
-    assert spikes([5 * loud, calm]).item() == pytest.approx(spikes([loud]).item() / 2, rel=1e-4)
+    assert spike_loss([loud]).item() == pytest.approx(((60 / rms - 4) ** 2 / loud.numel()).item(), rel=1e-4)
+    assert spike_loss([5 * loud, calm]).item() == pytest.approx(spike_loss([loud]).item() / 2, rel=1e-4)
 
 
 # --- temporal ------------------------------------------------------------------------------------------------------

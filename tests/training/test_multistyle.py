@@ -16,12 +16,12 @@ from tsn.errors import InputError, UsageError
 from tsn.style import catalogue, loading
 from tsn.style.nets.johnson import JohnsonNet
 from tsn_training.config import load_styles
-from tsn_training.multistyle import Together
+from tsn_training.multistyle import MultiStyleNet
 
 
-def three() -> Together:
+def three() -> MultiStyleNet:
     torch.manual_seed(0)
-    return Together([JohnsonNet(width=2, blocks=1) for _ in range(3)])
+    return MultiStyleNet([JohnsonNet(width=2, blocks=1) for _ in range(3)])
 
 
 def test_they_share_all_convolutions_but_the_last() -> None:
@@ -46,7 +46,7 @@ def test_what_the_blocks_of_the_last_call_put_out() -> None:
     for style in (0, 2):
         nets(torch.rand(1, 3, 16, 16), style=style)
 
-    assert [tuple(x.shape) for x in nets.inner] == [(1, 8, 4, 4)]
+    assert [tuple(x.shape) for x in nets.block_outputs] == [(1, 8, 4, 4)]
 
 
 def written(training: SimpleNamespace, folder: Path, **shared: Any) -> Path:

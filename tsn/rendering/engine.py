@@ -22,7 +22,7 @@ from tsn.flow.factory import choose_flow_source
 from tsn.io.disk_cache import DiskCache
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
-from tsn.rendering.plan import Pins, Plan, calibration_frames, type_of
+from tsn.rendering.plan import Pins, Plan, calibration_frames, device_type_of
 from tsn.shot.model import Shot
 from tsn.style.calibration import mirror_into_void
 from tsn.style.factory import painter as choose_painter
@@ -58,7 +58,7 @@ def choose_device(name: str) -> torch.device:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedFrame:
     """One plate frame, ready for painter and flow; tensors on the canvas and the device.
 
     Attributes:
@@ -93,18 +93,18 @@ class Engine:
         """A plate frame from disk."""
         return io.read_frame(path, number, layer=self.shot.layer)
 
-    def prepare(self, frame: Frame, *, motion: bool = True) -> Prepared:
+    def prepare(self, frame: Frame, *, motion: bool = True) -> PreparedFrame:
         """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else unpremultiply(source, alpha)
         style, reference = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
-        return Prepared(
+        return PreparedFrame(
             source=source, alpha=alpha, cover=self._cover(frame, source, alpha), reference=reference, view=view
         )
 
-    def shown(self, prepared: Prepared) -> Tensor:
+    def shown(self, prepared: PreparedFrame) -> Tensor:
         """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
@@ -134,7 +134,7 @@ class Engine:
         return self._on_canvas(cover[..., None], frame)
 
     def _cover(self, frame: Frame, source: Tensor, alpha: Tensor | None) -> Tensor | None:
-        """See `Prepared`. Outside of its data window a plate without alpha is void as well."""
+        """See `PreparedFrame`. Outside of its data window a plate without alpha is void as well."""
         if alpha is None:
             cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
         else:
@@ -182,8 +182,8 @@ def make_engine(
         TsnError: of any kind; nothing has been written then.
     """
     shot, chosen = plan.shot, choose_device(device)
-    path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.sample)
-    first = io.read_frame(path, plan.sample, layer=shot.layer)
+    path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.probe_frame)
+    first = io.read_frame(path, plan.probe_frame, layer=shot.layer)
     style = shot.style
     painter = choose_painter(
         model=style.model,
@@ -207,7 +207,7 @@ def make_engine(
         cache=cache_folder() / "flow",
     )
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
-    pinned = None if plan.pins is None else plan.pins.survey
+    pinned = None if plan.pins is None else plan.pins.calibration
     calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Uncalibrated) else None
     engine = Engine(
         shot=shot,
@@ -248,7 +248,7 @@ def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
         yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
 
 
-def share_of(cover: Tensor) -> float:
+def matte_coverage(cover: Tensor) -> float:
     """The part of the canvas that a matte covers: 0.0 and 1.0 are exact, for nothing and for everything."""
     return float(cover.double().mean())
 
@@ -263,12 +263,14 @@ def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | No
 def _kind(device: torch.device, pins: Pins | None) -> str:
     """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
     kind = f"cpu {instruction_set()}" if device.type == "cpu" else device.type
-    return kind if pins is None or type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
+    return (
+        kind if pins is None or device_type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
+    )
 
 
 def _require_pinned(engine: Engine, pins: Pins) -> None:
     """Raise InputError where this worker would paint otherwise than the plan says."""
-    if engine.device.type != type_of(pins.device):  # nor need RAFT then be in the same precision
+    if engine.device.type != device_type_of(pins.device):  # nor need RAFT then be in the same precision
         pairs = [("painter", pins.painter, engine.fingerprint[0]), ("colour", pins.colour, engine.fingerprint[2])]
     else:
         names = ("painter", "flow", "colour", "device")
@@ -312,7 +314,7 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
     libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
     key = digest(
-        *(plan.tsn, COVERAGE, *libraries, plan.stated.digest, plan.stated.plate),
+        *(plan.tsn, COVERAGE, *libraries, plan.canonical_shot.digest, plan.canonical_shot.plate),
         *(*engine.fingerprint, str(engine.canvas), *stamps),
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"

@@ -19,7 +19,7 @@ LIBRARIES = ("torch", "opencolorio", "opencv-python-headless")
 ONNX = ("onnxruntime", "onnxruntime-gpu")
 
 
-def libraries_of(shot: Shot) -> dict[str, str]:
+def library_versions(shot: Shot) -> dict[str, str]:
     """The versions of the libraries that a shot's pixels are computed with; none is loaded.
 
     Of those that a host has not got, or not by this name, nothing is said: whoever needs them will miss them.
@@ -37,7 +37,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def colour_of(shot: Shot, sample: int) -> str:
+def colour_fingerprint(shot: Shot, sample: int) -> str:
     """What the plate's colour space means on this host.
 
     Args:
@@ -56,7 +56,7 @@ def colour_of(shot: Shot, sample: int) -> str:
 
 def require_environment(plan: Plan) -> None:
     """Raise InputError where this host would compute other pixels than the one that made the plan."""
-    here: Mapping[str, str] = libraries_of(plan.shot)
+    here: Mapping[str, str] = library_versions(plan.shot)
     if here != plan.libraries:
         name = next(n for n in sorted({*here, *plan.libraries}) if here.get(n) != plan.libraries.get(n))
         raise InputError(
@@ -66,7 +66,7 @@ def require_environment(plan: Plan) -> None:
         )
     if plan.colour is None:
         return
-    colour = colour_of(plan.shot, plan.sample)
+    colour = colour_fingerprint(plan.shot, plan.probe_frame)
     if colour != plan.colour:
         raise InputError(
             f"{socket.gethostname()} has another meaning of the plate's colour space than the plan:"

@@ -10,7 +10,7 @@ from tsn.errors import InputError
 from tsn.rendering.plan import Plan
 
 
-def finished(
+def is_finished(
     plan: Plan, number: int, fingerprint: Sequence[str], outputs: io.FrameSequence, *others: Sequence[str]
 ) -> bool:
     """True where nothing is left to do for output frame `number`; where the plate has none, nothing of ours is there.
@@ -24,15 +24,15 @@ def finished(
     """
     path = outputs.path(number)
     if plan.source_of(number) is None:
-        return not made_by_tsn(path)
+        return not is_made_by_tsn(path)
     try:
         told = io.read_attributes(path, layer=plan.shot.layer, whole=True).get("tsn:frameSha256")
     except InputError:
         return False
-    return told is not None and any(told == plan.digest(number, *each) for each in (fingerprint, *others))
+    return told is not None and any(told == plan.frame_hash(number, *each) for each in (fingerprint, *others))
 
 
-def made_by_tsn(path: Path) -> bool:
+def is_made_by_tsn(path: Path) -> bool:
     """Whether a frame's header says so. One that says nothing, or can't be read, may be somebody's work."""
     try:
         return "tsn:frameSha256" in io.read_attributes(path)

@@ -20,7 +20,7 @@ def cache_folder() -> Path:
     return (user if user.is_absolute() else Path.home() / ".cache") / "tsn"
 
 
-CACHE = "TSN_CACHE"
+CACHE_VARIABLE = "TSN_CACHE"
 """What a person corrects where the cache can't be written."""
 
 

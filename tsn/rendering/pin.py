@@ -35,17 +35,19 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
     """
     bare = replace(plan, pins=None)
     engine = make_engine(bare, device=device, note=note, lock=False)
-    fingerprint, survey = engine.fingerprint, None
+    fingerprint, calibration = engine.fingerprint, None
     cuts: tuple[int, ...] | None = None
     if isinstance(engine.painter, Uncalibrated):
         taken = take_calibration(engine, bare, note)
         fingerprint = with_calibration(fingerprint, taken)
-        survey = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
+        calibration = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
     if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
         cuts = find_cuts(engine, bare)
         note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
     painter, flow, space, kind = fingerprint
-    return replace(plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, survey=survey))
+    return replace(
+        plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, calibration=calibration)
+    )
 
 
 def find_cuts(engine: Engine, plan: Plan) -> tuple[int, ...]:

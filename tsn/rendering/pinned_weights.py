@@ -16,7 +16,7 @@ FLOW = "flow"
 DIS = "none: DIS estimates"
 
 
-def weights_of(shot: Shot) -> dict[str, str]:
+def hash_weights(shot: Shot) -> dict[str, str]:
     """What a shot calls each of its weight files and paintings -> its sha256, and `flow` -> RAFT's. Loads no tensor.
 
     Raises:
@@ -28,7 +28,7 @@ def weights_of(shot: Shot) -> dict[str, str]:
 
     style = shot.style
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
-    found = {name: resolve_style(file_of(name)).sha256 for name in names}
+    found = {name: resolve_style(weight_file(name)).sha256 for name in names}
     for painting in style.adain or ():
         try:
             found[painting] = sha256_of(painting)
@@ -50,7 +50,7 @@ def require_weights(plan: Plan) -> None:
         return
     by = pathmap.rules()
     planned = {pathmap.mapped(name, by): sha256 for name, sha256 in plan.weights.items()}
-    here = weights_of(plan.shot)
+    here = hash_weights(plan.shot)
     if here != planned:
         raise InputError(
             f"{socket.gethostname()} has other weights than the plan: {_difference(planned, here)}",
@@ -63,6 +63,6 @@ def _difference(planned: Mapping[str, str], here: Mapping[str, str]) -> str:
     return f"{name}: expected {planned.get(name, 'nothing')[:16]}, found {here.get(name, 'nothing')[:16]}"
 
 
-def file_of(model: str) -> str:
+def weight_file(model: str) -> str:
     """The file of `styles.onnx:19`."""
     return re.sub(r"(\.onnx):\d+$", r"\1", model, flags=re.IGNORECASE)

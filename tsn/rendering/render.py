@@ -21,13 +21,13 @@ from tsn import alpha, colour, io
 from tsn.errors import DeviceError
 from tsn.io.atomic import OUTPUT_SETTING, write_error
 from tsn.io.frame import Frame, blank_like
-from tsn.rendering.engine import Engine, Prepared, make_engine, share_of
+from tsn.rendering.engine import Engine, PreparedFrame, make_engine, matte_coverage
 from tsn.rendering.event import Event, Report
-from tsn.rendering.exchange import Exchange, Handover
-from tsn.rendering.finished import finished, made_by_tsn
+from tsn.rendering.finished import is_finished, is_made_by_tsn
 from tsn.rendering.output import make_folder
+from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
 from tsn.rendering.plan import Plan
-from tsn.rendering.plates import Plates
+from tsn.rendering.plate_reader import Plates
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
 from tsn.style.tiles import tile_side
@@ -55,7 +55,7 @@ class Renderer:
         *,
         device: str = "auto",
         report: Report = lambda event: None,
-        exchange: Exchange | None = None,
+        exchange: PaintSharing | None = None,
     ) -> None:
         self.plan = plan
         self._device, self.report, self._exchange = device, report, exchange
@@ -73,7 +73,7 @@ class Renderer:
             if self.plan.shot.temporal.window:
                 self._note(engine.flow_reason)
             if self._exchange is not None and engine.device.type == "cpu":
-                engine = replace(engine, painter=Handover(engine.painter, self._exchange))
+                engine = replace(engine, painter=SharingPainter(engine.painter, self._exchange))
             self._engine = engine
         return self._engine
 
@@ -98,7 +98,7 @@ class Renderer:
         todo = [
             n
             for n in numbers
-            if plan.source_of(n) is not None and (force or not finished(plan, n, fingerprint, self._outputs))
+            if plan.source_of(n) is not None and (force or not is_finished(plan, n, fingerprint, self._outputs))
         ]
         for done, number in enumerate(sorted(set(numbers) - set(todo)), start=1):
             self.report(Event(kind="frame", frame=number, status="skipped", done=done, total=total))
@@ -135,18 +135,18 @@ class Renderer:
 
     def _paint_ahead(self, lane: _Lane, force: bool) -> None:
         engine, exchange = lane.engine, self._exchange
-        if exchange is None or not isinstance(engine.painter, Handover):
+        if exchange is None or not isinstance(engine.painter, SharingPainter):
             return
         for number in exchange.ahead:
             there = number in self.plan.plate.stamps
-            if there and (force or not finished(self.plan, number, engine.fingerprint, self._outputs)):
+            if there and (force or not is_finished(self.plan, number, engine.fingerprint, self._outputs)):
                 prepared = engine.prepare(lane.plates.get(number), motion=False)
                 engine.painter.ahead(engine.shown(prepared), number)
 
     def _clear(self, number: int) -> None:
         """Where the plate has no frame, one that was painted when it had would pass for a frame of the shot."""
         path = self._outputs.path(number)
-        if made_by_tsn(path):
+        if is_made_by_tsn(path):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
@@ -254,7 +254,7 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
         frame = replace(frame, number=number)
     strength = plan.shot.style.strength.at(number)
     cover = engine.matte_of(frame)
-    share = None if cover is None else share_of(cover)
+    share = None if cover is None else matte_coverage(cover)
     if strength == 0 or share == 0:
         return frame, frame.rgb, share, None
     prepared = engine.prepare(frame, motion=False)
@@ -271,7 +271,7 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
     return frame, np.where(kept, frame.rgb, mixed), share, note
 
 
-def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:
+def paint_plate(engine: Engine, prepared: PreparedFrame, painted: Tensor, amount: Tensor | float) -> Tensor:
     """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
     plate = engine.codec.from_style(painted, prepared.reference)
     if prepared.alpha is not None:
@@ -283,18 +283,18 @@ def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Ten
 
 def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
     """What goes into the header of a frame: enough to make it again, and nothing that differs between hosts."""
-    shot, source = to_json(plan.stated), plan.source_of(number)
+    shot, source = to_json(plan.canonical_shot), plan.source_of(number)
     assert source is not None, "frames without a source aren't written"
     style = plan.plate.painted.get(source, engine.fingerprint[0])
     return {
         "tsn:version": plan.tsn,
         "tsn:shot": json.dumps(shot, sort_keys=True),
-        "tsn:shotSha256": plan.stated.digest,
+        "tsn:shotSha256": plan.canonical_shot.digest,
         "tsn:style": engine.painter.name,
         "tsn:styleSha256": style,
         "tsn:flow": engine.flow.name,
         "tsn:device": engine.device.type,
-        "tsn:frameSha256": plan.digest(number, *engine.fingerprint),
+        "tsn:frameSha256": plan.frame_hash(number, *engine.fingerprint),
     }
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.flow.base import View, motion_between
-from tsn.rendering.engine import Engine, Prepared
+from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.plan import Plan
 from tsn.temporal.cuts import is_cut
 from tsn.temporal.disocclusion import MotionStep, derive_step
@@ -26,11 +26,11 @@ class Stream:
         prepared: reads and prepares the frame of a number.
     """
 
-    def __init__(self, engine: Engine, plan: Plan, prepared: Callable[[int], Prepared]) -> None:
+    def __init__(self, engine: Engine, plan: Plan, prepared: Callable[[int], PreparedFrame]) -> None:
         self._engine, self._prepared = engine, prepared
         self._numbers = plan.plate.present
         self._place = {number: place for place, number in enumerate(self._numbers)}
-        self._near = plan.near
+        self._near = plan.window_of
         self._starts = {run[0] for run in plan.takes}
         pinned = None if plan.pins is None else plan.pins.cuts
         self._starts.update(pinned or ())
@@ -77,7 +77,7 @@ class Stream:
                 self._motion[place - 1] = self._between(self._last[1], view)
             self._last = (place, view)
 
-    def _paint(self, prepared: Prepared) -> Tensor:
+    def _paint(self, prepared: PreparedFrame) -> Tensor:
         """The paint of a frame alone. Raises InputError where it holds what is no number: a window would spread it."""
         engine, number = self._engine, prepared.view.number
         paint = engine.painter.paint(engine.shown(prepared), number)

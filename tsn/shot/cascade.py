@@ -32,7 +32,7 @@ from tsn.shot.foreign import expanded, local
 from tsn.shot.schema import ALTERNATIVES, MERGED, SECTIONS, ShotFile
 from tsn.shot.yaml_positions import Fault, Node, Origin, described, parse_value, read, refusal
 
-SHOW, SEQUENCE = "_show.yaml", "_sequence.yaml"
+SHOW_FILE, SEQUENCE_FILE = "_show.yaml", "_sequence.yaml"
 OWN = ("cache", "cache_size", "weights", "device", "log_level", "command", "pathmap", "version")
 """Variables TSN_... that are no keys of a shot."""
 CLOSE = 0.8
@@ -72,7 +72,7 @@ def _cascade(file: Path, environ: Mapping[str, str], faults: list[Fault]) -> lis
         # Not inherited: each file has its own parent and says its own version.
         own = {key: node for key, node in tree.value.items() if key != "extends" and (key != "version" or not levels)}
         levels.insert(0, replace(tree, value=own, origin=origin))
-        path = _parent(path, extends, environ, explicit=len(levels) > 1 and path.name not in (SHOW, SEQUENCE))
+        path = _parent(path, extends, environ, explicit=len(levels) > 1 and path.name not in (SHOW_FILE, SEQUENCE_FILE))
         if path is not None and Path(os.path.realpath(path)) in seen:
             place = extends.origin if extends else origin
             raise refusal([Fault(message=f"extends comes back to {path}", origin=place)], file)
@@ -103,14 +103,14 @@ def _parent(file: Path, extends: Node | None, environ: Mapping[str, str], *, exp
             hint = near_miss(parent.name, [path.name for path in parent.parent.glob("*.yaml")])
             raise refusal([Fault(message=f"extends: no file {parent}", origin=extends.origin, hint=hint)], file)
         return _shown(parent, file)
-    if explicit or file.name == SHOW:
+    if explicit or file.name == SHOW_FILE:
         return None
     sequence = None
     for folder in Path(os.path.abspath(file)).parents:
-        if sequence is None and file.name != SEQUENCE and (folder / SEQUENCE).is_file():
-            sequence = _shown(folder / SEQUENCE, file)
-        if (folder / SHOW).is_file():
-            return sequence or _shown(folder / SHOW, file)
+        if sequence is None and file.name != SEQUENCE_FILE and (folder / SEQUENCE_FILE).is_file():
+            sequence = _shown(folder / SEQUENCE_FILE, file)
+        if (folder / SHOW_FILE).is_file():
+            return sequence or _shown(folder / SHOW_FILE, file)
     return sequence
 
 

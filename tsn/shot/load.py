@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from tsn.errors import near_miss
 from tsn.shot import advice
 from tsn.shot.cascade import statements
-from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
+from tsn.shot.model import Shot, from_json
 from tsn.shot.paths import (
     PATTERNS,
     Paths,
@@ -87,7 +87,7 @@ def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
 # --- validation --------------------------------------------------------------------------------------
 
 
-def _validate(tree: Node, faults: list[Fault]) -> ShotFile | None:
+def _validate(tree: Node, faults: list[Fault]) -> BaseModel | None:
     try:
         return ShotFile.model_validate(_data(tree))
     except ValidationError as error:
@@ -185,44 +185,27 @@ def _refuse_unknown_models(tree: Node, faults: list[Fault]) -> None:
 # --- the shot ----------------------------------------------------------------------------------------
 
 
-def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
-    style, flow, matte = parsed.style, parsed.flow, parsed.matte
-    blend = None
-    if style.blend is not None:
-        entries = find(tree, ("style", "blend"))[0].value
-        blend = dict(sorted((model_path(name, entries[name]), curve) for name, curve in style.blend.items()))
-    adain = None
-    if style.adain is not None:
-        adain = dict(sorted(painting_weights(style.adain, find(tree, ("style", "adain"))[0])))
-    weights = None
-    if flow.weights is not None:
-        weights = Path(find(tree, ("flow", "weights"))[0].origin.path(flow.weights))
-    return Shot(
-        file=Path(os.path.abspath(file)),
-        version=parsed.version,
+def _build(parsed: BaseModel, tree: Node, paths: Paths, file: Path) -> Shot:
+    """The shot with its paths absolute, each relative to the file that it stands in."""
+    shot = from_json({"file": os.path.abspath(file), **parsed.model_dump(exclude={"extends", "tokens"})})
+    style, flow = shot.style, shot.flow
+
+    def at(*loc: str) -> Node:
+        return find(tree, loc)[0]
+
+    blend, adain, weights = style.blend, style.adain, flow.weights
+    if blend is not None:
+        entries = at("style", "blend").value
+        blend = dict(sorted((model_path(name, entries[name]), curve) for name, curve in blend.items()))
+    if adain is not None:
+        adain = dict(sorted(painting_weights(adain, at("style", "adain"))))
+    if weights is not None:
+        weights = Path(at("flow", "weights").origin.path(str(weights)))
+    model = None if style.model is None else model_path(style.model, at("style", "model"))
+    return replace(
+        shot,
         plate=str(paths["plate",]),
         output=str(paths["output",]),
-        layer=parsed.layer,
-        frames=parsed.frames,
-        missing=parsed.missing,
-        colour=Colour(**parsed.colour.model_dump()),
-        style=Style(
-            model=None if style.model is None else model_path(style.model, find(tree, ("style", "model"))[0]),
-            adain=adain,
-            colours=style.colours,
-            blend=blend,
-            frames=paths["style", "frames"],
-            offset=style.offset,
-            strength=style.strength,
-            scale=style.scale,
-            tile=style.tile,
-        ),
-        flow=Flow(
-            method=flow.method,
-            vectors=None if flow.vectors is None else Vectors(**flow.vectors.model_dump()),
-            scale=flow.scale,
-            weights=weights,
-        ),
-        temporal=Temporal(window=parsed.temporal.window, detail=parsed.temporal.detail, cuts=parsed.temporal.cuts),
-        matte=None if matte is None else Matte(**matte.model_dump() | {"names": tuple(matte.names)}),
+        style=replace(style, model=model, adain=adain, blend=blend, frames=paths["style", "frames"]),
+        flow=replace(flow, weights=weights),
     )

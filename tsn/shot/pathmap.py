@@ -10,15 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tsn.errors import UsageError
-
-if TYPE_CHECKING:
-    from tsn.rendering.plan import Plan
-    from tsn.shot.model import Shot
 
 VARIABLE = "TSN_PATHMAP"
 HINT = f"{VARIABLE} is FROM=TO, with semicolons between several, or a JSON file of Open Job Description's rules."
@@ -116,30 +112,3 @@ def _below(path: str, folder: str, *, windows: bool = False) -> str | None:
 def _folded(path: str) -> str:
     """Without case and kind of slash, and as long as before, which `casefold` doesn't keep."""
     return "".join(low if len(low := one.lower()) == 1 else one for one in path.replace("\\", "/"))
-
-
-def here(plan: Plan, by: Sequence[Rule]) -> Plan:
-    """A plan with its files where this host has them. What hashes are made of stays as it was submitted."""
-    shot = _shot(plan.shot, by)
-    return plan if shot == plan.shot else replace(plan, shot=shot, submitted=plan.stated)
-
-
-def _shot(shot: Shot, by: Sequence[Rule]) -> Shot:
-    def moved(path: str) -> str:
-        return mapped(path, by)
-
-    style, flow = shot.style, shot.flow
-    return replace(
-        shot,
-        file=Path(moved(str(shot.file))),
-        plate=moved(shot.plate),
-        output=moved(shot.output),
-        style=replace(
-            style,
-            model=None if style.model is None else moved(style.model),
-            adain=None if style.adain is None else {moved(name): weight for name, weight in style.adain.items()},
-            blend=None if style.blend is None else {moved(name): curve for name, curve in style.blend.items()},
-            frames=None if style.frames is None else moved(style.frames),
-        ),
-        flow=replace(flow, weights=None if flow.weights is None else Path(moved(str(flow.weights)))),
-    )

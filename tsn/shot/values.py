@@ -28,15 +28,14 @@ from tsn.errors import UsageError
 from tsn.shot.advice import QUOTES, decimal, shown
 from tsn.shot.advice import number as number_hint
 from tsn.shot.curves import Curve, Interp
+from tsn.shot.model import LAST_FRAME
 
 MODEL_FILE = re.compile(r"\.(safetensors|onnx(:[0-9]+)?)\Z", re.IGNORECASE)
 """What ends the name of a model's file; :19 is one style of an ONNX net with several."""
 JOINERS = "\u00ad\u200c\u200d"
-"""Unseen, but a part of how some languages are written."""
+"""Invisible, but part of how some languages are written."""
 SPACES = re.compile(r"[^\S ]")
-"""Other spaces than the plain one."""
-LAST_FRAME = 10**9
-"""Beyond any shot, and small enough for exact arithmetic on frame numbers."""
+"""Spaces other than the plain one."""
 
 
 def fault(message: str, *, at: str | None = None, hint: str | None = None) -> PydanticCustomError:
@@ -91,7 +90,7 @@ def _space(text: str) -> str:
     return text
 
 
-def _range(value: Any) -> Any:
+def _frame_range(value: Any) -> Any:
     text = str(value) if type(value) is int else value
     if isinstance(text, str):
         from tsn import frames
@@ -186,11 +185,11 @@ def _curve_schema(low: float, high: float) -> dict[str, Any]:
 
 
 # The JSON Schema shows the defaults of whole sections, so pydantic must know how to write a curve.
-_WRITTEN = PlainSerializer(Curve.written)
+_WRITTEN = PlainSerializer(Curve.written, when_used="json")
 Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_readable)]
 Space = Annotated[Text, AfterValidator(_space)]
 ModelName = Annotated[Text, AfterValidator(model_name)]
-Range = Annotated[Text, BeforeValidator(_range), WithJsonSchema({"type": ["string", "integer"]})]
+FrameRange = Annotated[Text, BeforeValidator(_frame_range), WithJsonSchema({"type": ["string", "integer"]})]
 Cuts = Annotated[
     Literal["auto"] | tuple[int, ...],
     PlainValidator(_cuts),
@@ -202,6 +201,7 @@ UnitCurve = Annotated[
 DetailCurve = Annotated[
     Curve, PlainValidator(partial(_curve, low=0, high=2)), _WRITTEN, WithJsonSchema(_curve_schema(0, 2))
 ]
+Blend = dict[ModelName, UnitCurve]
 PositiveWeight = Annotated[float, Field(gt=0)]
 Paintings = Annotated[
     dict[Text, PositiveWeight],
@@ -216,6 +216,8 @@ Paintings = Annotated[
         }
     ),
 ]
+Names = list[Text]
+WeightsFile = Text
 Scale = Annotated[float, Field(gt=0, le=2)]
 Token = Annotated[Text, WithJsonSchema({"type": ["string", "number"]})]
 """Numbers are taken as they are written: 010 stays 010."""

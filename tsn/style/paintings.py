@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tsn.determinism import one_thread
 from tsn.errors import InputError, UsageError
+from tsn.io.hashing import sha256_of
 from tsn.style.resize import resize
 
 PAINTING_LINES = 440

@@ -1,0 +1,103 @@
+"""Paint that two workers of one machine need, painted by one of them.
+
+Where the frames of one worker end and those of the next begin, both need the paint of the same frames, since the
+temporal window reaches over the border. Each paints its own side of the border before anything else and leaves it in
+a folder, where the other one takes it: so neither waits, and both have painted as much in the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from tsn.errors import InputError, OutputError
+from tsn.io import tensor_file
+from tsn.style.painter import Painter, digest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintSharing:
+    """What a worker paints for its neighbours and they for it.
+
+    Attributes:
+        folder: on this machine, since between processors only closeness can be promised.
+        shared: the frames that two workers need.
+        ahead: those of them that this one paints first.
+    """
+
+    folder: Path
+    shared: Collection[int]
+    ahead: Sequence[int]
+
+
+class SharingPainter:
+    """Another painter, which exchanges the paint of some frames with another process, bit for bit.
+
+    What is taken is gone: the folder holds no more than waits for its second worker. A folder that can't be written
+    and a damaged file cost time, not the render. For painters on the CPU, where painting costs more than a file.
+
+    Args:
+        inner: the painter.
+    """
+
+    def __init__(self, inner: Painter, exchange: PaintSharing) -> None:
+        self.inner, self.folder, self.shared = inner, exchange.folder, frozenset(exchange.shared)
+        self.name, self.fingerprint = inner.name, inner.fingerprint
+        self._own: dict[str, Path] = {}
+
+    def ahead(self, image: Tensor, number: int) -> None:
+        """Paint a frame for the neighbour, and for this worker when its turn comes."""
+        key = self._key(image, number)
+        paint = self.inner.paint(image, number)
+        self._leave(self._path(key), paint)
+        self._own[key] = self._path(f"{key}-{os.getpid()}")
+        self._leave(self._own[key], paint)
+
+    def paint(self, image: Tensor, number: int) -> Tensor:
+        """See `Painter.paint`."""
+        if number not in self.shared:
+            return self.inner.paint(image, number)
+        key = self._key(image, number)
+        own = self._own.pop(key, None)
+        path = self._path(key) if own is None else own
+        paint = _take(path, image)
+        if paint is None:
+            paint = self.inner.paint(image, number)
+            if own is None:
+                self._leave(path, paint)
+        return paint
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+    def _key(self, image: Tensor, number: int) -> str:
+        """Of all that the paint depends on: a plate frame may be rendered again while its shot is painted."""
+        return digest(self.fingerprint, str(number), str(image.shape), image.numpy().tobytes())
+
+    def _leave(self, path: Path, paint: Tensor) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            tensor_file.write_tensor(path, "paint", paint)
+        except (OSError, OutputError) as error:
+            self.shared = frozenset()
+            log.warning("paint is not handed over from here on, the render goes on without it: %s", error)
+
+
+def _take(path: Path, image: Tensor) -> Tensor | None:
+    try:
+        paint = tensor_file.read_tensor(path, "paint", image.shape)
+    except InputError as error:
+        log.warning("%s, painted again", error)
+        return None
+    if paint is not None:
+        with suppress(OSError):
+            path.unlink()
+    return paint
