@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import tsn
+from tsn import errors
 
 
 @pytest.mark.parametrize("name", tsn.__all__)
@@ -18,6 +19,15 @@ def test_every_exported_name_is_there(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'rendre'"):
         _ = tsn.rendre
+
+
+def test_every_error_is_exported() -> None:
+    assert {error.__name__ for error in (errors.TsnError, *subclasses(errors.TsnError))} <= set(tsn.__all__)
+    assert tsn.ShotError is errors.ShotError
+
+
+def subclasses(cls: type) -> set[type]:
+    return {found for each in cls.__subclasses__() for found in (each, *subclasses(each)) if "tsn" in each.__module__}
 
 
 def test_import_brings_nothing_heavy() -> None:

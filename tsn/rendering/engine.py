@@ -104,7 +104,7 @@ class Engine:
             source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view
         )
 
-    def shown(self, prepared: PreparedFrame) -> Tensor:
+    def painter_input(self, prepared: PreparedFrame) -> Tensor:
         """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])

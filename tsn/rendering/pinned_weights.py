@@ -49,8 +49,8 @@ def require_weights(plan: Plan) -> None:
     """
     if not plan.weights:
         return
-    by = pathmap.rules()
-    planned = {pathmap.mapped(name, by): sha256 for name, sha256 in plan.weights.items()}
+    by = pathmap.read_rules()
+    planned = {pathmap.map_path(name, by): sha256 for name, sha256 in plan.weights.items()}
     here = hash_weights(plan.shot)
     if here != planned:
         raise InputError(

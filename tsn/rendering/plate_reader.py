@@ -13,7 +13,7 @@ from tsn.rendering.plan import Plan
 AHEAD = 2
 
 
-class Plates:
+class PlateReader:
     """Reads until `close`."""
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
@@ -33,7 +33,7 @@ class Plates:
             self._coming.pop(next(iter(self._coming))).cancel()
         return frame
 
-    def again(self, number: int) -> Frame:
+    def reread(self, number: int) -> Frame:
         """A frame that was read before, for its output. Holding all K of them would cost every AOV of each."""
         return self._read(number)
 

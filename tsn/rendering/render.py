@@ -27,7 +27,7 @@ from tsn.rendering.finished import is_finished, is_made_by_tsn
 from tsn.rendering.output import make_folder
 from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
 from tsn.rendering.plan import Plan
-from tsn.rendering.plate_reader import Plates
+from tsn.rendering.plate_reader import PlateReader
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
 from tsn.style.tiles import edge
@@ -62,7 +62,7 @@ class Renderer:
         self._outputs = io.FrameSequence.parse(plan.shot.output, base=Path())
         self._engine: Engine | None = None
         self._tile: int | None = None
-        self._lane: _Lane | None = None
+        self._lane: _RenderState | None = None
         self._swept = False
 
     def load(self) -> Engine:
@@ -126,14 +126,14 @@ class Renderer:
         """As `_render`, in the lane of the chunk before, or in a new one; after a fault nobody trusts it."""
         try:
             if self._lane is None:
-                self._lane = _Lane(self.load(), self.plan)
+                self._lane = _RenderState(self.load(), self.plan)
                 self._paint_ahead(self._lane, force)
             yield from _render(self.plan, self._lane, self._outputs, todo, self.report)
         except BaseException:
             self.close()
             raise
 
-    def _paint_ahead(self, lane: _Lane, force: bool) -> None:
+    def _paint_ahead(self, lane: _RenderState, force: bool) -> None:
         engine, exchange = lane.engine, self._exchange
         if exchange is None or not isinstance(engine.painter, SharingPainter):
             return
@@ -141,7 +141,7 @@ class Renderer:
             there = number in self.plan.plate.stamps
             if there and (force or not is_finished(self.plan, number, engine.fingerprint, self._outputs)):
                 prepared = engine.prepare(lane.plates.get(number), motion=False)
-                engine.painter.ahead(engine.shown(prepared), number)
+                engine.painter.ahead(engine.painter_input(prepared), number)
 
     def _clear(self, number: int) -> None:
         """Where the plate has no frame, one that was painted when it had would pass for a frame of the shot."""
@@ -201,16 +201,18 @@ def render(
         return renderer.render(chunks, force=force)
 
 
-class _Lane:
+class _RenderState:
     """An engine with the plate frames and the paint that it has at hand."""
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self.engine = engine
-        self.plates = Plates(engine, plan)
+        self.plates = PlateReader(engine, plan)
         self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
 
 
-def _render(plan: Plan, lane: _Lane, outputs: io.FrameSequence, todo: Sequence[int], report: Report) -> Iterator[Event]:
+def _render(
+    plan: Plan, lane: _RenderState, outputs: io.FrameSequence, todo: Sequence[int], report: Report
+) -> Iterator[Event]:
     """Yield an event for each frame once it is on disk."""
     writer = ThreadPoolExecutor(1, "write")
     writing: list[tuple[Event, Future[None]]] = []
@@ -240,13 +242,13 @@ def _written(writing: list[tuple[Event, Future[None]]]) -> Event:
     return event
 
 
-def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, float | None, str | None]:
+def _frame(plan: Plan, lane: _RenderState, number: int) -> tuple[Frame, np.ndarray, float | None, str | None]:
     """One output frame: the plate frame it is written into, its RGB as float32 or as stored, what of it the matte
     covers, and a remark.
     """
     engine, source = lane.engine, plan.source_of(number)
     assert source is not None
-    frame = lane.plates.again(source)
+    frame = lane.plates.reread(source)
     if source != number:
         if plan.shot.missing == "black":
             black = blank_like(frame, number)

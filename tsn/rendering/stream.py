@@ -80,7 +80,7 @@ class Stream:
     def _paint(self, prepared: PreparedFrame) -> Tensor:
         """The paint of a frame alone. Raises InputError where it holds what is no number: a window would spread it."""
         engine, number = self._engine, prepared.view.number
-        paint = engine.painter.paint(engine.shown(prepared), number)
+        paint = engine.painter.paint(engine.painter_input(prepared), number)
         if not torch.isfinite(paint).all():
             raise InputError(
                 f"Frame {number}: {engine.painter.name} painted what is no number.",
