@@ -81,7 +81,7 @@ class Cancelled(TsnError):
 
 
 def error_for_exit_code(code: int) -> type[TsnError]:
-    """The class of the error that ends a process with this exit code, so that a parent can raise the error of its child."""
+    """The class of the error that ends a process with this exit code, for a parent that raises its child's error."""
     kinds = (UsageError, InputError, DeviceError, OutputError, Cancelled)
     return next((kind for kind in kinds if kind.exit_code == code), TsnError)
 

@@ -22,7 +22,7 @@ FORMAT = 4
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
-    """JSON-ready form; `from_dict` reads it back exactly."""
+    """The plan, ready for JSON; `from_dict` reads it back exactly."""
     plate = plan.plate
     return {
         "format": FORMAT,
@@ -92,7 +92,14 @@ def _pins_from_dict(data: dict[str, Any]) -> Pins:
 
 
 def save(plan: Plan, path: Path, setting: str = "the path") -> None:
-    """Write the plan, atomically. Raises OutputError, which names the `setting` that chose the path."""
+    """Write the plan, atomically.
+
+    Args:
+        setting: the option or variable that gave the path, for the message.
+
+    Raises:
+        OutputError: it can't be written.
+    """
     from tsn.io.sequence import atomic
 
     with atomic(path, setting) as temporary:
@@ -100,11 +107,11 @@ def save(plan: Plan, path: Path, setting: str = "the path") -> None:
 
 
 def load(path: Path) -> Plan:
-    """Read a plan, with its files where `$TSN_PATHMAP` says that this host has them.
+    """Read a plan, with its paths as `$TSN_PATHMAP` says that this host has them.
 
     Raises:
         InputError: it is missing, damaged or not a plan.
-        UsageError: the variable holds no rules.
+        UsageError: the variable contains no rules.
     """
     rules = read_rules()
     try:
@@ -118,6 +125,6 @@ def load(path: Path) -> Plan:
 
 
 def map_to_host(plan: Plan, rules: Sequence[Rule]) -> Plan:
-    """The plan with its files where this host has them. What hashes are made of stays as it was submitted."""
+    """The plan with its paths as this host has them. The shot that hashes are made of stays as it was submitted."""
     shot = from_json(change_paths(to_json(plan.shot), lambda path: map_path(path, rules)))
     return plan if shot == plan.shot else replace(plan, shot=shot, submitted_shot=plan.canonical_shot)
