@@ -1,24 +1,15 @@
-"""The same files under other paths: rules, what they map, and that no hash notices."""
+"""The same files under other paths: the rules, and what they map."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsn import io
 from tsn.errors import UsageError
-from tsn.rendering import plan as plans
-from tsn.rendering import plan_file
-from tsn.rendering.inspect import inspect
-from tsn.rendering.pinned_weights import hash_weights, require_weights
-from tsn.rendering.render import render
-from tsn.shot.load import load
 from tsn.shot.pathmap import map_path, read_rules
 
 
@@ -91,26 +82,3 @@ def test_only_whole_folders_are_mapped(parts: list[str], source: list[str]) -> N
     assert found == ("/".join(["", "mnt", *parts[len(source) :]]) or "/mnt" if below else path) or (
         below and found.rstrip("/") == "/mnt" and parts == source
     )
-
-
-def test_a_moved_plan_renders_the_same_frames(
-    shot: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All of a show under another folder: same bits, same headers, and weights are found."""
-    file = shot(flow="{method: dis}", temporal="{window: 1}")
-    resolved = load(file, environ={})
-    made = replace(plans.make_plan(resolved, inspect(resolved)), weights=hash_weights(resolved))
-    plan_file.save(made, tmp_path / "plan.json")
-    whole = {path.name: path.read_bytes() for path in render(made, device="cpu")}
-    away = tmp_path.with_name(tmp_path.name + "_away")
-    tmp_path.rename(away)
-    monkeypatch.setenv("TSN_PATHMAP", f"{tmp_path}={away}")
-    there = plan_file.load(away / "plan.json")
-    require_weights(there)
-    assert there.shot.plate.startswith(str(away)) and there.canonical_shot == made.shot
-    paths = render(there, device="cpu", force=True)
-    assert {path.name: path.read_bytes() for path in paths} == whole
-    assert all(path.is_relative_to(away) for path in paths) and not (tmp_path / "styled").exists()
-    assert io.read_attributes(paths[0])["tsn:shotSha256"] == made.shot.digest
-    plan_file.save(there, away / "again.json")
-    assert (away / "again.json").read_bytes() == (away / "plan.json").read_bytes(), "a host's own paths stay with it"

@@ -39,7 +39,7 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
         TsnError: of any kind; a fault of the shot shows here, before the farm gets any work.
     """
     bare = replace(plan, pins=None)
-    engine = make_engine(bare, device=device, note=note, lock=False)
+    engine = make_engine(bare, device=device, note=note, calibrated=False)
     fingerprint, calibration = engine.fingerprint, None
     cuts: tuple[int, ...] | None = None
     if isinstance(engine.painter, Uncalibrated):

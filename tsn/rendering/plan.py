@@ -125,7 +125,7 @@ class Plan:
     def window_of(self, number: int) -> tuple[int, ...]:
         """The plate frames that the paint of a plate frame depends on: K to each side inside its take, and itself.
 
-        A chunk's handles are the windows of its first and last frames.
+        A chunk reads the windows of all its frames; what of them it does not write are its handles.
         """
         run = self.takes[bisect_right(self._starts, number) - 1]
         place, radius = bisect_left(run, number), self.shot.temporal.window
@@ -137,7 +137,7 @@ class Plan:
 
     @property
     def probe_frame(self) -> int:
-        """The plate frame that a host checks its engine with: the same on every host, and every chunk reads it anyway."""
+        """The plate frame that a host checks its engine with: one of the calibration, so the same on every host."""
         return calibration_frames(self.plate.present)[0]
 
     @property
@@ -146,7 +146,7 @@ class Plan:
         return calibration_frames(self.plate.present) if self.pins is None else (self.probe_frame,)
 
     def source_of(self, number: int) -> int | None:
-        """The plate frame that an output frame is made of, in a gap the one before it; None with `missing: skip`."""
+        """The plate frame that an output frame is made of, in a gap the one before; None with `missing: skip`."""
         if number in self.plate.stamps:
             return number
         if self.shot.missing == "skip":
