@@ -40,7 +40,7 @@ def letter_styles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def write(tmp_path: Path, letter_styles: None) -> Callable[..., Path]:
-    """write(*lines, name, **instead): a minimal shot file, version, plate, output, style on lines 1 to 4; then `lines`."""
+    """write(*lines, name, **instead): a minimal shot file (lines 1 to 4: version, plate, output, style) and `lines`."""
 
     def write(*lines: str, name: str = "sh010.yaml", **instead: str | None) -> Path:
         head = [line for line in (MINIMAL | instead).values() if line is not None]
