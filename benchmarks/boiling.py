@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from stability import SHARED, Plate, locked, yardstick
+from stability import SHARED, Plate, frozen, yardstick
 
 import tsn
 from tsn import io
@@ -30,7 +30,7 @@ def measured(plate: Plate, styles: tuple[str, ...], bench: Path) -> dict[str, di
         inputs.append(codec.to_style(rgb.permute(2, 0, 1))[0])
     shown = {"the plate": [x.permute(1, 2, 0).numpy() for x in inputs]}
     for style in styles:
-        painter = locked(tsn.painter(model=style), inputs)
+        painter = frozen(tsn.painter(model=style), inputs)
         shown[style] = [painter.paint(x, n).permute(1, 2, 0).numpy() for x, n in zip(inputs, plate.frames, strict=True)]
     judge = yard.Evaluator(forward, backward, shown["the plate"], valid=info["valid"])
     results = {name: judge(frames) for name, frames in shown.items()}

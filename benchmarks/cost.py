@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tsn_batch.memory import keep_freed_pages
+from tsn_batch.process.memory import keep_freed_pages
 
 WINDOW = 8
 SIZES = ((640, 360), (1920, 1080))
@@ -184,9 +184,9 @@ def plate(home: Path, width: int, height: int, count: int) -> None:
 
 def choose_style(home: Path) -> tuple[str, str]:
     """What to call the style, and what a shot file calls it: a bundled one, else a net that was never trained."""
-    from tsn.style.catalogue import bundled
+    from tsn.style.catalogue import bundled_styles
 
-    names = [info.name for info in bundled()]
+    names = [info.name for info in bundled_styles()]
     if names:
         name = "tarascon" if "tarascon" in names else names[0]
         return name, name
@@ -296,13 +296,13 @@ def stages(home: Path) -> None:
 
     import tsn
     from tsn import io
-    from tsn.flow.base import measure as motion_between
+    from tsn.flow.base import motion_between
     from tsn.flow.fused import FusedSource
     from tsn.rendering.engine import make_engine
     from tsn.rendering.render import paint_plate, provenance
     from tsn.temporal.cuts import is_cut
-    from tsn.temporal.disocclusion import step
-    from tsn.temporal.pipeline import painted, stabilise
+    from tsn.temporal.disocclusion import derive_step
+    from tsn.temporal.pipeline import derive_window_frame, stabilise_paint
 
     keep_freed_pages()
     count = 2 * WINDOW + SAMPLES
@@ -327,17 +327,17 @@ def stages(home: Path) -> None:
             frame = timed("read", engine.read, plates.path(number), number)
             view = timed("prepare", engine.prepare, frame).view
             paint = timed("style", engine.painter.paint, view.image, number)
-            frames[number] = timed("derived", painted, view.image, paint)
+            frames[number] = timed("derived", derive_window_frame, view.image, paint)
             if last is not None:
                 timed("cuts", is_cut, last.image, view.image)
                 motion = timed("flow", motion_between, engine.flow, last, view)
-                steps[number - 1] = timed("silhouettes", step, motion)
+                steps[number - 1] = timed("silhouettes", derive_step, motion)
                 timed(ASIDE, motion_between, dis, last, view)
             last = view
         for number in range(WINDOW + 1, WINDOW + 1 + SAMPLES):
             stable = timed(
                 "window",
-                stabilise,
+                stabilise_paint,
                 [steps[number - k] for k in range(1, WINDOW + 1)],
                 [steps[number + k] for k in range(WINDOW)],
                 {other - number: frames[other] for other in range(number - WINDOW, number + WINDOW + 1)},

@@ -20,18 +20,18 @@ from stability import SHARED, Plate, over, surfaces, yardstick
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.flow.warp import inside, visibility
+from tsn.flow.warp import in_frame, visibility
 
 
 def both(motions: list[Motion]) -> Tensor:
     """What is seen, both ways, (T - 1, 2, H, W)."""
-    return torch.stack([torch.cat([m.seen_forward, m.seen_backward]) for m in motions])
+    return torch.stack([torch.cat([m.visibility_forward, m.visibility_backward]) for m in motions])
 
 
 def masked(motions: list[Motion], seen: Tensor) -> list[Motion]:
     """The same motion with other masks."""
     return [
-        Motion(forward=m.forward, backward=m.backward, seen_forward=s[:1], seen_backward=s[1:])
+        Motion(forward=m.forward, backward=m.backward, visibility_forward=s[:1], visibility_backward=s[1:])
         for m, s in zip(motions, seen, strict=True)
     ]
 
@@ -65,7 +65,7 @@ def main(shots: tuple[Path, ...], bench: Path, style: str, frames: str | None) -
         base = judge(_shown(case.paint))
         known = torch.stack([torch.from_numpy(np.stack(pair)) for pair in pairwise(valid)])
         true = case.motions["true motion"]
-        within = known & torch.stack([torch.cat([inside(m.forward), inside(m.backward)]) for m in true])
+        within = known & torch.stack([torch.cat([in_frame(m.forward), in_frame(m.backward)]) for m in true])
         click.echo(f"\n{plate.name}" + "".join(name.rjust(14) for name in ("missed", "alarm", *COLUMNS)))
         masks = kinds(case, known)
         for name, seen in masks.items():

@@ -111,9 +111,9 @@ def render(shot: Path, device: str) -> None:
 
     import tsn
     from tsn import io
-    from tsn_batch.memory import keep_freed_pages
-    from tsn_batch.needs import needs
-    from tsn_batch.options import Options
+    from tsn_batch.farms.memory_need import memory_need
+    from tsn_batch.farms.options import FarmOptions
+    from tsn_batch.process.memory import keep_freed_pages
 
     keep_freed_pages()  # as the command does
     weights, painting = shot.with_name("raft.safetensors"), shot.with_name("painting.png")
@@ -123,7 +123,7 @@ def render(shot: Path, device: str) -> None:
         io.write_png(painting, torch.rand(512, 512, 3).numpy())
     tsn.render(shot, device=device, force=True)
     on_gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_available() else 0
-    asked = needs(tsn.plan(shot), Options(device=device, threads=1, priority=None, command=["tsn"]))
+    asked = memory_need(tsn.plan(shot), FarmOptions(device=device, threads=1, priority=None, command=["tsn"]))
     click.echo(json.dumps({"gpu": round(on_gpu), "asked": asked.memory, "asked_gpu": asked.gpu_memory}))
 
 

@@ -21,15 +21,15 @@ import cv2
 import numpy as np
 import torch
 from peers import PEERS, RADIUS, Scheme
-from stability import SHARED, Plate, locked, opening, over, yardstick
+from stability import SHARED, Plate, frozen, opening, over, yardstick
 from torch import Tensor
 
 import tsn
-from tsn.flow.base import Motion, View, measure
-from tsn.flow.factory import choose
+from tsn.flow.base import Motion, View, motion_between
+from tsn.flow.factory import choose_flow_source
 from tsn.flow.warp import visibility
 from tsn.temporal import disocclusion
-from tsn.temporal.pipeline import painted, stabilise
+from tsn.temporal.pipeline import derive_window_frame, stabilise_paint
 
 COLUMNS = ("stroke_short", "stroke_long", "stroke_g", "sharp_g", "dis_err", "fid")
 
@@ -51,15 +51,15 @@ def scene(plate: Plate, yard: ModuleType, style: str, frames: str | None) -> Sce
     """Paint the shot, locked to its survey, and measure its motion both ways."""
     shown, forward, backward, info = yard.load_blender_exr(plate.pattern, plate.frames)
     plates = [torch.from_numpy(x.transpose(2, 0, 1).astype(np.float32).copy()) for x in shown]
-    painter = locked(tsn.painter(frames=frames) if frames else tsn.painter(model=style), plates)
+    painter = frozen(tsn.painter(frames=frames) if frames else tsn.painter(model=style), plates)
     paint = [painter.paint(x, number) for x, number in zip(plates, plate.frames, strict=True)]
     true = [
-        Motion(forward=a, backward=b, seen_forward=visibility(a, b), seen_backward=visibility(b, a))
+        Motion(forward=a, backward=b, visibility_forward=visibility(a, b), visibility_backward=visibility(b, a))
         for a, b in zip(map(_flow, forward), map(_flow, backward), strict=True)
     ]
-    source, _ = choose("dis", has_vectors=False, device=torch.device("cpu"), scale=1.0, weights=None)
+    source, _ = choose_flow_source("dis", has_vectors=False, device=torch.device("cpu"), scale=1.0, weights=None)
     views = [View(number=number, image=x) for x, number in zip(plates, plate.frames, strict=True)]
-    estimated = [measure(source, a, b) for a, b in pairwise(views)]
+    estimated = [motion_between(source, a, b) for a, b in pairwise(views)]
     judge = yard.Evaluator(forward, backward, _shown(paint), valid=info["valid"])
     return Scene(
         name=plate.name,
@@ -76,10 +76,10 @@ def ours(plates: Sequence[Tensor]) -> Scheme:
     """The shipped passes."""
 
     def scheme(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tensor]:
-        frames = [painted(plate, picture) for plate, picture in zip(plates, paint, strict=True)]
-        steps = [disocclusion.step(motion) for motion in motions]
+        frames = [derive_window_frame(plate, picture) for plate, picture in zip(plates, paint, strict=True)]
+        steps = [disocclusion.derive_step(motion) for motion in motions]
         return [
-            stabilise(
+            stabilise_paint(
                 steps[max(0, t - RADIUS) : t][::-1],
                 steps[t : t + RADIUS],
                 {at - t: frame for at, frame in enumerate(frames)},

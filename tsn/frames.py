@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from tsn.errors import UsageError
 
-FORMS = "Write frames like 1001-1050, 1001-1050x2 (every second), 1001-1050:2 (staggered) or 1,5,9-20."
+RANGE_SYNTAX = "Write frames like 1001-1050, 1001-1050x2 (every second), 1001-1050:2 (staggered) or 1,5,9-20."
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _ITEM = re.compile(rf"{_NUMBER}(?:-{_NUMBER}(?:[:xy]{_NUMBER})?)?")
-_MEANT = (
+_FOREIGN_SYNTAX = (
     ("[\u2010-\u2015\u2212]", "-"),  # dashes, as text editors set them
     (r"\.\.\.?|\bto\b", "-"),
     (r";", ","),
@@ -38,17 +38,17 @@ def parse(text: str) -> tuple[int, ...]:
     from fileseq.exceptions import FileSeqException, MaxSizeException
 
     if not text.strip():
-        raise UsageError("The frame range is empty", hint=FORMS)
+        raise UsageError("The frame range is empty", hint=RANGE_SYNTAX)
     try:
         numbers = tuple(FrameSet(_checked(text)))
     except MaxSizeException as error:
-        raise UsageError(f"The frame range {text!r} names over ten million frames", hint=FORMS) from error
+        raise UsageError(f"The frame range {text!r} names over ten million frames", hint=RANGE_SYNTAX) from error
     except FileSeqException as error:  # its own message is a page of regular expression
-        raise UsageError(f"{text!r} is not a frame range", hint=FORMS) from error
+        raise UsageError(f"{text!r} is not a frame range", hint=RANGE_SYNTAX) from error
     except ArithmeticError as error:  # a number of thirty digits
-        raise UsageError(f"The frame range {text!r} names frames out of any range", hint=FORMS) from error
+        raise UsageError(f"The frame range {text!r} names frames out of any range", hint=RANGE_SYNTAX) from error
     if any(number != int(number) for number in numbers):
-        raise UsageError(f"The frame range {text!r} names frames that are not whole numbers", hint=FORMS)
+        raise UsageError(f"The frame range {text!r} names frames that are not whole numbers", hint=RANGE_SYNTAX)
     return tuple(int(number) for number in numbers)
 
 
@@ -73,11 +73,11 @@ def _checked(text: str) -> str:
 def _hint(text: str) -> str:
     """What was perhaps meant, where another program's way to write it can be told."""
     meant = unicodedata.normalize("NFKC", text).strip().lower()
-    for pattern, instead in _MEANT:
+    for pattern, instead in _FOREIGN_SYNTAX:
         meant = re.sub(pattern, instead, meant)
     items = re.split(r"[,\s]+", meant)
     known = meant != text and all(_ITEM.fullmatch(item) for item in items)
-    return f"Perhaps you meant {','.join(items)!r}? {FORMS}" if known else FORMS
+    return f"Perhaps you meant {','.join(items)!r}? {RANGE_SYNTAX}" if known else RANGE_SYNTAX
 
 
 def compact(frames: Iterable[int]) -> str:

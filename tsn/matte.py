@@ -16,16 +16,16 @@ import numpy as np
 
 from tsn.errors import InputError, UsageError
 from tsn.io import cryptomatte as stored
+from tsn.io.channel_names import match_names
 from tsn.io.cryptomatte import Manifest
-from tsn.io.spellings import find
 
-LOST = ((13, 0x1FFF), (8, 0xFF))
+TRUNCATIONS = ((13, 0x1FFF), (8, 0xFF))
 """How many low bits of a float32 a trip through 16 and through 24 bits sets to zero, and their mask."""
-SURE, SURE_WITH_MANIFEST = 24, 12
+CERTAIN_ZERO_BITS, CERTAIN_ZERO_BITS_WITH_MANIFEST = 24, 12
 """Zero bits in all ids together that are no accident: one chance in sixteen million. A manifest tells the rest."""
-UNFILLED = 0x7FC00000
+NO_PIXEL_ID = 0x7FC00000
 """NaN, which stands where a part of the file has no pixels."""
-DEEPER = "Render the Cryptomatte layers again at 32 bits, in a lossless compression (ZIP, ZIPS, PIZ)."
+RERENDER_HINT = "Render the Cryptomatte layers again at 32 bits, in a lossless compression (ZIP, ZIPS, PIZ)."
 
 
 # --- mattes in a channel -------------------------------------------------------------------------------------------
@@ -40,9 +40,9 @@ def channel_matte(channels: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     Raises:
         InputError: no such channel, or several.
     """
-    found = find(name, list(channels))
+    found = match_names(name, list(channels))
     if len(found) != 1:
-        stored.refuse("matte channel", name, found, channels)
+        stored.raise_unmatched("matte channel", name, found, channels)
     return _clipped(channels[found[0]])
 
 
@@ -111,20 +111,21 @@ def cryptomatte(
     """
     if not names:
         raise UsageError(f"The matte from Cryptomatte {layer!r} lists no names.", hint="Add them under matte.names.")
-    found = stored.layer(layer, channels)
-    known = stored.manifest(found.name, header, folder).names
+    found = stored.find_layer(layer, channels)
+    known = stored.read_manifest(found.name, header, folder).names
     wanted = np.array(sorted(_ids(known, names)), dtype=np.uint32)
     whole, rounded = False, set[int]()
     coverage: np.ndarray | None = None
     for id_channel, weight_channel in found.pairs:
         if id_channel in lossy:
             raise InputError(
-                f"Cryptomatte {id_channel}: the file's compression is lossy and destroys ids.", hint=DEEPER
+                f"Cryptomatte {id_channel}: the file's compression is lossy and destroys ids.", hint=RERENDER_HINT
             )
         ids, weights = channels[id_channel], channels[weight_channel]
         if ids.dtype != np.float32:
             raise InputError(
-                f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.", hint=DEEPER
+                f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.",
+                hint=RERENDER_HINT,
             )
         bits = np.ascontiguousarray(ids).view(np.uint32)
         whole = whole or bool((bits & 0xFF).any())
@@ -134,7 +135,7 @@ def cryptomatte(
         coverage = share if coverage is None else coverage + share
     assert coverage is not None  # A layer has at least one rank.
     if not whole:
-        _require_whole(found.name, rounded - {0, UNFILLED}, wanted, known)
+        _require_whole(found.name, rounded - {0, NO_PIXEL_ID}, wanted, known)
     return _clipped(coverage)
 
 
@@ -144,7 +145,7 @@ def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str, 
     Raises:
         InputError: as `cryptomatte` does.
     """
-    return stored.manifest(stored.layer(layer, channels).name, header, folder)
+    return stored.read_manifest(stored.find_layer(layer, channels).name, header, folder)
 
 
 def _require_whole(layer: str, there: Set[int], wanted: np.ndarray, known: Mapping[str, int] | None) -> None:
@@ -156,14 +157,14 @@ def _require_whole(layer: str, there: Set[int], wanted: np.ndarray, known: Mappi
     Args:
         there: the ids of the layer, each of which ends in 8 zero bits at least.
     """
-    zeros = next(count for count, mask in LOST if not any(bits & mask for bits in there))
+    zeros = next(count for count, mask in TRUNCATIONS if not any(bits & mask for bits in there))
     sound = {*wanted.tolist(), *map(_usable_float, (known or {}).values())}
-    if sound & there or len(there) * zeros < (SURE_WITH_MANIFEST if known else SURE):
+    if sound & there or len(there) * zeros < (CERTAIN_ZERO_BITS_WITH_MANIFEST if known else CERTAIN_ZERO_BITS):
         return
     raise InputError(
         f"Cryptomatte {layer}: every id ends in {zeros} zero bits, as after a trip through"
         f" {16 if zeros > 8 else 24} bits, which destroys them.",
-        hint=DEEPER,
+        hint=RERENDER_HINT,
     )
 
 
@@ -182,6 +183,6 @@ def _forms(name: str) -> tuple[str, ...]:
     return name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)
 
 
-def spelt(name: str, known: Collection[str]) -> bool:
+def in_manifest(name: str, known: Collection[str]) -> bool:
     """Whether a manifest has a name, in any of the forms that mean the same text."""
     return any(form in known for form in _forms(name))

@@ -112,10 +112,10 @@ def test_ten_thousand_frames(farm, shared: Path) -> None:
         "version: 1\nplate: plate/sh.#####.exr\noutput: styled/sh.#####.exr\nstyle: {model: tiny.safetensors}\n"
     )
     script = (
-        "import time; from pathlib import Path; from tsn_batch.asking import load, planned\n"
-        f"shot, seconds = load(Path({str(shot)!r}), ()), []\n"
+        "import time; from pathlib import Path; from tsn_batch.cli.planning import load_shot, make_plan\n"
+        f"shot, seconds = load_shot(Path({str(shot)!r}), ()), []\n"
         "for _ in range(3):\n"  # a busy machine slows one more than another
-        "    started = time.process_time(); plan = planned(shot, None, 4)\n"
+        "    started = time.process_time(); plan = make_plan(shot, None, 4)\n"
         "    seconds.append(time.process_time() - started)\n"
         "print(len(plan.chunks), min(seconds))"
     )

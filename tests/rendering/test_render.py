@@ -244,4 +244,4 @@ def test_a_frame_that_goes_bad_after_the_plan_stops_the_render_by_name(shot: Sho
     with pytest.raises(InputError, match=r"sh\.1008\.exr"):
         render(made, device="cpu")
     for left in (tmp_path / "styled").iterdir():
-        assert io.complete(left) and left.name.startswith("sh_styled.")
+        assert io.is_complete(left) and left.name.startswith("sh_styled.")

@@ -12,10 +12,18 @@ from hypothesis import strategies as st
 
 from tsn.errors import InputError
 from tsn.frames import sample_frames
-from tsn.style.calibration import PIXEL_LIMIT, _windows, _windows_by, anything, mirrored, mosaic, shows
+from tsn.style.calibration import (
+    MAX_PIXELS,
+    _windows,
+    _windows_by,
+    crop_mosaic,
+    mirror_into_void,
+    natural_noise,
+    usable_frames,
+)
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.painter import Calibration, digest
-from tsn.style.tiles import pad
+from tsn.style.tiles import pad_to_stride
 
 
 def test_sample_frames_takes_the_middles_of_equal_stretches():
@@ -38,12 +46,12 @@ def stats_of(net, image):
 
 def test_mosaic_of_a_small_frame_is_the_frame(picture):
     image = picture(60, 80)
-    assert mosaic(image, stride=4, limit=60 * 80) is image
+    assert crop_mosaic(image, stride=4, limit=60 * 80) is image
 
 
 def test_mosaic_of_a_texture_has_its_statistics(net, picture):
     image = picture(16, 16).repeat(1, 60, 72)
-    small = mosaic(image, stride=4, limit=960 * 1152 // 3)
+    small = crop_mosaic(image, stride=4, limit=960 * 1152 // 3)
     assert small.shape[-2] * small.shape[-1] <= 960 * 1152 // 3
     whole = stats_of(net, image)
     assert (stats_of(net, small) - whole).abs().max() < 0.06 * whole.abs().max()
@@ -54,7 +62,7 @@ def test_mosaic_counts_a_dull_sky_by_its_area_where_separate_crops_blow_it_up(ne
     image[:, :384] = 0.6 + 0.001 * image[:, :384]
     limit = 768 * 768 // 3
     whole = stats_of(net, image)
-    error = (stats_of(net, mosaic(image, stride=4, limit=limit)) - whole).abs().mean()
+    error = (stats_of(net, crop_mosaic(image, stride=4, limit=limit)) - whole).abs().mean()
     crops = [image[:, r : r + 256, c : c + 256] for r, c in [(0, 0), (0, 512), (512, 0), (512, 512), (256, 256)]]
     separate = torch.stack([stats_of(net, crop) for crop in crops]).mean(0)
     assert error < 0.4 * (separate - whole).abs().mean()
@@ -62,16 +70,18 @@ def test_mosaic_counts_a_dull_sky_by_its_area_where_separate_crops_blow_it_up(ne
 
 @pytest.mark.parametrize("size", [(2160, 3840), (4320, 7680), (2160, 2048), (100, 45000)])
 def test_mosaic_stays_below_the_limit_and_close_to_it(size):
-    small = mosaic(torch.zeros(1, 1, 1).expand(3, *size), stride=4)
-    assert 0.9 * PIXEL_LIMIT < small.shape[-2] * small.shape[-1] <= min(PIXEL_LIMIT, size[0] * size[1])
+    small = crop_mosaic(torch.zeros(1, 1, 1).expand(3, *size), stride=4)
+    assert 0.9 * MAX_PIXELS < small.shape[-2] * small.shape[-1] <= min(MAX_PIXELS, size[0] * size[1])
     assert small.shape[-2] % 4 == small.shape[-1] % 4 == 0
 
 
 def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
-    calibration = Calibration(of="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)})
+    calibration = Calibration(
+        painter_fingerprint="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)}
+    )
     calibration.save(tmp_path / "survey.safetensors")
     back = Calibration.load(tmp_path / "survey.safetensors")
-    assert back.of == calibration.of
+    assert back.painter_fingerprint == calibration.painter_fingerprint
     assert back.fingerprint == calibration.fingerprint
     assert all(torch.equal(back.tensors[k], v) for k, v in calibration.tensors.items())
 
@@ -79,8 +89,10 @@ def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
 def test_a_bit_of_difference_changes_the_fingerprint():
     value = torch.rand(4)
     near = torch.nextafter(value, torch.tensor(2.0))
-    prints = {Calibration(of="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))}
-    assert len(prints | {Calibration(of="q", tensors={"x": value}).fingerprint}) == 4
+    prints = {
+        Calibration(painter_fingerprint="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))
+    }
+    assert len(prints | {Calibration(painter_fingerprint="q", tensors={"x": value}).fingerprint}) == 4
     assert digest("ab", "c") != digest("a", "bc")
 
 
@@ -101,7 +113,7 @@ def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_fi
 
 def test_any_flipped_bit_is_noticed(tmp_path):
     path = tmp_path / "survey.safetensors"
-    Calibration(of="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
+    Calibration(painter_fingerprint="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
     content = path.read_bytes()
     believed = []
     for place in range(len(content)):
@@ -111,7 +123,7 @@ def test_any_flipped_bit_is_noticed(tmp_path):
             path.write_bytes(flipped)
             with contextlib.suppress(InputError):
                 found = Calibration.load(path)
-                believed.append((found.of, found.tensors["00.mean"].tolist()))
+                believed.append((found.painter_fingerprint, found.tensors["00.mean"].tolist()))
     assert set(map(str, believed)) <= {str(("a painter", [1.0, 1.0]))}, "nothing but what was written"
 
 
@@ -126,14 +138,14 @@ def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
     alone = painter.calibrate([frame, other])
     fading = painter.calibrate([dark, dark + 0.002 * frame, frame, dark + 0.5, other])
     assert fading.fingerprint == alone.fingerprint
-    assert list(shows([dark, frame])) == [frame]
+    assert list(usable_frames([dark, frame])) == [frame]
 
 
 def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particular(net, picture):
     """And what enters late is painted as if it had been there."""
     painter = FeedforwardPainter(net, name="net", weights="x")
     calibration = painter.calibrate([torch.zeros(3, 48, 64)] * 5)
-    assert calibration.fingerprint == painter.calibrate([anything()]).fingerprint
+    assert calibration.fingerprint == painter.calibrate([natural_noise()]).fingerprint
     frame = picture(48, 64)
     late, known = (painter.frozen(s).paint(frame, 1) for s in (calibration, painter.calibrate([frame])))
     assert torch.isfinite(late).all()
@@ -144,14 +156,14 @@ def test_a_picture_of_nothing_in_particular_is_the_same_on_any_number_of_threads
     made = []
     for count in (1, 2, 5, 8):
         threads(count)
-        anything.cache_clear()
-        made.append(anything())
+        natural_noise.cache_clear()
+        made.append(natural_noise())
     assert all(torch.equal(other, made[0]) for other in made)
-    assert list(shows([])) == []
+    assert list(usable_frames([])) == []
 
 
 def test_a_picture_of_nothing_in_particular_is_like_a_photo():
-    found = anything()
+    found = natural_noise()
     assert found.shape == (3, 256, 256) and 0 <= found.min() < 0.1 and 0.9 < found.max() <= 1
     assert 0.15 < found.std() < 0.25 and found.mean((1, 2)).sub(0.48).abs().max() < 0.03
     near, far = ((found[:, :, step:] - found[:, :, :-step]).square().mean() for step in (1, 32))
@@ -216,7 +228,7 @@ def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
     for frame in frames:
         plain = Plain()
         with torch.inference_mode():
-            painter.net(pad(frame, 4)[None].contiguous(memory_format=torch.channels_last), plain)
+            painter.net(pad_to_stride(frame, 4)[None].contiguous(memory_format=torch.channels_last), plain)
         each.append(plain.stats)
     for index, (one, other) in enumerate(zip(*each, strict=True)):
         name = f"{index // 2:02}.{('mean', 'variance')[index % 2]}"
@@ -232,8 +244,8 @@ def test_frames_that_the_element_has_not_entered_are_not_surveyed(painter, pictu
     speck[:, 10:14, 10:14] = element(picture)[:, 30:34, 40:44]  # autocropped to hardly anything
     alone = painter.calibrate([found])
     assert painter.calibrate([void, found, speck, void]).fingerprint == alone.fingerprint
-    assert painter.calibrate([void, void]).fingerprint == painter.calibrate([anything()]).fingerprint
-    assert painter.calibrate([speck]).fingerprint == painter.calibrate([anything()]).fingerprint
+    assert painter.calibrate([void, void]).fingerprint == painter.calibrate([natural_noise()]).fingerprint
+    assert painter.calibrate([speck]).fingerprint == painter.calibrate([natural_noise()]).fingerprint
 
 
 @pytest.mark.parametrize("cover", [False, True])
@@ -257,9 +269,9 @@ def test_what_is_too_small_to_have_statistics_is_painted(painter, picture, size,
 def test_cells_of_a_large_element_lie_in_it_whatever_the_void_around_it(picture):
     found = element(picture, 300, 400)
     limit = 300 * 400 // 4
-    cells = mosaic(found, stride=4, limit=limit)
+    cells = crop_mosaic(found, stride=4, limit=limit)
     assert 0.8 * limit < cells[0].numel() <= limit
-    assert torch.equal(mosaic(F.pad(found, (701, 30, 95, 1203)), stride=4, limit=limit), cells)
+    assert torch.equal(crop_mosaic(F.pad(found, (701, 30, 95, 1203)), stride=4, limit=limit), cells)
     assert cells[3].mean() > 0.9 * found[3].mean()
 
 
@@ -268,7 +280,7 @@ def test_cells_find_two_elements_in_far_corners(picture):
     found = torch.zeros(4, 400, 600)
     one = element(picture, 40, 40)
     found[:, :40, :40] = found[:, -40:, -40:] = one
-    cells = mosaic(found, stride=4, limit=400 * 600 // 20)
+    cells = crop_mosaic(found, stride=4, limit=400 * 600 // 20)
     assert cells[3].sum() > 1.5 * one[3].sum()
 
 
@@ -302,11 +314,11 @@ def test_statistics_by_cover_are_the_same_on_any_number_of_threads(threads, pain
 def test_void_around_an_element_is_filled_with_its_mirror_image(picture):
     found = F.pad(picture(5, 7), (9, 20, 3, 0))
     cover = F.pad(torch.ones(1, 5, 7), (9, 20, 3, 0))
-    shown = mirrored(found, cover)
+    shown = mirror_into_void(found, cover)
     box = found[:, 3:8, 9:16]
     assert torch.equal(shown[:, 3:8, 9:16], box)
     wanted = np.pad(box.numpy(), ((0, 0), (3, 0), (9, 20)), mode="reflect")
     assert np.array_equal(shown.numpy(), wanted)
-    assert mirrored(found, cover * 0) is found
+    assert mirror_into_void(found, cover * 0) is found
     one = F.pad(torch.ones(1, 1, 1), (4, 2, 1, 1))
-    assert (mirrored(one.expand(3, -1, -1) * 0.3, one) == torch.tensor(0.3)).all()
+    assert (mirror_into_void(one.expand(3, -1, -1) * 0.3, one) == torch.tensor(0.3)).all()

@@ -88,7 +88,7 @@ def test_a_survey_that_lost_a_layer_is_refused(painter, picture):
     tensors = dict(calibration.tensors)
     del tensors["00.mean"]
     with raises(InputError, match="expected 16 statistics of 80 channels, found 15 of 78"):
-        painter.frozen(Calibration(of=calibration.of, tensors=tensors))
+        painter.frozen(Calibration(painter_fingerprint=calibration.painter_fingerprint, tensors=tensors))
 
 
 def test_locked_painter_needs_no_survey_of_its_own(painter, picture):
@@ -112,4 +112,4 @@ def test_a_survey_of_other_shapes_is_refused(painter, picture):
     calibration = painter.calibrate([picture(32, 48)])
     tensors = {name: tensor[None] for name, tensor in calibration.tensors.items()}
     with raises(InputError, match="does not fit the net"):
-        painter.frozen(Calibration(of=calibration.of, tensors=tensors))
+        painter.frozen(Calibration(painter_fingerprint=calibration.painter_fingerprint, tensors=tensors))

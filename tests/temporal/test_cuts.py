@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tsn.temporal.cuts import cut_score, find, is_cut, segments
+from tsn.temporal.cuts import cut_score, find_cuts, is_cut, split_at_cuts
 
 H, W = 144, 256
 
@@ -117,10 +117,10 @@ def test_tiny_and_narrow_frames(size: tuple[int, int]) -> None:
 def test_find_and_any_chunk_of_it_agree() -> None:
     one, other = scene(1), scene(2)
     images = [view(one, 8 * i) for i in range(3)] + [view(other, 8 * i) for i in range(2)] + [view(one, 300)]
-    assert find(images) == (3, 5)
+    assert find_cuts(images) == (3, 5)
     for start in range(len(images)):
-        assert find(images[start:]) == tuple(cut - start for cut in (3, 5) if cut > start)
-    assert find([]) == find(images[:1]) == ()
+        assert find_cuts(images[start:]) == tuple(cut - start for cut in (3, 5) if cut > start)
+    assert find_cuts([]) == find_cuts(images[:1]) == ()
 
 
 def test_same_score_at_any_number_of_threads() -> None:
@@ -138,16 +138,16 @@ def test_same_score_at_any_number_of_threads() -> None:
 
 
 def test_segments() -> None:
-    assert segments((1001, 1002, 1003, 1004), (1003,)) == [(1001, 1002), (1003, 1004)]
-    assert segments((1001, 1003, 1005), (1002, 1004)) == [(1001,), (1003,), (1005,)]
-    assert segments((1001, 1002), (1001, 900, 2000)) == [(1001, 1002)]
-    assert segments((), (5,)) == []
+    assert split_at_cuts((1001, 1002, 1003, 1004), (1003,)) == [(1001, 1002), (1003, 1004)]
+    assert split_at_cuts((1001, 1003, 1005), (1002, 1004)) == [(1001,), (1003,), (1005,)]
+    assert split_at_cuts((1001, 1002), (1001, 900, 2000)) == [(1001, 1002)]
+    assert split_at_cuts((), (5,)) == []
 
 
 @given(st.sets(st.integers(-20, 20)), st.sets(st.integers(-25, 25)))
 def test_segments_keep_every_frame_and_part_at_every_cut(frames: set[int], cuts: set[int]) -> None:
     ordered = sorted(frames)
-    parts = segments(ordered, cuts)
+    parts = split_at_cuts(ordered, cuts)
     assert [frame for part in parts for frame in part] == ordered and all(parts)
     where = {frame: i for i, part in enumerate(parts) for frame in part}
     for before, after in pairwise(ordered):

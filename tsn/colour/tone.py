@@ -21,7 +21,7 @@ def srgb_decode(encoded: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tone:
+class ToneMap:
     """A tone map: gain (1, H, W) >= 1 from the working values, then a fixed curve on working/gain in [0, top]."""
 
     top: float
@@ -71,8 +71,10 @@ def _soft_decode(encoded: Tensor) -> Tensor:
     )
 
 
-TONES = {
-    "keep": Tone(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode),
-    "soft": Tone(top=_SOFT_TOP, gain=_soft_gain, encode=_soft_encode, decode=_soft_decode),
+TONE_MAPS = {
+    "keep": ToneMap(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode),
+    "soft": ToneMap(top=_SOFT_TOP, gain=_soft_gain, encode=_soft_encode, decode=_soft_decode),
 }
-DIRECT = Tone(top=1.0, gain=lambda working: torch.ones_like(working[:1]), encode=torch.clone, decode=torch.clone)
+DISPLAY_REFERRED = ToneMap(
+    top=1.0, gain=lambda working: torch.ones_like(working[:1]), encode=torch.clone, decode=torch.clone
+)

@@ -12,12 +12,12 @@ import PyOpenColorIO as ocio
 import torch
 from torch import Tensor
 
-from tsn.elementwise import steadily
-from tsn.spaces import WORKING, explained, find, processors
+from tsn.determinism import apply_elementwise
+from tsn.ocio import WORKING, find_space, processors, translate_errors
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transform:
+class WorkingTransform:
     """Plate values to the space that the tone map starts from, and back; both take and give float32 (3, H, W)."""
 
     forward: Callable[[Tensor], Tensor]
@@ -64,17 +64,17 @@ def _linear_to_cineon(linear: Tensor) -> Tensor:
 
 def _ways(config: Any, name: str, working: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
     forward, inverse = processors(config, name, working)
-    with explained(name):
+    with translate_errors(name):
         return _cpu(forward), _cpu(inverse)
 
 
-def transform_of(space: str) -> Transform:
+def working_transform(space: str) -> WorkingTransform:
     """The kind of a space is measured, not read from its `encoding`, which many shows' configs leave empty."""
-    config, name = find(space)
+    config, name = find_space(space)
     if config is None:
-        return Transform(
-            forward=partial(steadily, _cineon_to_linear),
-            inverse=partial(steadily, _linear_to_cineon),
+        return WorkingTransform(
+            forward=partial(apply_elementwise, _cineon_to_linear),
+            inverse=partial(apply_elementwise, _linear_to_cineon),
             linear=False,
             display=False,
         )
@@ -84,13 +84,13 @@ def transform_of(space: str) -> Transform:
     matrix = found[:, :3]
     if torch.allclose(matrix @ probe[:, 0].double(), found, rtol=1e-4, atol=1e-5):
         back = np.linalg.inv(matrix.numpy())
-        return Transform(forward=_matrix(matrix.numpy()), inverse=_matrix(back), linear=True, display=False)
+        return WorkingTransform(forward=_matrix(matrix.numpy()), inverse=_matrix(back), linear=True, display=False)
     white = forward(torch.ones(3, 1, 1))
     if not torch.allclose(white, torch.ones(3, 1, 1), atol=0.02):
-        return Transform(forward=forward, inverse=inverse, linear=False, display=False)
+        return WorkingTransform(forward=forward, inverse=inverse, linear=False, display=False)
     if torch.allclose(matrix, torch.eye(3, dtype=torch.float64), atol=1e-3):
         # Rec.709 primaries under some video gamma: its codes are what a picture from the web holds.
         same = _matrix(np.eye(3))
-        return Transform(forward=same, inverse=same, linear=True, display=True)
+        return WorkingTransform(forward=same, inverse=same, linear=True, display=True)
     forward, inverse = _ways(config, name, "srgb_tx")
-    return Transform(forward=forward, inverse=inverse, linear=False, display=True)
+    return WorkingTransform(forward=forward, inverse=inverse, linear=False, display=True)

@@ -71,11 +71,11 @@ class Motion:
 
     forward: Tensor
     backward: Tensor
-    seen_forward: Tensor
-    seen_backward: Tensor
+    visibility_forward: Tensor
+    visibility_backward: Tensor
 
 
-def told(a: View, b: View) -> bool:
+def has_rendered_motion(a: View, b: View) -> bool:
     """Whether a renderer told the motion of this pair, one way at least.
 
     Its vectors span one frame, so they say nothing of the gap in a stepped range (1001-1050x2).
@@ -85,20 +85,20 @@ def told(a: View, b: View) -> bool:
     return a.vectors.to_next is not None or b.vectors.to_previous is not None
 
 
-def measure(source: FlowSource, a: View, b: View) -> Motion:
+def motion_between(source: FlowSource, a: View, b: View) -> Motion:
     """Two-sided motion with occlusion masks: by going there and back where a renderer knows, else by a net."""
     forward, backward = source.pair(a, b)
     seen = visibility(forward, backward), visibility(backward, forward)
     asked = _estimated(source, a, b)
     if any(bool(places.any()) for places in asked):
-        learnt = occlusion.seen((a.image, b.image), (forward, backward), asked)
+        learnt = occlusion.estimate_visibility((a.image, b.image), (forward, backward), asked)
         seen = torch.where(asked[0], learnt[0], seen[0]), torch.where(asked[1], learnt[1], seen[1])
-    return Motion(forward=forward, backward=backward, seen_forward=seen[0], seen_backward=seen[1])
+    return Motion(forward=forward, backward=backward, visibility_forward=seen[0], visibility_backward=seen[1])
 
 
 def _estimated(source: FlowSource, a: View, b: View) -> tuple[Tensor, Tensor]:
     """Bool (1, H, W) for each: where no renderer told the motion."""
-    if source.name == "vectors" and told(a, b):
+    if source.name == "vectors" and has_rendered_motion(a, b):
         assert a.vectors is not None and b.vectors is not None
         return a.vectors.valid <= 0, b.vectors.valid <= 0
     everywhere = torch.ones_like(a.image[:1], dtype=torch.bool)

@@ -11,18 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tsn.cpu_isa import instruction_set
 from tsn.errors import OutputError
 from tsn.flow.base import FlowSource, View
-from tsn.instructions import instructions
-from tsn.io.bounded import Bounded
-from tsn.io.packed import pack, unpack
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
+from tsn.io.disk_cache import DiskCache
+from tsn.io.float_compression import compress, decompress
 
 log = logging.getLogger(__name__)
 
-FORM = "packed-1"
+FILE_FORMAT = "packed-1"
 """Of the files: those of another tsn are nobody's, and go as the oldest ones."""
-GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+MISSING_ERRNOS = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
 """No file: there never was one, or another process made room."""
 
 
@@ -30,7 +30,7 @@ class CachedSource:
     """Another source's flow, kept in a folder without loss: a warm cache gives what a cold one gives, bit for bit.
 
     A file is believed only if its shape and checksum are right, else the pair is measured again. A folder that can't be
-    written costs time, not the render: it is logged once. Hosts may share the folder, which `Bounded` keeps in size.
+    written costs time, not the render: it is logged once. Hosts may share the folder, which `DiskCache` keeps in size.
 
     Raises:
         UsageError: the bound that the environment states is none.
@@ -41,7 +41,7 @@ class CachedSource:
         self.folder = folder
         self.name = inner.name
         self.fingerprint = inner.fingerprint
-        self._kept = Bounded(folder, "flow")
+        self._kept = DiskCache(folder, "flow")
         self._writable = True
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
@@ -56,13 +56,13 @@ class CachedSource:
 
     def _read(self, path: Path, size: torch.Size) -> Tensor | None:
         """A stored pair, float32 (2, 2, *size); None where there is none, or one that can't be trusted."""
-        if not self._kept.use(path):
+        if not self._kept.touch(path):
             return None
         try:
             # Not mapped: a page of a file that another host has removed kills the process that looks at it.
-            return torch.from_numpy(unpack(path.read_bytes(), (2, 2, *size))).clone()  # where torch would put it
+            return torch.from_numpy(decompress(path.read_bytes(), (2, 2, *size))).clone()  # where torch would put it
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in MISSING_ERRNOS:
                 log.warning("%s: %s, measured again", path, error.strerror)
         except ValueError as error:
             log.warning("%s: %s, measured again", path, error)
@@ -71,12 +71,12 @@ class CachedSource:
     def _keep(self, path: Path, flows: Tensor) -> None:
         if not (self._writable and self._kept.limit):
             return
-        content = pack(flows.cpu().numpy())
-        if not self._kept.admits(len(content)):
+        content = compress(flows.cpu().numpy())
+        if not self._kept.make_room(len(content)):
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_bytes(content)
         except (OSError, OutputError) as error:
             self._writable = False
@@ -91,7 +91,7 @@ def cache_key(source: FlowSource, a: View, b: View) -> str:
     """
     step = b.number - a.number
     parts = [
-        *(FORM, instructions(), source.fingerprint, a.key, b.key),
+        *(FILE_FORMAT, instruction_set(), source.fingerprint, a.key, b.key),
         *(list(a.image.shape), list(b.image.shape), step),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

@@ -18,7 +18,7 @@ from tsn.colour import LUMA
 from tsn.flow.base import View
 from tsn.flow.scale import scaled_flow, scaled_image
 
-SMALLEST = 32
+MIN_SIDE_PX = 32
 """Sides under this are padded: below some 20 pixels the coarsest level is smaller than DIS's patches of 8."""
 
 
@@ -55,7 +55,7 @@ def luma8(image: Tensor) -> np.ndarray:
 def estimate(first: np.ndarray, second: np.ndarray) -> Tensor:
     """Flow (2, H, W) from `first` to `second`, both uint8 (H, W)."""
     height, width = first.shape
-    right, bottom = max(0, SMALLEST - width), max(0, SMALLEST - height)
+    right, bottom = max(0, MIN_SIDE_PX - width), max(0, MIN_SIDE_PX - height)
     if right or bottom:
         first, second = (
             cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE) for image in (first, second)

@@ -12,13 +12,13 @@ from tsn.flow.cache import CachedSource
 from tsn.flow.dis import DisSource
 from tsn.flow.fused import FusedSource
 from tsn.flow.raft import RaftSource
-from tsn.flow.raft_weights import folder, installed
+from tsn.flow.raft_weights import installed_weights, weights_folder
 from tsn.flow.vectors import VectorSource
 
 METHODS = ("auto", "vectors", "raft", "dis")
 
 
-def choose(
+def choose_flow_source(
     method: str,
     *,
     has_vectors: bool,
@@ -67,9 +67,9 @@ def choose(
         return kept(raft), f"{raft.name} estimates the motion, as the shot file asks."
 
     estimator: FlowSource
-    if weights is None and installed() is None:
+    if weights is None and installed_weights() is None:
         estimator, fills = FusedSource(scale=scale), kept(DisSource(scale=scale))
-        why = f"DIS estimates the motion, since there are no RAFT weights in {folder()}."
+        why = f"DIS estimates the motion, since there are no RAFT weights in {weights_folder()}."
     else:
         path = _weights(weights)
         estimator = RaftSource(path, device=device, scale=scale)
@@ -85,9 +85,9 @@ def choose(
 
 
 def _weights(weights: Path | None) -> Path:
-    path = weights or installed()
+    path = weights or installed_weights()
     if path is None:
-        raise InputError(f"no RAFT weights in {folder()}", hint="tsn fetch raft-large")
+        raise InputError(f"no RAFT weights in {weights_folder()}", hint="tsn fetch raft-large")
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected RAFT's weights (flow.weights)", hint="tsn fetch raft-large")
     return path

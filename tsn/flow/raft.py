@@ -13,18 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsn.determinism import POINTWISE_DILATION
 from tsn.errors import DeviceError, InputError
 from tsn.flow.base import View
-from tsn.flow.raft_weights import sha256
+from tsn.flow.raft_weights import weights_sha256
 from tsn.flow.scale import scaled_flow, scaled_image
-from tsn.io.state import read_header, read_state, require_numbers
+from tsn.io.safetensors_file import read_header, read_state_dict, require_finite
 
-UPDATES = 12
-SMALLEST = 128
+FLOW_UPDATES = 12
+MIN_SIDE_PX = 128
 """The correlation pyramid halves the 1/8 feature map three times and needs two samples at its top."""
-LARGEST = 1 << 28
+MAX_FILE_BYTES = 1 << 28
 """Bytes of a file of weights; raft-large has 21 MB."""
-ADVICE = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
+REFETCH_HINT = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
 
 
 class RaftSource:
@@ -44,15 +45,15 @@ class RaftSource:
     """
 
     def __init__(self, weights: Path, *, device: torch.device, scale: float = 1.0) -> None:
-        digest = sha256(weights)
-        self.name, network = load(weights)
+        digest = weights_sha256(weights)
+        self.name, network = load_network(weights)
         self.network = network.to(device)
         self.device = device
         self.scale = scale
         precision = "half" if device.type == "cuda" else "float"
         self.fingerprint = (
             f"{self.name}-1 {digest[:16]} torch {torch.__version__} {device.type} {precision} "
-            f"updates {UPDATES} scale {scale:g}"
+            f"updates {FLOW_UPDATES} scale {scale:g}"
         )
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
@@ -77,22 +78,22 @@ class RaftSource:
     @torch.no_grad()
     def _estimate(self, first: Tensor, second: Tensor) -> Tensor:
         _, height, width = first.shape
-        batches = [padded(image)[None] * 2 - 1 for image in (first, second)]
+        batches = [pad_for_raft(image)[None] * 2 - 1 for image in (first, second)]
         half = torch.autocast("cuda", dtype=torch.float16, enabled=self.device.type == "cuda")
         # cuDNN may otherwise pick another algorithm, with other bits, on another run.
         with half, torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            flow = self.network(*batches, num_flow_updates=UPDATES)[-1][0]
+            flow = self.network(*batches, num_flow_updates=FLOW_UPDATES)[-1][0]
         return flow.float()[:, :height, :width].contiguous()
 
 
-def padded(image: Tensor) -> Tensor:
+def pad_for_raft(image: Tensor) -> Tensor:
     """`image` (C, H, W) with its right and bottom border repeated, to multiples of 8 and at least 128 a side."""
     _, height, width = image.shape
-    right, bottom = (max(SMALLEST, -(-side // 8) * 8) - side for side in (width, height))
+    right, bottom = (max(MIN_SIDE_PX, -(-side // 8) * 8) - side for side in (width, height))
     return F.pad(image[None], (0, right, 0, bottom), mode="replicate")[0]
 
 
-def load(path: Path) -> tuple[str, nn.Module]:
+def load_network(path: Path) -> tuple[str, nn.Module]:
     """The architecture's name and the network in eval mode, from a state dict on disk.
 
     Raises:
@@ -107,26 +108,26 @@ def load(path: Path) -> tuple[str, nn.Module]:
         name = "raft-large" if any(key.startswith("mask_predictor.") for key in names) else "raft-small"
         network = (raft_large if name == "raft-large" else raft_small)(weights=None)
         if state is None:
-            state = read_state(path, network.state_dict(), said=name, hint=ADVICE)
+            state = read_state_dict(path, network.state_dict(), net_name=name, hint=REFETCH_HINT)
         own = network.state_dict()
         if not all(tensor.is_floating_point() == state[key].is_floating_point() for key, tensor in own.items()):
             raise TypeError
         network.load_state_dict(state)
-        require_numbers(path, own)
+        require_finite(path, own)
     except (RuntimeError, AttributeError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: expected a state dict of torchvision's raft-large or raft-small, found something else",
-            hint=ADVICE,
+            hint=REFETCH_HINT,
         ) from error
     except InputError as error:
-        raise InputError(str(error), hint=ADVICE) from error
-    return name, _steady(network).eval().requires_grad_(False)
+        raise InputError(str(error), hint=REFETCH_HINT) from error
+    return name, _thread_invariant(network).eval().requires_grad_(False)
 
 
 def _pickled(path: Path) -> dict[str, Tensor]:
     """The state dict in a `.pth` file."""
-    if path.stat().st_size > LARGEST or _unpacked(path) > LARGEST:
-        raise InputError(f"{path}: expected {LARGEST >> 20} MiB of weights at most, found more")
+    if path.stat().st_size > MAX_FILE_BYTES or _unpacked(path) > MAX_FILE_BYTES:
+        raise InputError(f"{path}: expected {MAX_FILE_BYTES >> 20} MiB of weights at most, found more")
     try:
         # weights_only: a pickle from somewhere must not be able to run code on a farm.
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -145,13 +146,9 @@ def _unpacked(path: Path) -> int:
         return 0
 
 
-def _steady(network: nn.Module) -> nn.Module:
-    """The network with the same bits at any number of threads.
-
-    On a CPU, torch sends a 1x1 convolution of a small batch to one library at 1 thread and to another at 2 or more
-    (`use_mkldnn` in ATen's Convolution.cpp). A dilated one goes to the same always, and a single tap has no spread.
-    """
+def _thread_invariant(network: nn.Module) -> nn.Module:
+    """The network with the same bits at any number of threads, see `tsn.determinism.POINTWISE_DILATION`."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
-            module.dilation = (2, 2)
+            module.dilation = (POINTWISE_DILATION, POINTWISE_DILATION)
     return network

@@ -7,17 +7,19 @@ import torch
 from torch import Tensor
 
 from tsn.errors import UsageError, near_miss
-from tsn.flow.base import FlowSource, RenderedVectors, View, told
-from tsn.flow.conventions import CONVENTIONS, Channels, Size, channel_of
+from tsn.flow.base import FlowSource, RenderedVectors, View, has_rendered_motion
+from tsn.flow.conventions import CONVENTIONS, ChannelArrays, FrameSize, channel_of
 from tsn.flow.warp import warp
 
 HALF_BACKGROUND, FLOAT_BACKGROUND = 6e4, 1e10
 """Blender's depth of the world: 1e10, which a half channel clamps to 65504."""
-CLAMPED = 65504.0
+CLAMPED_BACKGROUND = 65504.0
 """... as which it comes back where a half channel was made a float one."""
 
 
-def decode(channels: Channels, layer: str, convention: str, *, frame: Size, still: bool = False) -> RenderedVectors:
+def decode(
+    channels: ChannelArrays, layer: str, convention: str, *, frame: FrameSize, still: bool = False
+) -> RenderedVectors:
     """Motion vectors of one frame in our contract.
 
     Not valid are pixels with a vector that is not finite, and the background, where renderers write zero whatever
@@ -60,7 +62,7 @@ class VectorSource:
     Args:
         fills: asked for the background, and for where to begin with a direction that the layer lacks. It is not run
             at all where the vectors cover the whole picture.
-        estimates: asked for pairs of which the renderer says nothing at all, see `base.told`.
+        estimates: asked for pairs of which the renderer says nothing at all, see `base.has_rendered_motion`.
     """
 
     name = "vectors"
@@ -71,7 +73,7 @@ class VectorSource:
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
         """Flow a->b and b->a, each (2, H, W), pixels."""
-        if not told(a, b):
+        if not has_rendered_motion(a, b):
             return self.estimates.pair(a, b)
         assert a.vectors is not None and b.vectors is not None
         forward, backward = a.vectors.to_next, b.vectors.to_previous
@@ -86,11 +88,11 @@ class VectorSource:
             backward = torch.where(b.vectors.valid > 0, backward, guess_backward)
         if forward is None:
             assert backward is not None  # `told`: one way at least
-            return invert(backward, start=guess_forward), backward
-        return forward, invert(forward, start=guess_backward) if backward is None else backward
+            return invert_flow(backward, start=guess_forward), backward
+        return forward, invert_flow(forward, start=guess_backward) if backward is None else backward
 
 
-def invert(flow: Tensor, *, start: Tensor) -> Tensor:
+def invert_flow(flow: Tensor, *, start: Tensor) -> Tensor:
     """The flow back, from the flow there, by fixed-point iteration g <- -flow(p + g) from an estimate.
 
     Chen, Lu, Chen, Ruan, "A simple fixed-point approach to invert a deformation field", Medical Physics 2008.
@@ -107,12 +109,12 @@ def invert(flow: Tensor, *, start: Tensor) -> Tensor:
     return torch.where(settled, inverse, start)
 
 
-def _world(channels: Channels, layer: str, *, like: Tensor) -> Tensor | None:
+def _world(channels: ChannelArrays, layer: str, *, like: Tensor) -> Tensor | None:
     """Bool (1, H, W), True on the world background by the view layer's depth; None where there is no such depth."""
     view_layer, dot, _ = layer.rpartition(".")
     for ending in ("z", "v"):
         depth = channel_of(channels, f"{view_layer}{dot}Depth", ending)
         if depth is not None and depth.shape == like.shape[1:]:
             limit = HALF_BACKGROUND if depth.dtype == np.float16 else FLOAT_BACKGROUND
-            return torch.from_numpy(~(depth < limit) | (depth == CLAMPED))[None]
+            return torch.from_numpy(~(depth < limit) | (depth == CLAMPED_BACKGROUND))[None]
     return None

@@ -43,18 +43,18 @@ def warp(image: Tensor, flow: Tensor, *, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(image[None], grid[None], mode=mode, padding_mode="border", align_corners=True)[0]
 
 
-def sample(x: Tensor, flow: Tensor, *, mode: str = "bilinear", beyond: str = "border") -> Tensor:
+def warp_batch(x: Tensor, flow: Tensor, *, mode: str = "bilinear", padding: str = "border") -> Tensor:
     """As `warp`, for a batch: what nets and their losses look up. Its last bits are others.
 
     Args:
         x: (N, C, H, W), no side of one pixel.
         flow: (N, 2, H, W).
-        beyond: what lies outside the frame: its "border", repeated, or "zeros".
+        padding: what lies outside the frame: its "border", repeated, or "zeros".
     """
     height, width = x.shape[-2:]
     y, x0 = torch.meshgrid(torch.arange(height, device=x.device), torch.arange(width, device=x.device), indexing="ij")
     grid = torch.stack([(x0 + flow[:, 0]) * 2 / (width - 1) - 1, (y + flow[:, 1]) * 2 / (height - 1) - 1], dim=-1)
-    return F.grid_sample(x, grid, mode=mode, padding_mode=beyond, align_corners=True)
+    return F.grid_sample(x, grid, mode=mode, padding_mode=padding, align_corners=True)
 
 
 def compose(ab: Tensor, bc: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def compose(ab: Tensor, bc: Tensor) -> Tensor:
     return ab + warp(bc, ab)
 
 
-def inside(flow: Tensor) -> Tensor:
+def in_frame(flow: Tensor) -> Tensor:
     """Bool (1, H, W): p + flow(p) lies inside the frame."""
     _, height, width = flow.shape
     x, y = _pixel_grid(height, width, flow.device) + flow
@@ -96,4 +96,4 @@ def visibility(flow: Tensor, reverse: Tensor) -> Tensor:
     Motion boundaries stay visible: a temporal pass would lose every silhouette otherwise. Metrics that
     must not measure across them use `motion_boundary` as well.
     """
-    return (consistent(flow, reverse) & inside(flow)).float()
+    return (consistent(flow, reverse) & in_frame(flow)).float()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tsn.errors import InputError, OutputError, UsageError
-from tsn.io.atomic import OUTPUT, atomic, cannot_write, sweep
-from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
+from tsn.io.atomic import OUTPUT_SETTING, atomic_write, remove_leftovers, write_error
+from tsn.io.frame import Box, Frame, Probe, blank_like, crop, place
 from tsn.io.sequence import FrameSequence
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ __all__ = [
     "Frame",
     "FrameSequence",
     "Probe",
-    "atomic",
+    "atomic_write",
     "blank_like",
-    "complete",
-    "cut",
+    "crop",
+    "is_complete",
     "place",
     "probe",
     "read_attributes",
     "read_frame",
     "read_image",
-    "sweep",
+    "remove_leftovers",
     "write_frame",
     "write_png",
 ]
@@ -77,13 +77,13 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
 
     if rgb.shape != frame.rgb.shape:
         raise ValueError(f"rgb is {rgb.shape}, the frame {frame.rgb.shape}")
-    kind = "dpx" if isinstance(frame.handle, dpx.File) else "exr"
+    kind = "dpx" if isinstance(frame.handle, dpx.DpxFile) else "exr"
     if path.suffix.lower() != f".{kind}":
         raise UsageError(
             f"The output {path} is not named *.{kind}, but the plate {frame.path.name} is {kind.upper()}",
             hint=f"tsn keeps the plate's format: name the output *.{kind}.",
         )
-    with atomic(path, OUTPUT) as temporary:
+    with atomic_write(path, OUTPUT_SETTING) as temporary:
         if kind == "dpx":
             dpx.write(frame, rgb, temporary, attributes, name=path.name)
         else:
@@ -95,7 +95,7 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
         except InputError as error:
             if not path.parent.exists():  # removed between writing and looking
                 gone = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-                raise cannot_write(path, gone, OUTPUT) from error
+                raise write_error(path, gone, OUTPUT_SETTING) from error
             raise OutputError(f"Can't write {path}: it came out broken: {error}", hint="Is the disk full?") from error
 
 
@@ -126,7 +126,7 @@ def probe(path: Path, *, layer: str | None = None) -> Probe:
     return _opened_once(path, look)
 
 
-def complete(path: Path) -> bool:
+def is_complete(path: Path) -> bool:
     """Whether a whole, undamaged file is there."""
     try:
         probe(path)

@@ -16,14 +16,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tsn.errors import InputError, near_miss
-from tsn.io.spellings import COLOURS, Twice, colours, role, split
+from tsn.io.channel_names import RGBA, AmbiguousChannel, canonical_channel, colour_channels, split_name
 
 _RANKED = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)")
 """A rank's layer: a name and two digits, `crypto_object00`; its channels are (id, coverage) pairs, R G and B A."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
+class CryptomatteLayer:
     """A Cryptomatte layer: its full name, and the channels (id, coverage) of its ranks in order."""
 
     name: str
@@ -43,7 +43,7 @@ class Manifest:
     note: str | None = None
 
 
-def layer(wanted: str, channels: Iterable[str]) -> Layer:
+def find_layer(wanted: str, channels: Iterable[str]) -> CryptomatteLayer:
     """The Cryptomatte layer that somebody named.
 
     Args:
@@ -56,31 +56,31 @@ def layer(wanted: str, channels: Iterable[str]) -> Layer:
     """
     ranks: dict[str, dict[str, dict[str, str]]] = {}
     for channel in channels:
-        stem, word = split(channel)
-        if role(word) in COLOURS and (part := _RANKED.fullmatch(stem)):
+        stem, word = split_name(channel)
+        if canonical_channel(word) in RGBA and (part := _RANKED.fullmatch(stem)):
             ranks.setdefault(part["layer"], {}).setdefault(part["rank"], {})[word] = channel
     whole = {name: pairs for name in ranks if (pairs := _pairs(ranks[name])) is not None}
-    found = named(wanted, whole) or [name for name in whole if _alike(wanted, name)]
+    found = match_ending(wanted, whole) or [name for name in whole if _alike(wanted, name)]
     if len(found) == 1:
-        return Layer(name=found[0], pairs=whole[found[0]])
-    if not found and (broken := named(wanted, ranks)):
+        return CryptomatteLayer(name=found[0], pairs=whole[found[0]])
+    if not found and (broken := match_ending(wanted, ranks)):
         names = [channel for rank in ranks[broken[0]].values() for channel in rank.values()]
         raise InputError(
             f"The Cryptomatte layer {broken[0]!r} is not whole:"
             f" each rank needs R, G, B, A once, found {', '.join(names)}.",
             hint="Render the layer with all its channels.",
         )
-    refuse("Cryptomatte layer", wanted, found, whole)
-    raise AssertionError("refuse raises")
+    raise_unmatched("Cryptomatte layer", wanted, found, whole)
+    raise AssertionError("raise_unmatched raises")
 
 
-def named(name: str, known: Iterable[str]) -> list[str]:
+def match_ending(name: str, known: Iterable[str]) -> list[str]:
     """The name itself where it is known, else all that end in it after a dot."""
     names = list(known)
     return [name] if name in names else [one for one in names if one.endswith(f".{name}")]
 
 
-def refuse(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> None:
+def raise_unmatched(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> None:
     """Raise InputError for a name that is not there, or that may be any of several."""
     if found:
         raise InputError(
@@ -102,8 +102,8 @@ def _pairs(ranks: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...
     result = []
     for _, rank in sorted(ranks.items()):
         try:
-            words = colours(rank)
-        except Twice:
+            words = colour_channels(rank)
+        except AmbiguousChannel:
             return None
         if set(words) not in ({*"rgba"}, {*"rg"}):
             return None
@@ -123,7 +123,7 @@ def _letters(name: str) -> str:
     return "".join(char for char in re.sub(r"\d\d$", "", name) if char.isalnum()).casefold()
 
 
-def attributes(name: str, header: Mapping[str, Any]) -> dict[str, str]:
+def layer_metadata(name: str, header: Mapping[str, Any]) -> dict[str, str]:
     """The header's `cryptomatte/<key>/...` of a layer by their last word; empty where it has none.
 
     They are those whose `name` is the layer's, or its end after a dot, or the same in other letters.
@@ -140,7 +140,7 @@ def attributes(name: str, header: Mapping[str, Any]) -> dict[str, str]:
     return groups[found[0]] if len(found) == 1 else {}
 
 
-def manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -> Manifest:
+def read_manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -> Manifest:
     """What the manifest of a layer says: the embedded one, else the sidecar's.
 
     Args:
@@ -150,7 +150,7 @@ def manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -
     Raises:
         InputError: ids that are made in another way than this version of tsn knows.
     """
-    said = attributes(name, header)
+    said = layer_metadata(name, header)
     for key, expected in (("hash", "MurmurHash3_32"), ("conversion", "uint32_to_float32")):
         if said.get(key, expected) != expected:
             raise InputError(f"Cryptomatte {name}: {key} is {said[key]!r}, expected {expected!r}.")

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from tsn.errors import InputError
-from tsn.io.dpx_layout import GENERIC, HEADER, UNDEFINED, Layout, find
+from tsn.io.dpx_layout import GENERIC, HEADER, UNDEFINED, DpxLayout, find_layout
 from tsn.io.frame import Box, Frame, Probe
 
 MARK = b"tsn".ljust(32, b"\0")
@@ -35,11 +35,11 @@ TEXTS = {"Creator": (160, 100), "Project": (260, 200), "Copyright": (460, 200), 
 
 
 @dataclass(frozen=True)
-class File:
+class DpxFile:
     """A frame's handle."""
 
     data: bytes
-    layout: Layout
+    layout: DpxLayout
 
 
 def read(path: Path, number: int) -> Frame:
@@ -49,7 +49,7 @@ def read(path: Path, number: int) -> Frame:
         InputError: missing, cut short, or a kind of DPX that isn't supported.
     """
     data, layout = _load(path, whole=True)
-    values = (codes(data, layout) / np.float64(layout.white)).astype(np.float32)
+    values = (read_codes(data, layout) / np.float64(layout.white)).astype(np.float32)
     box = Box(0, 0, layout.width, layout.height)
     return Frame(
         path=path,
@@ -60,7 +60,7 @@ def read(path: Path, number: int) -> Frame:
         display_window=box,
         channels={name: values[..., index] for index, name in enumerate("RGBA"[: layout.samples])},
         header=_header(data, layout),
-        handle=File(data, layout),
+        handle=DpxFile(data, layout),
     )
 
 
@@ -74,7 +74,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         name: what the header's file name field says.
     """
     handle = frame.handle
-    assert isinstance(handle, File)
+    assert isinstance(handle, DpxFile)
     layout, data = handle.layout, handle.data
     values = rgb if frame.alpha is None else np.concatenate([rgb, frame.alpha[..., None]], axis=-1)
     body = bytearray(data[layout.start :])
@@ -132,7 +132,7 @@ def read_attributes(path: Path) -> dict[str, str]:
         return {}
 
 
-def codes(data: bytes, layout: Layout) -> np.ndarray:
+def read_codes(data: bytes, layout: DpxLayout) -> np.ndarray:
     """The stored code values, uint16 (H, W, 3 or 4)."""
     count, shape = layout.width * layout.samples, (layout.height, layout.width, layout.samples)
     lines = np.frombuffer(data, np.uint8, layout.line * layout.height, layout.start).reshape(layout.height, layout.line)
@@ -151,17 +151,17 @@ def codes(data: bytes, layout: Layout) -> np.ndarray:
     return ((samples >> _below(layout)) & layout.white).astype(np.uint16).reshape(shape)
 
 
-def _shifts(layout: Layout) -> tuple[int, int, int]:
+def _shifts(layout: DpxLayout) -> tuple[int, int, int]:
     """10 bit: how far the three samples stand above the lowest bit of their word."""
     return (22, 12, 2) if layout.packing == 1 else (20, 10, 0)
 
 
-def _below(layout: Layout) -> int:
+def _below(layout: DpxLayout) -> int:
     """12 and 16 bit: bits of padding below a sample in its 16."""
     return 4 if layout.bits == 12 and layout.packing == 1 else 0
 
 
-def _pack(values: np.ndarray, layout: Layout) -> np.ndarray:
+def _pack(values: np.ndarray, layout: DpxLayout) -> np.ndarray:
     """Code values of some lines -> uint8 (lines, bytes a line without padding)."""
     lines = values.reshape(len(values), -1)
     if layout.bits == 8:
@@ -183,7 +183,7 @@ def _pack(values: np.ndarray, layout: Layout) -> np.ndarray:
     return (lines << _below(layout)).astype(f"{layout.order}u2").view(np.uint8)
 
 
-def _load(path: Path, *, whole: bool) -> tuple[bytes, Layout]:
+def _load(path: Path, *, whole: bool) -> tuple[bytes, DpxLayout]:
     """The file's bytes (or all before the picture) and its layout."""
     try:
         with open(path, "rb") as file:
@@ -193,13 +193,13 @@ def _load(path: Path, *, whole: bool) -> tuple[bytes, Layout]:
                 file.seek(offset)
                 return file.read(count)
 
-            layout = find(path, read(0, HEADER), size, read)
+            layout = find_layout(path, read(0, HEADER), size, read)
             return read(0, size if whole else layout.start), layout
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
 
 
-def _of_others(data: bytes, layout: Layout) -> bytes:
+def _of_others(data: bytes, layout: DpxLayout) -> bytes:
     """What another program keeps between header and picture, whether its header says so or not; empty where that is
     free, or ours alone."""
     (size,) = struct.unpack_from(f"{layout.order}I", data, 32)
@@ -210,7 +210,7 @@ def _of_others(data: bytes, layout: Layout) -> bytes:
     return between if size not in (0, UNDEFINED) or between.strip(b"\0\xff") else b""
 
 
-def _header(data: bytes, layout: Layout) -> dict[str, object]:
+def _header(data: bytes, layout: DpxLayout) -> dict[str, object]:
     result: dict[str, object] = {
         "oiio:BitsPerSample": layout.bits,
         "oiio:Endian": "big" if layout.order == ">" else "little",

@@ -38,7 +38,7 @@ Read = Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class DpxLayout:
     """Where the samples are and how they are packed.
 
     Attributes:
@@ -63,7 +63,7 @@ class Layout:
         return (1 << self.bits) - 1
 
 
-def find(path: Path, header: bytes, size: int, read: Read) -> Layout:
+def find_layout(path: Path, header: bytes, size: int, read: Read) -> DpxLayout:
     """The layout of a file of `size` bytes that begins with `header`.
 
     Args:
@@ -87,7 +87,7 @@ def find(path: Path, header: bytes, size: int, read: Read) -> Layout:
     tight = _line(width * samples, bits, packing)
     start = _start(path, header, order, size, tight, height, read)
     line = _line_on_disk(path, header, order, size, start, tight, height, read)
-    return Layout(
+    return DpxLayout(
         order=order,
         width=width,
         height=height,

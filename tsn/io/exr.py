@@ -21,25 +21,25 @@ import OpenEXR
 
 from tsn.errors import DeviceError, InputError, OutputError
 from tsn.io import exr_container as container
-from tsn.io.exr_container import Attribute, Chunk, Container, Damaged, Incomplete, Part
-from tsn.io.exr_layers import choose, full_names, lossy_floats
-from tsn.io.exr_part import COMPRESSIONS, rename
+from tsn.io.exr_container import Damaged, ExrAttribute, ExrChunk, ExrContainer, ExrPart, Incomplete
+from tsn.io.exr_layers import choose_layer, full_names, lossy_floats
+from tsn.io.exr_part import COMPRESSIONS, rename_channels
 from tsn.io.frame import Box, Frame, Probe, place
 
 # what a part needs to be decoded on its own; every other attribute is kept away from the decoder
-CODING = frozenset(
+CODEC_ATTRIBUTES = frozenset(
     {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio", "tiles"}
     | {"screenWindowCenter", "screenWindowWidth"}
 )
 
 
 @dataclass
-class File:
+class ExrFile:
     """A whole file in memory: its bytes, its anatomy, and the pixels decoded so far, by part."""
 
     path: Path
     data: bytes
-    anatomy: Container
+    anatomy: ExrContainer
     decoded: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def pixels(self, index: int) -> dict[str, np.ndarray]:
@@ -63,15 +63,15 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Painted:
+class PaintedPart:
     """A frame's handle: the file, the part that is painted, and the names of R, G, B and maybe A in it."""
 
-    file: File
+    file: ExrFile
     part: int
     names: tuple[str, ...]
 
 
-class Channels(Mapping[str, np.ndarray]):
+class ExrChannels(Mapping[str, np.ndarray]):
     """Every flat channel by full name, decoded part by part when first asked for.
 
     In a multi-part file a channel answers to "part.channel" too, even where its name alone is unique. Each part has a
@@ -79,7 +79,7 @@ class Channels(Mapping[str, np.ndarray]):
     pixels.
     """
 
-    def __init__(self, file: File, window: Box) -> None:
+    def __init__(self, file: ExrFile, window: Box) -> None:
         self._file = file
         self._window = window
         self._names = full_names(file.anatomy.parts)
@@ -124,8 +124,8 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
     except (Damaged, Incomplete) as error:
         _refuse(path, error)
-    index, names = choose(path, anatomy.parts, layer)
-    file, part = File(path, data, anatomy), anatomy.parts[index]
+    index, names = choose_layer(path, anatomy.parts, layer)
+    file, part = ExrFile(path, data, anatomy), anatomy.parts[index]
     pixels = file.pixels(index)
     kinds = {channel.name: channel.type for channel in part.channels}
     if any(kinds[name] == 0 for name in names):
@@ -137,10 +137,10 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
         alpha=pixels[names[3]] if len(names) > 3 else None,
         data_window=part.window("dataWindow"),
         display_window=part.window("displayWindow"),
-        channels=Channels(file, part.window("dataWindow")),
+        channels=ExrChannels(file, part.window("dataWindow")),
         header=_header(anatomy.parts, index),
         lossy=lossy_floats(anatomy.parts),
-        handle=Painted(file=file, part=index, names=names),
+        handle=PaintedPart(file=file, part=index, names=names),
     )
 
 
@@ -156,7 +156,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         OutputError: OpenEXR refuses to encode it; none is known that `read` lets pass.
     """
     handle = frame.handle
-    assert isinstance(handle, Painted)
+    assert isinstance(handle, PaintedPart)
     anatomy, part = handle.file.anatomy, handle.file.anatomy.parts[handle.part]
     pixels = dict(handle.file.pixels(handle.part))
     for plane, name in enumerate(handle.names[:3]):
@@ -172,13 +172,13 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         ) from error
     names = {utf8: name for name, utf8 in _in_utf8(part).items()}
     changed = {
-        "channels": Attribute("channels", "chlist", rename(encoded.value("channels"), names)),
+        "channels": ExrAttribute("channels", "chlist", rename_channels(encoded.value("channels"), names)),
         "compression": encoded.by_name["compression"],
     }
     if "chunkCount" in part.by_name:
-        changed["chunkCount"] = Attribute("chunkCount", "int", struct.pack("<i", len(chunks)))
+        changed["chunkCount"] = ExrAttribute("chunkCount", "int", struct.pack("<i", len(chunks)))
     for name, text in attributes.items():
-        changed[name] = Attribute(name, "string", text.encode("utf-8", "surrogateescape"))
+        changed[name] = ExrAttribute(name, "string", text.encode("utf-8", "surrogateescape"))
     header = [changed.get(item.name, item) for item in part.attributes]  # both, where a header has one twice
     header += [item for name, item in changed.items() if name not in part.by_name]
     version = anatomy.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
@@ -239,14 +239,14 @@ def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return np.ascontiguousarray(clamped.astype(dtype))
 
 
-def _painted(path: Path, parts: Sequence[Part], layer: str | None) -> Part:
+def _painted(path: Path, parts: Sequence[ExrPart], layer: str | None) -> ExrPart:
     """The part that `read` would paint; the first flat one where no layer is named and none can be chosen."""
     try:
-        return parts[choose(path, parts, layer)[0]]
+        return parts[choose_layer(path, parts, layer)[0]]
     except InputError:
         if layer is not None:
             raise
-        return next((part for part in parts if part.oddity is None), parts[0])
+        return next((part for part in parts if part.unsupported_reason is None), parts[0])
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:
@@ -259,13 +259,13 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
     ) from error
 
 
-def _check_last(anatomy: Container, leader: bytes, room: int) -> None:
+def _check_last(anatomy: ExrContainer, leader: bytes, room: int) -> None:
     index, offset = anatomy.last()
     if offset + anatomy.extent(index, leader)[0] > room:
         raise Damaged("it was cut short")
 
 
-def _anatomy(path: Path, *, whole: bool) -> Container:
+def _anatomy(path: Path, *, whole: bool) -> ExrContainer:
     """Headers of a file on disk, reading no more of it than they take; `whole` looks at the last chunk too."""
     try:
         with open(path, "rb", buffering=0) as file:
@@ -291,11 +291,11 @@ def _anatomy(path: Path, *, whole: bool) -> Container:
         _refuse(path, error)
 
 
-def _decode(part: Part, chunks: Sequence[Chunk]) -> dict[str, np.ndarray]:
+def _decode(part: ExrPart, chunks: Sequence[ExrChunk]) -> dict[str, np.ndarray]:
     names = _in_utf8(part)
-    header = [item for item in part.attributes if item.name in CODING]
+    header = [item for item in part.attributes if item.name in CODEC_ATTRIBUTES]
     if names:
-        channels = Attribute("channels", "chlist", rename(part.value("channels"), names))
+        channels = ExrAttribute("channels", "chlist", rename_channels(part.value("channels"), names))
         header = [channels if item.name == "channels" else item for item in header]
     version = 2 | (container.TILED if part.tiled else 0) | part.flags & container.LONG_NAMES
     stream = io.BytesIO(b"".join(container.assemble(version, [(header, chunks)])))
@@ -306,7 +306,7 @@ def _decode(part: Part, chunks: Sequence[Chunk]) -> dict[str, np.ndarray]:
     return {channel.name: pixels[names.get(channel.name, channel.name)] for channel in part.channels}
 
 
-def _in_utf8(part: Part) -> dict[str, str]:
+def _in_utf8(part: ExrPart) -> dict[str, str]:
     """Channel names that are no UTF-8, as which the wheel wants them, read as Latin-1.
 
     That keeps their order, in which the pixels are stored, and what stands behind the last dot, by which dwaa chooses.
@@ -315,12 +315,12 @@ def _in_utf8(part: Part) -> dict[str, str]:
     return {name: text.decode("latin-1") for name, text in raw.items() if text.decode("utf-8", "ignore") != name}
 
 
-def _encode(part: Part, pixels: Mapping[str, np.ndarray]) -> tuple[Part, tuple[Chunk, ...]]:
+def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, tuple[ExrChunk, ...]]:
     def corners(name: str) -> tuple[tuple[int, int], tuple[int, int]]:
         box = part.window(name)
         return (box.x, box.y), (box.right - 1, box.bottom - 1)
 
-    code = container.ZIP if part.compression in container.LOSSY else part.code
+    code = container.ZIP if part.compression in container.LOSSY_COMPRESSIONS else part.code
     header = {
         "type": OpenEXR.tiledimage if part.tiled else OpenEXR.scanlineimage,
         "compression": OpenEXR.Compression(code),
@@ -361,7 +361,7 @@ def _plain(form: str) -> Callable[[bytes], Any]:
     return unpack
 
 
-VALUES: dict[str, Callable[[bytes], Any]] = {
+ATTRIBUTE_DECODERS: dict[str, Callable[[bytes], Any]] = {
     "string": lambda value: value.decode("utf-8", "surrogateescape"),
     "stringvector": _strings,
     "rational": lambda value: Fraction(*struct.unpack("<iI", value)),
@@ -377,13 +377,13 @@ VALUES: dict[str, Callable[[bytes], Any]] = {
 }
 
 
-def _header(parts: Sequence[Part], index: int) -> dict[str, object]:
+def _header(parts: Sequence[ExrPart], index: int) -> dict[str, object]:
     """Attributes of one part as Python values (raw bytes where no rule is known), and all manifests."""
     manifests = [item for part in parts for item in part.attributes if item.name.startswith("cryptomatte/")]
     result: dict[str, object] = {}
     for item in (*manifests, *parts[index].attributes):
         try:
-            result[item.name] = VALUES[item.type](item.value)
+            result[item.name] = ATTRIBUTE_DECODERS[item.type](item.value)
         except (KeyError, IndexError, ValueError, ArithmeticError, struct.error):
             result[item.name] = item.value
     return result

@@ -18,20 +18,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tsn.io.exr_part import LONG_NAMES as LONG_NAMES
-from tsn.io.exr_part import LOSSY as LOSSY
+from tsn.io.exr_part import LOSSY_COMPRESSIONS as LOSSY_COMPRESSIONS
 from tsn.io.exr_part import MULTIPART, NON_IMAGE
 from tsn.io.exr_part import TILED as TILED
 from tsn.io.exr_part import ZIP as ZIP
-from tsn.io.exr_part import Attribute as Attribute
 from tsn.io.exr_part import Damaged as Damaged
-from tsn.io.exr_part import Part as Part
+from tsn.io.exr_part import ExrAttribute as ExrAttribute
+from tsn.io.exr_part import ExrPart as ExrPart
 
 MAGIC = b"\x76\x2f\x31\x01"
 LENGTH = struct.Struct("<i")
 
 
 # what all parts of a file must agree on
-SHARED: dict[str, Callable[[Part], object]] = {
+SHARED: dict[str, Callable[[ExrPart], object]] = {
     "displayWindow": lambda part: part.window("displayWindow"),
     "pixelAspectRatio": lambda part: part.aspect,
 }
@@ -42,7 +42,7 @@ class Incomplete(Exception):
 
 
 @dataclass(frozen=True)
-class Chunk:
+class ExrChunk:
     """One chunk without the part number that multi-part files put in front; offset only tells the order."""
 
     offset: int
@@ -50,11 +50,11 @@ class Chunk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Container:
+class ExrContainer:
     """All headers of a file. `chunk` and `chunks` need the whole file's bytes, `parse` only its start."""
 
     version: int
-    parts: tuple[Part, ...]
+    parts: tuple[ExrPart, ...]
     end: int
 
     def extent(self, index: int, leader: bytes) -> tuple[int, int]:
@@ -75,14 +75,14 @@ class Container:
             raise Damaged("a chunk is empty")
         return head + size, skip
 
-    def chunks(self, index: int, data: bytes) -> tuple[Chunk, ...]:
+    def chunks(self, index: int, data: bytes) -> tuple[ExrChunk, ...]:
         """Every chunk of a part, in table order."""
         result = []
         for offset in self.parts[index].offsets:
             size, skip = self.extent(index, data[offset : offset + 48])
             if offset + size > len(data):
                 raise Damaged("it ends inside a chunk")
-            result.append(Chunk(offset, data[offset + skip : offset + size]))
+            result.append(ExrChunk(offset, data[offset + skip : offset + size]))
         return tuple(result)
 
     def last(self) -> tuple[int, int]:
@@ -120,16 +120,16 @@ class _Reader:
         start, self.at = self.at, end + 1
         return _text(self.data[start:end])
 
-    def header(self) -> tuple[Attribute, ...]:
+    def header(self) -> tuple[ExrAttribute, ...]:
         attributes = []
         while name := self.name():
             kind = self.name()
             (size,) = LENGTH.unpack(self.take(4))
-            attributes.append(Attribute(name, kind, self.take(size)))
+            attributes.append(ExrAttribute(name, kind, self.take(size)))
         return tuple(attributes)
 
 
-def parse(data: bytes, size: int) -> Container:
+def parse(data: bytes, size: int) -> ExrContainer:
     """Headers and chunk tables of a file of `size` bytes that begins with `data`.
 
     Raises:
@@ -149,7 +149,7 @@ def parse(data: bytes, size: int) -> Container:
         headers.append(header)
     parts = []
     for attributes in headers:
-        part = Part(attributes=attributes, flags=version)
+        part = ExrPart(attributes=attributes, flags=version)
         try:
             part.check(size)
             count = part.count_chunks()
@@ -166,14 +166,14 @@ def parse(data: bytes, size: int) -> Container:
         raise Damaged("its chunk table points at nothing: it was not written to the end, or cut short")
     if any(len(set(table)) < len(table) for table in tables):
         raise Damaged("its chunk table has the same chunk twice")
-    return Container(
+    return ExrContainer(
         version=version,
         parts=tuple(dataclasses.replace(part, offsets=table) for (part, _), table in zip(parts, tables, strict=True)),
         end=reader.at,
     )
 
 
-def assemble(version: int, parts: Sequence[tuple[Sequence[Attribute], Sequence[Chunk]]]) -> list[bytes]:
+def assemble(version: int, parts: Sequence[tuple[Sequence[ExrAttribute], Sequence[ExrChunk]]]) -> list[bytes]:
     """The bytes of a file, in pieces, from headers and chunks in table order."""
     multipart = bool(version & MULTIPART)
     head = bytearray(MAGIC + struct.pack("<I", version))

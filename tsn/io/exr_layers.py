@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from tsn.errors import InputError, near_miss
-from tsn.io.exr_container import Part
-from tsn.io.spellings import VIEWERS, Twice, colours, role, split
+from tsn.io.channel_names import VIEWER_RGBA, AmbiguousChannel, canonical_channel, colour_channels, split_name
+from tsn.io.exr_container import ExrPart
 
 DCT = ("R", "G", "B", "Y", "RY", "BY")
 """Channels of which dwaa and dwab keep what the eye sees; any other name they keep as it is (OpenEXR 3.5)."""
@@ -17,7 +17,7 @@ FLOAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Layer:
+class _RgbLayer:
     """A layer with RGB: the part that holds it, and the names in it of R, G, B and maybe A.
 
     `twice` are spellings of which nobody can tell which to paint; `members` is empty then.
@@ -28,7 +28,7 @@ class _Layer:
     twice: tuple[str, ...] = ()
 
 
-def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[int, str]]:
+def full_names(parts: Sequence[ExrPart], *, flat: bool = True) -> dict[str, tuple[int, str]]:
     """Full name -> part and name in that part.
 
     A part's name goes in front of its channels where they don't begin with it already, and either the
@@ -43,7 +43,7 @@ def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[i
         rivals = [row for other, row in enumerate(names) if other != index and (part.deep or not parts[other].deep)]
         others = {name for row in rivals for name in row}
         named = len(parts) > 1 and ("." in part.name or not others.isdisjoint(names[index]))
-        if flat and part.oddity is not None:
+        if flat and part.unsupported_reason is not None:
             continue
         front = f"{part.name}." if named and part.name else ""
         for name in names[index]:
@@ -51,7 +51,7 @@ def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[i
     return result
 
 
-def lossy_floats(parts: Sequence[Part]) -> frozenset[str]:
+def lossy_floats(parts: Sequence[ExrPart]) -> frozenset[str]:
     """Full names of the float32 channels whose bits their compression has changed: no ids are left in them."""
     kept = {"pxr24": lambda word: False, "dwaa": lambda word: word not in DCT, "dwab": lambda word: word not in DCT}
     if not any(part.compression in kept for part in parts):  # most plates
@@ -62,37 +62,38 @@ def lossy_floats(parts: Sequence[Part]) -> frozenset[str]:
         for full, (index, name) in full_names(parts).items()
         if name in floats[index]
         and parts[index].compression in kept
-        and not kept[parts[index].compression](split(name)[1])
+        and not kept[parts[index].compression](split_name(name)[1])
     )
 
 
-_colours = lru_cache(maxsize=256)(colours)  # ten thousand frames, and most of their layers, have the same words
+# Ten thousand frames, and most of their layers, have the same names.
+_colour_channels = lru_cache(maxsize=256)(colour_channels)
 
 
-def _layers(parts: Sequence[Part]) -> dict[str, list[_Layer]]:
+def _layers(parts: Sequence[ExrPart]) -> dict[str, list[_RgbLayer]]:
     """Layers with RGB, and the parts that hold one of that name. "" is the layer of plain R, G, B."""
     groups: dict[tuple[str, int], dict[str, str]] = {}
     for full, (index, name) in full_names(parts, flat=False).items():
-        stem, word = split(full)
+        stem, word = split_name(full)
         groups.setdefault((stem, index), {})[word] = name
-    result: dict[str, list[_Layer]] = {}
+    result: dict[str, list[_RgbLayer]] = {}
     for (stem, index), words in groups.items():
         if "crypto" in stem.lower():  # ids, not colours
             continue
         try:
-            found = _colours(tuple(words))
-        except Twice as error:
-            if set("rgb") <= {role(word) for word in words}:
+            found = _colour_channels(tuple(words))
+        except AmbiguousChannel as error:
+            if set("rgb") <= {canonical_channel(word) for word in words}:
                 twice = tuple(words[word] for word in error.names)
-                result.setdefault(stem, []).append(_Layer(part=index, twice=twice))
+                result.setdefault(stem, []).append(_RgbLayer(part=index, twice=twice))
             continue
         if set("rgb") <= set(found):
             members = tuple(words[word] for word in found.values())
-            result.setdefault(stem, []).append(_Layer(part=index, members=members))
+            result.setdefault(stem, []).append(_RgbLayer(part=index, members=members))
     return result
 
 
-def choose(path: Path, parts: Sequence[Part], layer: str | None) -> tuple[int, tuple[str, ...]]:
+def choose_layer(path: Path, parts: Sequence[ExrPart], layer: str | None) -> tuple[int, tuple[str, ...]]:
     """The part to paint and the names in it of R, G, B and, where there is one, A.
 
     Args:
@@ -105,7 +106,7 @@ def choose(path: Path, parts: Sequence[Part], layer: str | None) -> tuple[int, t
     layers = _layers(parts)
     if layer is None:
         combined = [name for name in layers if name.endswith(".Combined") or name == "Combined"]
-        usable = [name for name in layers if any(parts[one.part].oddity is None for one in layers[name])]
+        usable = [name for name in layers if any(parts[one.part].unsupported_reason is None for one in layers[name])]
         if "" in layers:
             layer = ""
         elif len(combined) == 1:
@@ -128,16 +129,16 @@ def choose(path: Path, parts: Sequence[Part], layer: str | None) -> tuple[int, t
                 hint=near_miss(layer, [*filter(None, layers), *(part.name for part in parts if part.name)]),
             )
         layers[layer] = part
-    chosen = _only(path, parts, layers[layer])
-    if oddity := parts[chosen.part].oddity:
-        raise InputError(f"{path}: the part that holds {', '.join(chosen.members)} {oddity} and can't be painted")
+    chosen = _only_one(path, parts, layers[layer])
+    if reason := parts[chosen.part].unsupported_reason:
+        raise InputError(f"{path}: the part that holds {', '.join(chosen.members)} {reason} and can't be painted")
     return chosen.part, chosen.members
 
 
-def _only(path: Path, parts: Sequence[Part], several: Sequence[_Layer]) -> _Layer:
+def _only_one(path: Path, parts: Sequence[ExrPart], several: Sequence[_RgbLayer]) -> _RgbLayer:
     """The one of several parts that holds a layer as viewers show it; a question where nobody can tell."""
     if len(several) > 1:
-        viewed = [one for one in several if tuple(split(name)[1] for name in one.members[:3]) == VIEWERS[:3]]
+        viewed = [one for one in several if tuple(split_name(name)[1] for name in one.members[:3]) == VIEWER_RGBA[:3]]
         if len(viewed) != 1:
             names = "; ".join(f"{', '.join(one.members or one.twice)} in {parts[one.part].name!r}" for one in several)
             raise InputError(

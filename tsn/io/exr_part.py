@@ -24,14 +24,14 @@ from typing import NamedTuple
 from tsn.io.frame import Box
 
 TILED, LONG_NAMES, NON_IMAGE, MULTIPART = 0x200, 0x400, 0x800, 0x1000
-TYPES = frozenset({"scanlineimage", "tiledimage", "deepscanline", "deeptile"})
+PART_TYPES = frozenset({"scanlineimage", "tiledimage", "deepscanline", "deeptile"})
 # name, scanlines a chunk, and how many bytes of pixels a byte of the file holds at most, by code; None = any number
 COMPRESSIONS: tuple[tuple[str, int, int | None], ...] = (
     *(("none", 1, 1), ("rle", 1, 64), ("zips", 1, 1032), ("zip", 16, 1032), ("piz", 32, 512), ("pxr24", 16, 1376)),
     *(("b44", 32, 3), ("b44a", 32, 11), ("dwaa", 32, 1 << 17), ("dwab", 256, 1 << 17)),
     *(("htj2k256", 256, None), ("htj2k32", 32, None), ("lj2k", 256, None), ("zstd", 1, 1 << 16)),
 )
-LOSSY = frozenset({"pxr24", "b44", "b44a", "dwaa", "dwab", "lj2k"})
+LOSSY_COMPRESSIONS = frozenset({"pxr24", "b44", "b44a", "dwaa", "dwab", "lj2k"})
 ZIP = 3
 # of these the last counts where a header has two
 REPLACED = frozenset(
@@ -39,12 +39,12 @@ REPLACED = frozenset(
     | {"screenWindowCenter", "screenWindowWidth"}
 )
 FIRST = frozenset({"name", "type", "version", "chunkCount"})
-FAR = (1 << 30) - 2
+MAX_COORDINATE = (1 << 30) - 2
 """Coordinates beyond it are refused, as OpenEXR does."""
-MOST_PIXELS = 1 << 30
+MAX_PIXELS = 1 << 30
 """32K x 32K: no plate has more, whatever its header says."""
 
-MOST_BYTES = (1 << 31) - 1
+MAX_TILE_BYTES = (1 << 31) - 1
 """Of a tile; OpenEXR reads larger ones, but writes none."""
 
 
@@ -52,14 +52,14 @@ class Damaged(Exception):
     """These bytes are no sound OpenEXR file; the message says why."""
 
 
-class Attribute(NamedTuple):  # a dataclass takes four times as long to make, and a long plate has 100,000
+class ExrAttribute(NamedTuple):  # a dataclass takes four times as long to make, and a long plate has 100,000
     name: str
     type: str
     value: bytes
 
 
 @dataclass(frozen=True)
-class Channel:
+class ExrChannel:
     """Pixel type 0 = uint32, 1 = half, 2 = float."""
 
     name: str
@@ -74,15 +74,15 @@ class Channel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ExrPart:
     """One part's header, with the place of each of its chunks."""
 
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[ExrAttribute, ...]
     flags: int
     offsets: tuple[int, ...] = ()
 
     @cached_property
-    def by_name(self) -> dict[str, Attribute]:
+    def by_name(self) -> dict[str, ExrAttribute]:
         result = {attribute.name: attribute for attribute in self.attributes}
         if len(result) < len(self.attributes):
             result.update((item.name, item) for item in reversed(self.attributes) if item.name in FIRST)
@@ -139,7 +139,7 @@ class Part:
         x, y, right, bottom = struct.unpack("<4i", self.value(name))
         if right < x or bottom < y:
             raise Damaged(f"its {name} ({x}, {y}) - ({right}, {bottom}) is empty")
-        if min(x, y) < -FAR or max(right, bottom) > FAR:
+        if min(x, y) < -MAX_COORDINATE or max(right, bottom) > MAX_COORDINATE:
             raise Damaged(f"its {name} ({x}, {y}) - ({right}, {bottom}) is beyond what the format holds")
         return Box(x, y, right - x + 1, bottom - y + 1)
 
@@ -151,7 +151,7 @@ class Part:
         return float(struct.unpack("<f", self.value("pixelAspectRatio"))[0])
 
     @cached_property
-    def channels(self) -> tuple[Channel, ...]:
+    def channels(self) -> tuple[ExrChannel, ...]:
         return _channels(self.value("channels"))
 
     @property
@@ -165,7 +165,7 @@ class Part:
         return self.tiles[2] & 15 if self.tiled else 0
 
     @cached_property
-    def oddity(self) -> str | None:
+    def unsupported_reason(self) -> str | None:
         """Why the pixels can't be had as plain (H, W) arrays, or None."""
         if self.deep:
             return "holds deep samples"
@@ -193,8 +193,10 @@ class Part:
 
     def check(self, size: int) -> None:
         """Raise Damaged (or what `struct` raises) for what can't be, in a file of `size` bytes."""
-        if self.flags & (MULTIPART | NON_IMAGE) and self.type not in TYPES:
-            raise Damaged(f"one of its parts is of type {self.type!r}, which is none of {', '.join(sorted(TYPES))}")
+        if self.flags & (MULTIPART | NON_IMAGE) and self.type not in PART_TYPES:
+            raise Damaged(
+                f"one of its parts is of type {self.type!r}, which is none of {', '.join(sorted(PART_TYPES))}"
+            )
         if self.flags & MULTIPART and "name" not in self.by_name:
             raise Damaged("one of its parts has no name")
         if len(self.by_name) < len(self.attributes):
@@ -205,7 +207,7 @@ class Part:
         if self.tiled:
             width, height, mode = self.tiles
             depth = sum(channel.size for channel in self.channels)
-            if not 0 < width * height * depth <= MOST_BYTES or mode & 15 > 2 or mode >> 4 > 1:
+            if not 0 < width * height * depth <= MAX_TILE_BYTES or mode & 15 > 2 or mode >> 4 > 1:
                 raise Damaged(f"its tiles of {width}x{height}, mode {mode}, can't be")
         if not 1e-6 <= self.aspect <= 1e6:
             raise Damaged(f"its pixelAspectRatio is {self.aspect:g}")
@@ -221,7 +223,7 @@ class Part:
                 raise Damaged(f"its data window does not fit its channel {channel.name!r}, subsampled by {x}x{y}")
             pixels += channel.size * (window.width // x) * (window.height // y)
         most = COMPRESSIONS[self.code][2]
-        if window.width * window.height > MOST_PIXELS or (most is not None and not self.deep and pixels > most * size):
+        if window.width * window.height > MAX_PIXELS or (most is not None and not self.deep and pixels > most * size):
             raise Damaged(
                 f"its header promises {window.width}x{window.height} pixels in {len(self.channels)} channels,"
                 f" and {size} bytes of {self.compression} can't hold them"
@@ -229,8 +231,8 @@ class Part:
 
 
 @lru_cache(maxsize=256)  # ten thousand frames of a plate have the same list
-def _channels(data: bytes) -> tuple[Channel, ...]:
-    at, result = 0, dict[str, Channel]()
+def _channels(data: bytes) -> tuple[ExrChannel, ...]:
+    at, result = 0, dict[str, ExrChannel]()
     while at < len(data) and data[at]:  # the zero at the end may be missing
         end = data.index(b"\0", at)
         kind, linear, x, y = struct.unpack_from("<iB3x2i", data, end + 1)
@@ -239,14 +241,14 @@ def _channels(data: bytes) -> tuple[Channel, ...]:
             raise Damaged(f"its channel {name!r} can't be: type {kind}, linear {linear}, subsampled by {x}x{y}")
         if name in result:
             raise Damaged(f"it has two channels called {name!r}")
-        result[name] = Channel(name, kind, bool(linear), (x, y))
+        result[name] = ExrChannel(name, kind, bool(linear), (x, y))
         at = end + 17
     if not result:
         raise Damaged("it has no channels")
     return tuple(result.values())
 
 
-def rename(channels: bytes, names: Mapping[str, str]) -> bytes:
+def rename_channels(channels: bytes, names: Mapping[str, str]) -> bytes:
     """The value of the attribute `channels` with other names; their order stays."""
     at, result = 0, b""
     while at < len(channels) and channels[at]:

@@ -104,7 +104,7 @@ def place(array: np.ndarray, data_window: Box, canvas: Box, *, fill: float = 0) 
     return result
 
 
-def cut(array: np.ndarray, canvas: Box, data_window: Box) -> np.ndarray:
+def crop(array: np.ndarray, canvas: Box, data_window: Box) -> np.ndarray:
     """The other way: the pixels of `data_window` out of those of a canvas."""
     return place(array, canvas, data_window)
 

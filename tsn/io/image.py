@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from tsn.errors import InputError
+from tsn.io.atomic import atomic_write
 from tsn.io.frame import Box, Probe
-from tsn.io.sequence import atomic
 
-NOT_SHOWN = {"openexr", "dpx", "cineon", "hdr"}
+SCENE_REFERRED_FORMATS = {"openexr", "dpx", "cineon", "hdr"}
 """Formats, by their names in OpenImageIO, of values that no monitor gets as they are."""
-NOT_CONVERTED = {"CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV"}
+UNCONVERTED_TIFF_SPACES = {"CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV"}
 """What TIFF may hold and OpenImageIO hands over as if it were RGB."""
-STREAMED = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+STREAMABLE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of PNG, JPEG and TIFF, which are decoded line by line."""
-STREAMED_MB, HELD_MB = 8192, 1024
+STREAMED_LIMIT_MB, WHOLE_LIMIT_MB = 8192, 1024
 """Decoded bytes, in MiB, up to which a picture is opened; of formats that are decoded whole into memory, less."""
 
 
@@ -38,15 +38,15 @@ def read_image(path: Path, *, admit: Callable[[int, int], None] | None = None) -
     Raises:
         InputError: missing, damaged, not a picture, or one of scene-linear or log values (EXR, DPX).
     """
-    with opened(path) as source:
+    with open_image(path) as source:
         if admit is not None:
-            admit(*size(source))
-        pixels = upright(_pixels(source, path), orientation(source))
+            admit(*upright_size(source))
+        pixels = apply_orientation(_pixels(source, path), orientation(source))
     rgb = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
-    return shown(rgb)
+    return clip_to_unit(rgb)
 
 
-def shown(rgb: np.ndarray) -> np.ndarray:
+def clip_to_unit(rgb: np.ndarray) -> np.ndarray:
     """In [0, 1], and in one piece."""
     return np.ascontiguousarray(np.clip(np.nan_to_num(rgb), 0.0, 1.0))
 
@@ -62,13 +62,13 @@ def write_png(path: Path, rgb: np.ndarray) -> None:
     codes = np.rint(np.clip(rgb, 0.0, 1.0) * 255).astype(np.uint8)
     # encoded in memory: OpenImageIO can report success over a file that a full disk broke
     encoded = cv2.imencode(".png", np.ascontiguousarray(codes[..., ::-1]))[1]
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
 
 
 def probe(path: Path) -> Probe:
     """Decode the whole picture: the one way to know that these formats are complete."""
-    with opened(path) as source:
+    with open_image(path) as source:
         height, width, count = _pixels(source, path).shape
         kind = source.format_name()
     box = Box(0, 0, width, height)
@@ -77,8 +77,8 @@ def probe(path: Path) -> Probe:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """The picture as OpenImageIO's `ImageInput`, its header read, at most `HELD_MB` in memory.
+def open_image(path: Path) -> Iterator[Any]:
+    """The picture as OpenImageIO's `ImageInput`, its header read, at most `WHOLE_LIMIT_MB` in memory.
 
     Raises:
         InputError: missing, damaged, not a picture, too large, or one of scene-linear or log values (EXR, DPX).
@@ -93,7 +93,7 @@ def opened(path: Path) -> Iterator[Any]:
         )
     hints = oiio.ImageSpec()
     hints["oiio:UnassociatedAlpha"] = 1  # colours as stored, not darkened where they are transparent
-    limit = STREAMED_MB if streamed(path) else HELD_MB
+    limit = STREAMED_LIMIT_MB if is_streamable(path) else WHOLE_LIMIT_MB
     usual = oiio.get_int_attribute("limits:imagesize_MB")
     oiio.attribute("limits:imagesize_MB", limit)  # some formats are decoded as they are opened
     try:
@@ -103,14 +103,14 @@ def opened(path: Path) -> Iterator[Any]:
     if source is None:
         raise _not_opened(path, oiio.geterror().strip(), limit)
     try:
-        if source.format_name() in NOT_SHOWN:
+        if source.format_name() in SCENE_REFERRED_FORMATS:
             raise InputError(
                 f"{path}: expected a picture as it is shown, found {source.format_name()}, which holds scene-linear or"
                 " log values.",
                 hint="Convert it to sRGB as 16-bit PNG or TIFF.",
             )
         space = source.spec().get_string_attribute("tiff:ColorSpace")
-        if space in NOT_CONVERTED:
+        if space in UNCONVERTED_TIFF_SPACES:
             raise InputError(
                 f"{path}: expected a picture in RGB, grey or CMYK, found {space}.",
                 hint="Convert it to sRGB as 16-bit PNG or TIFF.",
@@ -120,16 +120,16 @@ def opened(path: Path) -> Iterator[Any]:
         source.close()
 
 
-def streamed(path: Path) -> bool:
+def is_streamable(path: Path) -> bool:
     """Whether the format is one that OpenImageIO decodes line by line; told by the first bytes."""
     try:
         with path.open("rb") as file:
-            return file.read(4).startswith(STREAMED)
+            return file.read(4).startswith(STREAMABLE_MAGIC)
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
 
 
-def size(source: Any) -> tuple[int, int]:
+def upright_size(source: Any) -> tuple[int, int]:
     """Height and width of an `opened` picture, upright."""
     spec = source.spec()
     turned = orientation(source) >= 5
@@ -149,7 +149,7 @@ def require_decoded(source: Any, pixels: np.ndarray | None, path: Path) -> np.nd
     return pixels
 
 
-def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Undo an EXIF orientation tag on (H, W, C)."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsn.errors import InputError, UsageError
-from tsn.io.atomic import OUTPUT, alive, atomic, cannot_write, host, sweep
-
-__all__ = ["OUTPUT", "FrameSequence", "alive", "atomic", "cannot_write", "host", "sweep"]
 
 TOKEN = re.compile(r"(?P<hash>#+)|(?P<at>@+)|%(?:0(?P<printf>\d+))?d|\$F(?P<houdini>\d*)")
 SEPARATORS = "._ -"
@@ -78,14 +75,14 @@ class FrameSequence:
     def on_disk(self) -> tuple[int, ...]:
         """Frames that have a file, ascending.
 
-        Files padded another way, hidden (temporary) ones and links to nothing don't count; `strays` names them.
+        Files padded another way, hidden (temporary) ones and links to nothing don't count; `ignored_files` names them.
 
         Raises:
             InputError: the folder is missing or can't be listed.
         """
         return tuple(sorted({number for number, name, there in self._numbered() if there and self._is(name, number)}))
 
-    def twice(self) -> dict[int, tuple[str, str]]:
+    def duplicate_frames(self) -> dict[int, tuple[str, str]]:
         """Frames on disk that are there once more under another number of digits, with both names.
 
         None where the folder can't be listed.
@@ -102,7 +99,7 @@ class FrameSequence:
             if len(names) > 1 and own[number] in names
         }
 
-    def strays(self) -> tuple[str, ...]:
+    def ignored_files(self) -> tuple[str, ...]:
         """Names beside the frames that look like frames and are not taken, sorted.
 
         Padded another way, another case or separator, copies and half-written files of other programs, links to nothing
@@ -147,8 +144,8 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def told(names: tuple[str, ...]) -> str:
-    """A sentence with a few of the names of `FrameSequence.strays`, and how many there are; "" for none."""
+def describe_ignored(names: tuple[str, ...]) -> str:
+    """A sentence with a few of the names of `FrameSequence.ignored_files`, and how many there are; "" for none."""
     if not names:
         return ""
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.alpha import coverage, unpremultiply
+from tsn.alpha import statistics_weight, unpremultiply
+from tsn.cpu_isa import instruction_set
 from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.conventions import CAUTIONS
-from tsn.flow.factory import choose
-from tsn.instructions import instructions
-from tsn.io.bounded import Bounded
+from tsn.flow.factory import choose_flow_source
+from tsn.io.disk_cache import DiskCache
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
 from tsn.rendering.plan import Pins, Plan, calibration_frames, device_type_of
 from tsn.shot.model import Shot
-from tsn.style.calibration import mirrored
+from tsn.style.calibration import mirror_into_void
 from tsn.style.factory import painter as choose_painter
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest
 
@@ -66,14 +66,14 @@ class PreparedFrame:
         source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
         alpha: (1, H, W), or None.
         cover: how much each pixel counts in statistics, (1, H, W) in [0, 1], 0 in void; None where all count fully.
-        residue: what of the colours does not fit into style space, to restore them (`tsn.colour`).
+        reference: what of the colours does not fit into style space, to restore them (`tsn.colour`).
         view: the picture in style space, and the renderer's vectors.
     """
 
     source: Tensor
     alpha: Tensor | None
     cover: Tensor | None
-    residue: colour.Residue
+    reference: colour.PlateReference
     view: View
 
 
@@ -99,10 +99,10 @@ class Engine:
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else unpremultiply(source, alpha)
-        style, residue = self.codec.to_style(straight)
+        style, reference = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
         return PreparedFrame(
-            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view
+            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), reference=reference, view=view
         )
 
     def painter_input(self, prepared: PreparedFrame) -> Tensor:
@@ -110,7 +110,7 @@ class Engine:
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
         image = prepared.view.image
-        return mirrored(image, prepared.cover) if by_frame and prepared.cover is not None else image
+        return mirror_into_void(image, prepared.cover) if by_frame and prepared.cover is not None else image
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
@@ -139,7 +139,7 @@ class Engine:
         if alpha is None:
             cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
         else:
-            cover = coverage(source, alpha)
+            cover = statistics_weight(source, alpha)
         return None if bool((cover == 1).all()) else cover
 
     def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
@@ -194,13 +194,13 @@ def make_engine(
         blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
         frames=style.frames,
         offset=style.offset,
-        marks=plan.plate.painted,
+        hashes=plan.plate.painted,
         scale=style.scale,
         tile=style.tile if tile is None else tile,
         device=chosen,
     )
     has_vectors = shot.flow.vectors is not None
-    flow, reason = choose(
+    flow, reason = choose_flow_source(
         shot.flow.method,
         has_vectors=has_vectors,
         device=chosen,
@@ -264,7 +264,7 @@ def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | No
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
     """The kind of device for the frame hash. A calibration from another kind gives other bits, so it is named too."""
-    kind = f"cpu {instructions()}" if device.type == "cpu" else device.type
+    kind = f"cpu {instruction_set()}" if device.type == "cpu" else device.type
     return (
         kind if pins is None or device_type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
     )
@@ -296,7 +296,7 @@ def _unpack(pinned: str, painter: Uncalibrated) -> Calibration:
     from safetensors.torch import load
 
     try:
-        return Calibration(of=painter.fingerprint, tensors=load(b64decode(pinned)))
+        return Calibration(painter_fingerprint=painter.fingerprint, tensors=load(b64decode(pinned)))
     except (ValueError, SafetensorError) as error:
         raise InputError(f"The survey in the plan is damaged: {error}", hint="Submit the shot again.") from error
 
@@ -321,8 +321,8 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
         *(*engine.fingerprint, str(engine.canvas), *stamps),
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"
-    kept = Bounded(path.parent, "survey")
-    if kept.use(path):
+    kept = DiskCache(path.parent, "survey")
+    if kept.touch(path):
         try:
             return Calibration.load(path)
         except InputError:
@@ -341,7 +341,7 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     calibration = painter.calibrate(map(picture, numbers))
     calibration = replace(calibration, tensors={**calibration.tensors, **void})
     try:
-        if kept.admits(calibration.size):
+        if kept.make_room(calibration.size):
             path.parent.mkdir(parents=True, exist_ok=True)
             calibration.save(path)
     except (OSError, OutputError) as error:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tsn import io, spaces
+from tsn import io, ocio
 from tsn.errors import InputError
 from tsn.shot.model import Shot
 
@@ -51,7 +51,7 @@ def colour_fingerprint(shot: Shot, sample: int) -> str:
     if shot.colour.input.lower() == "auto":
         path = io.FrameSequence.parse(shot.plate, base=Path()).path(sample)
         header = io.read_frame(path, sample, layer=shot.layer).header
-    return spaces.fingerprint(spaces.resolve_space(shot.colour.input, header))
+    return ocio.space_fingerprint(ocio.resolve_space(shot.colour.input, header))
 
 
 def require_environment(plan: Plan) -> None:

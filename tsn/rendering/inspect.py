@@ -17,9 +17,9 @@ from tsn import frames as ranges
 from tsn import io, matte
 from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io.frame import Box, Probe
-from tsn.io.sequence import told
+from tsn.io.sequence import describe_ignored
 from tsn.shot.model import Shot
-from tsn.style.frame_hashes import marks
+from tsn.style.frame_hashes import hash_painted_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def inspect(shot: Shot) -> Plate:
     on_disk = sequence.on_disk()
     if not on_disk:
         hint = "`plate:` is relative to the file that states it; check the folder."
-        raise InputError(f"No plate found: {shot.plate}", hint=told(sequence.strays()) or hint)
+        raise InputError(f"No plate found: {shot.plate}", hint=describe_ignored(sequence.ignored_files()) or hint)
     wanted = tuple(sorted(ranges.parse(shot.frames))) if shot.frames else _without_gaps(on_disk)
     there = set(on_disk)
     missing = tuple(number for number in wanted if number not in there)
@@ -66,7 +66,7 @@ def inspect(shot: Shot) -> Plate:
         raise InputError(
             f"{shot.plate}: {_count(missing)} missing: {ranges.compact(missing)} (on disk: {ranges.compact(on_disk)})",
             hint="Render them, correct `frames:`, or choose `missing: hold`, `black` or `skip`."
-            f" {told(sequence.strays())}".rstrip(),
+            f" {describe_ignored(sequence.ignored_files())}".rstrip(),
         )
     present = [number for number in wanted if number in there]
     if not present:
@@ -75,7 +75,7 @@ def inspect(shot: Shot) -> Plate:
             hint="Correct `frames:` or `plate:`.",
         )
     taken = set(present)
-    if doubled := [names for number, names in sequence.twice().items() if number in taken]:
+    if doubled := [names for number, names in sequence.duplicate_frames().items() if number in taken]:
         raise InputError(
             f"{shot.plate}: {_count(doubled)} there under two names, such as {' and '.join(doubled[0])}",
             hint="Remove those that are not meant; nobody can tell which of the two is the frame.",
@@ -91,7 +91,8 @@ def inspect(shot: Shot) -> Plate:
         canvas = canvas.union(probe.data_window)
     painted: dict[int, str] = {}
     if shot.style.frames:  # other tools paint the display window
-        canvas, painted = first.display_window, marks(shot.style.frames, present, offset=shot.style.offset)
+        canvas = first.display_window
+        painted = hash_painted_frames(shot.style.frames, present, offset=shot.style.offset)
     stamps = {number: stamp(path) for number, path in paths.items()}
     return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
 
@@ -139,10 +140,10 @@ def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str
         if names is None:  # no manifest, so no names to compare with
             return
         known.update(names)
-        if all(matte.spelt(name, known) for name in shot.matte.names):  # in most shots after the first frame
+        if all(matte.in_manifest(name, known) for name in shot.matte.names):  # in most shots after the first frame
             return
     if known:
-        name = next(name for name in shot.matte.names if not matte.spelt(name, known))
+        name = next(name for name in shot.matte.names if not matte.in_manifest(name, known))
         raise InputError(
             f"{shot.plate}: Cryptomatte {shot.matte.cryptomatte} has no {name!r} in any frame of the shot,"
             f" among {len(known)} names.",

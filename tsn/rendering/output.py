@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from tsn.io.sequence import OUTPUT, cannot_write
+from tsn.io.atomic import OUTPUT_SETTING, write_error
 
 
 def cache_folder() -> Path:
@@ -28,7 +28,7 @@ def require_writable(folder: Path) -> None:
     """Raise OutputError unless `folder` can be written, or made under the folders that there are."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if fault := _fault(there):
-        raise cannot_write(folder, OSError(fault, os.strerror(fault)), OUTPUT)
+        raise write_error(folder, OSError(fault, os.strerror(fault)), OUTPUT_SETTING)
 
 
 def _fault(there: Path) -> int:
@@ -47,4 +47,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error, OUTPUT) from error
+        raise write_error(folder, error, OUTPUT_SETTING) from error

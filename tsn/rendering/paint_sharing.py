@@ -17,7 +17,7 @@ from pathlib import Path
 from torch import Tensor
 
 from tsn.errors import InputError, OutputError
-from tsn.io import tensors
+from tsn.io import tensor_file
 from tsn.style.painter import Painter, digest
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class SharingPainter:
     def _leave(self, path: Path, paint: Tensor) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            tensors.write(path, "paint", paint)
+            tensor_file.write_tensor(path, "paint", paint)
         except (OSError, OutputError) as error:
             self.shared = frozenset()
             log.warning("paint is not handed over from here on, the render goes on without it: %s", error)
@@ -94,7 +94,7 @@ class SharingPainter:
 
 def _take(path: Path, image: Tensor) -> Tensor | None:
     try:
-        paint = tensors.read(path, "paint", image.shape)
+        paint = tensor_file.read_tensor(path, "paint", image.shape)
     except InputError as error:
         log.warning("%s, painted again", error)
         return None

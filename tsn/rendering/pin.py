@@ -18,11 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tsn import io
-from tsn.cores import threads
+from tsn.cpu_quota import thread_count
 from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
 from tsn.rendering.plan import Pins, Plan
 from tsn.style.painter import Uncalibrated
-from tsn.temporal.cuts import is_cut, small
+from tsn.temporal.cuts import cut_thumbnail, is_cut
 
 BATCH_FRAMES = 32
 """Read and made small at the same time, before cuts are looked for in them."""
@@ -76,9 +76,9 @@ def _small(engine: Engine, plan: Plan, numbers: Sequence[int]) -> Iterator[tuple
 
     def one(number: int) -> Tensor:
         with torch.inference_mode():  # holds for one thread only
-            return small(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
+            return cut_thumbnail(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
 
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         for start in range(0, len(numbers), BATCH_FRAMES):
             batch = numbers[start : start + BATCH_FRAMES]
             yield from zip(batch, pool.map(one, batch), strict=True)

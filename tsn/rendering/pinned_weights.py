@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import socket
 from collections.abc import Mapping
 
 from tsn.errors import InputError
+from tsn.io.hashing import sha256_of
 from tsn.rendering.plan import Plan
 from tsn.shot import pathmap
 from tsn.shot.model import Shot
@@ -25,22 +25,21 @@ def hash_weights(shot: Shot) -> dict[str, str]:
         UsageError: no such style.
         InputError: a file is missing or damaged.
     """
-    from tsn.flow.raft_weights import installed, sha256
-    from tsn.style.catalogue import resolve
+    from tsn.flow.raft_weights import installed_weights, weights_sha256
+    from tsn.style.catalogue import resolve_style
 
     style = shot.style
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
-    found = {name: resolve(weight_file(name)).sha256 for name in names}
+    found = {name: resolve_style(weight_file(name)).sha256 for name in names}
     for painting in style.adain or ():
         try:
-            with open(painting, "rb") as file:
-                found[painting] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[painting] = sha256_of(painting)
         except OSError as error:
             raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
     if shot.temporal.window and shot.flow.method in ("auto", "raft"):
         # `auto` falls back to DIS on a host without RAFT's weights, so that too is worth a line in the plan.
-        raft = shot.flow.weights or installed()
-        found[FLOW] = sha256(raft) if raft else DIS
+        raft = shot.flow.weights or installed_weights()
+        found[FLOW] = weights_sha256(raft) if raft else DIS
     return found
 
 

@@ -100,9 +100,9 @@ def save(plan: Plan, path: Path, setting: str = "the path") -> None:
     Raises:
         OutputError: it can't be written.
     """
-    from tsn.io.sequence import atomic
+    from tsn.io.atomic import atomic_write
 
-    with atomic(path, setting) as temporary:
+    with atomic_write(path, setting) as temporary:
         temporary.write_text(json.dumps(to_dict(plan), indent=1) + "\n", encoding="utf-8")
 
 

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from tsn import alpha, colour, io
 from tsn.errors import DeviceError
+from tsn.io.atomic import OUTPUT_SETTING, write_error
 from tsn.io.frame import Frame, blank_like
-from tsn.io.sequence import OUTPUT, cannot_write
 from tsn.rendering.engine import Engine, PreparedFrame, make_engine, matte_coverage
 from tsn.rendering.event import Event, Report
 from tsn.rendering.finished import is_finished, is_made_by_tsn
@@ -30,7 +30,7 @@ from tsn.rendering.plan import Plan
 from tsn.rendering.plate_reader import PlateReader
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
-from tsn.style.tiles import edge
+from tsn.style.tiles import tile_side
 
 WRITE_BEHIND_FRAMES = 2
 """Painted frames that may wait to be written."""
@@ -90,7 +90,7 @@ class Renderer:
         total, started = len(numbers), time.monotonic()
         self.report(Event(kind="start", total=total))
         if not self._swept:  # a folder of ten thousand frames is listed once, not for each chunk
-            io.sweep(Path(plan.shot.output).parent)
+            io.remove_leftovers(Path(plan.shot.output).parent)
             self._swept = True
         fingerprint = self.load().fingerprint
         for number in numbers:
@@ -151,7 +151,7 @@ class Renderer:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise cannot_write(path, error, OUTPUT) from error
+                raise write_error(path, error, OUTPUT_SETTING) from error
             self._note(f"Frame {number}: the plate has none any more, so {path.name} was removed.")
         elif path.exists():
             self._note(f"Frame {number}: the plate has none; {path.name} stays, since tsn did not make it.")
@@ -163,7 +163,7 @@ class Renderer:
         """Go on with tiles of half the size. Raises DeviceError where there are no tiles, or no smaller ones."""
         style, canvas = self.plan.shot.style, self.plan.plate.canvas
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
-        tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
+        tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
         untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
         if tile < MIN_TILE_PX or untiled:
@@ -262,14 +262,14 @@ def _frame(plan: Plan, state: _RenderState, number: int) -> tuple[Frame, np.ndar
         return frame, frame.rgb, share, None
     prepared = engine.prepare(frame, motion=False)
     rgb = paint_plate(engine, prepared, state.stream.painted(source), strength if cover is None else strength * cover)
-    broken = colour.nonfinite(prepared.source)
+    broken = colour.nonfinite_mask(prepared.source)
     count = int(broken.sum())
     note = (
         f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
     )
-    mixed = io.cut(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
+    mixed = io.crop(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
     # Outside the canvas, and where nothing was painted, the stored bits stay.
-    touched = io.cut((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
+    touched = io.crop((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
     kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
     return frame, np.where(kept, frame.rgb, mixed), share, note
 
@@ -284,11 +284,11 @@ def paint_plate(engine: Engine, prepared: PreparedFrame, painted: Tensor, amount
     Returns:
         Plate values (3, H, W), premultiplied where the plate is; the source's own bits where the amount is 0.
     """
-    plate = engine.codec.from_style(painted, prepared.residue)
+    plate = engine.codec.from_style(painted, prepared.reference)
     if prepared.alpha is not None:
         plate = alpha.premultiply(plate, prepared.alpha)
-        amount = amount * alpha.presence(prepared.source, prepared.alpha)
-    amount = torch.where(colour.nonfinite(prepared.source), 0.0, amount)
+        amount = amount * alpha.paint_mask(prepared.source, prepared.alpha)
+    amount = torch.where(colour.nonfinite_mask(prepared.source), 0.0, amount)
     return alpha.composite(prepared.source, plate, amount)
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.flow.base import View, measure
+from tsn.flow.base import View, motion_between
 from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.plan import Plan
 from tsn.temporal.cuts import is_cut
-from tsn.temporal.disocclusion import Step, step
-from tsn.temporal.pipeline import Painted, painted, stabilise
+from tsn.temporal.disocclusion import MotionStep, derive_step
+from tsn.temporal.pipeline import WindowFrame, derive_window_frame, stabilise_paint
 
 
 class Stream:
@@ -36,8 +36,8 @@ class Stream:
         self._starts.update(pinned or ())
         self._find_cuts = plan.shot.temporal.cuts == "auto" and pinned is None
         self._radius = plan.shot.temporal.window
-        self._painted: dict[int, Painted] = {}
-        self._motion: dict[int, Step | None] = {}  # by the place of the first of two frames
+        self._painted: dict[int, WindowFrame] = {}
+        self._motion: dict[int, MotionStep | None] = {}  # by the place of the first of two frames
         self._last: tuple[int, View] | None = None
 
     def painted(self, number: int) -> Tensor:
@@ -46,7 +46,7 @@ class Stream:
             return self._paint(self._prepared(number))
         place, near = self._place[number], self._near(number)
         self._slide(self._place[near[0]], self._place[near[-1]])
-        return stabilise(
+        return stabilise_paint(
             self._run(place - 1, -1),
             self._run(place, 1),
             {other - place: frame for other, frame in self._painted.items()},
@@ -54,9 +54,9 @@ class Stream:
             detail=self._engine.shot.temporal.detail.at(number),
         )
 
-    def _run(self, place: int, direction: int) -> list[Step]:
+    def _run(self, place: int, direction: int) -> list[MotionStep]:
         """Motion from frame to frame outwards from a place, as far as the take and the window reach."""
-        run: list[Step] = []
+        run: list[MotionStep] = []
         while len(run) < self._radius and (motion := self._motion.get(place)) is not None:
             run.append(motion)
             place += direction
@@ -72,7 +72,7 @@ class Stream:
         for place in range(start, last + 1):
             prepared = self._prepared(self._numbers[place])
             view = prepared.view
-            self._painted[place] = painted(view.image, self._paint(prepared))
+            self._painted[place] = derive_window_frame(view.image, self._paint(prepared))
             if self._last is not None:
                 self._motion[place - 1] = self._between(self._last[1], view)
             self._last = (place, view)
@@ -88,14 +88,14 @@ class Stream:
             )
         return paint
 
-    def _between(self, before: View, view: View) -> Step | None:
+    def _between(self, before: View, view: View) -> MotionStep | None:
         """Motion between a frame and the next; None across a cut or a gap."""
         if view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image)):
             return None
-        motion = measure(self._engine.flow, before, view)
+        motion = motion_between(self._engine.flow, before, view)
         if not (torch.isfinite(motion.forward).all() and torch.isfinite(motion.backward).all()):
             raise InputError(
                 f"Frames {before.number} to {view.number}: {self._engine.flow.name} found motion that is no number.",
                 hint="Take flow.method: dis, or other weights.",
             )
-        return step(motion)
+        return derive_step(motion)

@@ -83,10 +83,10 @@ def model_name(text: str) -> str:
 
 def _space(text: str) -> str:
     if text.lower() != "auto":  # auto is resolved from the plate's header
-        from tsn.spaces import find
+        from tsn.ocio import find_space
 
         with _as_fault():
-            find(text)
+            find_space(text)
     return text
 
 

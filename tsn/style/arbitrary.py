@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.calibration import cover_of, mosaic, shows
+from tsn.style.calibration import coverage_of, crop_mosaic, usable_frames
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.nets.style_prediction import StylePredictionNet, luma
 from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
-from tsn.style.paintings import Painting, as_seen
+from tsn.style.paintings import Painting, resize_painting
 
 METHOD = "adain-4"
 """Goes up when the same weights begin to paint another picture."""
 
-LIGHT = ("light.plate", "light.painted")
+LUMA_KEYS = ("light.plate", "light.painted")
 """In a survey where the plate keeps its colours: mean and deviation of the luma."""
 
 
@@ -58,7 +58,7 @@ class ArbitraryPainter:
             *(METHOD, weights, repr(keep_colours)),
             *(text for p, share in zip(paintings, shares, strict=True) for text in (p.sha256, repr(share))),
         )
-        self.canvas = net.eval().canvas_for([as_seen(painting.image) for painting in paintings], shares)
+        self.canvas = net.eval().transfer_net_for([resize_painting(painting.image) for painting in paintings], shares)
 
     def _painter(self, light: tuple[float, float] | None = None) -> FeedforwardPainter:
         canvas = copy.copy(self.canvas)
@@ -78,26 +78,26 @@ class ArbitraryPainter:
         """
         painter = self._painter()
         if not self.keep_colours:
-            return replace(painter.calibrate(images), of=self.fingerprint)
-        frames = list(shows(mosaic(image, stride=self.canvas.stride) for image in images))
+            return replace(painter.calibrate(images), painter_fingerprint=self.fingerprint)
+        frames = list(usable_frames(crop_mosaic(image, stride=self.canvas.stride) for image in images))
         calibration = painter.calibrate(frames)
         frozen = painter.frozen(calibration)
         seen = (frames, [frozen.paint(frame[:3], number) for number, frame in enumerate(frames)])
         light = {
-            name: torch.stack([_light(x[:3], cover_of(f)) for x, f in zip(of, frames, strict=True)]).mean(0)
-            for name, of in zip(LIGHT, seen, strict=True)
+            name: torch.stack([_light(x[:3], coverage_of(f)) for x, f in zip(of, frames, strict=True)]).mean(0)
+            for name, of in zip(LUMA_KEYS, seen, strict=True)
         }
-        return Calibration(of=self.fingerprint, tensors={**calibration.tensors, **light})
+        return Calibration(painter_fingerprint=self.fingerprint, tensors={**calibration.tensors, **light})
 
     def frozen(self, calibration: Calibration) -> Painter:
         """See `Uncalibrated.frozen`."""
         require_calibration_of(self, calibration)
         tensors = dict(calibration.tensors)
-        light = [tensors.pop(name).tolist() for name in LIGHT if name in tensors]
-        if len(light) != (len(LIGHT) if self.keep_colours else 0):
+        light = [tensors.pop(name).tolist() for name in LUMA_KEYS if name in tensors]
+        if len(light) != (len(LUMA_KEYS) if self.keep_colours else 0):
             raise InputError(
                 f"The survey does not fit the net: expected the light of plate and paint {self.keep_colours}, found"
-                f" {len(light)} of {len(LIGHT)}.",
+                f" {len(light)} of {len(LUMA_KEYS)}.",
                 hint="Plan the shot again.",
             )
         matched = None
@@ -106,7 +106,7 @@ class ArbitraryPainter:
             gain = deviation / max(spread, 1e-3)
             matched = gain, mean - gain * painted
         painter = self._painter(matched)
-        frozen = painter.frozen(Calibration(of=painter.fingerprint, tensors=tensors))
+        frozen = painter.frozen(Calibration(painter_fingerprint=painter.fingerprint, tensors=tensors))
         frozen.fingerprint = digest(self.fingerprint, calibration.fingerprint, str(self.tile))
         return frozen
 

@@ -17,21 +17,21 @@ dataclass's does: it goes into the fingerprint."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class WeightedPainter:
     painter: Painter
     weight: Weight
 
-    def at(self, number: int) -> float:
+    def weight_at(self, number: int) -> float:
         return self.weight(number) if callable(self.weight) else self.weight
 
 
-def shares(parts: Sequence[Part], number: int) -> list[float]:
+def normalised_weights(parts: Sequence[WeightedPainter], number: int) -> list[float]:
     """The weights at a frame, scaled to a sum of 1.
 
     Raises:
         UsageError: a weight is negative or no number, or all are 0 at this frame.
     """
-    weights = [part.at(number) for part in parts]
+    weights = [part.weight_at(number) for part in parts]
     for part, weight in zip(parts, weights, strict=True):
         if not 0 <= weight < float("inf"):
             raise UsageError(
@@ -46,10 +46,10 @@ def shares(parts: Sequence[Part], number: int) -> list[float]:
     return [weight / total for weight in weights]
 
 
-class Blend:
+class BlendPainter:
     """A weighted mean of paintings. Painters without weight at a frame are not asked."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[WeightedPainter]) -> None:
         self.parts = tuple(parts)
         self.name = "+".join(part.painter.name for part in self.parts)
         # Before the lock and after it alike: a survey does not depend on the weights, but it is cheap.
@@ -57,7 +57,11 @@ class Blend:
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        asked = [(p.painter, share) for p, share in zip(self.parts, shares(self.parts, number), strict=True) if share]
+        asked = [
+            (p.painter, share)
+            for p, share in zip(self.parts, normalised_weights(self.parts, number), strict=True)
+            if share
+        ]
         if len(asked) == 1:
             return asked[0][0].paint(image, number)
         mixed = torch.zeros_like(image)
@@ -66,7 +70,7 @@ class Blend:
         return mixed.clamp_(0, 1)
 
 
-class UncalibratedBlend(Blend):
+class UncalibratedBlendPainter(BlendPainter):
     """A blend where one painter at least wants a survey; the survey holds one for each that does."""
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
@@ -82,7 +86,7 @@ class UncalibratedBlend(Blend):
             if isinstance(part.painter, Uncalibrated)
             for name, tensor in part.painter.calibrate(frames).tensors.items()
         }
-        return Calibration(of=self.fingerprint, tensors=tensors)
+        return Calibration(painter_fingerprint=self.fingerprint, tensors=tensors)
 
     def frozen(self, calibration: Calibration) -> Painter:
         """See `Uncalibrated.frozen`."""
@@ -93,14 +97,14 @@ class UncalibratedBlend(Blend):
             if isinstance(painter, Uncalibrated):
                 head = f"{index}/"
                 own = {k.removeprefix(head): v for k, v in calibration.tensors.items() if k.startswith(head)}
-                painter = painter.frozen(Calibration(of=painter.fingerprint, tensors=own))
-            parts.append(Part(painter=painter, weight=part.weight))
-        return Blend(parts)
+                painter = painter.frozen(Calibration(painter_fingerprint=painter.fingerprint, tensors=own))
+            parts.append(WeightedPainter(painter=painter, weight=part.weight))
+        return BlendPainter(parts)
 
 
-def blend(parts: Sequence[Part]) -> Painter:
+def blend_painters(parts: Sequence[WeightedPainter]) -> Painter:
     """A blend, unlocked if any of its painters is. Raises UsageError where there are none."""
     if not parts:
         raise UsageError("A blend needs one style at least, as in {blend: {great-wave: 0.7, auvers: 0.3}}.")
     uncalibrated = any(isinstance(part.painter, Uncalibrated) for part in parts)
-    return UncalibratedBlend(parts) if uncalibrated else Blend(parts)
+    return UncalibratedBlendPainter(parts) if uncalibrated else BlendPainter(parts)

@@ -7,18 +7,18 @@ training/train_style.py writes them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tsn.errors import InputError, UsageError, near_miss
-from tsn.io.state import read_header
+from tsn.io.hashing import sha256_of
+from tsn.io.safetensors_file import read_header
 
-BUNDLED = Path(__file__).parent / "weights"
-FILES = {".safetensors", ".onnx"}
-PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
+BUNDLED_DIR = Path(__file__).parent / "weights"
+WEIGHT_SUFFIXES = {".safetensors", ".onnx"}
+PICKLE_SUFFIXES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,14 @@ class StyleInfo:
         return {**asdict(self), "path": str(self.path)}
 
 
-def bundled() -> tuple[StyleInfo, ...]:
+def bundled_styles() -> tuple[StyleInfo, ...]:
     """The styles that come with tsn, by name."""
-    return tuple(sorted((describe(path) for path in BUNDLED.glob("*.safetensors")), key=lambda info: info.name))
+    return tuple(
+        sorted((describe_weights(path) for path in BUNDLED_DIR.glob("*.safetensors")), key=lambda info: info.name)
+    )
 
 
-def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
+def resolve_style(model: str, *, base: Path = Path()) -> StyleInfo:
     """What `style.model` means: a bundled name, or a `.safetensors` or `.onnx` file relative to `base`.
 
     Raises:
@@ -59,30 +61,30 @@ def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
     """
     path = base / os.path.expanduser(model)
     kind = path.suffix.lower()
-    if kind not in FILES | PICKLES and "/" not in model and "\\" not in model:
+    if kind not in WEIGHT_SUFFIXES | PICKLE_SUFFIXES and "/" not in model and "\\" not in model:
         require_bundled(model)
-        return describe(BUNDLED / f"{model}.safetensors")
-    if kind in PICKLES:
+        return describe_weights(BUNDLED_DIR / f"{model}.safetensors")
+    if kind in PICKLE_SUFFIXES:
         raise InputError(
             f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix}.",
             hint="Loading a pickle can run foreign code. Convert it where you trust it:"
             " safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW, metadata=...)"
             " for a tsn net, torch.onnx.export for any other.",
         )
-    if kind not in FILES:
+    if kind not in WEIGHT_SUFFIXES:
         raise InputError(f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix or 'no ending'}.")
     if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*") if p.suffix.lower() in FILES]
+        siblings = [p.name for p in path.parent.glob("*") if p.suffix.lower() in WEIGHT_SUFFIXES]
         raise InputError(
             f"The weights file does not exist: {path}",
             hint=near_miss(path.name, siblings) or "A relative path is relative to the shot file.",
         )
-    return describe(path)
+    return describe_weights(path)
 
 
 def require_bundled(name: str) -> None:
     """Raise UsageError for a name that no bundled style has; their files are called as they are."""
-    known = sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+    known = sorted(path.stem for path in BUNDLED_DIR.glob("*.safetensors"))
     if name not in known:
         raise UsageError(
             f"No style is called {name!r}; bundled are: {', '.join(known) or 'none'}.",
@@ -90,15 +92,14 @@ def require_bundled(name: str) -> None:
         )
 
 
-def describe(path: Path) -> StyleInfo:
+def describe_weights(path: Path) -> StyleInfo:
     """Hash a weights file and read who it is, without loading it. Raises InputError."""
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
         size = path.stat().st_size
     except OSError as error:
         raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
-    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else metadata(path)
+    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else read_metadata(path)
     return StyleInfo(
         name=facts.get("name", path.stem),
         family=facts.get("family", "unknown"),
@@ -110,6 +111,6 @@ def describe(path: Path) -> StyleInfo:
     )
 
 
-def metadata(path: Path) -> Mapping[str, str]:
+def read_metadata(path: Path) -> Mapping[str, str]:
     """What a safetensors file says of itself. Raises InputError where it is none."""
-    return read_header(path).facts
+    return read_header(path).metadata

@@ -9,11 +9,11 @@ from typing import Literal
 import torch
 
 from tsn.errors import UsageError
-from tsn.style.blend import Part, Weight, blend
-from tsn.style.catalogue import resolve
-from tsn.style.loading import load
+from tsn.style.blend import Weight, WeightedPainter, blend_painters
+from tsn.style.catalogue import resolve_style
+from tsn.style.loading import load_style_net
 from tsn.style.painter import Painter
-from tsn.style.resize import scaled
+from tsn.style.resize import scale_painter
 
 
 def painter(
@@ -24,7 +24,7 @@ def painter(
     blend: Mapping[str, Weight] | None = None,
     frames: str | None = None,
     offset: int = 0,
-    marks: Mapping[int, str] | None = None,
+    hashes: Mapping[int, str] | None = None,
     scale: float = 1.0,
     tile: int = 0,
     device: torch.device | str = "cpu",
@@ -39,7 +39,7 @@ def painter(
         blend: models and their weights, constant or over frames.
         frames: pattern of a sequence that is painted already; nothing paints it at another size, so `scale` must be 1.
         offset: what is added to a plate frame's number to have that of the painted one; with `frames`.
-        marks: which of `frames` there are, by content (`frame_hashes`), as a plan has them; None = those on disk.
+        hashes: which of `frames` there are, by content (`frame_hashes`), as a plan has them; None = those on disk.
         scale: paint at this multiple of the plate's size.
         tile: longest side of a tile in pixels at the painted size, 0 = auto; ONNX nets are never tiled.
         base: folder that relative files start from.
@@ -68,19 +68,22 @@ def painter(
                 f"style.scale is {scale}, but painted frames cannot be painted at another size.", hint="Remove scale."
             )
         pattern = str(base / frames)
-        found = painted.marks(pattern, offset=offset) if marks is None else marks
+        found = painted.hash_painted_frames(pattern, offset=offset) if hashes is None else hashes
         return PaintedFrames(pattern, found, offset=offset)
     if adain is not None:
-        return scaled(_after(adain, colours=colours, tile=tile, device=device, base=base), scale)
+        return scale_painter(_after(adain, colours=colours, tile=tile, device=device, base=base), scale)
     if model is not None:
-        return scaled(_one(model, tile=tile, device=device, base=base), scale)
+        return scale_painter(_one(model, tile=tile, device=device, base=base), scale)
     assert blend is not None
-    return scaled(_mix(blend, tile=tile, device=device, base=base), scale)
+    return scale_painter(_mix(blend, tile=tile, device=device, base=base), scale)
 
 
 def _mix(weights: Mapping[str, Weight], *, tile: int, device: torch.device | str, base: Path) -> Painter:
-    return blend(
-        [Part(painter=_one(m, tile=tile, device=device, base=base), weight=weight) for m, weight in weights.items()]
+    return blend_painters(
+        [
+            WeightedPainter(painter=_one(m, tile=tile, device=device, base=base), weight=weight)
+            for m, weight in weights.items()
+        ]
     )
 
 
@@ -89,12 +92,12 @@ def _after(
 ) -> Painter:
     """A painter after paintings."""
     from tsn.style.arbitrary import ArbitraryPainter
-    from tsn.style.loading import load_style_prediction
+    from tsn.style.loading import load_style_prediction_net
     from tsn.style.paintings import read_paintings
 
-    info = resolve("adain")
+    info = resolve_style("adain")
     return ArbitraryPainter(
-        load_style_prediction(info.path).to(device),
+        load_style_prediction_net(info.path).to(device),
         read_paintings(paintings, base=base),
         weights=info.sha256,
         keep_colours=colours == "plate",
@@ -106,7 +109,7 @@ def _one(model: str, *, tile: int, device: torch.device | str, base: Path) -> Pa
     from tsn.style.onnx import OnnxPainter, split_index
 
     file, index = split_index(model)
-    info = resolve(file, base=base)
+    info = resolve_style(file, base=base)
     if info.family == "onnx":
         return OnnxPainter(info.path, sha256=info.sha256, index=index, device=device)
 
@@ -116,4 +119,4 @@ def _one(model: str, *, tile: int, device: torch.device | str, base: Path) -> Pa
         )
     from tsn.style.feedforward import FeedforwardPainter
 
-    return FeedforwardPainter(load(info).to(device), name=info.name, weights=info.sha256, tile=tile)
+    return FeedforwardPainter(load_style_net(info).to(device), name=info.name, weights=info.sha256, tile=tile)

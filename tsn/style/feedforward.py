@@ -8,29 +8,29 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.calibration import mosaic, shows
-from tsn.style.nets.layers import Stats, StyleNet
+from tsn.style.calibration import crop_mosaic, usable_frames
+from tsn.style.nets.layers import NormStats, StyleNet
 from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
-from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
+from tsn.style.tiles import Tile, cut_tiles, pad_to_stride, paint_tiled, tile_side
 
 METHOD = "feedforward-3"
 """Goes up when the same weights begin to paint another picture."""
 
 
-def calibration_from_stats(of: str, stats: Stats) -> Calibration:
+def calibration_from_stats(of: str, stats: NormStats) -> Calibration:
     """Names the norm layers in the order the net runs them: `00.mean`, `00.variance`, ..."""
     named: dict[str, Tensor] = {}
     for index, (mean, variance) in enumerate(stats):
         # Copies outside inference mode: a tensor made inside it may not meet a parameter later.
         named[f"{index:02}.mean"] = mean.detach().float().cpu().clone()
         named[f"{index:02}.variance"] = variance.detach().float().cpu().clone()
-    return Calibration(of=of, tensors=named)
+    return Calibration(painter_fingerprint=of, tensors=named)
 
 
-def stats_from_calibration(calibration: Calibration, net: StyleNet) -> Stats:
+def stats_from_calibration(calibration: Calibration, net: StyleNet) -> NormStats:
     """The way back, on the net's device. Raises InputError unless there is one pair of the right size per norm."""
     device = next(net.parameters()).device
-    sizes = [layer.conv.out_channels for layer in net.norms()]
+    sizes = [layer.conv.out_channels for layer in net.norm_layers()]
     names = [f"{index:02}.{kind}" for index in range(len(sizes)) for kind in ("mean", "variance")]
     found = {name: tuple(tensor.shape) for name, tensor in calibration.tensors.items()}
     expected = {name: (sizes[index // 2],) for index, name in enumerate(names)}
@@ -70,7 +70,7 @@ class FeedforwardPainter:
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        padded = pad(image, self.net.stride)
+        padded = pad_to_stride(image, self.net.stride)
         whole = (slice(0, padded.shape[-2]), slice(0, padded.shape[-1]))
         painted = paint_tiled(self.net, padded, [Tile(read=whole, write=whole)])
         return painted[:, : image.shape[-2], : image.shape[-1]]
@@ -78,8 +78,8 @@ class FeedforwardPainter:
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
         """See `Uncalibrated.calibrate`; holds one frame at a time, of at most `calibration.PIXEL_LIMIT` pixels."""
         frames = []
-        for image in shows(mosaic(image, stride=self.net.stride) for image in images):
-            picture = pad(image, self.net.stride)[None]
+        for image in usable_frames(crop_mosaic(image, stride=self.net.stride) for image in images):
+            picture = pad_to_stride(image, self.net.stride)[None]
             stats = self.net.calibrate([picture.contiguous(memory_format=torch.channels_last)])
             frames.append(calibration_from_stats(self.fingerprint, stats))
         return Calibration.mean(frames)
@@ -108,9 +108,9 @@ class FrozenPainter:
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        padded = pad(image, self.net.stride)
+        padded = pad_to_stride(image, self.net.stride)
         height, width = padded.shape[-2:]
-        plan = tiles(
-            height, width, tile=edge(height, width, self.tile), overlap=self.net.radius, stride=self.net.stride
+        plan = cut_tiles(
+            height, width, tile=tile_side(height, width, self.tile), overlap=self.net.radius, stride=self.net.stride
         )
         return paint_tiled(self.net, padded, plan)[:, : image.shape[-2], : image.shape[-1]]

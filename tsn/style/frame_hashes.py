@@ -6,18 +6,18 @@ synced copies on other hosts have others.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tsn import frames as ranges
-from tsn.cores import threads
+from tsn.cpu_quota import thread_count
 from tsn.errors import InputError
-from tsn.io.sequence import FrameSequence, told
+from tsn.io.hashing import sha256_of
+from tsn.io.sequence import FrameSequence, describe_ignored
 
 
-def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
+def hash_painted_frames(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
     """The painted frames on disk: number of the plate's frame -> `mark`.
 
     Args:
@@ -33,20 +33,21 @@ def marks(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 
     if not there:
         raise InputError(
             f"No painted frames found: {pattern}",
-            hint=told(sequence.strays()) or "style.frames is relative to the shot file; check the folder.",
+            hint=describe_ignored(sequence.ignored_files())
+            or "style.frames is relative to the shot file; check the folder.",
         )
     numbers = [number - offset for number in there if wanted is None or number - offset in wanted]
-    if doubled := [names for number, names in sequence.twice().items() if number - offset in numbers]:
+    if doubled := [names for number, names in sequence.duplicate_frames().items() if number - offset in numbers]:
         raise InputError(
             f"{pattern}: a painted frame is there under two names: {' and '.join(doubled[0])}",
             hint="Remove those that are not meant.",
         )
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         paths = [sequence.path(number + offset) for number in numbers]
-        return dict(zip(numbers, pool.map(mark, paths), strict=True))
+        return dict(zip(numbers, pool.map(hash_file, paths), strict=True))
 
 
-def advice(pattern: str, offset: int, wanted: Collection[int]) -> str:
+def missing_frames_hint(pattern: str, offset: int, wanted: Collection[int]) -> str:
     """What to do where the painted frames that are wanted aren't there.
 
     Args:
@@ -63,10 +64,9 @@ def advice(pattern: str, offset: int, wanted: Collection[int]) -> str:
     return f"{found}; paint the frame, or correct `frames:`, `style.frames` or `style.offset`."
 
 
-def mark(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """SHA-256 of a painted frame's file. Raises InputError where it can't be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"Can't read the painted frame {path}: {error.strerror}") from error

@@ -17,58 +17,67 @@ import torch
 from torch import nn
 
 from tsn.errors import InputError
-from tsn.io.state import Header, read_header, read_state
+from tsn.io.safetensors_file import SafetensorsHeader, read_header, read_state_dict
 from tsn.style.catalogue import StyleInfo
 from tsn.style.nets.families import NETS
-from tsn.style.nets.layers import SHOWN, StyleNet
+from tsn.style.nets.layers import OPTIONAL_INPUTS, StyleNet
 from tsn.style.nets.style_prediction import StylePredictionNet
 
 Net = TypeVar("Net", bound=nn.Module)
 
-EXPORT = "training/train_style.py writes such files."
-TRAINED_BY = "training/train_adain.py writes such files."
-BLOCK = 6
+STYLE_HINT = "training/train_style.py writes such files."
+ANY_PAINTING_HINT = "training/train_adain.py writes such files."
+TENSORS_PER_BLOCK = 6
 """Tensors of a residual block, at least."""
 
 
-def load(info: StyleInfo) -> StyleNet:
+def load_style_net(info: StyleInfo) -> StyleNet:
     """Build the net that a safetensors file describes, with its weights in float32, on the CPU.
 
     Raises:
         InputError: the file is damaged, describes no net of ours, or its tensors do not fit the description.
     """
     header = read_header(info.path)
-    family = header.facts.get("family", "none")
+    family = header.metadata.get("family", "none")
     if family not in NETS:
         raise InputError(
-            f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.", hint=EXPORT
+            f"{info.path}: expected weights of family {' or '.join(map(repr, NETS))}, found {family!r}.",
+            hint=STYLE_HINT,
         )
-    sizes = claims(info.path, header, ("width", "blocks"), hint=EXPORT)
-    shown = {key: yes(info.path, header, key) for key in SHOWN}
+    sizes = read_sizes(info.path, header, ("width", "blocks"), hint=STYLE_HINT)
+    shown = {key: read_flag(info.path, header, key) for key in OPTIONAL_INPUTS}
     make = partial(NETS[family], width=sizes["width"], blocks=sizes["blocks"], **shown)
-    return built(make, info.path, sizes, hint=EXPORT)
+    return build_net(make, info.path, sizes, hint=STYLE_HINT)
 
 
-def load_style_prediction(path: Path) -> StylePredictionNet:
+def load_style_prediction_net(path: Path) -> StylePredictionNet:
     """The net in a safetensors file that training/train_adain.py wrote, in float32, on the CPU.
 
     Raises:
         InputError: the file is damaged, of another net, or its tensors do not fit what it says of itself.
     """
     header = read_header(path)
-    if header.facts.get("family") != "adain":
+    if header.metadata.get("family") != "adain":
         raise InputError(
-            f"{path}: expected weights of family 'adain', found {header.facts.get('family')!r}.", hint=TRAINED_BY
+            f"{path}: expected weights of family 'adain', found {header.metadata.get('family')!r}.",
+            hint=ANY_PAINTING_HINT,
         )
-    sizes = claims(path, header, ("width", "blocks", "seen"), hint=TRAINED_BY)
+    sizes = read_sizes(path, header, ("width", "blocks", "seen"), hint=ANY_PAINTING_HINT)
     if sizes["seen"] % 3:
         raise InputError(f"{path}: the metadata must give seen as a multiple of three, found {sizes['seen']}.")
-    simplifies, seeded = (yes(path, header, key) for key in ("simplifies", "seeded"))
-    make = partial(StylePredictionNet, **sizes, simplifies=simplifies, seeded=seeded)
-    return built(make, path, sizes, hint=TRAINED_BY)
+    simplifies, seeded = (read_flag(path, header, key) for key in ("simplifies", "seeded"))
+    make = partial(
+        StylePredictionNet,
+        width=sizes["width"],
+        blocks=sizes["blocks"],
+        encoder_width=sizes["seen"],
+        simplifies=simplifies,
+        seeded=seeded,
+    )
+    return build_net(make, path, sizes, hint=ANY_PAINTING_HINT)
 
 
-def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dict[str, int]:
+def read_sizes(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: str) -> dict[str, int]:
     """What a file says of its net's size, which may be wrong but not out of all proportion to the file.
 
     Args:
@@ -77,7 +86,7 @@ def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dic
     Raises:
         InputError: a key is missing or no whole number above 0, or the net would be larger than the file.
     """
-    facts = {key: header.facts.get(key, "") for key in keys}
+    facts = {key: header.metadata.get(key, "") for key in keys}
     if not all(re.fullmatch("[1-9][0-9]{0,17}", fact) for fact in facts.values()):
         raise InputError(
             f"{path}: the metadata must give the net's {' and '.join(keys)} as whole numbers, found"
@@ -86,25 +95,25 @@ def claims(path: Path, header: Header, keys: Sequence[str], *, hint: str) -> dic
         )
     sizes = {key: int(fact) for key, fact in facts.items()}
     for key, size in sizes.items():
-        most = len(header.tensors) // BLOCK if key == "blocks" else math.isqrt(header.numbers)
+        most = len(header.tensors) // TENSORS_PER_BLOCK if key == "blocks" else math.isqrt(header.element_count)
         if size > most:
             raise InputError(
                 f"{path}: the tensors do not fit {key} {size}: there are {len(header.tensors)} of them, with"
-                f" {header.numbers:,} numbers.",
+                f" {header.element_count:,} numbers.",
                 hint=hint,
             )
     return sizes
 
 
-def yes(path: Path, header: Header, key: str) -> bool:
+def read_flag(path: Path, header: SafetensorsHeader, key: str) -> bool:
     """What a file says to a question; nothing is a no. Raises InputError where it is neither yes nor no."""
-    said = header.facts.get(key, "no")
+    said = header.metadata.get(key, "no")
     if said not in ("yes", "no"):
         raise InputError(f"{path}: the metadata must say yes or no to {key}, found {said[:40]!r}.")
     return said == "yes"
 
 
-def built(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint: str) -> Net:
+def build_net(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint: str) -> Net:
     """A net with the weights of a safetensors file in float32, ready to paint.
 
     Args:
@@ -117,7 +126,7 @@ def built(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint
     with torch.device("meta"):  # without memory: if the file's tensors are as large is what is asked
         expected = make().state_dict()
     said = ", ".join(f"{key} {size}" for key, size in sizes.items())
-    state = read_state(path, expected, said=said, hint=hint)
+    state = read_state_dict(path, expected, net_name=said, hint=hint)
     net = make()
     net.load_state_dict(state)
     return net.eval()

@@ -30,34 +30,34 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.calibration import anything
+from tsn.style.calibration import natural_noise
 from tsn.style.onnx_range import (
-    BETTER,
-    CODES,
-    UNIT,
-    USUAL,
+    BYTE_RANGE,
+    COMMON_RANGES,
+    MIN_GAIN,
+    UNIT_RANGE,
     Range,
-    contradiction,
-    declare,
-    declare_ranges,
-    declared,
-    spread,
+    contrast,
+    declaration_hint,
+    declared_ranges,
+    range_declaration_hint,
+    range_mismatch,
 )
-from tsn.style.onnx_session import TYPES, image_input, open_session, style_input
+from tsn.style.onnx_session import INPUT_TYPES, find_image_input, make_style_feed, open_session
 from tsn.style.painter import digest
 from tsn.style.resize import resize
-from tsn.style.tiles import pad
+from tsn.style.tiles import pad_to_stride
 
 METHOD = "onnx-3"
-STRIDE = 8
+DEFAULT_STRIDE = 8
 """Free sizes are padded to multiples of this where a file says none; style nets halve two or three times."""
-STRIDES = (16, 32, 64, 128)
+CANDIDATE_STRIDES = (16, 32, 64, 128)
 """What is tried to find one to advise."""
-MOST = 1024
+MAX_STRIDE = 1024
 """Of a stride; and a fixed side is at most sixteen times as long."""
-MORE = 32
+MAX_SURPLUS_PX = 32
 """Lines or columns, fewer than this, that a net of a fixed size may return beyond those that it was given."""
-ONE_OUTPUT = "Export the net with its painting, of three channels, as the only output."
+ONE_OUTPUT_HINT = "Export the net with its painting, of three channels, as the only output."
 
 
 def split_index(model: str) -> tuple[str, int | None]:
@@ -98,24 +98,24 @@ class OnnxPainter:
         self.path = path
         self.name = path.stem if index is None else f"{path.stem}:{index}"
         self._session, provider = open_session(path, torch.device(device))
-        self._image = image_input(self._session, path)
+        self._image = find_image_input(self._session, path)
         self._channels_first = self._image.shape[1] == 3
         height, width = self._image.shape[2:] if self._channels_first else self._image.shape[1:3]
         self._fixed = tuple(size if isinstance(size, int) and size > 0 else None for size in (height, width))
-        if any(size and size > 16 * MOST for size in self._fixed):
+        if any(size and size > 16 * MAX_STRIDE for size in self._fixed):
             raise InputError(
-                f"{path} paints pictures of {width} x {height} pixels only, expected {16 * MOST} a side at most.",
+                f"{path} paints pictures of {width} x {height} pixels only, expected {16 * MAX_STRIDE} a side at most.",
                 hint="Export it with height and width free.",
             )
         others = [i for i in self._session.get_inputs() if i.name != self._image.name]
-        self._style = style_input(others, index, path)
+        self._style = make_style_feed(others, index, path)
         said = self._session.get_modelmeta().custom_metadata_map
-        taken, given = declared(said, path)
-        self._stride = _stride(said.get("stride", str(STRIDE)), path)
-        self._bytes = TYPES[self._image.type] is np.uint8
-        if self._bytes and taken not in (None, CODES):
+        taken, given = declared_ranges(said, path)
+        self._stride = _stride(said.get("stride", str(DEFAULT_STRIDE)), path)
+        self._bytes = INPUT_TYPES[self._image.type] is np.uint8
+        if self._bytes and taken not in (None, BYTE_RANGE):
             raise InputError(f"{path} takes bytes, which are 0-255; its metadata declare {taken}.")
-        self._taken = taken or (CODES if self._bytes else UNIT)
+        self._taken = taken or (BYTE_RANGE if self._bytes else UNIT_RANGE)
         self._given = self._tried(given, narrow=bool(said.keys() & {"input_range", "output_range"}))
         self.fingerprint = digest(METHOD, sha256, str(index), provider)
 
@@ -139,7 +139,7 @@ class OnnxPainter:
         """A frame as the net is shown it: at its fixed size, padded where its size is free."""
         rows, columns = self._fixed
         picture = resize(image, rows or image.shape[-2], columns or image.shape[-1])
-        return picture if rows and columns else pad(picture, stride)[:, :rows, :columns]
+        return picture if rows and columns else pad_to_stride(picture, stride)[:, :rows, :columns]
 
     def _run(self, picture: Tensor, outputs: list[str], taken: Range, where: str) -> list[np.ndarray]:
         given = (picture * taken.width + taken.low if taken.low else picture * taken.width)[None]
@@ -147,7 +147,11 @@ class OnnxPainter:
             given = given.permute(0, 2, 3, 1)
         if self._bytes:
             given = given.round()
-        feed = {self._image.name: np.ascontiguousarray(given.cpu().numpy()).astype(TYPES[self._image.type], copy=False)}
+        feed = {
+            self._image.name: np.ascontiguousarray(given.cpu().numpy()).astype(
+                INPUT_TYPES[self._image.type], copy=False
+            )
+        }
         try:
             found: list[np.ndarray] = self._session.run(outputs, feed | self._style)
         except Exception as error:  # onnxruntime has no exception base of its own
@@ -159,7 +163,7 @@ class OnnxPainter:
         result = self._output.channels(result)
         found, expected = result.shape[2:], picture.shape[1:]
         # A net that may be given any size is put right by a stride. What it has added, and where, isn't known.
-        beyond = [MORE if fixed else 1 for fixed in self._fixed]
+        beyond = [MAX_SURPLUS_PX if fixed else 1 for fixed in self._fixed]
         if not all(0 <= side - given < most for side, given, most in zip(found, expected, beyond, strict=True)):
             enlarged = found[0] * expected[1] == found[1] * expected[0] and found[0] % expected[0] == 0
             raise InputError(
@@ -179,7 +183,7 @@ class OnnxPainter:
             InputError: none is, or more than one; or what it holds can't be in its range.
         """
         where = f"{self.path}, tried on a picture"
-        picture = self._sized(anything(), self._stride)
+        picture = self._sized(natural_noise(), self._stride)
         names = [output.name for output in self._session.get_outputs()]
         results = dict(zip(names, self._run(picture, names, self._taken, where), strict=True))
         shapes = {name: tuple(getattr(result, "shape", ())) for name, result in results.items()}
@@ -188,16 +192,16 @@ class OnnxPainter:
             said = "; ".join(f"{name} {shape}" for name, shape in shapes.items())
             raise InputError(
                 f"{self.path}: expected one output (1, 3, H, W) or (1, H, W, 3), found {len(found)} among: {said}.",
-                hint=ONE_OUTPUT,
+                hint=ONE_OUTPUT_HINT,
             )
         self._output = _Output(found[0], channels_first=shapes[found[0]][1] == 3)
         values = self._fitted(results[found[0]], picture, where)
         if not np.isfinite(values).all():
             raise InputError(f"{where}: the net returns values that are no numbers.", hint="Export it in float32.")
         if values.dtype == np.uint8:
-            declared = declared or CODES
-        given = declared or UNIT
-        fault = contradiction(values, given)
+            declared = declared or BYTE_RANGE
+        given = declared or UNIT_RANGE
+        fault = range_mismatch(values, given)
         if fault:
             raise InputError(f"{where}: {fault}.", hint=self._range_hint(picture, where, narrow))
         return given
@@ -205,27 +209,27 @@ class OnnxPainter:
     def _range_hint(self, picture: Tensor, where: str, narrow: bool) -> str:
         """How to declare the ranges with which most is seen of what the net paints."""
         best, most = None, 0.0
-        for taken, given in USUAL:
-            if taken != CODES and self._bytes:
+        for taken, given in COMMON_RANGES:
+            if taken != BYTE_RANGE and self._bytes:
                 continue
             values = self._run(picture, [self._output.name], taken, where)[0]
-            if not np.isfinite(values).all() or contradiction(values, given) is not None:
+            if not np.isfinite(values).all() or range_mismatch(values, given) is not None:
                 continue
-            if spread(values, given) > most * BETTER:
-                best, most = declare_ranges(taken, given, narrow=narrow), spread(values, given)
-        return best or declare(input_range="0-255", output_range="-1..1") + ", with the net's own ranges."
+            if contrast(values, given) > most * MIN_GAIN:
+                best, most = range_declaration_hint(taken, given, narrow=narrow), contrast(values, given)
+        return best or declaration_hint(input_range="0-255", output_range="-1..1") + ", with the net's own ranges."
 
     def _stride_hint(self) -> str:
         """How to declare a stride with which the net returns the size that it was given."""
         if all(self._fixed):
             return "Export it with height and width free, or with both as multiples of 32."
-        for stride in (one for one in STRIDES if one > self._stride):
+        for stride in (one for one in CANDIDATE_STRIDES if one > self._stride):
             if self._takes_multiples_of(stride):
-                return f"It takes sizes in multiples of {stride}. " + declare(stride=str(stride))
-        return f"It may take sizes in multiples of another number than {self._stride}. " + declare(stride="N")
+                return f"It takes sizes in multiples of {stride}. " + declaration_hint(stride=str(stride))
+        return f"It may take sizes in multiples of another number than {self._stride}. " + declaration_hint(stride="N")
 
     def _takes_multiples_of(self, stride: int) -> bool:
-        picture = np.zeros((1, 3, 3 * stride, 5 * stride), TYPES[self._image.type])
+        picture = np.zeros((1, 3, 3 * stride, 5 * stride), INPUT_TYPES[self._image.type])
         feed = {self._image.name: picture if self._channels_first else np.moveaxis(picture, 1, -1)}
         try:
             found = self._session.run(None, feed | self._style)
@@ -235,6 +239,8 @@ class OnnxPainter:
 
 
 def _stride(text: str, path: Path) -> int:
-    if not re.fullmatch("[1-9][0-9]{0,3}", text) or int(text) > MOST:
-        raise InputError(f"{path}: the metadata `stride` must be a whole number from 1 to {MOST}, found {text[:40]!r}.")
+    if not re.fullmatch("[1-9][0-9]{0,3}", text) or int(text) > MAX_STRIDE:
+        raise InputError(
+            f"{path}: the metadata `stride` must be a whole number from 1 to {MAX_STRIDE}, found {text[:40]!r}."
+        )
     return int(text)

@@ -18,12 +18,12 @@ import numpy as np
 
 from tsn.errors import InputError
 
-KEYS = ("range", "input_range", "output_range", "stride")
+METADATA_KEYS = ("range", "input_range", "output_range", "stride")
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
-BEYOND = 0.2
+MAX_OVERSHOOT = 0.2
 """Of the range: where one value of twenty lies farther below black or above white, it is not the net's. Nets whose last
 layer is not bounded miss their range by a tenth."""
-FLAT = 2 / 255
+MIN_CONTRAST = 2 / 255
 """Of the range: between the darkest and the brightest fiftieth of a picture that shows something."""
 
 
@@ -43,26 +43,35 @@ class Range:
         return self.high - self.low
 
 
-UNIT, CODES, EVEN = Range(0, 1), Range(0, 255), Range(-1, 1)
-USUAL = (
-    *((one, one) for one in (CODES, EVEN, UNIT)),
-    *((UNIT, CODES), (CODES, UNIT), (UNIT, EVEN), (EVEN, UNIT), (CODES, EVEN), (EVEN, CODES)),
+UNIT_RANGE, BYTE_RANGE, SIGNED_RANGE = Range(0, 1), Range(0, 255), Range(-1, 1)
+COMMON_RANGES = (
+    *((one, one) for one in (BYTE_RANGE, SIGNED_RANGE, UNIT_RANGE)),
+    *(
+        (UNIT_RANGE, BYTE_RANGE),
+        (BYTE_RANGE, UNIT_RANGE),
+        (UNIT_RANGE, SIGNED_RANGE),
+        (SIGNED_RANGE, UNIT_RANGE),
+        (BYTE_RANGE, SIGNED_RANGE),
+        (SIGNED_RANGE, BYTE_RANGE),
+    ),
 )
 """Ranges of input and output that nets have, the commonest first."""
-BETTER = 1.2
+MIN_GAIN = 1.2
 """How much more of the range a pair of ranges must show than a commoner one that is possible as well."""
 
 
-def declared(said: Mapping[str, str], path: Path) -> tuple[Range | None, Range | None]:
+def declared_ranges(said: Mapping[str, str], path: Path) -> tuple[Range | None, Range | None]:
     """What the metadata say of input and output; None where they say nothing.
 
     Raises:
         InputError: a range is none, or a key is nearly one of `KEYS`.
     """
     for key in said:
-        meant = next((k for k in KEYS if k.replace("_", "") == re.sub("[^a-z]", "", key.lower())), key)
+        meant = next((k for k in METADATA_KEYS if k.replace("_", "") == re.sub("[^a-z]", "", key.lower())), key)
         if meant != key:
-            raise InputError(f"{path}: the metadata say {key!r}, expected {meant!r}.", hint=declare(**{meant: "..."}))
+            raise InputError(
+                f"{path}: the metadata say {key!r}, expected {meant!r}.", hint=declaration_hint(**{meant: "..."})
+            )
     both = _range(said, "range", path)
     one, other = _range(said, "input_range", path), _range(said, "output_range", path)
     return one or both, other or both
@@ -73,43 +82,43 @@ def _range(said: Mapping[str, str], key: str, path: Path) -> Range | None:
     if text is None:
         return None
     match = re.fullmatch(rf"\s*({NUMBER})\s*(?:\.\.|-)\s*({NUMBER})\s*", text)
-    found = Range(float(match[1]), float(match[2])) if match else UNIT
+    found = Range(float(match[1]), float(match[2])) if match else UNIT_RANGE
     if not match or not 1e-3 <= found.width <= 1e6 or not math.isfinite(found.width):
         raise InputError(
             f"{path}: the metadata `{key}` must be black and white as in 0-1, 0-255 or -1..1, found {text[:40]!r}.",
-            hint=declare(**{key: "-1..1"}),
+            hint=declaration_hint(**{key: "-1..1"}),
         )
     return found
 
 
-def declare(**said: str) -> str:
+def declaration_hint(**said: str) -> str:
     """How to put this into a file."""
     pairs = "; ".join(f'p = m.metadata_props.add(); p.key, p.value = "{key}", "{text}"' for key, text in said.items())
     return f"Declare it in Python: m = onnx.load(FILE); {pairs}; onnx.save(m, FILE)"
 
 
-def declare_ranges(taken: Range, given: Range, *, narrow: bool) -> str:
+def range_declaration_hint(taken: Range, given: Range, *, narrow: bool) -> str:
     """The same of ranges, in one key for both sides unless `narrow`."""
     if taken == given and not narrow:
-        return declare(range=str(taken))
-    return declare(input_range=str(taken), output_range=str(given))
+        return declaration_hint(range=str(taken))
+    return declaration_hint(input_range=str(taken), output_range=str(given))
 
 
-def spread(values: np.ndarray, given: Range) -> float:
+def contrast(values: np.ndarray, given: Range) -> float:
     """How much of the range there is between the darkest and the brightest fiftieth."""
     dark, bright = np.quantile(values.astype(np.float64), [0.02, 0.98])
     return float(bright - dark) / given.width
 
 
-def contradiction(values: np.ndarray, given: Range) -> str | None:
+def range_mismatch(values: np.ndarray, given: Range) -> str | None:
     """Why what a net made of a picture with all shades in it can't be in this range; None where it can."""
     found = (values.astype(np.float64) - given.low) / given.width
     least, low, high, most = np.quantile(found, [0, 0.05, 0.95, 1])
     seen = f"found {values.min():.4g} to {values.max():.4g}"
-    if low < -BEYOND or high > 1 + BEYOND:
+    if low < -MAX_OVERSHOOT or high > 1 + MAX_OVERSHOOT:
         return f"expected values in {given.low:g}..{given.high:g}, {seen}"
-    if spread(values, given) < FLAT:
+    if contrast(values, given) < MIN_CONTRAST:
         return f"expected values in {given.low:g}..{given.high:g}, {seen}: nothing would be seen of a picture"
-    if given == EVEN and least >= 0.495 and most <= 1.005:
+    if given == SIGNED_RANGE and least >= 0.495 and most <= 1.005:
         return f"expected values in -1..1, {seen}: those of 0..1"
     return None

@@ -10,14 +10,14 @@ import torch
 
 from tsn.errors import InputError, UsageError
 
-TYPES = {
+INPUT_TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
-FLOATS = ("tensor(float)", "tensor(float16)")
-LARGEST = 1 << 30
+FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
+MAX_FILE_BYTES = 1 << 30
 """Bytes of a file; style nets have 1 to 100 MB, and a file of 2 GiB takes 6 to open."""
 
 
@@ -32,9 +32,10 @@ def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
         ) from error
     try:
         size = path.stat().st_size
-        if size > LARGEST:
+        if size > MAX_FILE_BYTES:
             raise InputError(
-                f"{path} has {size >> 20} MiB, expected {LARGEST >> 20} at most.", hint="A style net has 1 to 100 MiB."
+                f"{path} has {size >> 20} MiB, expected {MAX_FILE_BYTES >> 20} at most.",
+                hint="A style net has 1 to 100 MiB.",
             )
         content = path.read_bytes()
     except OSError as error:
@@ -66,7 +67,7 @@ def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
     return session, session.get_providers()[0]
 
 
-def image_input(session: Any, path: Path) -> Any:
+def find_image_input(session: Any, path: Path) -> Any:
     """The picture's input, checked: one picture of three channels, in floats or bytes."""
     inputs = session.get_inputs()
     found = "; ".join(f"{i.name} {i.shape} {i.type}" for i in inputs)
@@ -77,7 +78,7 @@ def image_input(session: Any, path: Path) -> Any:
             hint="Export the net with the number of channels fixed to 3.",
         )
     image = pictures[0]
-    if image.type not in TYPES or (isinstance(image.shape[0], int) and image.shape[0] not in (1, -1)):
+    if image.type not in INPUT_TYPES or (isinstance(image.shape[0], int) and image.shape[0] not in (1, -1)):
         raise InputError(
             f"{path}: the picture must be one frame of floats or bytes, found {image.name} {image.shape} {image.type}.",
             hint="Export the net for a batch of one, or of any size, in float32.",
@@ -85,7 +86,7 @@ def image_input(session: Any, path: Path) -> Any:
     return image
 
 
-def style_input(others: list[Any], index: int | None, path: Path) -> dict[str, np.ndarray]:
+def make_style_feed(others: list[Any], index: int | None, path: Path) -> dict[str, np.ndarray]:
     """What to feed beside the picture: nothing, or which style."""
     if not others:
         if index is not None:
@@ -94,7 +95,7 @@ def style_input(others: list[Any], index: int | None, path: Path) -> dict[str, n
     style = others[0]
     fixed = all(isinstance(size, int) for size in style.shape)
     count = int(np.prod(style.shape)) if fixed else 0
-    one_hot = style.type in FLOATS and count > 1 and max(style.shape) == count and len(style.shape) <= 2
+    one_hot = style.type in FLOAT_TYPES and count > 1 and max(style.shape) == count and len(style.shape) <= 2
     number = style.type in ("tensor(int64)", "tensor(int32)") and (count == 1 or len(style.shape) <= 1)
     if len(others) > 1 or not (one_hot or number):
         found = "; ".join(f"{i.name} {i.shape} {i.type}" for i in others)
@@ -111,6 +112,6 @@ def style_input(others: list[Any], index: int | None, path: Path) -> dict[str, n
     if one_hot:
         if index >= count:
             raise UsageError(f"{path} holds the styles 0 to {count - 1}, found :{index}.")
-        return {style.name: np.eye(count, dtype=TYPES[style.type])[index].reshape(style.shape)}
+        return {style.name: np.eye(count, dtype=INPUT_TYPES[style.type])[index].reshape(style.shape)}
     shape = [1] * len(style.shape)
     return {style.name: np.full(shape, index, dtype=np.int64 if style.type == "tensor(int64)" else np.int32)}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tsn.errors import InputError
 
-LARGEST = 1 << 22
+MAX_NUMBERS = 1 << 22
 """Numbers in a survey; that of a shipped style has 2,200."""
 
 
@@ -65,17 +65,17 @@ class Calibration:
     """What an unlocked painter learnt of a shot; part of the plan, the same for every chunk.
 
     Attributes:
-        of: fingerprint of the painter that took it: only that painter can be locked to it.
+        painter_fingerprint: fingerprint of the painter that took it: only that painter can be locked to it.
         tensors: float32 on the CPU, by name.
     """
 
-    of: str
+    painter_fingerprint: str
     tensors: Mapping[str, Tensor]
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the painter, the names, the shapes and the bits."""
-        parts: list[str | bytes] = [self.of]
+        parts: list[str | bytes] = [self.painter_fingerprint]
         for name in sorted(self.tensors):
             array = self.tensors[name].contiguous().numpy()
             parts += [name, str(array.shape), array.tobytes()]
@@ -93,7 +93,7 @@ class Calibration:
             raise ValueError("A survey needs one frame at least.")
         first = calibrations[0]
         return Calibration(
-            of=first.of,
+            painter_fingerprint=first.painter_fingerprint,
             tensors={name: torch.stack([s.tensors[name] for s in calibrations]).mean(0) for name in first.tensors},
         )
 
@@ -101,11 +101,11 @@ class Calibration:
         """Write a safetensors file, atomically. Raises OutputError."""
         from safetensors.torch import save
 
-        from tsn.io.sequence import atomic
+        from tsn.io.atomic import atomic_write
 
-        metadata = {"of": self.of, "sha256": self.fingerprint}
+        metadata = {"of": self.painter_fingerprint, "sha256": self.fingerprint}
         content = save({k: v.contiguous() for k, v in self.tensors.items()}, metadata=metadata)
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content)
 
     @staticmethod
@@ -119,31 +119,33 @@ class Calibration:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        from tsn.io.state import read_header
+        from tsn.io.safetensors_file import read_header
 
         try:
             header = read_header(path)
         except InputError as error:
             raise InputError(f"Cannot read the survey {path}: {error}", hint="Plan the shot again.") from error
-        if "of" not in header.facts:
+        if "of" not in header.metadata:
             raise InputError(f"{path} is not a survey: it does not say of which painter.", hint="Plan the shot again.")
-        right_form = all(entry.dtype == "F32" for entry in header.tensors.values()) and header.numbers <= LARGEST
+        right_form = (
+            all(entry.dtype == "F32" for entry in header.tensors.values()) and header.element_count <= MAX_NUMBERS
+        )
         try:
             tensors = load(path.read_bytes()) if right_form else {}
         except (OSError, SafetensorError) as error:
             raise InputError(f"Cannot read the survey {path}: {error}.", hint="Plan the shot again.") from error
-        calibration = Calibration(of=header.facts["of"], tensors=tensors)
-        if not right_form or calibration.fingerprint != header.facts.get("sha256"):
+        calibration = Calibration(painter_fingerprint=header.metadata["of"], tensors=tensors)
+        if not right_form or calibration.fingerprint != header.metadata.get("sha256"):
             raise InputError(f"{path} is damaged: its content is not what was written.", hint="Plan the shot again.")
         return calibration
 
 
 def require_calibration_of(painter: Painter, calibration: Calibration) -> None:
     """Raise InputError unless `painter` took `survey`: other statistics would paint another picture."""
-    if calibration.of != painter.fingerprint:
+    if calibration.painter_fingerprint != painter.fingerprint:
         raise InputError(
             f"The survey belongs to another painter than {painter.name!r}:"
-            f" expected {painter.fingerprint[:12]}, found {calibration.of[:12]}.",
+            f" expected {painter.fingerprint[:12]}, found {calibration.painter_fingerprint[:12]}.",
             hint="The style's weights, scale or blend have changed since the shot was planned; plan it again.",
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,19 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsn.determinism import one_thread
 from tsn.errors import InputError, UsageError
-from tsn.style.nets.palette import one_thread
+from tsn.io.hashing import sha256_of
 from tsn.style.resize import resize
 
-LINES = 440
+PAINTING_LINES = 440
 """A painting is looked at with this many lines: its strokes then have the size they shall have on a plate of 360
 to 540 lines (`style.scale` makes them larger or finer)."""
-PIXELS = 2**24
+MAX_READ_PIXELS = 2**24
 """Of a painting that is read as it is; a larger one is made smaller while it is read."""
-SMALLEST, SLIMMEST = 8, 10
+MIN_SIDE_PX, MAX_ASPECT = 8, 10
 """Pixels of the shorter side, and how often it may go into the longer one: memory grows with the painting's width at
 `LINES` lines, and in a strip of colours there are no strokes to see."""
-MOVIES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mxf", ".webm", ".wmv", ".y4m"}
+MOVIE_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mxf", ".webm", ".wmv", ".y4m"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,40 +61,38 @@ def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tupl
             raise InputError(
                 f"The painting does not exist: {path}", hint="A relative path is relative to the shot file."
             )
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        found.append(Painting(name=path.stem, image=_read(path), sha256=sha256, weight=weight))
+        found.append(Painting(name=path.stem, image=_read(path), sha256=sha256_of(path), weight=weight))
     return tuple(found)
 
 
-def as_seen(image: Tensor) -> Tensor:
+def resize_painting(image: Tensor) -> Tensor:
     """A painting (3, H, W) at `LINES` lines."""
-    return resize(image, LINES, max(1, round(image.shape[-1] * LINES / image.shape[-2])))
+    return resize(image, PAINTING_LINES, max(1, round(image.shape[-1] * PAINTING_LINES / image.shape[-2])))
 
 
 def _read(path: Path) -> Tensor:
     """(3, H, W), and no larger than `as_seen`."""
-    from tsn.io.scan import read_scan
+    from tsn.io.downscaled import read_downscaled
 
     def admit(height: int, width: int) -> None:
         short, long = sorted((height, width))
-        if short < SMALLEST or long > SLIMMEST * short:
+        if short < MIN_SIDE_PX or long > MAX_ASPECT * short:
             raise InputError(
-                f"The painting {path} is {width} x {height} pixels; expected {SMALLEST} at least to each side, and one"
-                f" side at most {SLIMMEST} times the other.",
+                f"The painting {path} is {width} x {height} pixels; expected {MIN_SIDE_PX} at least to each side, and"
+                f" one side at most {MAX_ASPECT} times the other.",
                 hint="Crop it to a part that shows how it is painted.",
             )
 
-    if path.suffix.lower() in MOVIES:
+    if path.suffix.lower() in MOVIE_SUFFIXES:
         raise InputError(f"{path} is a movie; a painting is a picture.", hint="Save one frame of it as PNG or JPEG.")
-    scan = read_scan(path, pixels=PIXELS, admit=admit)
+    scan = read_downscaled(path, max_pixels=MAX_READ_PIXELS, admit=admit)
     rgb, alpha = (None if part is None else _channels_first(part) for part in (scan.rgb, scan.alpha))
     del scan
     assert rgb is not None
     if alpha is not None:
         rgb = _covered(rgb, alpha, path)
         admit(*rgb.shape[-2:])
-    return as_seen(rgb) if rgb.shape[-2] > LINES else rgb
+    return resize_painting(rgb) if rgb.shape[-2] > PAINTING_LINES else rgb
 
 
 def _channels_first(pixels: np.ndarray) -> Tensor:

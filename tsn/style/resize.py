@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.alpha import FAINT
+from tsn.alpha import MIN_COVERAGE
 from tsn.errors import UsageError
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
@@ -26,7 +26,7 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
     return sized[0].clamp(0, 1)
 
 
-class Scaled:
+class ScaledPainter:
     """A painter at round(H * scale) x round(W * scale), and back."""
 
     def __init__(self, painter: Painter, scale: float) -> None:
@@ -44,14 +44,14 @@ class Scaled:
         return resize(self.painter.paint(self._sized(image), number), image.shape[-2], image.shape[-1])
 
 
-class UncalibratedScaled(Scaled):
+class UncalibratedScaledPainter(ScaledPainter):
     """The same around an unlocked painter: it surveys at the size it paints."""
 
     painter: Uncalibrated
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
         """See `Uncalibrated.calibrate`."""
-        return replace(self.painter.calibrate(map(self._seen, images)), of=self.fingerprint)
+        return replace(self.painter.calibrate(map(self._seen, images)), painter_fingerprint=self.fingerprint)
 
     def _seen(self, image: Tensor) -> Tensor:
         """A frame as it is surveyed: the colours of what counts, without the void beside it mixed into its border."""
@@ -59,20 +59,26 @@ class UncalibratedScaled(Scaled):
             return self._sized(image)
         cover = image[3:]
         mixed = self._sized(torch.cat([image[:3] * cover, cover]))
-        there = mixed[3:] >= FAINT
-        colours = torch.where(there, mixed[:3] / mixed[3:].clamp(min=FAINT), 0.0).clamp(0, 1)
+        there = mixed[3:] >= MIN_COVERAGE
+        colours = torch.where(there, mixed[:3] / mixed[3:].clamp(min=MIN_COVERAGE), 0.0).clamp(0, 1)
         return torch.cat([colours, mixed[3:] * there])
 
     def frozen(self, calibration: Calibration) -> Painter:
         """See `Uncalibrated.frozen`."""
         require_calibration_of(self, calibration)
-        return Scaled(self.painter.frozen(replace(calibration, of=self.painter.fingerprint)), self.scale)
+        return ScaledPainter(
+            self.painter.frozen(replace(calibration, painter_fingerprint=self.painter.fingerprint)), self.scale
+        )
 
 
-def scaled(painter: Painter, scale: float) -> Painter:
+def scale_painter(painter: Painter, scale: float) -> Painter:
     """`painter` itself at scale 1; unlocked if it is. Raises UsageError unless 0 < scale."""
     if not scale > 0:
         raise UsageError(f"style.scale must be above 0, got {scale}.")
     if scale == 1:
         return painter
-    return UncalibratedScaled(painter, scale) if isinstance(painter, Uncalibrated) else Scaled(painter, scale)
+    return (
+        UncalibratedScaledPainter(painter, scale)
+        if isinstance(painter, Uncalibrated)
+        else ScaledPainter(painter, scale)
+    )

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-WHOLE_LIMIT = 2048 * 2048
+MAX_WHOLE_PIXELS = 2048 * 2048
 """Pixels up to which a frame is painted whole. A width-16 net takes 0.35 kB a pixel, so 1.5 GB at this
 size, which every farm host has for each worker, and HD, 2K and UHD-ish proxies pay for no margins. It is
 a constant and not the free memory, because the cut must be the same on every host."""
@@ -35,11 +35,11 @@ class Tile:
     write: Window
 
 
-def edge(height: int, width: int, tile: int) -> int:
+def tile_side(height: int, width: int, tile: int) -> int:
     """The longest side of a tile's written part: `tile`, or for 0 (auto) what `WHOLE_LIMIT` asks for."""
     if tile:
         return tile
-    return max(height, width) if height * width <= WHOLE_LIMIT else 2048
+    return max(height, width) if height * width <= MAX_WHOLE_PIXELS else 2048
 
 
 def _spans(size: int, tile: int, overlap: int, stride: int) -> list[tuple[slice, slice]]:
@@ -52,7 +52,7 @@ def _spans(size: int, tile: int, overlap: int, stride: int) -> list[tuple[slice,
     ]
 
 
-def tiles(height: int, width: int, *, tile: int, overlap: int, stride: int = 4) -> tuple[Tile, ...]:
+def cut_tiles(height: int, width: int, *, tile: int, overlap: int, stride: int = 4) -> tuple[Tile, ...]:
     """Cut a frame into tiles; a pure function of its arguments.
 
     Args:
@@ -79,7 +79,7 @@ def _reflected(size: int, target: int, device: torch.device) -> Tensor:
     return torch.where(index < size, index, 2 * size - 2 - index)
 
 
-def pad(image: Tensor, stride: int) -> Tensor:
+def pad_to_stride(image: Tensor, stride: int) -> Tensor:
     """Grow (C, H, W) to the right and below, by reflection, to multiples of `stride` and two of them at least.
 
     Two, because a net's reflection padding needs a second pixel at its coarsest level. Unlike F.pad this

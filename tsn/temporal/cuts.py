@@ -25,9 +25,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.flow.dis import estimate, luma8
-from tsn.flow.warp import consistent, inside, warp
+from tsn.flow.warp import consistent, in_frame, warp
 
-LONG_SIDE = 160
+THUMBNAIL_LONG_SIDE_PX = 160
 """Frames are compared at this size: details below it say nothing more about a cut, and grain is averaged away."""
 
 THRESHOLD = 0.5
@@ -38,7 +38,7 @@ PEAK_SCALE = 44.0
 DENSE_SCALE = 0.75
 FLAT_CONTRAST = 0.01
 FLAT_STEP = 0.5
-SEEN_CHANGE = 0.01
+VISIBLE_CHANGE = 0.01
 
 
 def is_cut(a: Tensor, b: Tensor) -> bool:
@@ -52,7 +52,7 @@ def cut_score(a: Tensor, b: Tensor) -> float:
     Args:
         a, b: style space, (3, H, W) in [0, 1], of one size. Any size; they are compared at 160 pixels.
     """
-    first, second = small(a), small(b)
+    first, second = cut_thumbnail(a), cut_thumbnail(b)
     # Statistics in numpy: torch parts a sum among its threads, and their number would show in the last bits.
     pixels, others = first.numpy(), second.numpy()
     if max(image.std(axis=(1, 2)).max() for image in (pixels, others)) < FLAT_CONTRAST:
@@ -60,7 +60,7 @@ def cut_score(a: Tensor, b: Tensor) -> float:
         step = np.abs(pixels.mean(axis=(1, 2)) - others.mean(axis=(1, 2))).max()
         return min(1.0, float(step) / FLAT_STEP)
     # Two black frames with grain have nothing in common, but nobody sees a cut there either.
-    seen = min(1.0, float(np.abs(pixels - others).mean()) / SEEN_CHANGE)
+    seen = min(1.0, float(np.abs(pixels - others).mean()) / VISIBLE_CHANGE)
     one, other = luma8(first), luma8(second)
     rigid = phase_peak(one, other) / PEAK_SCALE
     if rigid >= 1:
@@ -69,12 +69,12 @@ def cut_score(a: Tensor, b: Tensor) -> float:
     return seen * (1 - min(1.0, max(rigid, dense)))
 
 
-def find(images: Sequence[Tensor]) -> tuple[int, ...]:
+def find_cuts(images: Sequence[Tensor]) -> tuple[int, ...]:
     """Indices of the images that begin a new take: i where a cut lies between images i - 1 and i."""
     return tuple(i for i in range(1, len(images)) if is_cut(images[i - 1], images[i]))
 
 
-def segments(frames: Sequence[int], cuts: Collection[int]) -> list[tuple[int, ...]]:
+def split_at_cuts(frames: Sequence[int], cuts: Collection[int]) -> list[tuple[int, ...]]:
     """The frames of a shot, parted at its cuts.
 
     Args:
@@ -90,10 +90,10 @@ def segments(frames: Sequence[int], cuts: Collection[int]) -> list[tuple[int, ..
     return [tuple(part) for part in parts]
 
 
-def small(image: Tensor) -> Tensor:
+def cut_thumbnail(image: Tensor) -> Tensor:
     """The image (3, H, W) on the CPU with its long side at 160 pixels, by area."""
     _, height, width = image.shape
-    factor = LONG_SIDE / max(height, width)
+    factor = THUMBNAIL_LONG_SIDE_PX / max(height, width)
     size = max(8, round(height * factor)), max(8, round(width * factor))
     return F.interpolate(image.float().cpu()[None], size=size, mode="area")[0]
 
@@ -132,7 +132,7 @@ def dense_match(first: Tensor, second: Tensor, forward: Tensor, backward: Tensor
         seen_variance = (_local_mean(seen * seen) - seen_mean * seen_mean).clamp(min=0).sum(0)
         covariance = (_local_mean(image * seen) - mean * seen_mean).sum(0)
         correlation = (covariance / (variance * seen_variance).sqrt().clamp(min=1e-4)).clamp(0, 1)
-        weight = (variance + 1e-5) * inside(flow)[0]
+        weight = (variance + 1e-5) * in_frame(flow)[0]
         return float((correlation * consistent(flow, reverse)[0] * weight).sum() / weight.sum().clamp(min=1e-9))
 
     return min(one_way(first, second, forward, backward), one_way(second, first, backward, forward))

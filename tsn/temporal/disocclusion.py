@@ -20,68 +20,68 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.flow.warp import inside, warp
-from tsn.temporal.filters import blur, enlarge, highest, lowest, reduce
+from tsn.flow.warp import in_frame, warp
+from tsn.temporal.filters import blur, downsample, local_max, local_min, upsample
 from tsn.temporal.window import REDUCTION, Tap
 
 # A step in the flow of under SLIGHT pixels is one surface that bends; from SHARP on, two surfaces.
-SLIGHT, SHARP = 0.3, 1.0
-REACH = 1
+ONE_SURFACE_PX, TWO_SURFACES_PX = 0.3, 1.0
+SILHOUETTE_REACH = 1
 """Reduced pixels around a silhouette (4 to 8 of the picture) in which a style's outlines and halos lie."""
-BESIDE = 0.1
+SILHOUETTE_WEIGHT = 0.1
 """Weight of paint beside a silhouette, against 1 elsewhere."""
-OPENING_WEIGHT, OPENING_FADE = 1.3, 1.4
+DISOCCLUSION_WEIGHT, DISOCCLUSION_FADE_FRAMES = 1.3, 1.4
 """Weight of the frame that uncovered a place, in sigmas of the window (about that of all others together), and the
 frames in which it falls to 1/e. Slower leaves echoes of the contour, faster boils; docs/temporal.md has the figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class MotionStep:
     """Motion between a frame and its follower, with what the passes derive from it, once.
 
     Attributes:
         motion: both ways, with visibility.
         beside_first: how near a silhouette, on the frame's grid at a quarter of the size, (1, H/4, W/4) in [0, 1].
         beside_second: the same on its follower's grid.
-        uncovered: on its follower's grid, (1, H, W): 1 where the frame does not see it, though it lies within its
+        disoccluded: on its follower's grid, (1, H, W): 1 where the frame does not see it, though it lies within its
             picture.
     """
 
     motion: Motion
-    beside_first: Tensor
-    beside_second: Tensor
-    uncovered: Tensor
+    near_silhouette_first: Tensor
+    near_silhouette_second: Tensor
+    disoccluded: Tensor
 
 
-def step(motion: Motion) -> Step:
+def derive_step(motion: Motion) -> MotionStep:
     """What the passes need of the motion between two frames."""
-    return Step(
+    return MotionStep(
         motion=motion,
-        beside_first=_beside(motion.forward),
-        beside_second=_beside(motion.backward),
-        uncovered=(1 - motion.seen_backward) * inside(motion.backward),
+        near_silhouette_first=_near_silhouette(motion.forward),
+        near_silhouette_second=_near_silhouette(motion.backward),
+        disoccluded=(1 - motion.visibility_backward) * in_frame(motion.backward),
     )
 
 
-def silhouette(flow: Tensor) -> Tensor:
+def silhouette_mask(flow: Tensor) -> Tensor:
     """(1, H, W) in [0, 1]: 1 where the 3x3 pixels around hold two motions."""
-    jump = (highest(flow, 3) - lowest(flow, 3)).square().sum(0, keepdim=True).sqrt()
-    return ((jump - SLIGHT) / (SHARP - SLIGHT)).clamp(0, 1)
+    jump = (local_max(flow, 3) - local_min(flow, 3)).square().sum(0, keepdim=True).sqrt()
+    return ((jump - ONE_SURFACE_PX) / (TWO_SURFACES_PX - ONE_SURFACE_PX)).clamp(0, 1)
 
 
-def silhouettes(before: Sequence[Step], after: Sequence[Step], like: Tensor) -> Tensor:
+def frame_silhouettes(before: Sequence[MotionStep], after: Sequence[MotionStep], like: Tensor) -> Tensor:
     """Silhouettes of frame t by its motion to both sides, (1, H, W)."""
     edges = torch.zeros_like(like[:1])
     for flow in [s.motion.backward for s in before[:1]] + [s.motion.forward for s in after[:1]]:
-        edges = torch.maximum(edges, silhouette(flow))
+        edges = torch.maximum(edges, silhouette_mask(flow))
     return edges
 
 
-def weighed(
+def weight_taps(
     around: Sequence[Tap],
     flows: Sequence[Tensor],
-    before: Sequence[Step],
-    after: Sequence[Step],
+    before: Sequence[MotionStep],
+    after: Sequence[MotionStep],
     like: Tensor,
     sigma: float,
 ) -> tuple[Tensor, list[Tap]]:
@@ -89,35 +89,37 @@ def weighed(
 
     Args:
         around: taps by visibility and distance.
-        flows: `window.coarse` of their flows.
+        flows: `window.reduce_flow` of their flows.
         before: steps (t-1, t), (t-2, t-1), ...; `after`: (t, t+1), (t+1, t+2), ...
         like: any picture of frame t, (C, H, W).
         sigma: of the window, frames.
     """
-    beside = [s.beside_second for s in before[:1]] + [s.beside_first for s in after[:1]]
-    here = torch.stack(beside).amax(0) if beside else reduce(torch.zeros_like(like[:1]), REDUCTION)
-    own = enlarge(_trust(here), like)
+    beside = [s.near_silhouette_second for s in before[:1]] + [s.near_silhouette_first for s in after[:1]]
+    here = torch.stack(beside).amax(0) if beside else downsample(torch.zeros_like(like[:1]), REDUCTION)
+    own = upsample(_trust(here), like)
     if before:
-        own = own + OPENING_WEIGHT * sigma * before[0].uncovered
+        own = own + DISOCCLUSION_WEIGHT * sigma * before[0].disoccluded
 
     def of(tap: Tap, flow: Tensor) -> Tap:
         distance = abs(tap.offset)
-        there = after[distance - 1].beside_second if tap.offset > 0 else before[distance - 1].beside_first
-        trust = enlarge(_trust(warp(there, flow)), like)
-        boost = OPENING_WEIGHT * sigma * math.exp(-distance / OPENING_FADE)
+        there = (
+            after[distance - 1].near_silhouette_second if tap.offset > 0 else before[distance - 1].near_silhouette_first
+        )
+        trust = upsample(_trust(warp(there, flow)), like)
+        boost = DISOCCLUSION_WEIGHT * sigma * math.exp(-distance / DISOCCLUSION_FADE_FRAMES)
         # What the window does not reach is long settled. A place can't be seen now and be uncovered later.
         if tap.offset < 0 and distance < len(before):
-            trust = trust + boost * warp(before[distance].uncovered, tap.flow)
+            trust = trust + boost * warp(before[distance].disoccluded, tap.flow)
         return replace(tap, weight=tap.weight * trust)
 
     return own, [of(tap, flow) for tap, flow in zip(around, flows, strict=True)]
 
 
-def _beside(flow: Tensor) -> Tensor:
-    edges = F.max_pool2d(silhouette(flow)[None], REDUCTION, ceil_mode=True)
+def _near_silhouette(flow: Tensor) -> Tensor:
+    edges = F.max_pool2d(silhouette_mask(flow)[None], REDUCTION, ceil_mode=True)
     size = [max(1, side // REDUCTION) for side in flow.shape[-2:]]  # as `reduce` rounds
-    return blur(highest(edges[0, :, : size[0], : size[1]], 2 * REACH + 1), 0.7)
+    return blur(local_max(edges[0, :, : size[0], : size[1]], 2 * SILHOUETTE_REACH + 1), 0.7)
 
 
 def _trust(beside: Tensor) -> Tensor:
-    return 1 - (1 - BESIDE) * beside
+    return 1 - (1 - SILHOUETTE_WEIGHT) * beside

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour import LUMA
+from tsn.determinism import resize_bilinear
 
 
 def gaussian_kernel(sigma: float, device: torch.device | None = None) -> Tensor:
@@ -29,17 +30,17 @@ def blur(image: Tensor, sigma: float) -> Tensor:
     return F.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)[0]
 
 
-def reduce(image: Tensor, factor: int) -> Tensor:
+def downsample(image: Tensor, factor: int) -> Tensor:
     """Area average to 1/factor of the size, at least one pixel: (C, H, W) -> (C, H/factor, W/factor)."""
     height, width = image.shape[-2:]
     size = max(1, height // factor), max(1, width // factor)
     return F.interpolate(image[None], size=size, mode="area")[0]
 
 
-def enlarge(image: Tensor, like: Tensor) -> Tensor:
+def upsample(image: Tensor, like: Tensor) -> Tensor:
     """Bilinear, to the height and width of `like`."""
-    # One channel at a time: for three, torch takes another kernel on one thread than on several, with other last bits.
-    return F.interpolate(image[:, None], size=like.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    height, width = like.shape[-2:]
+    return resize_bilinear(image, (height, width))
 
 
 def luma(image: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ def luma(image: Tensor) -> Tensor:
     return (image * torch.tensor(LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)
 
 
-def highest(image: Tensor, side: int) -> Tensor:
+def local_max(image: Tensor, side: int) -> Tensor:
     """Greatest value of the side x side pixels around each, side odd: (C, H, W) -> (C, H, W).
 
     Shifted maxima, along rows and then along columns: eight times as fast on a CPU as max_pool2d.
@@ -65,6 +66,6 @@ def highest(image: Tensor, side: int) -> Tensor:
     return made
 
 
-def lowest(image: Tensor, side: int) -> Tensor:
+def local_min(image: Tensor, side: int) -> Tensor:
     """Least value of the side x side pixels around each: (C, H, W) -> (C, H, W)."""
-    return -highest(-image, side)
+    return -local_max(-image, side)

@@ -15,30 +15,30 @@ import torch
 from torch import Tensor
 
 from tsn.flow.warp import warp
-from tsn.temporal.filters import blur, luma, reduce
+from tsn.temporal.filters import blur, downsample, luma
 from tsn.temporal.window import REDUCTION, Tap
 
-TONE_SIGMA = (
+TONE_SIGMA_PX = (
     6.0  # pixels; much broader than this and a shadow loses its edge, narrower and strokes of one frame come back
 )
-SLOPE_SIGMA = 12.0
+SLOPE_SIGMA_PX = 12.0
 """Pixels over which tone answers to light alike."""
-NOISE = 0.035
+LIGHT_NOISE = 0.035
 """Style-space change of the plate that is grain and resampling as likely as light. A soft shadow on a grey floor is
 0.12. Smaller keeps more of the shadows, and more of the boiling (docs/temporal.md)."""
 
 
-def guide(plate: Tensor) -> Tensor:
+def plate_light(plate: Tensor) -> Tensor:
     """The plate's light: style-space luma at a quarter of the size, (1, H/4, W/4)."""
-    return reduce(luma(plate), REDUCTION)
+    return downsample(luma(plate), REDUCTION)
 
 
-def tone(paint: Tensor) -> Tensor:
+def paint_tone(paint: Tensor) -> Tensor:
     """Low frequencies of one painted frame, (3, H/4, W/4)."""
-    return blur(reduce(paint, REDUCTION), TONE_SIGMA / REDUCTION)
+    return blur(downsample(paint, REDUCTION), TONE_SIGMA_PX / REDUCTION)
 
 
-def shift(
+def tone_shift(
     own: Tensor, around: Sequence[Tap], tones: Callable[[int], Tensor], guides: Callable[[int], Tensor]
 ) -> Tensor:
     """What to add to the window mean, (3, H/4, W/4): slope of tone on light, times light less its mean.
@@ -46,8 +46,8 @@ def shift(
     Args:
         own: weight of frame t, (1, H/4, W/4).
         around: taps at a quarter of the size.
-        tones: `tone` of the paint at an offset.
-        guides: `guide` of the plate at an offset.
+        tones: `paint_tone` of the paint at an offset.
+        guides: `plate_light` of the plate at an offset.
     """
     total, weight = _moments(guides(0), tones(0)) * own, own.clone()
     for tap in around:
@@ -55,9 +55,9 @@ def shift(
         total.addcmul_(tap.weight, _moments(seen[:1], seen[1:]))
         weight += tap.weight
     light, light2, mean, product = (total / weight).split([1, 1, 3, 3])
-    sigma = SLOPE_SIGMA / REDUCTION
+    sigma = SLOPE_SIGMA_PX / REDUCTION
     variance = blur((light2 - light * light).clamp(min=0), sigma)
-    slope = blur(product - light * mean, sigma) / (variance + NOISE**2)
+    slope = blur(product - light * mean, sigma) / (variance + LIGHT_NOISE**2)
     return slope * (guides(0) - light)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.flow.warp import warp
-from tsn.temporal.filters import reduce
+from tsn.temporal.filters import downsample
 
 REDUCTION = 4  # what is smooth (energies, tone, light) is made at a quarter of the size
 
@@ -38,7 +38,7 @@ class Tap:
     weight: Tensor
 
 
-def gauss(offset: int, sigma: float) -> float:
+def gaussian_weight(offset: int, sigma: float) -> float:
     """Weight of a frame so far away."""
     return math.exp(-(offset**2) / (2 * sigma**2))
 
@@ -51,11 +51,11 @@ def _walk(steps: Sequence[tuple[Tensor, Tensor]], sign: int, sigma: float) -> li
         if distance > 1:
             carried = warp(torch.cat(step), flow)
             flow, seen = flow + carried[:2], seen * carried[2:]
-        taps.append(Tap(offset=sign * distance, flow=flow, weight=gauss(distance, sigma) * seen))
+        taps.append(Tap(offset=sign * distance, flow=flow, weight=gaussian_weight(distance, sigma) * seen))
     return taps
 
 
-def taps(before: Sequence[Motion], after: Sequence[Motion], sigma: float) -> list[Tap]:
+def window_taps(before: Sequence[Motion], after: Sequence[Motion], sigma: float) -> list[Tap]:
     """Taps of frame t from the motions around it.
 
     Args:
@@ -63,24 +63,24 @@ def taps(before: Sequence[Motion], after: Sequence[Motion], sigma: float) -> lis
         after: motions (t, t+1), (t+1, t+2), ...
         sigma: of the Gaussian in frames.
     """
-    back = [(m.backward, m.seen_backward) for m in before]
-    forth = [(m.forward, m.seen_forward) for m in after]
+    back = [(m.backward, m.visibility_backward) for m in before]
+    forth = [(m.forward, m.visibility_forward) for m in after]
     return (_walk(back, -1, sigma) if back else []) + (_walk(forth, 1, sigma) if forth else [])
 
 
-def coarse(flow: Tensor) -> Tensor:
+def reduce_flow(flow: Tensor) -> Tensor:
     """The flow between pictures at a quarter of the size: (2, H, W) -> (2, H/4, W/4)."""
     height, width = flow.shape[-2:]
-    small = reduce(flow, REDUCTION)
+    small = downsample(flow, REDUCTION)
     return small * torch.tensor([small.shape[2] / width, small.shape[1] / height], device=flow.device).view(2, 1, 1)
 
 
-def reduced(tap: Tap, flow: Tensor) -> Tap:
+def reduce_tap(tap: Tap, flow: Tensor) -> Tap:
     """The tap between pictures at a quarter of the size, `flow` being its flow there."""
-    return Tap(offset=tap.offset, flow=flow, weight=reduce(tap.weight, REDUCTION))
+    return Tap(offset=tap.offset, flow=flow, weight=downsample(tap.weight, REDUCTION))
 
 
-def mean(
+def weighted_mean(
     own: Tensor, paint: Tensor, around: Sequence[Tap], at: Callable[[int], Tensor], *, mode: str = "bicubic"
 ) -> Tensor:
     """Weighted mean of frame t's own picture and its taps: (C, H, W).

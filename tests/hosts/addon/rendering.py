@@ -151,7 +151,7 @@ def case_painting():
 
 
 def case_missing_frame():
-    """After `loop`: a painted frame went away; the artist is told, and sees the input there instead of black."""
+    """After `loop`: a painted frame went away; the node reports it, and shows the input there instead of black."""
     (FOLDER / "tsn/sh010/styled/sh010.0002.exr").unlink()
     enable()
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))

@@ -1,13 +1,15 @@
-"""A scene to paint, and what every case asks of it."""
+"""A scene to paint, and what every case does with it."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import bpy
 
-ADDONS = Path(__file__).parents[3] / "plugins/blender"
+ADDONS = Path(os.environ["TSN_ADDONS"])
+"""The folder that contains the package tsn_blender, unpacked from its zip."""
 FOLDER = Path(sys.argv[2]).resolve()
 
 
@@ -82,9 +84,9 @@ def add_node(scene, tree):
 
 
 def only(scene):
-    from tsn_blender import tree
+    from tsn_blender import node_trees
 
-    (node,) = tree.of_scene(scene)
+    (node,) = node_trees.nodes_of_scene(scene)
     return node
 
 
@@ -103,10 +105,11 @@ def picture(name, frame):
 
 
 def status(scene):
-    from tsn_blender import frames, state
+    from tsn_blender import frame_status
+    from tsn_blender.shared import frame_numbers
 
-    there, wanted, stale = state.standing(only(scene), scene)
-    return frames.status(there=there, wanted=wanted, stale=stale)
+    painted, requested, stale = frame_status.frame_sets(only(scene), scene)
+    return frame_numbers.status_line(painted=painted, requested=requested, stale=stale)
 
 
 def curves(tree):

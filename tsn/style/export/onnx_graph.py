@@ -12,11 +12,11 @@ from torch import Tensor
 
 from tsn.errors import UsageError
 from tsn.style.catalogue import StyleInfo
-from tsn.style.export.graph import Channels, Fork, Part, Recolour, places, row_of
-from tsn.style.nets.kuwahara import EVEN, REACH, ROUNDS, TEXTURE
-from tsn.style.nets.layers import EPS, LEAST, StyleNet
-from tsn.style.nets.palette import SIZE
-from tsn.style.nets.texture_guide import AROUND, BANDS, FLOOR, MARGIN
+from tsn.style.export.graph import Branches, ChannelSlice, PaletteLookup, Step, steps_of, window_kernel
+from tsn.style.nets.kuwahara import HALF_WEIGHT_DEVIATION, RADIUS, ROUNDS, TEXTURE_AMPLITUDE
+from tsn.style.nets.layers import BASE_COLOUR_MARGIN, NORM_EPSILON, StyleNet
+from tsn.style.nets.palette import GRID_SIZE
+from tsn.style.nets.texture_guide import BANDS, CONTRAST_BOX, HALF_CONTRAST, MARGIN
 
 OPSETS = {False: 17, True: 20}
 """By whether the net recolours."""
@@ -52,10 +52,10 @@ class _Graph:
         x = self.add("Conv", x, *(self.constant(tensor.detach().numpy()) for tensor in given), group=layer.conv.groups)
         if layer.scale is not None:
             affine = (self.constant(tensor.detach().numpy()) for tensor in (layer.scale, layer.shift))
-            x = self.add("InstanceNormalization", x, *affine, epsilon=EPS)
+            x = self.add("InstanceNormalization", x, *affine, epsilon=NORM_EPSILON)
         return self.add("Relu", x) if layer.relu else x
 
-    def row(self, x: str, parts: Sequence[Part]) -> str:
+    def row(self, x: str, parts: Sequence[Step]) -> str:
         for part in parts:
             match part:
                 case "simplify":
@@ -68,12 +68,12 @@ class _Graph:
                     x = self.enlarged(x)
                 case "blur":
                     x = self.blurred(x)
-                case Fork(one, other, added):
+                case Branches(one, other, added):
                     rows = self.row(x, one), self.row(x, other)
                     x = self.add("Add", *rows) if added else self.add("Concat", *rows, axis=1)
-                case Recolour(table):
+                case PaletteLookup(table):
                     x = self.recoloured(x, table)
-                case Channels(first, end):
+                case ChannelSlice(first, end):
                     x = self.add("Slice", x, *(self.constant([place]) for place in (first, end, 1)))
                 case _:
                     x = self.layer(x, part)
@@ -81,9 +81,9 @@ class _Graph:
 
     def simplified(self, plate: str) -> str:
         """`simplify.simplified`; reductions over channels are convolutions, since newer opsets spell them otherwise."""
-        margin = REACH // ROUNDS
-        summed, moved = self.constant(np.ones((1, 3, 1, 1), dtype=np.float32)), self.constant(places().numpy())
-        none, one, even, texture = (self.number(v) for v in (0, 1, EVEN**2, TEXTURE))
+        margin = RADIUS // ROUNDS
+        summed, moved = self.constant(np.ones((1, 3, 1, 1), dtype=np.float32)), self.constant(window_kernel().numpy())
+        none, one, even, texture = (self.number(v) for v in (0, 1, HALF_WEIGHT_DEVIATION**2, TEXTURE_AMPLITUDE))
 
         def squares(x: str) -> str:
             return self.add("Conv", self.add("Mul", x, x), summed)
@@ -136,8 +136,8 @@ class _Graph:
             less = sum(side // 2 for side in sides)
             border -= less
             band = self.add("Sub", without(scale, less), coarser)
-            energy = without(mean(self.add("Mul", band, band), AROUND), border - AROUND // 2)
-            contrast = self.add("Sqrt", self.add("Add", energy, self.number(FLOOR**2)))
+            energy = without(mean(self.add("Mul", band, band), CONTRAST_BOX), border - CONTRAST_BOX // 2)
+            contrast = self.add("Sqrt", self.add("Add", energy, self.number(HALF_CONTRAST**2)))
             found.append(self.add("Div", without(band, border), self.add("Mul", contrast, self.number(2))))
             scale = coarser
         return self.add("Concat", *found, axis=1)
@@ -153,13 +153,13 @@ class _Graph:
             x = self.add("AveragePool", x, kernel_shape=[4, 4])
         return x
 
-    def painted(self, x: str, parts: Sequence[Part]) -> str:
+    def painted(self, x: str, parts: Sequence[Step]) -> str:
         """What a net paints. On a ground g, sigmoid(x + logit(g)), written as gs / (gs + (1 - g)(1 - s)) with s =
         sigmoid(x): onnxruntime's logarithm has other last bits on other numbers of threads."""
         match parts:
-            case [*begun, Fork(drawn, [*ground, "logit"])]:
+            case [*begun, Branches(drawn, [*ground, "logit"])]:
                 x = self.row(x, begun)
-                half, one, *ends = (self.number(v) for v in (0.5, 1, LEAST, 1 - LEAST))
+                half, one, *ends = (self.number(v) for v in (0.5, 1, BASE_COLOUR_MARGIN, 1 - BASE_COLOUR_MARGIN))
                 g = self.add("Clip", self.add("Add", self.row(x, ground), half), *ends)
                 s = self.add("Sigmoid", self.row(x, drawn))
                 light = self.add("Mul", g, s)
@@ -169,7 +169,7 @@ class _Graph:
                 return self.add("Sigmoid", self.row(x, parts))
 
     def recoloured(self, x: str, table: Tensor) -> str:
-        lattice = self.constant(table.detach().float().numpy().reshape(1, 3, SIZE, SIZE, SIZE))
+        lattice = self.constant(table.detach().float().numpy().reshape(1, 3, GRID_SIZE, GRID_SIZE, GRID_SIZE))
         grid = self.add("Mul", self.add("Transpose", x, perm=[0, 2, 3, 1]), self.number(2))
         grid = self.add("Unsqueeze", grid, self.constant([1]))
         x = self.add("GridSample", lattice, grid, mode="linear", padding_mode="border", align_corners=1)
@@ -196,7 +196,7 @@ def write(net: StyleNet, info: StyleInfo, path: Path) -> None:
     missing = graph.add("Mod", graph.add("Neg", size), graph.constant([net.stride]))
     x = graph.add("Pad", "picture", graph.add("Concat", graph.constant([0] * 6), missing, axis=0), mode="reflect")
     x = graph.add("Sub", x, graph.number(0.5))
-    x = graph.painted(x, row_of(net))
+    x = graph.painted(x, steps_of(net))
     x = graph.add("Slice", x, graph.constant([0, 0]), size, graph.constant([2, 3]))
     graph.nodes[-1].output[0] = "painted"
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from tsn.style.catalogue import StyleInfo
-from tsn.style.export.graph import Channels, Fork, Part, Recolour, places, row_of
-from tsn.style.nets.kuwahara import EVEN, REACH, ROUNDS, TEXTURE
-from tsn.style.nets.layers import LEAST, StyleNet
-from tsn.style.nets.palette import SIZE
-from tsn.style.nets.texture_guide import AROUND, BANDS, FLOOR, MARGIN
+from tsn.style.export.graph import Branches, ChannelSlice, PaletteLookup, Step, steps_of, window_kernel
+from tsn.style.nets.kuwahara import HALF_WEIGHT_DEVIATION, RADIUS, ROUNDS, TEXTURE_AMPLITUDE
+from tsn.style.nets.layers import BASE_COLOUR_MARGIN, StyleNet
+from tsn.style.nets.palette import GRID_SIZE
+from tsn.style.nets.texture_guide import BANDS, CONTRAST_BOX, HALF_CONTRAST, MARGIN
 
 
 class _Layer(nn.Module):
@@ -42,11 +42,11 @@ class _Simplified(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("places", places())
+        self.register_buffer("places", window_kernel())
         self.rounds: int = ROUNDS
-        self.margin: int = REACH // ROUNDS
-        self.even: float = EVEN**2
-        self.texture: float = TEXTURE
+        self.margin: int = RADIUS // ROUNDS
+        self.even: float = HALF_WEIGHT_DEVIATION**2
+        self.texture: float = TEXTURE_AMPLITUDE
 
     def forward(self, x: Tensor) -> Tensor:
         plate = x.to(torch.float32)
@@ -74,8 +74,8 @@ class _Seeds(nn.Module):
         super().__init__()
         self.bands: list[list[int]] = [list(sides) for sides in BANDS]
         self.margin: int = MARGIN
-        self.around: int = AROUND
-        self.floor: float = FLOOR**2
+        self.around: int = CONTRAST_BOX
+        self.floor: float = HALF_CONTRAST**2
 
     def forward(self, x: Tensor) -> Tensor:
         luma = torch.ops.aten.avg_pool2d(torch.sum(x.to(torch.float32), 1, True) / 3.0, [2, 2], [2, 2])
@@ -100,7 +100,7 @@ class _Seeds(nn.Module):
 
 
 class _Forked(nn.Module):
-    def __init__(self, fork: Fork) -> None:
+    def __init__(self, fork: Branches) -> None:
         super().__init__()
         self.one, self.other = _flat(fork.one), _flat(fork.other)
         self.added = fork.added
@@ -111,7 +111,7 @@ class _Forked(nn.Module):
 
 
 class _Chosen(nn.Module):
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: ChannelSlice) -> None:
         super().__init__()
         self.first, self.end = channels.first, channels.end
 
@@ -124,7 +124,7 @@ class _Recoloured(nn.Module):
 
     def __init__(self, table: Tensor) -> None:
         super().__init__()
-        self.register_buffer("table", table.float().view(1, 3, SIZE, SIZE, SIZE))
+        self.register_buffer("table", table.float().view(1, 3, GRID_SIZE, GRID_SIZE, GRID_SIZE))
 
     def forward(self, x: Tensor) -> Tensor:
         grid = 2.0 * x.to(torch.float32).permute(0, 2, 3, 1).unsqueeze(1)
@@ -145,7 +145,7 @@ class _Blurred(nn.Module):
 class _Logit(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.least: float = LEAST
+        self.least: float = BASE_COLOUR_MARGIN
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.clamp(x + 0.5, self.least, 1.0 - self.least)
@@ -166,11 +166,11 @@ class _Enlarged(nn.Module):
         return torch.ops.aten.upsample_bilinear2d(x, [2 * x.size(2), 2 * x.size(3)], False)
 
 
-def _flat(parts: Sequence[Part]) -> nn.Sequential:
+def _flat(parts: Sequence[Step]) -> nn.Sequential:
     return nn.Sequential(*(_module(part) for part in parts))
 
 
-def _module(part: Part) -> nn.Module:
+def _module(part: Step) -> nn.Module:
     match part:
         case "simplify":
             return _Simplified()
@@ -184,11 +184,11 @@ def _module(part: Part) -> nn.Module:
             return _Blurred()
         case "logit":
             return _Logit()
-        case Fork():
+        case Branches():
             return _Forked(part)
-        case Recolour(table):
+        case PaletteLookup(table):
             return _Recoloured(table)
-        case Channels():
+        case ChannelSlice():
             return _Chosen(part)
         case _:
             return _Layer(part)
@@ -206,7 +206,7 @@ class NukeStyle(nn.Module):
 
     def __init__(self, net: StyleNet) -> None:
         super().__init__()
-        self.net = _flat(row_of(net))
+        self.net = _flat(steps_of(net))
         self.strength = 1.0
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CELL = 2
-WORTH = 9
+CELL_SIDE = 2
+MIN_KERNEL_SIDE = 9
 """Side of the kernel from which on it is faster."""
-PLACES = tuple((y, x) for y in range(CELL) for x in range(CELL))
+CELL_OFFSETS = tuple((y, x) for y in range(CELL_SIDE) for x in range(CELL_SIDE))
 """The pixels of a cell, as `pixel_shuffle` has them."""
 
 
@@ -31,27 +31,29 @@ class CellConv(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.margin = weight.shape[-1] // 2
-        self.weight = nn.Parameter(of_cells(weight), requires_grad=False)
-        self.bias = nn.Parameter(bias.repeat_interleave(len(PLACES)), requires_grad=False)
+        self.weight = nn.Parameter(kernel_on_cells(weight), requires_grad=False)
+        self.bias = nn.Parameter(bias.repeat_interleave(len(CELL_OFFSETS)), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) -> (N, C, H, W)."""
         x = F.pad(x, (self.margin,) * 4, mode="reflect")
-        x = torch.cat([x[..., top::CELL, left::CELL] for top, left in PLACES], 1)
-        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias), CELL)
+        x = torch.cat([x[..., top::CELL_SIDE, left::CELL_SIDE] for top, left in CELL_OFFSETS], 1)
+        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias), CELL_SIDE)
 
 
-def of_cells(weight: Tensor) -> Tensor:
+def kernel_on_cells(weight: Tensor) -> Tensor:
     """A kernel over pixels (C, D, K, K) as one over cells, (4 C, 4 D, (K+1)/2, (K+1)/2).
 
     Of the channels that go in, a pixel's stay together; of those that come out, a channel's do.
     """
     channels, depth, side, _ = weight.shape
-    cells = weight.new_zeros(channels, len(PLACES), len(PLACES), depth, (side + 1) // CELL, (side + 1) // CELL)
-    for to, (bottom, right) in enumerate(PLACES):
-        for come, (top, left) in enumerate(PLACES):
-            part = weight[..., (top - bottom) % CELL :: CELL, (left - right) % CELL :: CELL]
+    cells = weight.new_zeros(
+        channels, len(CELL_OFFSETS), len(CELL_OFFSETS), depth, (side + 1) // CELL_SIDE, (side + 1) // CELL_SIDE
+    )
+    for to, (bottom, right) in enumerate(CELL_OFFSETS):
+        for come, (top, left) in enumerate(CELL_OFFSETS):
+            part = weight[..., (top - bottom) % CELL_SIDE :: CELL_SIDE, (left - right) % CELL_SIDE :: CELL_SIDE]
             # A pixel's window begins at its own place in the first cell: what lies before it there is left out.
             y, x = int(top < bottom), int(left < right)
             cells[:, to, come, :, y : y + part.shape[-2], x : x + part.shape[-1]] = part
-    return cells.reshape(channels * len(PLACES), len(PLACES) * depth, *cells.shape[-2:])
+    return cells.reshape(channels * len(CELL_OFFSETS), len(CELL_OFFSETS) * depth, *cells.shape[-2:])

@@ -9,10 +9,10 @@ from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.mobile import MobileNet
 
 
-class Build(Protocol):
+class NetConstructor(Protocol):
     def __call__(
         self, *, width: int, blocks: int, recolours: bool = False, simplifies: bool = False, seeded: bool = False
     ) -> StyleNet: ...
 
 
-NETS: dict[str, Build] = {"feedforward": JohnsonNet, "mobile": MobileNet}
+NETS: dict[str, NetConstructor] = {"feedforward": JohnsonNet, "mobile": MobileNet}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from tsn.style.nets.layers import ConvNorm, Residual, StyleNet
+from tsn.style.nets.layers import ConvNorm, ResidualBlock, StyleNet
 
 
-class _Residual(Residual):
+class _JohnsonBlock(ResidualBlock):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.a = ConvNorm(channels, channels, kernel=3)
@@ -40,13 +40,13 @@ class JohnsonNet(StyleNet):
         seeded: bool = False,
     ) -> None:
         super().__init__()
-        shown, before = self.begin(recolours=recolours, simplifies=simplifies, seeded=seeded)
+        shown, before = self.set_inputs(recolours=recolours, simplifies=simplifies, seeded=seeded)
         self.width, self.blocks = width, blocks
         self.radius = before + 4 + 2 + 4 + 4 * 2 * blocks + 4 + 2 + 4 + 2 * self.stride + 4 + 2
         w = width
         self.enter = ConvNorm(3, w, kernel=9)
         self.down = nn.ModuleList([ConvNorm(w + shown, 2 * w, kernel=3), ConvNorm(2 * w, 4 * w, kernel=3)])
-        self.body = nn.ModuleList([_Residual(4 * w) for _ in range(blocks)])
+        self.body = nn.ModuleList([_JohnsonBlock(4 * w) for _ in range(blocks)])
         self.narrow = nn.ModuleList()
         self.across = ConvNorm(2 * w, 2 * w, kernel=1, relu=False)
         self.up = nn.ModuleList([ConvNorm(4 * w, 2 * w, kernel=3), ConvNorm(2 * w, w, kernel=3)])

@@ -19,30 +19,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tsn.elementwise import steadily
-from tsn.style.nets.cells import WORTH, CellConv
-from tsn.style.nets.kuwahara import REACH, simplified
-from tsn.style.nets.palette import one_thread, recoloured, unchanged
-from tsn.style.nets.texture_guide import BANDS, seeds
-from tsn.style.nets.texture_guide import REACH as SEEDS_REACH
+from tsn.determinism import POINTWISE_DILATION, apply_elementwise, one_thread
+from tsn.style.nets.cells import MIN_KERNEL_SIDE, CellConv
+from tsn.style.nets.kuwahara import RADIUS, simplify
+from tsn.style.nets.palette import apply_palette, identity_palette
+from tsn.style.nets.texture_guide import BANDS, texture_guide
+from tsn.style.nets.texture_guide import RADIUS as GUIDE_RADIUS
 
-EPS = 1e-5
-LEAST = 0.02
+NORM_EPSILON = 1e-5
+BASE_COLOUR_MARGIN = 0.02
 """A ground is neither black nor white, or no paint would cover it."""
-SHOWN = ("recolours", "simplifies", "seeded")
+OPTIONAL_INPUTS = ("recolours", "simplifies", "seeded")
 """What a net may be shown beside the plate, see `StyleNet`; each is a yes or a no in the metadata of its weights."""
-Stats = list[tuple[Tensor, Tensor]]
+NormStats = list[tuple[Tensor, Tensor]]
 """Per norm layer (mean, variance), each float32 of shape (channels,)."""
 Normalise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Features (N, C, H, W), scale (C,) and shift (C,) -> the features normalised, scaled and shifted."""
 
 
-def alone(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+def instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Each sample by its own statistics: instance norm (Ulyanov et al. 2016)."""
-    return F.instance_norm(x, weight=scale, bias=shift, eps=EPS)
+    return F.instance_norm(x, weight=scale, bias=shift, eps=NORM_EPSILON)
 
 
-class Noting:
+class RecordingNorm:
     """As `alone`, and the statistics are kept, layer by layer.
 
     Args:
@@ -52,17 +52,17 @@ class Noting:
 
     def __init__(self, cover: Tensor | None = None) -> None:
         self.cover = cover
-        self.stats: Stats = []
+        self.stats: NormStats = []
 
     def __call__(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         if self.cover is not None:
             mean, var = self._weighed(x, self.cover)
             self.stats.append((mean, var))
-            gain = scale / torch.sqrt(var + EPS)
+            gain = scale / torch.sqrt(var + NORM_EPSILON)
             return x * gain[:, None, None] + (shift - mean * gain)[:, None, None]
         var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
         self.stats.append((mean, var))
-        return alone(x, scale, shift)
+        return instance_norm(x, scale, shift)
 
     @staticmethod
     def _weighed(x: Tensor, cover: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,15 +94,13 @@ class ConvNorm(nn.Module):
             padding_mode="reflect" if kernel > 1 else "zeros",  # reflecting by nothing would still copy
             groups=cin if depthwise else 1,
             bias=not norm,
-            # Means nothing to a kernel of 1, but sends it past oneDNN's path that gives other bits on other
-            # numbers of threads.
-            dilation=2 if kernel == 1 else 1,
+            dilation=POINTWISE_DILATION if kernel == 1 else 1,
         )
         self.scale = nn.Parameter(torch.ones(cout)) if norm else None
         self.shift = nn.Parameter(torch.zeros(cout)) if norm else None
         self.relu = relu
 
-    def forward(self, x: Tensor, normalise: Normalise = alone) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = instance_norm) -> Tensor:
         x = self.conv(x)
         if self.scale is not None and self.shift is not None:
             x = normalise(x, self.scale, self.shift)
@@ -112,13 +110,13 @@ class ConvNorm(nn.Module):
     def fold(self, mean: Tensor, variance: Tensor) -> None:
         """Put the norm, at the given statistics, into the convolution."""
         assert self.scale is not None and self.shift is not None
-        gain = self.scale / torch.sqrt(variance + EPS)
+        gain = self.scale / torch.sqrt(variance + NORM_EPSILON)
         self.conv.weight = nn.Parameter(self.conv.weight * gain[:, None, None, None])
         self.conv.bias = nn.Parameter(self.shift - mean * gain)
         self.scale = self.shift = None
 
 
-def enlarged(x: Tensor) -> Tensor:
+def upsample2x(x: Tensor) -> Tensor:
     """Twice the size, bilinear after [1 2 1] both ways, which is zero at the lattice's own frequency.
 
     Without the filter, flat darks fill with a woven pattern of 8 px: the cheapest texture for a Gram matrix.
@@ -128,7 +126,7 @@ def enlarged(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def out_of_focus(colours: Tensor) -> Tensor:
+def upsample2x_smooth(colours: Tensor) -> Tensor:
     """A picture at half size, (N, C, H/2, W/2), at full size and smooth over about 8 px there.
 
     Averages of 4 px, repeated, and averaged over 4 px twice: a quadratic spline. Each of the 16 pixels of a cell is a
@@ -144,10 +142,10 @@ def out_of_focus(colours: Tensor) -> Tensor:
         return F.pixel_shuffle(F.conv2d(cells, mix), 4).reshape(samples, channels, 4 * height, 4 * width)
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """What its layers, registered in their order, make of the input is added to it."""
 
-    def forward(self, x: Tensor, normalise: Normalise = alone) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = instance_norm) -> Tensor:
         inner = x
         for layer in self.children():
             inner = layer(inner, normalise)
@@ -194,58 +192,58 @@ class StyleNet(nn.Module):
     up: nn.ModuleList
     leave: ConvNorm | CellConv
 
-    def begin(self, *, recolours: bool, simplifies: bool, seeded: bool) -> tuple[int, int]:
+    def set_inputs(self, *, recolours: bool, simplifies: bool, seeded: bool) -> tuple[int, int]:
         """What comes before the convolutions; the channels that it adds at half size, and to the radius."""
         self.simplifies, self.seeded = simplifies, seeded
-        self.register_buffer("palette", unchanged() if recolours else None)
+        self.register_buffer("palette", identity_palette() if recolours else None)
         shown = (3 if recolours else 0) + (len(BANDS) if seeded else 0)
-        return shown, max(REACH if simplifies else 0, SEEDS_REACH if seeded else 0)
+        return shown, max(RADIUS if simplifies else 0, GUIDE_RADIUS if seeded else 0)
 
     def paint(self, x: Tensor, normalise: Normalise) -> Tensor:
         """The hourglass, from and to [0, 1]."""
         to_half, to_quarter = self.down
         from_quarter, from_half = self.up
-        begun = [seeds(x)] if self.seeded else []
+        begun = [texture_guide(x)] if self.seeded else []
         if self.simplifies:
-            x = simplified(x)
+            x = simplify(x)
         shown = [F.avg_pool2d(self.enter(x - 0.5, normalise), 2)]
         if self.palette is not None:
-            colours = recoloured(F.avg_pool2d(x, 2), self.palette)
+            colours = apply_palette(F.avg_pool2d(x, 2), self.palette)
             shown.append(colours - 0.5)
         half = to_half(torch.cat(shown + begun, dim=1), normalise)
         x = to_quarter(F.avg_pool2d(half, 2), normalise)
         for layer in (*self.body, *self.narrow):
             x = layer(x, normalise)
         known = self.across(half, normalise)
-        x = from_quarter(enlarged(x), normalise) + known
-        x = from_half(enlarged(x), normalise)
+        x = from_quarter(upsample2x(x), normalise) + known
+        x = from_half(upsample2x(x), normalise)
         x = self.leave(x)
         if self.palette is not None:
-            ground = out_of_focus(colours).clamp(LEAST, 1 - LEAST)
-            x = x + steadily(torch.log, ground / (1 - ground))
-        return steadily(torch.sigmoid, x)
+            ground = upsample2x_smooth(colours).clamp(BASE_COLOUR_MARGIN, 1 - BASE_COLOUR_MARGIN)
+            x = x + apply_elementwise(torch.log, ground / (1 - ground))
+        return apply_elementwise(torch.sigmoid, x)
 
-    def forward(self, x: Tensor, normalise: Normalise = alone) -> Tensor:
+    def forward(self, x: Tensor, normalise: Normalise = instance_norm) -> Tensor:
         if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
             raise ValueError(f"Expected height and width in multiples of {self.stride}, got {tuple(x.shape)}.")
         return self.paint(x, normalise)
 
-    def norms(self) -> list[ConvNorm]:
+    def norm_layers(self) -> list[ConvNorm]:
         """The layers that a survey takes statistics for, in the order they run."""
         return [m for m in self.modules() if isinstance(m, ConvNorm) and m.scale is not None]
 
     @torch.inference_mode()
-    def calibrate(self, frames: Sequence[Tensor]) -> Stats:
+    def calibrate(self, frames: Sequence[Tensor]) -> NormStats:
         """Norm statistics of a whole shot: the mean over its sampled frames.
 
         Args:
             frames: each (1, 3, H, W), or (1, 4, H, W) with how much each pixel counts, some of them more than 0.
         """
-        per_frame: list[Stats] = []
+        per_frame: list[NormStats] = []
         for frame in frames:
-            noting = Noting()
+            noting = RecordingNorm()
             if frame.shape[1] > 3:
-                noting = Noting(frame[:, 3:].contiguous())
+                noting = RecordingNorm(frame[:, 3:].contiguous())
                 frame = frame[:, :3].contiguous(memory_format=torch.channels_last)
             self(frame, noting)
             per_frame.append(noting.stats)
@@ -254,13 +252,13 @@ class StyleNet(nn.Module):
             for layer in zip(*per_frame, strict=True)
         ]
 
-    def freeze(self, stats: Stats) -> Self:
+    def freeze(self, stats: NormStats) -> Self:
         """A copy to render with: every norm folded into its convolution at the given statistics."""
         frozen = copy.deepcopy(self)
-        for layer, (mean, variance) in zip(frozen.norms(), stats, strict=True):
+        for layer, (mean, variance) in zip(frozen.norm_layers(), stats, strict=True):
             layer.fold(mean, variance)
         last = frozen.leave
         assert isinstance(last, ConvNorm) and last.conv.bias is not None, "a net is locked once"
-        if last.conv.kernel_size[0] >= WORTH:
+        if last.conv.kernel_size[0] >= MIN_KERNEL_SIDE:
             frozen.leave = CellConv(last.conv.weight.detach(), last.conv.bias.detach())
         return frozen.eval().to(memory_format=torch.channels_last)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from tsn.style.nets.layers import ConvNorm, Residual, StyleNet
+from tsn.style.nets.layers import ConvNorm, ResidualBlock, StyleNet
 
 EXPANSION = 2
 
 
-class _Inverted(Residual):
+class _InvertedResidual(ResidualBlock):
     """Widen, filter each channel by itself, narrow again without ReLU; added to what came in."""
 
     def __init__(self, channels: int) -> None:
@@ -46,13 +46,13 @@ class MobileNet(StyleNet):
         seeded: bool = False,
     ) -> None:
         super().__init__()
-        shown, before = self.begin(recolours=recolours, simplifies=simplifies, seeded=seeded)
+        shown, before = self.set_inputs(recolours=recolours, simplifies=simplifies, seeded=seeded)
         self.width, self.blocks = width, blocks
         self.radius = before + 28 + 4 * blocks
         half, quarter = 3 * width, 8 * width
         self.enter = ConvNorm(3, width, kernel=3)
         self.down = nn.ModuleList([ConvNorm(width + shown, half, kernel=3), ConvNorm(half, quarter, kernel=3)])
-        self.body = nn.ModuleList([_Inverted(quarter) for _ in range(blocks)])
+        self.body = nn.ModuleList([_InvertedResidual(quarter) for _ in range(blocks)])
         self.narrow = nn.ModuleList([ConvNorm(quarter, half, kernel=1)])
         self.across = ConvNorm(half, width, kernel=1, relu=False)
         self.up = nn.ModuleList([ConvNorm(half, width, kernel=3), ConvNorm(width, width, kernel=3)])

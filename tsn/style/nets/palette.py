@@ -9,45 +9,33 @@ these colours on the average over a few pixels; the net for any painting is show
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 
-SAMPLES = 1200
-SIZE = 17
-BLUR = 0.006
+COLOUR_SAMPLES = 1200
+GRID_SIZE = 17
+ENTROPY = 0.006
 """Of the transport, in squared colour units (an eightieth of the way from black to white, squared, is .0002): the
 map from colour to colour is smooth, and a lone accent of the painting does not tear it."""
-ROUNDS = 60
+SINKHORN_ITERATIONS = 60
 LUMA_STRETCH = 2.0
 """Light counts more than hue, so that what is dark on the plate stays dark in the painting."""
 
 
-def colours(pictures: Sequence[Tensor]) -> Tensor:
+def sample_colours(pictures: Sequence[Tensor]) -> Tensor:
     """`SAMPLES` colours (N, 3), evenly out of pictures (3, H, W) in [0, 1], each softened by 4 px: paint, not noise.
 
     Pictures of fewer lines or columns than that count pixel by pixel.
     """
     soft = [F.avg_pool2d(p[None], min(4, *p.shape[1:]))[0].flatten(1) for p in pictures]
     pixels = torch.cat(soft, dim=1).T
-    return pixels[torch.linspace(0, len(pixels) - 1, SAMPLES, dtype=torch.float64).long()]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within this block a sum has one order: sums that depend on a thread count would give the same shot other bits on
-    another host."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    return pixels[torch.linspace(0, len(pixels) - 1, COLOUR_SAMPLES, dtype=torch.float64).long()]
 
 
 def _stretched(of: Tensor) -> Tensor:
@@ -58,10 +46,10 @@ def _stretched(of: Tensor) -> Tensor:
 
 def _cost(ours: Tensor, theirs: Tensor) -> Tensor:
     """Of moving one colour to another, so that its exponential is never 0 in float64: black to white costs 667."""
-    return (torch.cdist(_stretched(ours), _stretched(theirs)).double().square() / BLUR).clamp(max=690)
+    return (torch.cdist(_stretched(ours), _stretched(theirs)).double().square() / ENTROPY).clamp(max=690)
 
 
-def palette(plates: Tensor, painting: Tensor) -> Tensor:
+def fit_palette(plates: Tensor, painting: Tensor) -> Tensor:
     """The map from a plate's colours to a painting's.
 
     Args:
@@ -74,22 +62,22 @@ def palette(plates: Tensor, painting: Tensor) -> Tensor:
     with one_thread():
         kernel = torch.exp(-_cost(plates, painting))
         theirs = torch.ones(len(painting), dtype=torch.float64)
-        for _ in range(ROUNDS):  # Sinkhorn's iteration
+        for _ in range(SINKHORN_ITERATIONS):  # Sinkhorn's iteration
             ours = 1 / (kernel @ theirs)
             theirs = 1 / (ours @ kernel)
-        weights = theirs * torch.exp(-_cost(unchanged().T, painting))
+        weights = theirs * torch.exp(-_cost(identity_palette().T, painting))
         return (weights @ painting.double() / weights.sum(1, keepdim=True)).T.float().contiguous()
 
 
-def unchanged() -> Tensor:
+def identity_palette() -> Tensor:
     """The palette that leaves every colour as it is."""
-    axis = torch.linspace(0, 1, SIZE)
+    axis = torch.linspace(0, 1, GRID_SIZE)
     blue, green, red = torch.meshgrid(axis, axis, axis, indexing="ij")
     return torch.stack([red, green, blue]).flatten(1)
 
 
-def recoloured(plate: Tensor, by: Tensor) -> Tensor:
+def apply_palette(plate: Tensor, by: Tensor) -> Tensor:
     """A plate (N, 3, H, W) in the colours of `palette`."""
     grid = (plate * 2 - 1).permute(0, 2, 3, 1)[:, None]  # the last axis of the table is red, its first blue
-    table = by.view(1, 3, SIZE, SIZE, SIZE).expand(len(plate), -1, -1, -1, -1)
+    table = by.view(1, 3, GRID_SIZE, GRID_SIZE, GRID_SIZE).expand(len(plate), -1, -1, -1, -1)
     return F.grid_sample(table, grid, mode="bilinear", padding_mode="border", align_corners=True)[:, :, 0]

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 from tsn.style.nets import palette
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.layers import ConvNorm, Normalise
@@ -27,8 +28,8 @@ from tsn.style.nets.layers import ConvNorm, Normalise
 LEVELS = 1, 2, 3
 """Of the encoder: features at full size, at 1/2 and at 1/4."""
 
-HIDDEN = 128
-FAINT = 1e-3
+HIDDEN_UNITS = 128
+VARIANCE_FLOOR = 1e-3
 """Added to a variance before its logarithm: channels vary by 1 in the mean."""
 
 
@@ -53,7 +54,7 @@ class Encoder(nn.Module):
         self.heads = nn.ModuleList([_conv(c, c, kernel=1, relu=False) for c in (w, 2 * w, 4 * w)])
 
     @property
-    def told(self) -> int:
+    def statistics_size(self) -> int:
         """Numbers in a `code`."""
         return 2 * 7 * self.width
 
@@ -65,12 +66,12 @@ class Encoder(nn.Module):
             found[level] = head(x)
         return found
 
-    def code(self, painting: Tensor) -> Tensor:
+    def style_statistics(self, painting: Tensor) -> Tensor:
         """A painting (1, 3, H, W) in numbers (`told`,): mean and logarithm of the variance of every channel."""
         said = []
         for maps in self(painting).values():
             variance, mean = torch.var_mean(maps[0].float(), dim=(1, 2), correction=0)
-            said += [mean, torch.log(variance + FAINT)]
+            said += [mean, torch.log(variance + VARIANCE_FLOOR)]
         return torch.cat(said)
 
 
@@ -78,7 +79,7 @@ def _conv(cin: int, cout: int, *, kernel: int = 3, relu: bool = True) -> ConvNor
     return ConvNorm(cin, cout, kernel=kernel, norm=False, relu=relu)
 
 
-class Canvas(JohnsonNet):
+class StyleTransferNet(JohnsonNet):
     """The net that paints, once it knows like what.
 
     Attributes:
@@ -105,7 +106,7 @@ class StylePredictionNet(nn.Module):
     Args:
         width: channels of the canvas at full size.
         blocks: residual blocks of the canvas.
-        seen: channels of the encoder at full size, a multiple of three.
+        encoder_width: channels of the encoder at full size, a multiple of three.
         simplifies, seeded: see `StyleNet`.
 
     Attributes:
@@ -117,40 +118,50 @@ class StylePredictionNet(nn.Module):
     plates: Tensor
 
     def __init__(
-        self, *, width: int = 16, blocks: int = 5, seen: int = 24, simplifies: bool = False, seeded: bool = False
+        self,
+        *,
+        width: int = 16,
+        blocks: int = 5,
+        encoder_width: int = 24,
+        simplifies: bool = False,
+        seeded: bool = False,
     ) -> None:
         super().__init__()
-        self.width, self.blocks, self.seen = width, blocks, seen
-        self.encoder = Encoder(width=seen)
-        self.canvas = Canvas(width=width, blocks=blocks, simplifies=simplifies, seeded=seeded)
+        self.width, self.blocks, self.encoder_width = width, blocks, encoder_width
+        self.encoder = Encoder(width=encoder_width)
+        self.canvas = StyleTransferNet(width=width, blocks=blocks, simplifies=simplifies, seeded=seeded)
         self.sizes = {name: tensor.numel() for name, tensor in self._own().items()}
         self.mind = nn.Sequential(
-            nn.Linear(self.encoder.told, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, sum(self.sizes.values()) + 12)
+            nn.Linear(self.encoder.statistics_size, HIDDEN_UNITS),
+            nn.ReLU(),
+            nn.Linear(HIDDEN_UNITS, sum(self.sizes.values()) + 12),
         )
         last = self.mind[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)  # at first all paintings are one
         nn.init.zeros_(last.bias)
-        self.register_buffer("usual", torch.stack([torch.zeros(self.encoder.told), torch.ones(self.encoder.told)]))
-        self.register_buffer("plates", torch.zeros(palette.SAMPLES, 3))
+        self.register_buffer(
+            "usual", torch.stack([torch.zeros(self.encoder.statistics_size), torch.ones(self.encoder.statistics_size)])
+        )
+        self.register_buffer("plates", torch.zeros(palette.COLOUR_SAMPLES, 3))
 
     def _own(self) -> dict[str, Tensor]:
         """Scales and shifts of the canvas, by name."""
         own = dict(self.canvas.named_parameters())
         return {name: own[name] for name in own if name.endswith((".scale", ".shift"))}
 
-    def manner(self, code: Tensor) -> Tensor:
+    def predict_parameters(self, code: Tensor) -> Tensor:
         """What a code (`Encoder.code`) changes of the canvas, in one vector. Blends of paintings are means of these."""
-        said: Tensor = self.mind(self.apart(code))
+        said: Tensor = self.mind(self.standardise(code))
         return said
 
-    def apart(self, code: Tensor) -> Tensor:
+    def standardise(self, code: Tensor) -> Tensor:
         """How a code differs from the usual one, about 1 in each number."""
         mean, deviation = self.usual
         # What is far from all that was trained on, say a photo of a screen, must not shout.
         return ((code - mean) / deviation).clamp(-4, 4)
 
-    def changed(self, manner: Tensor) -> dict[str, Tensor]:
+    def transfer_parameters(self, manner: Tensor) -> dict[str, Tensor]:
         """The parameters of the canvas that a manner changes, by name.
 
         Scales and shifts; and of the last layer, which no norm follows, a mix of its colours and their ground.
@@ -166,15 +177,21 @@ class StylePredictionNet(nn.Module):
         return changed
 
     @torch.no_grad()
-    def canvas_for(self, paintings: Sequence[Tensor], shares: Sequence[float]) -> Canvas:
+    def transfer_net_for(self, paintings: Sequence[Tensor], shares: Sequence[float]) -> StyleTransferNet:
         """A net that paints like a mix of paintings, (3, H, W) each; `shares` sum to 1."""
         device = self.plates.device
-        with palette.one_thread():
-            manners = [self.manner(self.encoder.code(_even(painting).to(device)[None])) for painting in paintings]
-            tables = [palette.palette(self.plates.cpu(), palette.colours([painting.cpu()])) for painting in paintings]
+        with one_thread():
+            manners = [
+                self.predict_parameters(self.encoder.style_statistics(_even(painting).to(device)[None]))
+                for painting in paintings
+            ]
+            tables = [
+                palette.fit_palette(self.plates.cpu(), palette.sample_colours([painting.cpu()]))
+                for painting in paintings
+            ]
             canvas = copy.deepcopy(self.canvas)
             mixed = torch.stack([share * manner for share, manner in zip(shares, manners, strict=True)]).sum(0)
-            canvas.load_state_dict(self.changed(mixed), strict=False)
+            canvas.load_state_dict(self.transfer_parameters(mixed), strict=False)
             table = torch.stack([share * table for share, table in zip(shares, tables, strict=True)]).sum(0)
         canvas.palette = table.to(device)
         return canvas

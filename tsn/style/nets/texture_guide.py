@@ -18,18 +18,18 @@ from tsn.style.nets.boxes import box_mean
 
 BANDS = ((5, 3), (9, 5))
 """Sides of the boxes by which one scale becomes the next coarser one, pixels of half size; the first is a 3x3 mean."""
-AROUND = 17
+CONTRAST_BOX = 17
 """Side of the box that contrast is taken over."""
-FLOOR = 0.002
+HALF_CONTRAST = 0.002
 """Contrast (style space) that counts half of what a stronger one does: a clean wall of a renderer stays even, and the
 rounding of half floats (.0005) shows nowhere."""
-MARGIN = 1 + sum(side // 2 for band in BANDS for side in band) + AROUND // 2
+MARGIN = 1 + sum(side // 2 for band in BANDS for side in band) + CONTRAST_BOX // 2
 """Pixels of half size that one value sees to each side."""
-REACH = 2 * MARGIN + 1
+RADIUS = 2 * MARGIN + 1
 """The same at full size."""
 
 
-def seeds(plate: Tensor) -> Tensor:
+def texture_guide(plate: Tensor) -> Tensor:
     """(N, 3, H, W) in [0, 1] -> (N, 2, H/2, W/2), about -1 to 1. No colour is added to move it by."""
     luma = F.avg_pool2d((plate[:, :1] + plate[:, 1:2] + plate[:, 2:]) / 3, 2)
     scale = box_mean(F.pad(luma, (MARGIN,) * 4, mode="replicate"), 3)
@@ -39,7 +39,7 @@ def seeds(plate: Tensor) -> Tensor:
         for side in sides:
             coarser = box_mean(coarser, side)
         band = _middle(scale, coarser.shape[-2:]) - coarser
-        contrast = torch.sqrt(box_mean(band * band, AROUND) + FLOOR**2)
+        contrast = torch.sqrt(box_mean(band * band, CONTRAST_BOX) + HALF_CONTRAST**2)
         found.append(_middle(band, luma.shape[-2:]) / _middle(contrast, luma.shape[-2:]) / 2)
         scale = coarser
     return torch.cat(found, 1)

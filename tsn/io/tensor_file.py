@@ -1,0 +1,57 @@
+"""One float32 tensor a file, for what is kept to be used again: written whole or not at all, believed if right."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from tsn.errors import InputError
+from tsn.io.atomic import atomic_write
+from tsn.io.safetensors_file import TensorInfo, read_header
+
+
+def write_tensor(path: Path, name: str, tensor: Tensor) -> None:
+    """Store a float32 tensor on the CPU under a name. Raises OutputError."""
+    content = tensor.detach().contiguous()
+    # A part of a larger tensor comes back as one: torch computes the last pixels of what lies in one piece, which
+    # don't fill a vector register, with other code, and other last bits.
+    stride = "" if tensor.is_contiguous() else ",".join(map(str, tensor.stride()))
+    with atomic_write(path) as temporary:
+        # Not save_file: it makes files that only their owner can read, and hosts may run under other users.
+        metadata = {"stride": stride, "crc32": _checksum(content, stride)}
+        temporary.write_bytes(save({name: content}, metadata=metadata))
+
+
+def read_tensor(path: Path, name: str, shape: Sequence[int]) -> Tensor | None:
+    """What `write` stored, in the same memory layout; None where there is no file.
+
+    Raises:
+        InputError: the file holds something else; the container has no checksum of its own, and a flipped bit would
+            otherwise end up in the picture.
+    """
+    if not path.is_file():
+        return None
+    wanted = TensorInfo(dtype="F32", shape=tuple(shape))
+    header = read_header(path)
+    if header.tensors != {name: wanted}:  # looked at first: another may be of any size
+        raise InputError(f"{path}: damaged: it holds something else than was written")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensor, metadata = file.get_tensor(name), header.metadata
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: damaged: {error}") from error
+    stride = metadata.get("stride", "")
+    if _checksum(tensor, stride) != metadata.get("crc32"):
+        raise InputError(f"{path}: damaged: its content is not what was written")
+    return torch.empty_strided(shape, [int(step) for step in stride.split(",")]).copy_(tensor) if stride else tensor
+
+
+def _checksum(tensor: Tensor, stride: str) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(tensor.numpy()).data, zlib.crc32(stride.encode())):08x}"
