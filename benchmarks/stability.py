@@ -13,6 +13,7 @@ import json
 import os
 import random
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ def chunks_identical(home: Path, name: str) -> bool:
     They go where the whole went (the header holds the output's path), which is moved aside for it.
     """
     folder, whole = home / slug(name), home / f"{slug(name)}.whole"
+    shutil.rmtree(whole, ignore_errors=True)  # of an earlier run whose chunks differed
     folder.rename(whole)
     plan = tsn.plan(home / f"{slug(name)}.yaml", chunk_size=CHUNK_FRAMES)
     order = [chunk.index for chunk in plan.chunks]
@@ -165,7 +167,10 @@ def chunks_identical(home: Path, name: str) -> bool:
     finally:
         os.environ["TSN_CACHE"] = before
     files = [{path.name: path.read_bytes() for path in place.glob("*.exr")} for place in (whole, folder)]
-    return files[0] == files[1]
+    if files[0] != files[1]:
+        return False
+    shutil.rmtree(whole)
+    return True
 
 
 def sheet(path: Path, pictures: dict[str, list[np.ndarray]], motion: TrueMotion) -> None:
