@@ -1,4 +1,8 @@
-"""The number of threads is no part of a picture."""
+"""The number of threads does not show in a picture.
+
+Each trick of `tsn.determinism` has a test here that fails without it, on an x86 CPU at least; then whole steps of the
+engine are compared on several numbers of threads.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from tsn import colour, determinism
 from tsn.determinism import apply_elementwise
 from tsn.flow.fused import estimate_both
-from tsn.flow.nets import occlusion
+from tsn.flow.nets import occlusion, refine
 from tsn.temporal import detail
 
 SIZES = [(181, 199), (151, 333), (113, 301)]  # that split badly, and are large enough to be split
@@ -95,10 +99,75 @@ def test_channels_that_lie_apart(size: tuple[int, int], function: Callable[[Tens
     assert all(torch.equal(on(n, lambda: apply_elementwise(function, x)), alone) for n in THREADS)
 
 
+def same_on_any_number_of_threads(made: Callable[[], Tensor]) -> bool:
+    alone = on(1, made)
+    return all(torch.equal(on(n, made), alone) for n in THREADS)
+
+
+def test_a_sum_on_one_thread() -> None:
+    """Alone, torch sums this on two threads to other bits than on one."""
+    x = picture(360, 640)
+
+    def summed() -> Tensor:
+        with determinism.one_thread():
+            assert torch.get_num_threads() == 1
+            return x.sum()
+
+    assert same_on_any_number_of_threads(summed)
+    on(3, summed)
+    assert torch.get_num_threads() == 3, "the setting from before is back"
+
+
+@pytest.mark.parametrize("size", [*SIZES, (360, 640), (1080, 1920)])
+def test_a_sum_by_rows(size: tuple[int, int]) -> None:
+    x = picture(*size)
+    assert same_on_any_number_of_threads(lambda: determinism.sum_by_rows(x))
+    assert float(determinism.sum_by_rows(x)) == pytest.approx(float(x.double().sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_bilinear_resizing(channels: int) -> None:
+    x = picture(45, 50, channels)
+    resized = determinism.resize_bilinear(x, (181, 199))
+    assert same_on_any_number_of_threads(lambda: determinism.resize_bilinear(x, (181, 199)))
+    torch.testing.assert_close(resized, F.interpolate(x[None], size=(181, 199), mode="bilinear")[0])
+
+
+@torch.inference_mode()
+def test_pointwise_convolutions() -> None:
+    torch.manual_seed(1)
+    layer, x = nn.Conv2d(96, 64, 1, dilation=determinism.POINTWISE_DILATION), torch.randn(1, 96, 45, 80)
+    assert same_on_any_number_of_threads(lambda: layer(x))
+
+
+@torch.inference_mode()
+def test_pointwise_convolutions_in_channels_last() -> None:
+    torch.manual_seed(1)
+    channels = determinism.MAX_POINTWISE_CHANNELS
+    layer = nn.Conv2d(channels, 64, 1).to(memory_format=torch.channels_last)
+    x = torch.randn(2, channels, 45, 80).contiguous(memory_format=torch.channels_last)
+    assert same_on_any_number_of_threads(lambda: layer(x))
+
+
+@pytest.mark.parametrize("net", [refine.shipped_net(), occlusion.shipped_net(torch.device("cpu"))])
+def test_the_nets_of_motion_have_no_pointwise_convolution_that_is_too_wide(net: nn.Module) -> None:
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1)]
+    assert layers and max(layer.in_channels for layer in layers) <= determinism.MAX_POINTWISE_CHANNELS
+
+
+@torch.inference_mode()
+def test_small_convolutions() -> None:
+    torch.manual_seed(1)
+    layer = nn.Conv2d(64, 64, 3, stride=2, padding=1).to(memory_format=torch.channels_last)
+    x = torch.randn(1, 64, 6, 8).contiguous(memory_format=torch.channels_last)
+    assert same_on_any_number_of_threads(lambda: layer(determinism.repeat_small_batch(x, x.numel()))[:1])
+    assert len(determinism.repeat_small_batch(x, 20_480)) == 2 and len(determinism.repeat_small_batch(x, 20_481)) == 1
+
+
 @given(st.integers(0, 300_000), st.integers(1, 24))
 def test_all_parts_are_of_whole_vectors(count: int, threads: int) -> None:
     """However torch parts them: into as many as there are threads, or fewer where a thread would get too little."""
-    whole = determinism._whole(count, threads)
+    whole = determinism._padded_count(count, threads)
     assert count <= whole
     for grain in determinism.GRAIN_ELEMENTS:
         parts = max(1, min(threads, -(-whole // grain)))

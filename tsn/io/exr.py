@@ -1,9 +1,8 @@
 """OpenEXR plates: read any, repaint the RGB of one layer, keep every other bit.
 
-Writing replaces R, G, B and A of the painted part; its other channels are encoded anew without loss, and
-every other part is copied as bytes. A painted part that was stored with a lossy compression (pxr24, b44,
-b44a, dwaa, dwab, lj2k) is written as zip instead: encoding it that way again would change the AOVs that
-lie beside the RGB.
+Writing replaces R, G, B and A of the painted part; its other channels are encoded again without loss, and every other
+part is copied as bytes. A painted part that was stored with a lossy compression (pxr24, b44, b44a, dwaa, dwab, lj2k) is
+written as zip: a second lossy encoding would change the AOVs beside the RGB.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from tsn.io.exr_layers import choose_layer, full_names, lossy_floats
 from tsn.io.exr_part import COMPRESSIONS, rename_channels
 from tsn.io.frame import Box, Frame, Probe, place
 
-# what a part needs to be decoded on its own; every other attribute is kept away from the decoder
+# What a part needs to be decoded on its own; no other attribute is given to the decoder.
 CODEC_ATTRIBUTES = frozenset(
     {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio", "tiles"}
     | {"screenWindowCenter", "screenWindowWidth"}
@@ -35,7 +34,7 @@ CODEC_ATTRIBUTES = frozenset(
 
 @dataclass
 class ExrFile:
-    """A whole file in memory: its bytes, its anatomy, and the pixels decoded so far, by part."""
+    """A whole file in memory: its bytes, its headers and chunk tables, and the pixels decoded so far, by part."""
 
     path: Path
     data: bytes
@@ -43,7 +42,7 @@ class ExrFile:
     decoded: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def pixels(self, index: int) -> dict[str, np.ndarray]:
-        """Channels of a part by their names in that part, (H, W) each.
+        """Decode the channels of a part, once: (H, W) each, by their names in that part.
 
         Raises:
             InputError: a chunk is damaged.
@@ -64,7 +63,7 @@ class ExrFile:
 
 @dataclass(frozen=True, kw_only=True)
 class PaintedPart:
-    """A frame's handle: the file, the part that is painted, and the names of R, G, B and maybe A in it."""
+    """The `Frame.handle` of an EXR frame: the file, the part to paint, and its names of R, G, B and, if any, A."""
 
     file: ExrFile
     part: int
@@ -72,11 +71,10 @@ class PaintedPart:
 
 
 class ExrChannels(Mapping[str, np.ndarray]):
-    """Every flat channel by full name, decoded part by part when first asked for.
+    """Every flat channel by full name, decoded part by part on first use.
 
-    In a multi-part file a channel answers to "part.channel" too, even where its name alone is unique. Each part has a
-    data window of its own; all channels are given on the one `window`, NaN (whole numbers: 0) where a part has no
-    pixels.
+    In a multi-part file "part.channel" finds a channel too, even where its name alone is unique. Each part has a data
+    window of its own; all channels are given on the one `window`, NaN (integers: 0) where a part has no pixels.
     """
 
     def __init__(self, file: ExrFile, window: Box) -> None:
@@ -145,7 +143,7 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
 
 
 def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, str]) -> None:
-    """Write a frame's file with other RGB; not atomic, `tsn.io.write_frame` is.
+    """Write a frame's file with new RGB. Not atomic; `tsn.io.write_frame` is.
 
     Args:
         rgb: (H, W, 3) on the data window, any float dtype. Finite values beyond the stored dtype's range
@@ -153,7 +151,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         attributes: string attributes for the header of the painted part.
 
     Raises:
-        OutputError: OpenEXR refuses to encode it; none is known that `read` lets pass.
+        OutputError: OpenEXR refuses to encode it; no case is known that `read` does not refuse first.
     """
     handle = frame.handle
     assert isinstance(handle, PaintedPart)
@@ -179,7 +177,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         changed["chunkCount"] = ExrAttribute("chunkCount", "int", struct.pack("<i", len(chunks)))
     for name, text in attributes.items():
         changed[name] = ExrAttribute(name, "string", text.encode("utf-8", "surrogateescape"))
-    header = [changed.get(item.name, item) for item in part.attributes]  # both, where a header has one twice
+    header = [changed.get(item.name, item) for item in part.attributes]  # a header may have an attribute twice
     header += [item for name, item in changed.items() if name not in part.by_name]
     version = anatomy.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
     parts = [
@@ -191,14 +189,14 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
 
 
 def probe(path: Path, layer: str | None = None) -> Probe:
-    """Header and completeness, in about 0.1 ms: chunk tables without holes, the last chunk inside the file.
+    """Read the header and check completeness, in about 0.1 ms: whole chunk tables, the last chunk inside the file.
 
-    Windows and compression are those of the part that `read` would paint; of the first flat part where
-    no layer is named and none can be chosen.
+    Windows and compression are those of the part that `read` would paint; of the first flat part where no layer is
+    named and none can be chosen.
 
     Raises:
-        InputError: missing, cut short, not an OpenEXR file, or without the layer named. Flipped bits in the
-            pixels go unseen.
+        InputError: missing, cut short, not an OpenEXR file, or without the layer named. Flipped bits in the pixels are
+            not noticed.
     """
     anatomy = _anatomy(path, whole=True)
     part = _painted(path, anatomy.parts, layer)
@@ -212,10 +210,10 @@ def probe(path: Path, layer: str | None = None) -> Probe:
 
 
 def read_attributes(path: Path, layer: str | None = None, *, whole: bool = False) -> dict[str, str]:
-    """The string attributes of all parts; where two have the same name, those of the part that `read` would paint.
+    """Read the string attributes of all parts; those of the part that `read` would paint win over others.
 
     Args:
-        whole: look at the file's end too, as `probe` does.
+        whole: check that the file is complete, as `probe` does.
 
     Raises:
         InputError: missing, without the layer named, or its header or chunk tables are not complete.
@@ -223,14 +221,14 @@ def read_attributes(path: Path, layer: str | None = None, *, whole: bool = False
     parts = _anatomy(path, whole=whole).parts
     return {
         item.name: item.value.decode("utf-8", "surrogateescape")
-        for part in (*reversed(parts), _painted(path, parts, layer))  # of two passes each left its own in its part
+        for part in (*reversed(parts), _painted(path, parts, layer))  # two passes may have painted a part each
         for item in part.attributes
         if item.type == "string"
     }
 
 
 def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Values in a float dtype; finite ones stay finite, what has the dtype already is returned as it is."""
+    """Convert to a float dtype, C-contiguous; finite values stay finite."""
     if values.dtype == dtype:
         return np.ascontiguousarray(values)
     limit = np.finfo(dtype).max
@@ -250,6 +248,7 @@ def _painted(path: Path, parts: Sequence[ExrPart], layer: str | None) -> ExrPart
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:
+    """Raise InputError for a file that `error` found damaged."""
     if isinstance(error, Incomplete):
         reason = "it ends inside its header"
     else:
@@ -260,17 +259,18 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
 
 
 def _check_last(anatomy: ExrContainer, leader: bytes, room: int) -> None:
+    """Raise Damaged unless the last chunk, which begins with `leader`, ends within `room` bytes."""
     index, offset = anatomy.last()
     if offset + anatomy.extent(index, leader)[0] > room:
         raise Damaged("it was cut short")
 
 
 def _anatomy(path: Path, *, whole: bool) -> ExrContainer:
-    """Headers of a file on disk, reading no more of it than they take; `whole` looks at the last chunk too."""
+    """Read the headers of a file and no more of it; `whole` checks the last chunk too."""
     try:
         with open(path, "rb", buffering=0) as file:
             size = file.seek(0, io.SEEK_END)
-            wanted = 1 << 14  # most headers; a plate of ten thousand frames is read like this
+            wanted = 1 << 14  # enough for most headers; it counts over a plate of ten thousand frames
             while True:
                 file.seek(0)
                 data = file.read(wanted)
@@ -292,6 +292,7 @@ def _anatomy(path: Path, *, whole: bool) -> ExrContainer:
 
 
 def _decode(part: ExrPart, chunks: Sequence[ExrChunk]) -> dict[str, np.ndarray]:
+    """Decode the pixels of a part, wrapped in a single-part file of its own."""
     names = _in_utf8(part)
     header = [item for item in part.attributes if item.name in CODEC_ATTRIBUTES]
     if names:
@@ -300,22 +301,24 @@ def _decode(part: ExrPart, chunks: Sequence[ExrChunk]) -> dict[str, np.ndarray]:
     version = 2 | (container.TILED if part.tiled else 0) | part.flags & container.LONG_NAMES
     stream = io.BytesIO(b"".join(container.assemble(version, [(header, chunks)])))
     found = OpenEXR.File(stream, separate_channels=True).parts
-    if not found:  # the wheel prints a warning and drops the part where a chunk can't be decoded
+    if not found:  # the wheel prints a warning and drops a part that it can't decode
         raise Damaged("its pixels can't be decoded")
     pixels = {name: channel.pixels for name, channel in found[0].channels.items()}
     return {channel.name: pixels[names.get(channel.name, channel.name)] for channel in part.channels}
 
 
 def _in_utf8(part: ExrPart) -> dict[str, str]:
-    """Channel names that are no UTF-8, as which the wheel wants them, read as Latin-1.
+    """Channel names that are not UTF-8, as the wheel requires, -> their bytes read as Latin-1.
 
-    That keeps their order, in which the pixels are stored, and what stands behind the last dot, by which dwaa chooses.
+    That keeps their order, in which pixels are stored, and the word after the last dot, by which dwaa compresses.
     """
     raw = {channel.name: channel.name.encode("utf-8", "surrogateescape") for channel in part.channels}
     return {name: text.decode("latin-1") for name, text in raw.items() if text.decode("utf-8", "ignore") != name}
 
 
 def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, tuple[ExrChunk, ...]]:
+    """Encode pixels as a part like this one; zip where its own compression is lossy."""
+
     def corners(name: str) -> tuple[tuple[int, int], tuple[int, int]]:
         box = part.window(name)
         return (box.x, box.y), (box.right - 1, box.bottom - 1)
@@ -345,6 +348,7 @@ def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, t
 
 
 def _strings(value: bytes) -> list[str]:
+    """The value of a `stringvector`."""
     result, at = [], 0
     while at < len(value):
         (size,) = struct.unpack_from("<i", value, at)
@@ -354,6 +358,8 @@ def _strings(value: bytes) -> list[str]:
 
 
 def _plain(form: str) -> Callable[[bytes], Any]:
+    """A decoder of one number, or a tuple of several, by a `struct` format."""
+
     def unpack(value: bytes) -> Any:
         numbers = struct.unpack(form, value)
         return numbers[0] if len(numbers) == 1 else numbers
@@ -378,7 +384,7 @@ ATTRIBUTE_DECODERS: dict[str, Callable[[bytes], Any]] = {
 
 
 def _header(parts: Sequence[ExrPart], index: int) -> dict[str, object]:
-    """Attributes of one part as Python values (raw bytes where no rule is known), and all manifests."""
+    """Attributes of one part as Python values (raw bytes where the type is unknown), and all Cryptomatte manifests."""
     manifests = [item for part in parts for item in part.attributes if item.name.startswith("cryptomatte/")]
     result: dict[str, object] = {}
     for item in (*manifests, *parts[index].attributes):
