@@ -1,7 +1,8 @@
 """Temporal error along true motion, and texture kept: how stabilised paint compares with the per-frame paint.
 
 Written with NumPy and OpenCV only, so that a fault of the engine's own warp or masks can't hide in its figures.
-Pictures are display-referred, float (H, W, 3) in [0, 1]. Why errors are taken at the stroke scale: docs/research/temporal.md.
+Pictures are display-referred, float (H, W, 3) in [0, 1]. docs/research/temporal.md says why errors are taken at the
+stroke scale.
 
 - Stroke scale: every frame under a Gaussian of 1 px. At raw pixels, resampling alone costs a tenth of the error.
 - Warping error after k frames (Lai et al., "Learning blind video temporal consistency", ECCV 2018): the mean over t of

@@ -38,7 +38,7 @@ class ExrFile:
 
     path: Path
     data: bytes
-    anatomy: ExrContainer
+    structure: ExrContainer
     decoded: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def pixels(self, index: int) -> dict[str, np.ndarray]:
@@ -49,11 +49,11 @@ class ExrFile:
         """
         if index not in self.decoded:
             try:
-                self.decoded[index] = _decode(self.anatomy.parts[index], self.anatomy.chunks(index, self.data))
+                self.decoded[index] = _decode(self.structure.parts[index], self.structure.chunks(index, self.data))
             except (Damaged, RuntimeError, ValueError) as error:
                 _refuse(self.path, error)
             except MemoryError as error:
-                window = self.anatomy.parts[index].window("dataWindow")
+                window = self.structure.parts[index].window("dataWindow")
                 raise DeviceError(
                     f"{self.path}: not enough memory for its {window.width}x{window.height} pixels",
                     hint="Render with fewer workers, or on a host with more memory.",
@@ -80,16 +80,16 @@ class ExrChannels(Mapping[str, np.ndarray]):
     def __init__(self, file: ExrFile, window: Box) -> None:
         self._file = file
         self._window = window
-        self._names = full_names(file.anatomy.parts)
+        self._names = full_names(file.structure.parts)
         self._aliases = dict(self._names)
-        if len(file.anatomy.parts) > 1:
+        if len(file.structure.parts) > 1:
             for index, name in self._names.values():
-                self._aliases.setdefault(f"{file.anatomy.parts[index].name}.{name}", (index, name))
+                self._aliases.setdefault(f"{file.structure.parts[index].name}.{name}", (index, name))
 
     def __getitem__(self, key: str) -> np.ndarray:
         index, name = self._aliases[key]
         pixels = self._file.pixels(index)[name]
-        own = self._file.anatomy.parts[index].window("dataWindow")
+        own = self._file.structure.parts[index].window("dataWindow")
         if own == self._window:
             return pixels
         return place(pixels, own, self._window, fill=np.nan if pixels.dtype.kind == "f" else 0)
@@ -116,14 +116,14 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
     """
     try:
         data = path.read_bytes()
-        anatomy = container.parse(data, len(data))
-        _check_last(anatomy, data[anatomy.last()[1] :][:48], len(data))
+        structure = container.parse(data, len(data))
+        _check_last(structure, data[structure.last()[1] :][:48], len(data))
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
     except (Damaged, Incomplete) as error:
         _refuse(path, error)
-    index, names = choose_layer(path, anatomy.parts, layer)
-    file, part = ExrFile(path, data, anatomy), anatomy.parts[index]
+    index, names = choose_layer(path, structure.parts, layer)
+    file, part = ExrFile(path, data, structure), structure.parts[index]
     pixels = file.pixels(index)
     kinds = {channel.name: channel.type for channel in part.channels}
     if any(kinds[name] == 0 for name in names):
@@ -136,8 +136,8 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
         data_window=part.window("dataWindow"),
         display_window=part.window("displayWindow"),
         channels=ExrChannels(file, part.window("dataWindow")),
-        header=_header(anatomy.parts, index),
-        lossy=lossy_floats(anatomy.parts),
+        header=_header(structure.parts, index),
+        lossy=lossy_floats(structure.parts),
         handle=PaintedPart(file=file, part=index, names=names),
     )
 
@@ -155,7 +155,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
     """
     handle = frame.handle
     assert isinstance(handle, PaintedPart)
-    anatomy, part = handle.file.anatomy, handle.file.anatomy.parts[handle.part]
+    structure, part = handle.file.structure, handle.file.structure.parts[handle.part]
     pixels = dict(handle.file.pixels(handle.part))
     for plane, name in enumerate(handle.names[:3]):
         pixels[name] = to_dtype(rgb[..., plane], pixels[name].dtype)
@@ -168,7 +168,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
             f"Can't write frame {frame.number}: OpenEXR does not encode the header of {frame.path}: {error}",
             hint="Write the plate anew with the program it came from.",
         ) from error
-    names = {utf8: name for name, utf8 in _in_utf8(part).items()}
+    names = {utf8: name for name, utf8 in _latin1_names(part).items()}
     changed = {
         "channels": ExrAttribute("channels", "chlist", rename_channels(encoded.value("channels"), names)),
         "compression": encoded.by_name["compression"],
@@ -179,10 +179,10 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         changed[name] = ExrAttribute(name, "string", text.encode("utf-8", "surrogateescape"))
     header = [changed.get(item.name, item) for item in part.attributes]  # a header may have an attribute twice
     header += [item for name, item in changed.items() if name not in part.by_name]
-    version = anatomy.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
+    version = structure.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
     parts = [
-        (header, chunks) if index == handle.part else (other.attributes, anatomy.chunks(index, handle.file.data))
-        for index, other in enumerate(anatomy.parts)
+        (header, chunks) if index == handle.part else (other.attributes, structure.chunks(index, handle.file.data))
+        for index, other in enumerate(structure.parts)
     ]
     with open(path, "wb") as out:
         out.writelines(container.assemble(version, parts))
@@ -198,12 +198,12 @@ def probe(path: Path, layer: str | None = None) -> Probe:
         InputError: missing, cut short, not an OpenEXR file, or without the layer named. Flipped bits in the pixels are
             not noticed.
     """
-    anatomy = _anatomy(path, whole=True)
-    part = _painted(path, anatomy.parts, layer)
+    structure = _read_structure(path, whole=True)
+    part = _part_to_paint(path, structure.parts, layer)
     return Probe(
         data_window=part.window("dataWindow"),
         display_window=part.window("displayWindow"),
-        channels=tuple(full_names(anatomy.parts)),
+        channels=tuple(full_names(structure.parts)),
         compression=part.compression,
         format="exr",
     )
@@ -218,10 +218,10 @@ def read_attributes(path: Path, layer: str | None = None, *, whole: bool = False
     Raises:
         InputError: missing, without the layer named, or its header or chunk tables are not complete.
     """
-    parts = _anatomy(path, whole=whole).parts
+    parts = _read_structure(path, whole=whole).parts
     return {
         item.name: item.value.decode("utf-8", "surrogateescape")
-        for part in (*reversed(parts), _painted(path, parts, layer))  # two passes may have painted a part each
+        for part in (*reversed(parts), _part_to_paint(path, parts, layer))  # two passes may have painted a part each
         for item in part.attributes
         if item.type == "string"
     }
@@ -237,7 +237,7 @@ def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return np.ascontiguousarray(clamped.astype(dtype))
 
 
-def _painted(path: Path, parts: Sequence[ExrPart], layer: str | None) -> ExrPart:
+def _part_to_paint(path: Path, parts: Sequence[ExrPart], layer: str | None) -> ExrPart:
     """The part that `read` would paint; the first flat one where no layer is named and none can be chosen."""
     try:
         return parts[choose_layer(path, parts, layer)[0]]
@@ -258,14 +258,14 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
     ) from error
 
 
-def _check_last(anatomy: ExrContainer, leader: bytes, room: int) -> None:
+def _check_last(structure: ExrContainer, leader: bytes, room: int) -> None:
     """Raise Damaged unless the last chunk, which begins with `leader`, ends within `room` bytes."""
-    index, offset = anatomy.last()
-    if offset + anatomy.extent(index, leader)[0] > room:
+    index, offset = structure.last()
+    if offset + structure.extent(index, leader)[0] > room:
         raise Damaged("it was cut short")
 
 
-def _anatomy(path: Path, *, whole: bool) -> ExrContainer:
+def _read_structure(path: Path, *, whole: bool) -> ExrContainer:
     """Read the headers of a file and no more of it; `whole` checks the last chunk too."""
     try:
         with open(path, "rb", buffering=0) as file:
@@ -275,16 +275,16 @@ def _anatomy(path: Path, *, whole: bool) -> ExrContainer:
                 file.seek(0)
                 data = file.read(wanted)
                 try:
-                    anatomy = container.parse(data, size)
+                    structure = container.parse(data, size)
                     break
                 except Incomplete:
                     if len(data) >= size:
                         raise
                     wanted *= 8
             if whole:
-                file.seek(anatomy.last()[1])
-                _check_last(anatomy, file.read(48), size)
-            return anatomy
+                file.seek(structure.last()[1])
+                _check_last(structure, file.read(48), size)
+            return structure
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
     except (Damaged, Incomplete) as error:
@@ -293,7 +293,7 @@ def _anatomy(path: Path, *, whole: bool) -> ExrContainer:
 
 def _decode(part: ExrPart, chunks: Sequence[ExrChunk]) -> dict[str, np.ndarray]:
     """Decode the pixels of a part, wrapped in a single-part file of its own."""
-    names = _in_utf8(part)
+    names = _latin1_names(part)
     header = [item for item in part.attributes if item.name in CODEC_ATTRIBUTES]
     if names:
         channels = ExrAttribute("channels", "chlist", rename_channels(part.value("channels"), names))
@@ -307,7 +307,7 @@ def _decode(part: ExrPart, chunks: Sequence[ExrChunk]) -> dict[str, np.ndarray]:
     return {channel.name: pixels[names.get(channel.name, channel.name)] for channel in part.channels}
 
 
-def _in_utf8(part: ExrPart) -> dict[str, str]:
+def _latin1_names(part: ExrPart) -> dict[str, str]:
     """Channel names that are not UTF-8, as the wheel requires, -> their bytes read as Latin-1.
 
     That keeps their order, in which pixels are stored, and the word after the last dot, by which dwaa compresses.
@@ -334,7 +334,7 @@ def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, t
     if part.tiled:
         tiles = header["tiles"] = OpenEXR.TileDescription()
         tiles.xSize, tiles.ySize, _ = part.tiles
-    names = _in_utf8(part)
+    names = _latin1_names(part)
     channels = {
         name: OpenEXR.Channel(name, pixels[channel.name], 1, 1, channel.linear)
         for channel in part.channels
@@ -343,11 +343,11 @@ def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, t
     stream = io.BytesIO()
     OpenEXR.File(header, channels).write(stream)
     data = stream.getvalue()
-    anatomy = container.parse(data, len(data))
-    return anatomy.parts[0], anatomy.chunks(0, data)
+    structure = container.parse(data, len(data))
+    return structure.parts[0], structure.chunks(0, data)
 
 
-def _strings(value: bytes) -> list[str]:
+def _string_vector(value: bytes) -> list[str]:
     """The value of a `stringvector`."""
     result, at = [], 0
     while at < len(value):
@@ -357,7 +357,7 @@ def _strings(value: bytes) -> list[str]:
     return result
 
 
-def _plain(form: str) -> Callable[[bytes], Any]:
+def _number_decoder(form: str) -> Callable[[bytes], Any]:
     """A decoder of one number, or a tuple of several, by a `struct` format."""
 
     def unpack(value: bytes) -> Any:
@@ -369,11 +369,11 @@ def _plain(form: str) -> Callable[[bytes], Any]:
 
 ATTRIBUTE_DECODERS: dict[str, Callable[[bytes], Any]] = {
     "string": lambda value: value.decode("utf-8", "surrogateescape"),
-    "stringvector": _strings,
+    "stringvector": _string_vector,
     "rational": lambda value: Fraction(*struct.unpack("<iI", value)),
     "compression": lambda value: COMPRESSIONS[value[0]][0],
     **{
-        name: _plain(f"<{form}")
+        name: _number_decoder(f"<{form}")
         for name, form in {
             **{"int": "i", "float": "f", "double": "d", "chromaticities": "8f", "box2i": "4i", "box2f": "4f"},
             **{"v2i": "2i", "v2f": "2f", "v2d": "2d", "v3i": "3i", "v3f": "3f", "v3d": "3d"},

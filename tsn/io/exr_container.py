@@ -30,7 +30,7 @@ LENGTH = struct.Struct("<i")
 
 
 # Attributes that must be equal in all parts of a file.
-SHARED: dict[str, Callable[[ExrPart], object]] = {
+EQUAL_IN_ALL_PARTS: dict[str, Callable[[ExrPart], object]] = {
     "displayWindow": lambda part: part.window("displayWindow"),
     "pixelAspectRatio": lambda part: part.aspect,
 }
@@ -167,8 +167,8 @@ def parse(data: bytes, size: int) -> ExrContainer:
         if not 0 < count * 8 < size:
             raise Damaged(f"its header promises {count} chunks, more than the file can hold")
         parts.append((part, count))
-    for name, shared in SHARED.items():
-        if len(parts) > 1 and len({shared(part) for part, _ in parts}) > 1:
+    for name, value_of in EQUAL_IN_ALL_PARTS.items():
+        if len(parts) > 1 and len({value_of(part) for part, _ in parts}) > 1:
             raise Damaged(f"its parts have not the same {name}")
     tables = [struct.unpack(f"<{count}Q", reader.take(8 * count)) for _, count in parts]
     if any(not reader.at <= offset < size for table in tables for offset in table):
