@@ -1,7 +1,7 @@
-"""The instruction set that pixels are computed with on a CPU. Without torch: planning asks too.
+"""The instruction set of the CPU that pixels are computed with. Without torch, since planning uses it, too.
 
-torch, oneDNN and OpenCV each choose their kernels by what the processor can do, and kernels of other widths add up in
-another order: the last bits of a frame depend on it, and so do those of motion and of a survey.
+torch, oneDNN and OpenCV choose their kernels by what the processor can do, and kernels of different vector widths add
+up in different orders: the last bits of a frame depend on it, and so do those of motion and of a calibration.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import platform
 from functools import cache
 
 X86_LEVELS = (("avx512", "AVX512_SKX"), ("avx2", "AVX2"))
-"""What torch tells apart on x86, best first, and the feature that each needs."""
+"""The levels that torch distinguishes on x86, best first, and the processor feature that each needs."""
 OVERRIDES = (
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
     *("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENCV_CPU_DISABLE", "OPENCV_IPP"),
 )
-"""Variables by which a person holds those libraries to other kernels than the processor would have."""
+"""Environment variables that make those libraries use other kernels than the processor's best."""
 
 
 def instruction_set() -> str:
-    """The processor's level, and what holds libraries to another: `avx512`, `avx2 (MKL_CBWR=AVX2)`, `aarch64`."""
-    held = [f"{name}={os.environ[name]}" for name in OVERRIDES if os.environ.get(name)]
-    return _level() + (f" ({', '.join(held)})" if held else "")
+    """The processor's level, and variables that override it: `avx512`, `avx2 (MKL_CBWR=AVX2)`, `aarch64`."""
+    overrides = [f"{name}={os.environ[name]}" for name in OVERRIDES if os.environ.get(name)]
+    return _level() + (f" ({', '.join(overrides)})" if overrides else "")
 
 
 @cache
@@ -33,7 +33,7 @@ def _level() -> str:
 
 
 def _features() -> dict[str, bool]:
-    """What NumPy found the processor to have, as it looks on every system that it runs on."""
+    """The processor's features as NumPy found them, which it does on every system."""
     try:
         from numpy._core import _multiarray_umath as core  # type: ignore[attr-defined,unused-ignore]
     except ImportError:  # NumPy 1

@@ -34,7 +34,7 @@ def chosen(method: str, *, has_vectors: bool = False, weights: Path | None = Non
 
 def test_auto_is_vectors_then_raft_then_dis(small: Path) -> None:
     source, why = chosen("auto", has_vectors=True)
-    assert isinstance(source, VectorSource) and source.fills.name == source.estimates.name == "raft-small"
+    assert isinstance(source, VectorSource) and source.background.name == source.fallback.name == "raft-small"
     assert "renderer" in why and "raft-small" in why
     source, why = chosen("auto")
     assert source.name == "raft-small" and str(small) in why
@@ -42,8 +42,8 @@ def test_auto_is_vectors_then_raft_then_dis(small: Path) -> None:
     source, why = chosen("auto")
     assert isinstance(source, FusedSource) and "no RAFT weights" in why and str(weights_folder()) in why
     source, why = chosen("auto", has_vectors=True)
-    assert isinstance(source, VectorSource) and isinstance(source.fills, DisSource) and "plain dis" in why
-    assert isinstance(source.estimates, FusedSource)
+    assert isinstance(source, VectorSource) and isinstance(source.background, DisSource) and "plain dis" in why
+    assert isinstance(source.fallback, FusedSource)
 
 
 def test_a_named_method_is_what_one_gets(small: Path) -> None:

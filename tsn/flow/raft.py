@@ -1,4 +1,4 @@
-"""RAFT: the estimator for live plates, where its weights are at hand.
+"""RAFT: the estimator for live plates, if its weights are installed.
 
 Teed, Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020, in torchvision's
 implementation. A pair at 640x360 costs about 11 CPU-seconds (raft-large) or 3 (raft-small), so it wants a GPU.
@@ -21,10 +21,11 @@ from tsn.flow.scale import scaled_flow, scaled_image
 from tsn.io.safetensors_file import read_header, read_state_dict, require_finite
 
 FLOW_UPDATES = 12
+"""Iterations of RAFT's recurrent update."""
 MIN_SIDE_PX = 128
-"""The correlation pyramid halves the 1/8 feature map three times and needs two samples at its top."""
+"""Shorter sides are padded: the pyramid halves the 1/8 feature map three times, and needs 2 samples at its top."""
 MAX_FILE_BYTES = 1 << 28
-"""Bytes of a file of weights; raft-large has 21 MB."""
+"""Largest file of weights that is read; raft-large has 21 MB."""
 REFETCH_HINT = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
 
 
@@ -36,12 +37,12 @@ class RaftSource:
     under autocast.
 
     Args:
-        weights: a state dict, `.pth` or `.safetensors`; large or small is told from its names.
+        weights: a state dict, `.pth` or `.safetensors`; its tensor names show whether it is the large or the small net.
         device: where to run.
-        scale: the image is made this much smaller or larger first.
+        scale: factor by which the image is resized first.
 
     Raises:
-        InputError: the file is not there, damaged, or not RAFT's.
+        InputError: the file is missing, damaged, or not RAFT's.
     """
 
     def __init__(self, weights: Path, *, device: torch.device, scale: float = 1.0) -> None:
@@ -80,7 +81,7 @@ class RaftSource:
         _, height, width = first.shape
         batches = [pad_for_raft(image)[None] * 2 - 1 for image in (first, second)]
         half = torch.autocast("cuda", dtype=torch.float16, enabled=self.device.type == "cuda")
-        # cuDNN may otherwise pick another algorithm, with other bits, on another run.
+        # Else cuDNN may choose another algorithm, with other bits, in another run.
         with half, torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             flow = self.network(*batches, num_flow_updates=FLOW_UPDATES)[-1][0]
         return flow.float()[:, :height, :width].contiguous()
@@ -138,7 +139,7 @@ def _pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _unpacked(path: Path) -> int:
-    """Bytes that are in an archive, as its own list has them; 0 of another file."""
+    """Bytes of an archive's contents by its own directory; 0 if the file is no archive."""
     try:
         with ZipFile(path) as archive:
             return sum(entry.file_size for entry in archive.infolist())

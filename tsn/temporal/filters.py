@@ -1,4 +1,4 @@
-"""Gaussian filters and changes of size on (C, H, W) tensors; borders are repeated."""
+"""Gaussian blur, resizing, luma and local extremes of (C, H, W) tensors; borders are repeated."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def downsample(image: Tensor, factor: int) -> Tensor:
 
 
 def upsample(image: Tensor, like: Tensor) -> Tensor:
-    """Bilinear, to the height and width of `like`."""
+    """Bilinear, to the height and width of `like`: (C, h, w) -> (C, H, W)."""
     height, width = like.shape[-2:]
     return resize_bilinear(image, (height, width))
 
 
 def luma(image: Tensor) -> Tensor:
-    """(3, H, W) -> (1, H, W), Rec.709 weights on style-space values."""
+    """Luma by Rec. 709 weights on style-space values: (3, H, W) -> (1, H, W)."""
     return (image * torch.tensor(LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)
 
 
 def local_max(image: Tensor, side: int) -> Tensor:
-    """Greatest value of the side x side pixels around each, side odd: (C, H, W) -> (C, H, W).
+    """Largest value of the side x side pixels around each, side odd: (C, H, W) -> (C, H, W).
 
     Shifted maxima, along rows and then along columns: eight times as fast on a CPU as max_pool2d.
     """
@@ -60,12 +60,12 @@ def local_max(image: Tensor, side: int) -> Tensor:
     for shift in range(1, side):
         torch.maximum(rows, x[..., shift : shift + width], out=rows)
     x = F.pad(rows[None], (0, 0, reach, reach), mode="replicate")[0]
-    made = x[:, :height].clone()
+    result = x[:, :height].clone()
     for shift in range(1, side):
-        torch.maximum(made, x[:, shift : shift + height], out=made)
-    return made
+        torch.maximum(result, x[:, shift : shift + height], out=result)
+    return result
 
 
 def local_min(image: Tensor, side: int) -> Tensor:
-    """Least value of the side x side pixels around each: (C, H, W) -> (C, H, W)."""
+    """Smallest value of the side x side pixels around each: (C, H, W) -> (C, H, W)."""
     return -local_max(-image, side)

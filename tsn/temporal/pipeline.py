@@ -1,4 +1,4 @@
-"""The passes in order: what makes one output frame out of a window of painted frames."""
+"""The passes in order: from a window of painted frames to one output frame."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tsn.temporal import disocclusion, illumination, window
 from tsn.temporal.filters import downsample, upsample
 from tsn.temporal.texture import texture_energy
 
-# At K = 8 a Gaussian of 6 frames: long-term error .29 of the per-frame paint's against .41 at 4 frames,
-# for 5% more error where something was just uncovered (docs/temporal.md).
 SIGMA_PER_FRAME = 0.75
+"""Sigma of the window by its radius K. At K = 8 a Gaussian of 6 frames: the long-term error is .29 of the per-frame
+paint's against .41 at 4 frames, for 5% more error where something was just disoccluded (docs/research/temporal.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowFrame:
-    """One painted frame with what the passes derive from it, once.
+    """One painted frame with what the passes derive from it once.
 
     Attributes:
         paint: per-frame paint, style space (3, H, W) in [0, 1].
@@ -38,7 +38,12 @@ class WindowFrame:
 
 
 def derive_window_frame(plate: Tensor, paint: Tensor) -> WindowFrame:
-    """What the passes need of one frame: style-space plate and paint, (3, H, W) each."""
+    """Derive from one frame what the passes need of it.
+
+    Args:
+        plate: style space, (3, H, W).
+        paint: its per-frame paint, style space, (3, H, W).
+    """
     return WindowFrame(
         paint=paint,
         band_energies=grain.band_energies(paint),
@@ -59,11 +64,11 @@ def stabilise_paint(
     """Stable and sharp paint for frame t, a pure function of the frames within `radius`.
 
     Args:
-        before: steps (t-1, t), (t-2, t-1), ..., as far as the segment and the window reach.
+        before: steps (t-1, t), (t-2, t-1), ..., as far as the take and the window reach.
         after: steps (t, t+1), (t+1, t+2), ...
         frames: the painted frames by offset from t, 0 and all that the steps lead to.
         radius: K of the window, at least 1.
-        detail: how much of the lost grain is given back; 1 = in full.
+        detail: how much of the lost texture is restored; 1 = all of it.
 
     Returns:
         (3, H, W) in [0, 1].
@@ -78,7 +83,7 @@ def stabilise_paint(
     target = window.weighted_mean(
         own_small, here.band_energies, small, lambda offset: frames[offset].band_energies, mode="bilinear"
     )
-    moved = illumination.tone_shift(
+    correction = illumination.tone_shift(
         own_small, small, lambda offset: frames[offset].tone, lambda offset: frames[offset].light
     )
     edges = disocclusion.frame_silhouettes(before, after, here.paint)
@@ -86,5 +91,5 @@ def stabilise_paint(
     share = torch.tensor(
         [window.gaussian_weight(offset, sigma) for offset in reach], dtype=torch.float64, device=mean.device
     )
-    wanted = share / share.sum() @ torch.stack([frames[offset].texture_energy for offset in reach])
-    return grain.restore_detail((mean + upsample(moved, mean)).clamp(0, 1), target, edges, detail, wanted)
+    target_texture = share / share.sum() @ torch.stack([frames[offset].texture_energy for offset in reach])
+    return grain.restore_detail((mean + upsample(correction, mean)).clamp(0, 1), target, edges, detail, target_texture)
