@@ -91,15 +91,15 @@ def examine(shot: CgShot, home: Path, settings: dict[str, Any]) -> dict[str, Any
         figures = {name: yardstick.measure(frames) for name, frames in pictures.items()}
         base = figures.pop("per frame")
         rows += [(name, region, measured.relative_to(base)) for name, measured in figures.items()]
-        if region == "surfaces":
+        if judged is motion:
             plate = yardstick.measure([_encoded(frame.rgb) for frame in plates]).relative_to(base)
-            rows.append(("(the plate)", region, plate))
     sheet(home / "sheet.png", pictures, motion)
     click.echo(f"... {shot.name}: chunks", err=True)
     return {
         "shot": shot.name,
         "frames": len(shot.frames),
         "judged": float(np.mean(motion.known)),
+        "plate": {"short": plate.short, "long": plate.long},
         "rows": [{"variant": name, "region": region, "figures": figures} for name, region, figures in rows],
         "cpu_seconds_a_frame": cpu,
         "chunks_identical": chunks_identical(home, CHUNKED),
@@ -211,6 +211,8 @@ def report(result: dict[str, Any]) -> str:
         " errors and energies over the per-frame paint's",
         f"{'render':16}{'where':16}{HEADINGS}",
         *(f"{row['variant']:16}{row['region']:16}{row['figures'].columns()}" for row in result["rows"]),
+        "the plate's own errors, of moving light: "
+        + ", ".join(f"{name} {value:.4f}" for name, value in result["plate"].items() if value is not None),
         f"chunks of {CHUNK_FRAMES}, shuffled, bit-identical to the whole: "
         + ("yes" if result["chunks_identical"] else f"NO (compare {CHUNKED} and {CHUNKED}.whole)"),
         "CPU-seconds a frame, start-up included: "

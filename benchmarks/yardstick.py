@@ -50,7 +50,8 @@ class Figures:
         long: after 10 frames; None where the shot is too short.
         strokes: gradient energy at the stroke scale.
         raw: gradient energy at raw pixels.
-        uncovered: mean absolute distance to the per-frame paint where something has just come into sight.
+        uncovered: mean absolute distance to the per-frame paint where something has just come into sight, at
+            the picture's border too.
         distance: the same over the whole picture.
     """
 
