@@ -20,7 +20,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cpus_in_groups(folder: Path, own: str, **files: str) -> int:
-    """available_cpus() where this process is in the groups `own`, and control groups hold `files` ("a/b": text, `/` as `__`)."""
+    """available_cpus() of a process in the groups `own`, where control groups contain `files` (`a__b`: text of a/b)."""
     (folder / "own").write_text(own)
     for name, text in files.items():
         path = folder / name.replace("__", "/").replace("_max", ".max")

@@ -140,11 +140,11 @@ def test_what_lies_beside_the_frame_has_no_part_in_it(texture) -> None:
     flows[0][1], flows[1][1] = -12, 12
     whole = cues(torch.stack(pictures)[None], torch.stack(flows)[None])
     known = []
-    result = OcclusionNet.visibility_logits
+    original = OcclusionNet.visibility_logits
 
     def noted(self: OcclusionNet, x: Tensor) -> Tensor:
         known.append(x[0])
-        return result(self, x)
+        return original(self, x)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OcclusionNet, "visibility_logits", noted)
@@ -227,10 +227,10 @@ def test_it_looks_no_farther_than_its_reach(net) -> None:
 
 def test_what_nobody_asks_is_not_worked_out(pictures, monkeypatch) -> None:
     square, looked = Square(), []
-    result = OcclusionNet.visibility_logits
+    original = OcclusionNet.visibility_logits
     monkeypatch.setattr(occlusion, "CONTEXT_PX", 32)
     monkeypatch.setattr(
-        OcclusionNet, "visibility_logits", lambda self, known: looked.append(known.shape[2:]) or result(self, known)
+        OcclusionNet, "visibility_logits", lambda self, known: looked.append(known.shape[2:]) or original(self, known)
     )
     valid = torch.ones(1, H, W)
     valid[:, :8] = 0  # a strip of sky
