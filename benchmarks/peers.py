@@ -1,4 +1,4 @@
-"""Other ways to keep painted frames still, written again from their papers: what ours is measured against.
+"""Other ways to make painted frames stable, written again from their papers: what ours is measured against.
 
 Each takes the paint of every frame, (3, H, W) in [0, 1], and the motion between neighbours, and returns as many frames.
 """
@@ -6,6 +6,7 @@ Each takes the paint of every frame, (3, H, W) in [0, 1], and the motion between
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,10 +18,11 @@ from tsn.temporal.window import weighted_mean, window_taps
 
 Scheme = Callable[[Sequence[Tensor], Sequence[Motion]], list[Tensor]]
 RADIUS = 8
+"""Frames to each side in a window."""
 
 
 def per_frame(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tensor]:
-    """Nothing is done."""
+    """The paint as it is."""
     return list(paint)
 
 
@@ -133,10 +135,12 @@ def window_mean(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tens
     made = []
     for t in range(len(paint)):
         around = window_taps(motions[max(0, t - RADIUS) : t][::-1], motions[t : t + RADIUS], 0.75 * RADIUS)
-        made.append(
-            weighted_mean(torch.ones_like(paint[t][:1]), paint[t], around, lambda offset, t=t: paint[t + offset])
-        )
+        made.append(weighted_mean(torch.ones_like(paint[t][:1]), paint[t], around, partial(_neighbour, paint, t)))
     return made
+
+
+def _neighbour(paint: Sequence[Tensor], t: int, offset: int) -> Tensor:
+    return paint[t + offset]
 
 
 PEERS: dict[str, Scheme] = {

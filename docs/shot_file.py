@@ -61,7 +61,9 @@ def _words(option: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in option["enum"])
     kind = option.get("type", "")
     if isinstance(kind, list):
-        return " or ".join("text" if name == "string" else "whole number" if name == "integer" else name for name in kind)
+        return " or ".join(
+            "text" if name == "string" else "whole number" if name == "integer" else name for name in kind
+        )
     if kind in ("number", "integer"):
         return ("number" if kind == "number" else "whole number") + _bounds(option)
     if kind == "array":

@@ -7,8 +7,8 @@ test for each that fails without it.
 
 Some places need no shared code and say so themselves: sums of whole numbers (`flow.nets.occlusion.arrival_counts`),
 weights whose sums are exact (`flow.nets.proposals`), statistics by NumPy, which uses one thread (`temporal.cuts`),
-means row by row (`style.arbitrary`), enlargement by a convolution (`style.nets.layers.out_of_focus`) and the logarithm
-of onnxruntime (`style.export.onnx_graph`).
+means row by row (`style.arbitrary`), upsampling by a convolution (`style.nets.layers.upsample2x_smooth`) and the
+logarithm of onnxruntime (`style.export.onnx_graph`).
 """
 
 from __future__ import annotations

@@ -21,11 +21,11 @@ _FOREIGN_SYNTAX = (
     (r"^(-?[0-9]+):(-?[0-9]+)$", r"\1-\2"),
     (r",(?=,)|^,|,$", ""),
 )
-"""How other programs write ranges, and how it is written here; for hints only."""
+"""Regular expressions of other programs' notations, and ours; for hints only."""
 
 
 def parse(text: str) -> tuple[int, ...]:
-    """The frames a range names, in the order it names them, each once.
+    """Parse a frame range into its frames, in its order, each once.
 
     Args:
         text: "1001-1050", "1001-1050x2", "1,5,9-20" or "1 5 9-20", "-5--1"; "1-10:2" staggers (1, 3, .. 9, 2, 4, ..
@@ -43,7 +43,7 @@ def parse(text: str) -> tuple[int, ...]:
         numbers = tuple(FrameSet(_checked(text)))
     except MaxSizeException as error:
         raise UsageError(f"The frame range {text!r} names over ten million frames", hint=RANGE_SYNTAX) from error
-    except FileSeqException as error:  # its own message is a page of regular expression
+    except FileSeqException as error:  # its own message is a long regular expression
         raise UsageError(f"{text!r} is not a frame range", hint=RANGE_SYNTAX) from error
     except ArithmeticError as error:  # a number of thirty digits
         raise UsageError(f"The frame range {text!r} names frames out of any range", hint=RANGE_SYNTAX) from error
@@ -53,9 +53,9 @@ def parse(text: str) -> tuple[int, ...]:
 
 
 def _checked(text: str) -> str:
-    """The range with commas only. fileseq itself drops spaces, `#` and `@`, so that "1 10" would be frame 110."""
+    """The range with commas instead of spaces. fileseq drops spaces, `#` and `@`, so that "1 10" would be frame 110."""
     items = re.split(r"\s*,\s*", text.strip())
-    if len(items) > 1 and not items[-1]:  # a comma at the end, as after the last of a list
+    if len(items) > 1 and not items[-1]:  # a comma at the end
         items.pop()
     found = []
     for item in items:
@@ -71,7 +71,7 @@ def _checked(text: str) -> str:
 
 
 def _hint(text: str) -> str:
-    """What was perhaps meant, where another program's way to write it can be told."""
+    """A hint with the range in our notation, where another program's is recognised."""
     meant = unicodedata.normalize("NFKC", text).strip().lower()
     for pattern, instead in _FOREIGN_SYNTAX:
         meant = re.sub(pattern, instead, meant)
@@ -81,7 +81,7 @@ def _hint(text: str) -> str:
 
 
 def compact(frames: Iterable[int]) -> str:
-    """The shortest usual way to write these frames, sorted: "1001-1050,1060-1070x2"; "" for none."""
+    """Write frames as a range, sorted and as short as possible: "1001-1050,1060-1070x2"; "" for none."""
     from fileseq import framesToFrameRange
 
     return framesToFrameRange(sorted(set(frames)))
@@ -99,12 +99,12 @@ def sample_frames(frames: Sequence[int], count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """What one worker renders.
+    """The frames that one task renders, and those that it reads.
 
     Attributes:
-        index: place in the plan, from 0.
-        frames: the frames it writes, ascending.
-        reads: the shot's frames it may read, ascending: its own and the handles around them.
+        index: position in the plan, from 0.
+        frames: the frames to write, ascending.
+        reads: the frames that may be read, ascending: its own and the handles around them.
     """
 
     index: int
@@ -113,19 +113,19 @@ class Chunk:
 
 
 def chunks(shot_frames: Sequence[int], wanted: Sequence[int], *, size: int, handles: int) -> tuple[Chunk, ...]:
-    """Cut the wanted frames into chunks, in the order they are wanted.
+    """Cut the wanted frames into chunks, in the order in which they are wanted.
 
-    Handles count places in the shot's list of frames, not frame numbers: in a shot on twos, or past a
-    gap, the neighbour of a frame is the next frame there is.
+    Handles are counted in the shot's list of frames, not in frame numbers: in a shot on twos, or beyond a gap, the
+    neighbour of a frame is the next frame that exists.
 
     Args:
         shot_frames: every frame of the shot.
         wanted: the frames to write; each must be in the shot.
-        size: frames a chunk, the last may be shorter.
+        size: frames per chunk; the last may have fewer.
         handles: frames to read on either side of each written one.
 
     Raises:
-        UsageError: a wanted frame isn't in the shot, or size or handles make no sense.
+        UsageError: a wanted frame is not in the shot, or size or handles are out of range.
     """
     if size < 1:
         raise UsageError(f"A chunk needs at least 1 frame, got a chunk size of {size}")
@@ -134,10 +134,10 @@ def chunks(shot_frames: Sequence[int], wanted: Sequence[int], *, size: int, hand
     shot = sorted(set(shot_frames))
     place = {number: index for index, number in enumerate(shot)}
     order = tuple(dict.fromkeys(wanted))
-    strangers = [number for number in order if number not in place]
-    if strangers:
+    unknown = [number for number in order if number not in place]
+    if unknown:
         raise UsageError(
-            f"Frames {compact(strangers)} are not in the shot, which has {compact(shot) or 'no frames'}",
+            f"Frames {compact(unknown)} are not in the shot, which has {compact(shot) or 'no frames'}",
             hint="Ask for frames of the shot, or correct its `frames:`.",
         )
     result = []

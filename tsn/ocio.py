@@ -1,6 +1,6 @@
-"""Colour spaces by name: those of the OCIO configs, Kodak's Cineon, and what a plate's header says of its own.
+"""Colour spaces by name: those of the OCIO configs, Kodak's Cineon, and the one that a plate's header names.
 
-Outside of `tsn.colour`, which brings torch: a shot file is checked against the config when it is loaded.
+Not in `tsn.colour`, which imports torch: a shot file is checked against the config when it is loaded.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ BUILTIN_CONFIG = "studio-config-v5.0.0_aces-v2.1_ocio-v2.6"
 """Pinned by name: `ocio://default` moves between OCIO releases, and the same shot must give the same pixels."""
 
 WORKING = "lin_rec709"
+"""The working space: linear Rec.709."""
 CINEON = "cineon"
 """Kodak's Cineon log, which the built-in configs lack: code/1023 of printing density, black at 95, white at 685."""
 
@@ -34,18 +35,19 @@ _GAMUTS = {
     "lin_adobergb": (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.3290),
 }
 _DPX_TRANSFERS = {"printing density": CINEON, "logarithmic": CINEON, "linear": WORKING}
-# What OpenImageIO calls a few spaces; every other name it uses is known to the config.
+# OpenImageIO's names of a few spaces; the config knows its other names.
 _OIIO_NAMES = {"linear": WORKING, "srgb": "srgb_tx", "rec709": "camera_rec709", "kodaklog": CINEON}
 
 
 @cache
 def _builtin_config() -> Any:
+    """The ACES studio config that comes with OCIO."""
     return OCIO.Config.CreateFromBuiltinConfig(BUILTIN_CONFIG)
 
 
 @lru_cache(maxsize=2)
 def _show_config(file: str, environment: frozenset[tuple[str, str]]) -> Any:
-    """The config that $OCIO names. It takes its context variables ($SHOT) from the environment when it is read."""
+    """The config that $OCIO names. It reads its context variables ($SHOT) from the environment when it is loaded."""
     try:
         return OCIO.Config.CreateFromFile(file)
     except (OCIO.Exception, OCIO.ExceptionMissingFile) as error:
@@ -56,14 +58,18 @@ def _show_config(file: str, environment: frozenset[tuple[str, str]]) -> Any:
 
 
 def configs() -> tuple[Any, ...]:
-    """The show's config ($OCIO) where there is one, then the pinned one, so that standard names work in every show."""
+    """The show's config ($OCIO) if there is one, then the built-in one, so that standard names work in every show."""
     if not (file := os.environ.get("OCIO")):
         return (_builtin_config(),)
     return (_show_config(file, frozenset(os.environ.items())), _builtin_config())
 
 
 def find_space(name: str) -> tuple[Any, str]:
-    """The config that knows a space, role or alias (None for our own Cineon), and the space's full name."""
+    """Find the config that has a space, role or alias (None for Cineon, which is our own), and the space's full name.
+
+    Raises:
+        UsageError: no config has it, or it is a space for data.
+    """
     for config in configs():
         if space := config.getColorSpace(name):
             if space.isData():
@@ -82,7 +88,7 @@ def find_space(name: str) -> tuple[Any, str]:
 
 
 def space_names() -> tuple[str, ...]:
-    """The names `codec` accepts besides `auto`, in any case: full names, `cineon`, then aliases."""
+    """The names that `find_space` knows, in any case: full names, `cineon`, then aliases."""
     found = [
         space
         for config in configs()
@@ -99,25 +105,25 @@ def resolve_space(space: str, header: Mapping[str, Any] | None = None) -> str:
     Args:
         space: a name, alias or role of the OCIO config ($OCIO, else the built-in one), `cineon`, or `auto`.
         header: the plate's header, for `auto`. In this order: `colorInteropID`; a DPX's transfer field (printing
-            density and logarithmic are Cineon, linear is lin_rec709, everything else Rec.709 video, because its
-            codes then look as on a monitor); `oiio:ColorSpace`; EXR's `chromaticities`. A header that says nothing
-            means lin_rec709, as EXR's own default is.
+            density and logarithmic are Cineon, linear is lin_rec709, everything else Rec.709 video, since its codes
+            then look as on a monitor); `oiio:ColorSpace`; EXR's `chromaticities`. A header without these means
+            lin_rec709, EXR's own default.
 
     Raises:
-        UsageError: the space is unknown or for data, or the header says something that names no known space.
+        UsageError: the space is unknown or for data, or the header names no known space.
     """
     if space.lower() != "auto":
         return find_space(space)[1]
     header = header or {}
-    # A DPX that leaves its transfer field undefined may have no key for it; only DPX says its byte order.
+    # A DPX with an undefined transfer field may have no key for it; only DPX has a byte order.
     is_dpx = "dpx:Transfer" in header or "oiio:Endian" in header
     for key in ("colorInteropID", "dpx:Transfer", "oiio:ColorSpace"):
-        said = str(header.get(key) or "")
+        stated = str(header.get(key) or "")
         if key == "dpx:Transfer" and is_dpx:
-            return find_space(_DPX_TRANSFERS.get(said.lower(), "camera_rec709"))[1]
-        if said.lower() not in ("", "unknown"):
+            return find_space(_DPX_TRANSFERS.get(stated.lower(), "camera_rec709"))[1]
+        if stated.lower() not in ("", "unknown"):
             try:
-                return find_space(_OIIO_NAMES.get(said.lower(), said))[1]
+                return find_space(_OIIO_NAMES.get(stated.lower(), stated))[1]
             except UsageError as error:
                 raise UsageError(f"The header's {key}: {error}", hint=f"Set colour.input. {error.hint}") from error
     chromaticities = header.get("chromaticities")
@@ -125,6 +131,7 @@ def resolve_space(space: str, header: Mapping[str, Any] | None = None) -> str:
 
 
 def _space_of_chromaticities(chromaticities: Any) -> str:
+    """The linear space with these primaries and white. Raises UsageError."""
     import numpy as np
 
     found = np.asarray(chromaticities, dtype=np.float64).ravel()
@@ -139,7 +146,7 @@ def _space_of_chromaticities(chromaticities: Any) -> str:
 
 @contextmanager
 def translate_errors(name: str) -> Iterator[None]:
-    """OCIO's own exceptions about a space, as ours. Raises InputError for a missing file, else UsageError."""
+    """Raise OCIO's exceptions about a space as ours: InputError for a missing file, else UsageError."""
     try:
         yield
     except OCIO.ExceptionMissingFile as error:
@@ -155,7 +162,7 @@ def translate_errors(name: str) -> Iterator[None]:
 
 
 def processors(config: Any, name: str, working: str = WORKING) -> tuple[Any, Any]:
-    """OCIO's processors from a space of one of our configs to one of the built-in config, and back.
+    """OCIO's processors from a space of one of `configs` to one of the built-in config, and back.
 
     Raises:
         InputError: a file that the space reads is not there.
@@ -170,12 +177,11 @@ def processors(config: Any, name: str, working: str = WORKING) -> tuple[Any, Any
 
 
 def space_fingerprint(name: str) -> str:
-    """What a space means here: its full name, the version of OpenColorIO and, where it is out of $OCIO, what both ways
-    between it and the working space come to.
+    """What a space's name means on this host: full name, version of OpenColorIO and, where it comes from $OCIO, a hash.
 
-    That is the text of their operations: with the values of all tables, after context variables are filled in, and
-    without paths. So another config, another `$SHOT` or another table under the same name is another fingerprint, and
-    a config that moved, or changed elsewhere, is not.
+    The hash is of the transforms between the space and the working space, both ways: of all their operations and
+    tables, with context variables filled in, without paths. So another config, `$SHOT` or table under the same name
+    gives another fingerprint; a config that was moved, or changed in other spaces, does not.
 
     Raises:
         InputError, UsageError: as `processors`.
@@ -183,14 +189,15 @@ def space_fingerprint(name: str) -> str:
     config, full = find_space(name)
     if config is None:
         return full
-    told = f"{full}, OpenColorIO {OCIO.__version__}"
+    version = f"{full}, OpenColorIO {OCIO.__version__}"
     if config is configs()[-1]:
-        return told
-    return f"{told} {_transform_digest(os.environ['OCIO'], frozenset(os.environ.items()), full)}"
+        return version
+    return f"{version} {_transform_digest(os.environ['OCIO'], frozenset(os.environ.items()), full)}"
 
 
 @lru_cache(maxsize=8)
 def _transform_digest(file: str, environment: frozenset[tuple[str, str]], name: str) -> str:
+    """Hash of the transforms both ways between a space of the show's config and the working space."""
     config = _show_config(file, environment)
     with translate_errors(name):
         texts = [way.createGroupTransform().write(_CTF, config) for way in processors(config, name)]

@@ -1,4 +1,4 @@
-"""The plan: pure data, the same wherever it is read, and a digest for each frame it will make."""
+"""The plan: pure data, the same wherever it is read, and the hash of each output frame."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_takes_respect_gaps_and_cuts(made: Plan) -> None:
 
 @few
 @given(a_plan())
-def test_near_is_the_window_inside_the_take(made: Plan) -> None:
+def test_window_of_is_the_window_inside_the_take(made: Plan) -> None:
     radius = made.shot.temporal.window
     for number in made.plate.present:
         take = next(take for take in made.takes if number in take)

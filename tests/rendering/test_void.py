@@ -160,7 +160,7 @@ def test_only_what_holds_void_has_another_hash(element, planned) -> None:
     inner = Box(28, 16, 112, 100)  # all of it element in every frame, its alpha 1
     for boxes, void in ((same(inner), False), (same(WHOLE), True), (same(inner) | {1004: OVERSCAN}, True)):
         plan = planned(element(boxes))
-        bare = make_engine(plan, device="cpu", lock=False)
+        bare = make_engine(plan, device="cpu", calibrated=False)
         calibration = take_calibration(bare, plan, lambda text: None)
         assert (VOID in calibration.tensors) == void
         assert (with_calibration(bare.fingerprint, calibration) == bare.fingerprint) == (not void)

@@ -1,4 +1,4 @@
-"""Painting after any painting: what it is told, folded, surveyed and kept."""
+"""The painter for any painting: parameters, calibration, colours, files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_painting_is_seen_at_one_height_whatever_its_scan(picture) -> None:
     assert resize_painting(picture(900, 3)).shape == (3, PAINTING_LINES, 1)
 
 
-def test_a_net_that_has_learnt_nothing_paints_after_every_painting_as_its_canvas_does(picture) -> None:
+def test_before_training_all_paintings_give_the_parameters_of_the_net_itself(picture) -> None:
     torch.manual_seed(0)
     net = StylePredictionNet(width=4, blocks=1, encoder_width=3).eval()
     canvas = net.transfer_net_for([picture(40, 61)], [1.0])
@@ -84,10 +84,10 @@ def test_a_net_that_has_learnt_nothing_paints_after_every_painting_as_its_canvas
     assert not torch.allclose(canvas.palette, palette.identity_palette(), atol=0.1)
 
 
-def test_what_is_told_changes_every_norm_and_the_last_colours(adain, picture) -> None:
+def test_predicted_parameters_change_every_norm_and_the_last_colours(adain, picture) -> None:
     with torch.no_grad():
-        manner = adain.predict_parameters(adain.encoder.style_statistics(picture(48, 64)[None]))
-        changed = adain.transfer_parameters(manner)
+        predicted = adain.predict_parameters(adain.encoder.style_statistics(picture(48, 64)[None]))
+        changed = adain.transfer_parameters(predicted)
     was = adain.canvas.state_dict()
     norms = {
         f"{n}.{k}"
@@ -97,10 +97,10 @@ def test_what_is_told_changes_every_norm_and_the_last_colours(adain, picture) ->
     }
     assert set(changed) == norms | {"leave.conv.weight", "leave.conv.bias"}
     assert all((changed[name] - was[name]).abs().max() > 1e-3 for name in changed)
-    mix = torch.eye(3) + manner[-12:-3].view(3, 3)
+    mix = torch.eye(3) + predicted[-12:-3].view(3, 3)
     wanted = (mix @ was["leave.conv.weight"].flatten(1)).view_as(was["leave.conv.weight"])
     torch.testing.assert_close(changed["leave.conv.weight"], wanted)
-    torch.testing.assert_close(changed["leave.conv.bias"], mix @ was["leave.conv.bias"] + manner[-3:])
+    torch.testing.assert_close(changed["leave.conv.bias"], mix @ was["leave.conv.bias"] + predicted[-3:])
 
 
 def test_a_code_far_from_all_that_was_learnt_does_not_shout(adain) -> None:
@@ -111,7 +111,7 @@ def test_a_code_far_from_all_that_was_learnt_does_not_shout(adain) -> None:
 # --- painting ------------------------------------------------------------------------------------------------------
 
 
-def test_unlocked_it_paints_as_locked_to_that_frame(make, picture) -> None:
+def test_uncalibrated_it_paints_as_frozen_at_that_frame(make, picture) -> None:
     for kept in (False, True):
         painter, image = make(1, keep_colours=kept), picture(40, 52)
         assert isinstance(painter, Uncalibrated)
@@ -138,7 +138,7 @@ def test_a_highlight_entering_changes_nothing_far_away_once_locked(make, picture
     lit = dark.clone()
     lit[:, :, :16] = 1.0
     frozen = painter.frozen(painter.calibrate([dark]))
-    far = (slice(None), slice(None), slice(16 + painter.canvas.radius, None))
+    far = (slice(None), slice(None), slice(16 + painter.net.radius, None))
     assert (painter.paint(lit, 1) - painter.paint(dark, 2))[far].abs().max() > 1e-3
     assert torch.equal(frozen.paint(lit, 1)[far], frozen.paint(dark, 2)[far])
 
@@ -151,7 +151,7 @@ def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture) -> N
     assert (tiled.paint(image, 1) - whole).abs().max() < 1e-5
     assert tiled.fingerprint != make(1).frozen(calibration).fingerprint
     narrow = make(1, tile=64)
-    narrow.canvas.radius = 4
+    narrow.net.radius = 4
     assert (narrow.frozen(calibration).paint(image, 1) - whole).abs().max() > 1e-4
 
 
@@ -185,16 +185,16 @@ def test_painting_is_repeatable_to_the_bit_and_free_to_change(make, picture) -> 
     assert image.max() <= 1
 
 
-def test_a_survey_counts_every_frame_the_same_and_survives_the_disk(make, picture, tmp_path: Path) -> None:
+def test_a_calibration_weighs_all_frames_alike_and_survives_the_disk(make, picture, tmp_path: Path) -> None:
     painter, frames = make(1), [picture(32, 48, 1), picture(32, 48, 2)]
     both = painter.calibrate(iter(frames))
     single = [painter.calibrate([frame]).tensors["01.mean"] for frame in frames]
     torch.testing.assert_close(both.tensors["01.mean"], (single[0] + single[1]) / 2)
-    both.save(tmp_path / "survey.safetensors")
-    assert Calibration.load(tmp_path / "survey.safetensors").fingerprint == both.fingerprint
+    both.save(tmp_path / "calibration.safetensors")
+    assert Calibration.load(tmp_path / "calibration.safetensors").fingerprint == both.fingerprint
 
 
-def test_a_foreign_or_broken_survey_is_refused(make, picture) -> None:
+def test_a_foreign_or_broken_calibration_is_refused(make, picture) -> None:
     painter = make(1, keep_colours=True)
     calibration = painter.calibrate([picture(32, 32)])
     with pytest.raises(InputError, match="another painter than 'p2'"):

@@ -32,7 +32,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Ramp:
-    """A curve as the shot file's: a value over frames, told by its repr."""
+    """A curve as the shot file's: a value over frames, with its values in the repr."""
 
     start: int
 
@@ -76,7 +76,7 @@ def test_no_weight_at_all_names_the_frame():
     with pytest.raises(UsageError, match=r"Frame 1001: all blend weights are 0") as caught:
         mix((Flat(0.0), Ramp(1001)), (Flat(1.0), 0)).paint(GREY, 1001)
     assert "style.strength" in caught.value.hint
-    with pytest.raises(UsageError, match="one style at least"):
+    with pytest.raises(UsageError, match="at least one style"):
         blend_painters([])
 
 
@@ -92,7 +92,7 @@ def test_fingerprint_follows_painters_and_weights():
     assert mix(*parts[2]).fingerprint == mix(*parts[2]).fingerprint
 
 
-def test_each_unlocked_part_is_locked_to_its_own_survey(painter, picture):
+def test_each_uncalibrated_part_is_frozen_at_its_own_calibration(painter, picture):
     torch.manual_seed(1)
     other = FeedforwardPainter(JohnsonNet(width=2, blocks=1), name="other", weights="others")
     image = picture(32, 40)

@@ -14,8 +14,8 @@ from tsn.errors import InputError
 from tsn.frames import sample_frames
 from tsn.style.calibration import (
     MAX_PIXELS,
-    _windows,
-    _windows_by,
+    _crops,
+    _crops_by_coverage,
     crop_mosaic,
     mirror_into_void,
     natural_noise,
@@ -75,12 +75,12 @@ def test_mosaic_stays_below_the_limit_and_close_to_it(size):
     assert small.shape[-2] % 4 == small.shape[-1] % 4 == 0
 
 
-def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
+def test_a_saved_calibration_comes_back_bit_for_bit(tmp_path):
     calibration = Calibration(
         painter_fingerprint="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)}
     )
-    calibration.save(tmp_path / "survey.safetensors")
-    back = Calibration.load(tmp_path / "survey.safetensors")
+    calibration.save(tmp_path / "calibration.safetensors")
+    back = Calibration.load(tmp_path / "calibration.safetensors")
     assert back.painter_fingerprint == calibration.painter_fingerprint
     assert back.fingerprint == calibration.fingerprint
     assert all(torch.equal(back.tensors[k], v) for k, v in calibration.tensors.items())
@@ -100,19 +100,19 @@ def test_a_path_that_is_no_utf8_has_a_digest():
     assert digest(os.fsdecode(b"caf\xe9")) == digest(b"caf\xe9")
 
 
-def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_file):
-    path = tmp_path / "survey.safetensors"
-    with pytest.raises(InputError, match="Cannot read the survey"):
+def test_a_damaged_or_foreign_calibration_file_is_an_input_error(tmp_path, weights_file):
+    path = tmp_path / "calibration.safetensors"
+    with pytest.raises(InputError, match="Cannot read the calibration"):
         Calibration.load(path)
-    path.write_bytes(b"no survey")
-    with pytest.raises(InputError, match="Cannot read the survey"):
+    path.write_bytes(b"no calibration")
+    with pytest.raises(InputError, match="Cannot read the calibration"):
         Calibration.load(path)
-    with pytest.raises(InputError, match="is not a survey"):
+    with pytest.raises(InputError, match="is not a calibration"):
         Calibration.load(weights_file())
 
 
 def test_any_flipped_bit_is_noticed(tmp_path):
-    path = tmp_path / "survey.safetensors"
+    path = tmp_path / "calibration.safetensors"
     Calibration(painter_fingerprint="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
     content = path.read_bytes()
     believed = []
@@ -127,12 +127,12 @@ def test_any_flipped_bit_is_noticed(tmp_path):
     assert set(map(str, believed)) <= {str(("a painter", [1.0, 1.0]))}, "nothing but what was written"
 
 
-def test_a_survey_needs_a_frame():
+def test_a_calibration_needs_a_frame():
     with pytest.raises(ValueError, match="one frame at least"):
         Calibration.mean([])
 
 
-def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
+def test_an_empty_frame_is_not_in_the_calibration(net, picture):
     painter = FeedforwardPainter(net, name="net", weights="x")
     frame, other, dark = picture(48, 64), picture(32, 96), torch.zeros(3, 48, 64)
     alone = painter.calibrate([frame, other])
@@ -141,7 +141,7 @@ def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
     assert list(usable_frames([dark, frame])) == [frame]
 
 
-def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particular(net, picture):
+def test_a_shot_of_black_frames_is_calibrated_on_natural_noise(net, picture):
     """And what enters late is painted as if it had been there."""
     painter = FeedforwardPainter(net, name="net", weights="x")
     calibration = painter.calibrate([torch.zeros(3, 48, 64)] * 5)
@@ -186,7 +186,7 @@ ELEMENTS = st.tuples(*[st.integers(0, 90)] * 4)
 
 @settings(max_examples=15, deadline=None)
 @given(sides=ELEMENTS, family=st.sampled_from(["plain", "all"]))
-def test_the_survey_of_an_element_has_the_same_bits_whatever_the_void_around_it(tiny, sides, family):
+def test_the_calibration_of_an_element_has_the_same_bits_whatever_the_void_around_it(tiny, sides, family):
     kinds = {} if family == "plain" else {"recolours": True, "simplifies": True, "seeded": True}
     painter = FeedforwardPainter(tiny(**kinds), name="net", weights="x")
     torch.manual_seed(1)
@@ -210,7 +210,7 @@ def test_an_element_is_painted_alike_whatever_the_void_around_it(painter, pictur
     assert (near - by_all).abs()[:, core].mean() > 0.02
 
 
-def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
+def test_full_coverage_changes_no_calibration(painter, picture):
     """Three channels: to the bit by the plain formula. Four with a cover of 1: the same numbers but for rounding."""
     frames = [picture(48, 64, seed) for seed in (1, 2)]
     found = painter.calibrate(frames)
@@ -238,7 +238,7 @@ def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
         torch.testing.assert_close(covered.tensors[name], tensor, rtol=1e-4, atol=1e-5)
 
 
-def test_frames_that_the_element_has_not_entered_are_not_surveyed(painter, picture):
+def test_frames_before_the_element_enters_are_not_in_the_calibration(painter, picture):
     found, void = element(picture), torch.zeros(4, 72, 96)
     speck = void.clone()
     speck[:, 10:14, 10:14] = element(picture)[:, 30:34, 40:44]  # autocropped to hardly anything
@@ -290,7 +290,7 @@ def test_cells_find_two_elements_in_far_corners(picture):
     stride=st.sampled_from([4, 8]),
 )
 def test_cells_by_what_they_hold_do_not_overlap_and_lie_in_the_picture(profile, kept, stride):
-    windows = _windows_by(np.asarray(profile, float), kept, stride)
+    windows = _crops_by_coverage(np.asarray(profile, float), kept, stride)
     edges = [edge for window in windows for edge in (window.start, window.stop)]
     assert edges == sorted(edges) and edges[0] >= 0 and edges[-1] <= len(profile)
     assert all(window.start % stride == 0 for window in windows)
@@ -299,7 +299,7 @@ def test_cells_by_what_they_hold_do_not_overlap_and_lie_in_the_picture(profile, 
 
 def test_where_all_lines_hold_as_much_the_cells_are_those_of_a_plate():
     for size, kept in ((960, 0.5), (2160, 0.7), (3840, 0.4)):
-        for ours, plain in zip(_windows_by(np.ones(size), kept, 4), _windows(size, kept, 4), strict=True):
+        for ours, plain in zip(_crops_by_coverage(np.ones(size), kept, 4), _crops(size, kept, 4), strict=True):
             assert abs(ours.start - plain.start) <= 4 and ours.stop - ours.start == plain.stop - plain.start
 
 

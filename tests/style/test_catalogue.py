@@ -38,8 +38,8 @@ def test_bundled_styles_tell_who_they_are(shelf):
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_what_is_darker_than_all_that_was_surveyed_keeps_its_colours(name):
-    """A fade to black is no fade to red: nets are normalised by a survey that may have seen nothing like it."""
+def test_what_is_darker_than_all_of_the_calibration_keeps_its_colours(name):
+    """A fade to black must not turn red, though no frame of the calibration is as dark."""
     net = loading.load_style_net(catalogue.resolve_style(name))
     painter = FeedforwardPainter(net, name=name, weights="x")
     bright = 0.3 + 0.7 * natural_noise()
@@ -56,8 +56,10 @@ def test_what_is_shipped_loads():
     for info in catalogue.bundled_styles():
         net = load_style_prediction_net(info.path).canvas if info.family == "adain" else loading.load_style_net(info)
         card = info.path.with_suffix(".md").read_text()
-        assert net.simplifies == ("is shown shapes" in card), info.name
-        assert net.seeded == ("is shown where strokes may begin" in card), info.name
+        (family,) = (line for line in card.splitlines() if line.startswith("| family"))
+        assert (net.palette is not None) == ("recolours" in family), info.name
+        assert net.simplifies == ("simplifies" in family), info.name
+        assert net.seeded == ("seeded" in family), info.name
         assert net.radius > 0
         assert info.licence != "unknown"
         assert info.name == info.path.stem, "a shot file is checked by the names of files"
@@ -145,8 +147,8 @@ def test_a_truncated_file_is_an_input_error(weights_file, keep):
         ({"width": "-4"}, "whole numbers"),
         ({"width": "4.0"}, "whole numbers"),
         ({"width": "\u0664"}, "whole numbers"),  # a four in Arabic
-        ({"simplifies": "true"}, "must say yes or no to simplifies, found 'true'"),
-        ({"seeded": "Yes"}, "must say yes or no to seeded, found 'Yes'"),
+        ({"simplifies": "true"}, "must give simplifies as yes or no, found 'true'"),
+        ({"seeded": "Yes"}, "must give seeded as yes or no, found 'Yes'"),
         ({"family": "adain"}, "expected weights of family 'feedforward' or 'mobile', found 'adain'"),
     ],
 )
@@ -180,21 +182,21 @@ def test_nothing_is_built_of_what_is_only_claimed(weights_file, monkeypatch):
     path = weights_file(width="80", blocks="4")
     devices = []
 
-    def noting(**sizes):
+    def record_device(**sizes):
         devices.append(torch.empty(0).device.type)
         return JohnsonNet(**sizes)
 
-    monkeypatch.setitem(NETS, "feedforward", noting)
+    monkeypatch.setitem(NETS, "feedforward", record_device)
     with pytest.raises(InputError, match="do not fit width 80, blocks 4"):
         loading.load_style_net(catalogue.describe_weights(path))
     assert devices == ["meta"]
 
 
-def test_weights_that_make_no_picture_are_refused_when_the_shot_is_surveyed(weights_file, picture):
+def test_weights_that_make_no_picture_are_refused_when_the_shot_is_calibrated(weights_file, picture):
     path = weights_file()
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
     tensors["enter.conv.weight"] *= 1e30
     save_file(tensors, path, metadata={"family": "feedforward", "width": "4", "blocks": "1"})
     painter = FeedforwardPainter(loading.load_style_net(catalogue.describe_weights(path)), name="loud", weights="x")
-    with pytest.raises(InputError, match=r"The survey holds values in .* that are no statistics of pictures"):
+    with pytest.raises(InputError, match=r"The calibration holds values in .* that are no statistics of pictures"):
         painter.frozen(painter.calibrate([picture(32, 32)]))

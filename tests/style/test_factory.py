@@ -10,7 +10,7 @@ from tsn.style.painter import Uncalibrated
 from tsn.style.resize import ScaledPainter
 
 
-def test_a_model_is_an_unlocked_painter_with_its_tile(weights_file, tmp_path):
+def test_a_model_is_an_uncalibrated_painter_with_its_tile(weights_file, tmp_path):
     weights_file("mine")
     chosen = painter(model="mine.safetensors", tile=512, base=tmp_path)
     assert isinstance(chosen, FeedforwardPainter)

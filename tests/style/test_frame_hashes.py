@@ -1,4 +1,4 @@
-"""Painted frames are told apart by all of their content, and by nothing else."""
+"""The hash of a painted frame is over all of its content, and nothing else."""
 
 from __future__ import annotations
 

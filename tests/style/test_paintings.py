@@ -78,7 +78,7 @@ def test_what_is_read_of_it_is_bounded(tmp_path: Path) -> None:
 
 
 def cut_out(*, under: int, ending: str, tmp_path: Path) -> Path:
-    """An orange field with a hole in it, on a transparent ground."""
+    """An orange field with a hole in it, on a transparent background."""
     pixels = np.full((300, 480, 4), under, np.uint8)
     pixels[..., 3] = 0
     pixels[100:200, 100:400] = (40, 120, 220, 255)
@@ -99,7 +99,7 @@ def test_a_painting_that_is_not_seen_is_refused(tmp_path: Path) -> None:
     clear = painting(60, 60, 4)
     clear[..., 3] = 0
     path = saved(tmp_path / "clear.png", clear)
-    with pytest.raises(InputError, match=r"clear\.png is transparent all over"):
+    with pytest.raises(InputError, match=r"clear\.png is fully transparent"):
         read_paintings({str(path): 1.0})
     clear[30:33, :, 3] = 255
     with pytest.raises(InputError, match=r"strip\.png is 60 x 3 pixels"):

@@ -48,7 +48,7 @@ def test_down_is_antialiased():
     assert (resize(stripes, 16, 32)[:, :, 2:-2] - 0.5).abs().max() < 0.05
 
 
-def test_an_unlocked_painter_surveys_at_the_painted_size(painter, picture):
+def test_an_uncalibrated_painter_is_calibrated_at_the_painted_size(painter, picture):
     image = picture(64, 96)
     half = scale_painter(painter, 0.5)
     assert isinstance(half, Uncalibrated)
@@ -62,7 +62,7 @@ def test_an_unlocked_painter_surveys_at_the_painted_size(painter, picture):
     assert not isinstance(frozen, Uncalibrated)
 
 
-def test_a_survey_of_another_scale_is_refused(painter, picture):
+def test_a_calibration_at_another_scale_is_refused(painter, picture):
     with pytest.raises(InputError, match="another painter"):
         scale_painter(painter, 0.5).frozen(scale_painter(painter, 0.25).calibrate([picture(64, 64)]))
 
@@ -74,7 +74,7 @@ def test_nonsense_is_refused(scale):
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.75, 2])
-def test_void_beside_an_element_is_not_mixed_into_what_is_surveyed(painter, picture, scale):
+def test_void_beside_an_element_is_not_mixed_into_the_calibration(painter, picture, scale):
     """Resized with the void, its border would be a dark frame, and the cropped element would have none."""
     found = torch.cat([0.2 + 0.8 * picture(240, 320), torch.ones(1, 240, 320)])
     void = (40, 120, 20, 60)

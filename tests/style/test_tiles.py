@@ -70,7 +70,7 @@ def test_pad_reflects_like_numpy(size):
 
 
 def _convolutions():
-    """A locked net, at the statistics of noise."""
+    """A frozen net, at the statistics of noise."""
     from tsn.style.nets.johnson import JohnsonNet
 
     torch.manual_seed(0)

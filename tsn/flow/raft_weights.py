@@ -6,7 +6,6 @@ They do not come with tsn. `tsn fetch raft-large` downloads them once into the w
 
 from __future__ import annotations
 
-import hashlib
 import os
 import urllib.request
 from collections.abc import Iterator
@@ -118,7 +117,9 @@ def fetch(entry: PublishedWeights, *, into: Path | None = None) -> Path:
     except OSError as error:
         raise OutputError(f"{target.parent}: cannot make the weights folder: {error.strerror}") from error
     with atomic_write(target) as temporary:
-        found = _download(entry, temporary)
+        with temporary.open("wb") as file:
+            file.writelines(_content_blocks(entry))
+        found = weights_sha256(temporary)
         if not found.startswith(entry.sha256):
             raise InputError(
                 f"{entry.url}: expected sha256 {entry.sha256}..., found {found[: max(8, len(entry.sha256))]}",
@@ -126,16 +127,6 @@ def fetch(entry: PublishedWeights, *, into: Path | None = None) -> Path:
                 f"{target.parent}.",
             )
     return target
-
-
-def _download(entry: PublishedWeights, path: Path) -> str:
-    """Stream the file to `path` and return its sha256."""
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for block in _content_blocks(entry):
-            digest.update(block)
-            file.write(block)
-    return digest.hexdigest()
 
 
 def _content_blocks(entry: PublishedWeights) -> Iterator[bytes]:

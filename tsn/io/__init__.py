@@ -1,4 +1,4 @@
-"""Plates and pictures in, frames out. Formats are told by their first bytes, not by their names."""
+"""Reads plates and pictures, writes frames. A file's format is known by its first bytes, not by its name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_frame(path: Path, number: int, *, layer: str | None = None) -> Frame:
     """Read one plate frame, EXR or DPX.
 
     Args:
-        layer: the layer to paint ("ViewLayer.Combined"); None chooses, see `tsn.io.exr.read`.
+        layer: the layer to paint ("ViewLayer.Combined"); None chooses as `tsn.io.exr.read` does.
 
     Raises:
         InputError: missing, damaged, of another format, or without that layer.
@@ -61,13 +61,13 @@ def read_frame(path: Path, number: int, *, layer: str | None = None) -> Frame:
 
 
 def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mapping[str, str]) -> None:
-    """Write a frame with other RGB and everything else as it was; atomic and checked.
+    """Write a frame with new RGB and everything else as it was; atomic, and read back to check.
 
     Args:
-        rgb: shaped like `frame.rgb`, any float dtype. EXR: converted to the stored dtype, finite values stay
-            finite, NaN and infinity pass. DPX: clipped to [0, 1] and rounded to codes.
-        attributes: where it came from ("tsn:version", ...). EXR: string attributes of the painted part.
-            DPX: user data, beside another program's where the plate has some.
+        rgb: shaped like `frame.rgb`, any float dtype. EXR: converted to the stored dtype; finite values stay finite,
+            NaN and infinity are kept. DPX: clipped to [0, 1] and rounded to codes.
+        attributes: the frame's origin ("tsn:version", ...). EXR: string attributes of the painted part. DPX: user
+            data, beside that of another program where the plate has some.
 
     Raises:
         UsageError: the output has the suffix of another format.
@@ -93,17 +93,17 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
         try:
             probe(temporary)
         except InputError as error:
-            if not path.parent.exists():  # removed between writing and looking
+            if not path.parent.exists():  # the folder was removed after the write
                 gone = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
                 raise write_error(path, gone, OUTPUT_SETTING) from error
             raise OutputError(f"Can't write {path}: it came out broken: {error}", hint="Is the disk full?") from error
 
 
 def probe(path: Path, *, layer: str | None = None) -> Probe:
-    """What the header says, having checked that the file is complete; about 0.1 ms for EXR and DPX.
+    """Read a file's header and check that the file is complete; takes about 0.1 ms for EXR and DPX.
 
     Args:
-        layer: EXR: the layer whose windows to give, and that must be there; None: the one `read_frame` chooses.
+        layer: EXR: the layer whose windows to give; it must exist. None: the one that `read_frame` chooses.
 
     Raises:
         InputError: missing, damaged, or without that layer.
@@ -123,11 +123,11 @@ def probe(path: Path, *, layer: str | None = None) -> Probe:
 
         return image.probe(path)
 
-    return _opened_once(path, look)
+    return _with_format(path, look)
 
 
 def is_complete(path: Path) -> bool:
-    """Whether a whole, undamaged file is there."""
+    """Whether the file exists, is complete and has a sound header."""
     try:
         probe(path)
     except InputError:
@@ -136,10 +136,11 @@ def is_complete(path: Path) -> bool:
 
 
 def read_attributes(path: Path, *, layer: str | None = None, whole: bool = False) -> dict[str, str]:
-    """String attributes of a frame's header, without reading pixels: EXR all of them, DPX those tsn wrote.
+    """Read the string attributes of a frame's header, without pixels: EXR all of them, DPX those that tsn wrote.
 
     Args:
-        layer: EXR: the layer that was painted, whose part counts before the others; None as in `read_frame`.
+        layer: EXR: the layer that was painted; its part wins where others have the same attribute. None as in
+            `read_frame`.
         whole: check that the file is complete, as `probe` does.
 
     Raises:
@@ -158,18 +159,18 @@ def read_attributes(path: Path, *, layer: str | None = None, whole: bool = False
             return dpx.read_attributes(path)
         raise InputError(f"{path} is neither EXR nor DPX")
 
-    return _opened_once(path, look)
+    return _with_format(path, look)
 
 
 def read_image(path: Path, *, admit: Callable[[int, int], None] | None = None) -> np.ndarray:
-    """A picture as it is shown: float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
+    """Read a display-referred picture, float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
     from tsn.io import image
 
     return image.read_image(path, admit=admit)
 
 
 def write_png(path: Path, rgb: np.ndarray) -> None:
-    """8-bit PNG of (H, W, 3) in [0, 1]; see `tsn.io.image.write_png`."""
+    """Write (H, W, 3) in [0, 1] as 8-bit PNG; see `tsn.io.image.write_png`."""
     from tsn.io import image
 
     image.write_png(path, rgb)
@@ -180,8 +181,8 @@ def _refuse_layer(path: Path, layer: str | None) -> None:
         raise InputError(f"{path} is a DPX file, which has no layers", hint=f"Remove `layer: {layer}` from the shot.")
 
 
-def _opened_once(path: Path, look: Callable[[str], T]) -> T:
-    """What the right reader finds: first the one that the name tells, as each opening is a trip to the file server."""
+def _with_format(path: Path, look: Callable[[str], T]) -> T:
+    """Call `look` with the file's format, trying the one of its suffix first: each opening asks the file server."""
     named = path.suffix.lower().removeprefix(".")
     if named not in ("exr", "dpx"):
         return look(_kind(path))

@@ -1,7 +1,7 @@
-"""A file appears under its name only when it is whole, and what killed writers left is removed, never a live one's.
+"""Atomic writes: a file appears under its name only when it is complete.
 
-A writer's hidden file bears the writer's name: host, process and start. Processes are counted anew in every boot and
-in every container, and containers share host names, so the host's part tells all of these apart.
+Until then it has a hidden name that holds its writer: host, process number and start (`tsn.io.processes`). So
+`remove_leftovers` can remove what killed writers left, and never the file of a writer that still runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tsn.errors import OutputError
 from tsn.io.processes import host_id, is_running, start_ticks
 
 OUTPUT_SETTING = "`output:`"
-"""What a person corrects where a frame can't be written."""
+"""The part of the shot file to correct where a frame can't be written."""
 REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space and render again: finished frames are kept."),
     errno.EDQUOT: ("the disk quota is used up", "Free some space and render again: finished frames are kept."),
@@ -32,40 +32,46 @@ REASONS = {
     errno.ENAMETOOLONG: ("the name is too long", "Make it shorter: correct {setting}."),
 }
 ABANDONED_S = 24 * 3600.0
-"""Seconds without a change after which a file is nobody's any more, where nothing else tells: a frame takes minutes."""
+"""Seconds without a change after which a file counts as abandoned where its writer can't be checked. A frame takes
+minutes."""
 TAIL_BYTES = 60
-"""Of a file's own name in its hidden one: the frame number and the suffix. The whole stays far below 255 bytes."""
+"""How much of a file's name its hidden name ends in: the frame number and the suffix. So that stays far below the 255
+bytes that file systems allow."""
 TEMPORARY_NAME = re.compile(r"\.tsn-.+-\d+-\d+-.+", re.DOTALL)
-"""What some writer may have left, an older tsn's too."""
+"""Hidden names of any version of tsn."""
 
 _serial = itertools.count()
 
 
 def write_error(path: Path, error: OSError, setting: str = "the path") -> OutputError:
-    """The error to raise where writing `path` failed, which `setting` chose."""
+    """The error to raise where writing `path` failed.
+
+    Args:
+        setting: what chose the path, for the hint: an option, or a key of the shot file.
+    """
     reason, hint = REASONS.get(error.errno or 0, (error.strerror or str(error), None))
     return OutputError(f"Can't write {path}: {reason}", hint=hint and hint.format(setting=setting))
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed writers left half-written in `folder`.
+    """Remove the half-written files of killed writers from `folder`.
 
-    That is what a process of this very host, boot and PID namespace left that is gone. Of all others nobody here can
-    tell: theirs goes when it hasn't changed for `ABANDONED_S`.
+    Whether a writer still runs can be checked only on its own host, boot and PID namespace. The files of other writers
+    are removed when they haven't changed for `ABANDONED_S`.
     """
     own = re.compile(rf"\.tsn-{host_id()}-(?P<process>\d+)-(?P<start>\d+)-\d+-.+", re.DOTALL)
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if TEMPORARY_NAME.fullmatch(entry.name):
                 writer = own.fullmatch(entry.name)
-                at_work = _at_work(int(writer["process"]), int(writer["start"])) if writer else None
+                still_runs = _still_runs(int(writer["process"]), int(writer["start"])) if writer else None
                 with suppress(OSError):
-                    if at_work is False or (at_work is None and is_abandoned(Path(entry.path))):
+                    if still_runs is False or (still_runs is None and is_abandoned(Path(entry.path))):
                         os.unlink(entry.path)
 
 
-def _at_work(process: int, start: int) -> bool | None:
-    """Whether a process of this host that started then is still there; None where that can't be told."""
+def _still_runs(process: int, start: int) -> bool | None:
+    """Whether the process of this host with this number and start still runs; None where that is unknown."""
     if not is_running(process):
         return False
     now = start_ticks(process)
@@ -73,16 +79,16 @@ def _at_work(process: int, start: int) -> bool | None:
 
 
 def is_abandoned(path: Path, *inside: Path) -> bool:
-    """Whether nobody has changed a file, or a folder and what is `inside`, for `ABANDONED_S`.
+    """Whether a file, or a folder and the files `inside` it, has not changed for `ABANDONED_S`.
 
-    By our clock, which may be wrong, and by that of the file server. Raises OSError.
+    By this host's clock, which may be wrong, and by the file server's. Raises OSError.
     """
     changed = max(file.stat(follow_symlinks=False).st_mtime for file in (path, *inside))
-    return time.time() - changed > ABANDONED_S and _now(path.parent) - changed > ABANDONED_S
+    return time.time() - changed > ABANDONED_S and _server_time(path.parent) - changed > ABANDONED_S
 
 
-def _now(folder: Path) -> float:
-    """The time by the clock that dates the files in `folder`, which is the file server's. Raises OSError."""
+def _server_time(folder: Path) -> float:
+    """The time by the clock that dates files in `folder`: the file server's. Raises OSError."""
     probe = folder / _hidden("clock")
     try:
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -92,7 +98,7 @@ def _now(folder: Path) -> float:
 
 
 def _hidden(name: str) -> str:
-    """A name of this process for a file that will be `name`; no two are alike."""
+    """A new hidden name for a file that will be called `name`."""
     process, tail = os.getpid(), name
     while len(os.fsencode(tail)) > TAIL_BYTES:
         tail = tail[1:]
@@ -101,14 +107,14 @@ def _hidden(name: str) -> str:
 
 @contextmanager
 def atomic_write(path: Path, setting: str = "the path") -> Iterator[Path]:
-    """Write a file so that nobody ever sees half of it under its name.
+    """Write a file that appears under its name only when it is complete.
 
     Args:
-        setting: what a person corrects where it can't be written.
+        setting: what chose the path, for the error's hint.
 
     Yields:
-        A hidden name in the same folder, unlike that of any other writer anywhere, with the same suffix.
-        When the block ends well its bytes are forced to disk and it replaces `path`; otherwise it goes.
+        A hidden path in the same folder with the same suffix, unique among all hosts, to write to. When the block ends
+        without an error its bytes are forced to disk and it replaces `path`; otherwise it is removed.
 
     Raises:
         OutputError: the block, the fsync or the replacement met an OSError.
@@ -123,7 +129,7 @@ def atomic_write(path: Path, setting: str = "the path") -> Iterator[Path]:
             os.close(handle)
         os.replace(temporary, path)
     except BaseException as error:
-        with suppress(OSError):  # a folder that isn't one, or is read-only, holds no temporary either
+        with suppress(OSError):  # where the folder is missing or read-only there is nothing to remove
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise write_error(path, error, setting) from error

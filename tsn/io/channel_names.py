@@ -1,8 +1,8 @@
-"""How programs spell the same channel: one table for RGB, Cryptomatte ranks, mattes and motion vectors.
+"""The spellings of a channel: one table for RGB, Cryptomatte ranks, mattes and motion vectors.
 
 OpenEXR's own names are R, G, B, A. Renderers and compositors also write r, g, b, a, and red, green, blue, alpha, in
-any case. A channel is what stands after the last dot of a full name; what stands before it, the layer, is never
-guessed at. Where a file spells one channel twice, nobody can tell which is meant: that is a question, not a guess.
+upper or lower case. The channel is what follows the last dot of a full name; what precedes it is the layer, which has
+one spelling only. Where a file has one channel in two spellings, `AmbiguousChannel` is raised: none is guessed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 RGBA = ("r", "g", "b", "a")
+"""The canonical names of colour channels."""
 _LONG = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 VIEWER_RGBA = ("R", "G", "B", "A")
-"""What the OpenEXR format names the picture, and what every viewer shows."""
+"""The names of the OpenEXR format, which every viewer shows."""
 VECTOR_CHANNELS = (("x", "y"), ("u", "v"), ("r", "g"))
-"""Horizontal and vertical part of a 2D vector, as layers of motion call them."""
+"""Canonical names of the horizontal and vertical component in a layer of motion vectors."""
 
 
 class AmbiguousChannel(Exception):
-    """Several names for one channel; `names` are those."""
+    """A channel has several spellings in one layer: `names`."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(" or ".join(names))
@@ -26,31 +27,30 @@ class AmbiguousChannel(Exception):
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """A full name's layer ("" for none) and its channel."""
+    """Split a full name into its layer ("" for none) and its channel."""
     layer, _, channel = name.rpartition(".")
     return layer, channel
 
 
 def canonical_channel(channel: str) -> str:
-    """What a channel stands for: r, g, b, a for any spelling of these, else its name in lower case."""
+    """r, g, b or a for any spelling of these, else the channel's name in lower case."""
     small = channel.lower()
     return _LONG.get(small, small)
 
 
 def canonical_name(name: str) -> tuple[str, str]:
-    """What two spellings of one full name have in common."""
+    """Layer and canonical channel: equal for two spellings of the same full name."""
     layer, channel = split_name(name)
     return layer, canonical_channel(channel)
 
 
 def colour_channels(channels: Iterable[str]) -> dict[str, str]:
-    """The spelling that one layer has of each of r, g, b, a; without those that it lacks.
+    """Canonical name -> spelling, of those of r, g, b, a that a layer has.
 
-    R, G, B go before anything else that is there, as in every viewer; and of several alphas the one that is
-    spelled like the colours.
+    R, G, B win over other spellings, as in every viewer; of several alphas, the one in the style of the colours wins.
 
     Raises:
-        Twice: a colour is there in two spellings.
+        AmbiguousChannel: the layer has a colour in two spellings.
     """
     names = list(channels)
     viewed = set(VIEWER_RGBA[:3]) <= set(names)
@@ -69,14 +69,15 @@ def colour_channels(channels: Iterable[str]) -> dict[str, str]:
 
 
 def _style(channel: str) -> tuple[bool, bool, bool]:
+    """Whether a channel's name is long, upper case, and capitalised."""
     return len(channel) > 1, channel.isupper(), channel.istitle()
 
 
 def match_names(name: str, known: Collection[str]) -> list[str]:
-    """Which of the known names somebody may mean: one is an answer, several are a question.
+    """The known names that match a name: one is an answer, several are ambiguous, none is an error.
 
-    The name itself; else every name that ends in it (Blender puts the view layer before the dot) and every other
-    spelling of it; else every name that ends in another spelling.
+    The name itself; else every name that ends in it after a dot (Blender puts the view layer first) and every other
+    spelling of it; else every name that ends in another spelling of it.
     """
     if name in known:
         return [name]

@@ -1,8 +1,8 @@
-"""Cryptomatte as a file holds it: which channels are the ranks of a layer, and what its manifest says.
+"""Cryptomatte in a file: the channels that are the ranks of a layer, and its manifest.
 
 After the specification of Friedman and Jones (Psyop, 2015), version 1.2.0: a header has
 `cryptomatte/<key>/name`, `hash`, `conversion`, and `manifest` (JSON, name -> hash in hex) or `manif_file` (the same
-in a file beside the frame). What they mean for pixels is in `tsn.matte`.
+in a file beside the frame). `tsn.matte` makes mattes of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tsn.errors import InputError, near_miss
 from tsn.io.channel_names import RGBA, AmbiguousChannel, canonical_channel, colour_channels, split_name
 
 _RANKED = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)")
-"""A rank's layer: a name and two digits, `crypto_object00`; its channels are (id, coverage) pairs, R G and B A."""
+"""Layer of a rank: a name and two digits, `crypto_object00`; its channels are pairs (id, coverage), R, G and B, A."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class CryptomatteLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a manifest says of names.
+    """The names of a layer's objects.
 
     Attributes:
-        names: name -> hash; None where ids can only be had by hashing the names.
-        note: why a manifest that the header speaks of is not used, a sentence; None where nothing is amiss.
+        names: name -> hash; None without a manifest, where ids can only be made by hashing names.
+        note: a sentence why a manifest that the header names can't be used; None where there is no fault.
     """
 
     names: Mapping[str, int] | None
@@ -44,15 +44,15 @@ class Manifest:
 
 
 def find_layer(wanted: str, channels: Iterable[str]) -> CryptomatteLayer:
-    """The Cryptomatte layer that somebody named.
+    """Find a Cryptomatte layer by its name.
 
     Args:
-        wanted: its full name, or the end of it after a dot (Blender puts the view layer before it); failing that,
-            the same in other letters (`crypto_object` for `ViewLayer.CryptoObject`), or with a rank's digits.
+        wanted: its full name, or the end of it after a dot (Blender puts the view layer first); else another spelling
+            of that (`crypto_object` for `ViewLayer.CryptoObject`), or with the two digits of a rank.
         channels: full names of all channels.
 
     Raises:
-        InputError: no such layer, several, or one whose ranks are not whole.
+        InputError: no such layer, several of them, or one that lacks channels of a rank.
     """
     ranks: dict[str, dict[str, dict[str, str]]] = {}
     for channel in channels:
@@ -60,7 +60,7 @@ def find_layer(wanted: str, channels: Iterable[str]) -> CryptomatteLayer:
         if canonical_channel(word) in RGBA and (part := _RANKED.fullmatch(stem)):
             ranks.setdefault(part["layer"], {}).setdefault(part["rank"], {})[word] = channel
     whole = {name: pairs for name in ranks if (pairs := _pairs(ranks[name])) is not None}
-    found = match_ending(wanted, whole) or [name for name in whole if _alike(wanted, name)]
+    found = match_ending(wanted, whole) or [name for name in whole if _same_letters(wanted, name)]
     if len(found) == 1:
         return CryptomatteLayer(name=found[0], pairs=whole[found[0]])
     if not found and (broken := match_ending(wanted, ranks)):
@@ -75,20 +75,20 @@ def find_layer(wanted: str, channels: Iterable[str]) -> CryptomatteLayer:
 
 
 def match_ending(name: str, known: Iterable[str]) -> list[str]:
-    """The name itself where it is known, else all that end in it after a dot."""
+    """The name itself where it is known, else all known names that end in it after a dot."""
     names = list(known)
     return [name] if name in names else [one for one in names if one.endswith(f".{name}")]
 
 
 def raise_unmatched(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> None:
-    """Raise InputError for a name that is not there, or that may be any of several."""
+    """Raise InputError for a name that is unknown, or that matches several names."""
     if found:
         raise InputError(
             f"The {kind} {name!r} could be any of {', '.join(found)}.",
             hint=f"Give the whole name, such as {found[0]!r}.",
         )
     names = list(known)
-    # The endings too, since that is what an artist typed.
+    # Near-misses among the endings too: artists leave out the view layer.
     words = [one.split(".") for one in names]
     ends = [".".join(parts[start:]) for parts in words for start in range(1, len(parts))]
     raise InputError(
@@ -98,7 +98,7 @@ def raise_unmatched(kind: str, name: str, found: Sequence[str], known: Iterable[
 
 
 def _pairs(ranks: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...] | None:
-    """(id, coverage) of every rank in order; None where a pair is broken, as in RGB layers with digits."""
+    """(id, coverage) of every rank in order; None where a pair is incomplete, as in RGB layers with digits."""
     result = []
     for _, rank in sorted(ranks.items()):
         try:
@@ -112,8 +112,8 @@ def _pairs(ranks: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...
     return tuple(result)
 
 
-def _alike(end: str, name: str) -> bool:
-    """Whether a name, or its end after a dot, has the letters of another: crypto_object, ViewLayer.CryptoObject."""
+def _same_letters(end: str, name: str) -> bool:
+    """Whether a name, or its end after a dot, has the same letters: crypto_object, ViewLayer.CryptoObject."""
     words = name.split(".")
     letters = _letters(end)
     return letters != "" and any(letters == _letters("".join(words[start:])) for start in range(len(words)))
@@ -124,9 +124,9 @@ def _letters(name: str) -> str:
 
 
 def layer_metadata(name: str, header: Mapping[str, Any]) -> dict[str, str]:
-    """The header's `cryptomatte/<key>/...` of a layer by their last word; empty where it has none.
+    """The header's `cryptomatte/<key>/...` of a layer, by their last word; empty where it has none.
 
-    They are those whose `name` is the layer's, or its end after a dot, or the same in other letters.
+    The key is the one whose `name` is the layer's, or its end after a dot, or another spelling of that.
     """
     groups: dict[str, dict[str, str]] = {}
     for key, value in header.items():
@@ -135,32 +135,32 @@ def layer_metadata(name: str, header: Mapping[str, Any]) -> dict[str, str]:
     names = {key: group["name"] for key, group in groups.items() if "name" in group}
     exact = [key for key, value in names.items() if value == name]
     ending = [key for key, value in names.items() if name.endswith(f".{value}")]
-    alike = [key for key, value in names.items() if _alike(value, name) or _alike(name, value)]
+    alike = [key for key, value in names.items() if _same_letters(value, name) or _same_letters(name, value)]
     found = exact[:1] or ending[:1] or alike
     return groups[found[0]] if len(found) == 1 else {}
 
 
 def read_manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -> Manifest:
-    """What the manifest of a layer says: the embedded one, else the sidecar's.
+    """Read the manifest of a layer: the embedded one, else the sidecar file.
 
     Args:
         name: the layer's full name.
         folder: of the frame, in which a sidecar lies.
 
     Raises:
-        InputError: ids that are made in another way than this version of tsn knows.
+        InputError: the ids are made by another hash or conversion than tsn knows.
     """
-    said = layer_metadata(name, header)
+    metadata = layer_metadata(name, header)
     for key, expected in (("hash", "MurmurHash3_32"), ("conversion", "uint32_to_float32")):
-        if said.get(key, expected) != expected:
-            raise InputError(f"Cryptomatte {name}: {key} is {said[key]!r}, expected {expected!r}.")
+        if metadata.get(key, expected) != expected:
+            raise InputError(f"Cryptomatte {name}: {key} is {metadata[key]!r}, expected {expected!r}.")
     notes = []
-    if "manifest" in said:
-        names = _parsed(said["manifest"])
+    if "manifest" in metadata:
+        names = _parsed(metadata["manifest"])
         if names is not None:
             return Manifest(names=names)
         notes.append("the manifest in the header is damaged")
-    if sidecar := said.get("manif_file"):
+    if sidecar := metadata.get("manif_file"):
         names, fault = _beside(sidecar, folder)
         if names is not None:
             return Manifest(names=names)
@@ -174,11 +174,11 @@ def read_manifest(name: str, header: Mapping[str, Any], folder: Path | None = No
 
 
 def _beside(sidecar: str, folder: Path | None) -> tuple[Mapping[str, int] | None, str]:
-    """The names in a sidecar, and what is wrong with it."""
+    """The names in a sidecar file, and what is wrong with it."""
     path = PurePosixPath(sidecar.replace("\\", "/"))
     if folder is None:
         return None, "can't be looked for"
-    for place in (folder / path, folder / path.name):  # a plate that was copied keeps its files together
+    for place in (folder / path, folder / path.name):  # a copied plate may have its sidecar beside it
         try:
             return _read(place, place.stat().st_mtime_ns), "is damaged"
         except (OSError, ValueError):
@@ -186,8 +186,8 @@ def _beside(sidecar: str, folder: Path | None) -> tuple[Mapping[str, int] | None
     return None, "is not there"
 
 
-@lru_cache(maxsize=4)  # all frames of a plate may share one, of many megabytes
-def _read(path: Path, date: int) -> Mapping[str, int] | None:
+@lru_cache(maxsize=4)  # all frames of a plate may share one, of many megabytes; the date is for the cache only
+def _read(path: Path, _modified_ns: int) -> Mapping[str, int] | None:
     return _parsed(path.read_bytes().decode("utf-8", "surrogateescape"))
 
 

@@ -1,11 +1,11 @@
-"""A folder of files that can be made again, held under a bound: what was not used for longest goes first.
+"""A cache folder of limited size: files that were not used for longest are removed first.
 
-Processes and hosts share such a folder without asking each other. The date of a file is when it was last used: it is
-set on every use, since many hosts mount without access times. What this process or another one has used since this
-process began is never removed by it, so a render that needs more than the bound fills it once and leaves it alone,
-where making room for each file would drop every one just before it is wanted again. The folder is counted when the
-first file is added, and then once in many, so that a file more costs the same however many there are; where several
-processes add files between two counts, the folder is over its bound by those.
+Processes and hosts share a folder without locks. A file's date is its last use: it is set on every use, since many
+hosts mount without access times. A process never removes a file that was used since it began. So a render that needs
+more than the limit fills the folder once and then leaves it alone; making room for every file would drop each one just
+before it is needed again. The folder is listed when the first file is added, and then once in many files, so that the
+cost of a file does not grow with their number. Where several processes add files between two listings, the folder
+exceeds its limit by those.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from pathlib import Path
 from tsn.errors import UsageError
 from tsn.io.processes import host_id, is_running
 
-SETTING = "TSN_CACHE_SIZE"
-DEFAULT = 20 * 2**30
-"""Some 900 pairs of HD frames, or 8000 of 640x360: the shots that one person works on."""
-PART_OF_DISK = 10
-"""Nor by default more than a tenth of the disk: a home folder has a quota, a container a small disk."""
+SIZE_VARIABLE = "TSN_CACHE_SIZE"
+DEFAULT_BYTES = 20 * 2**30
+"""Motion of some 900 pairs of HD frames, or 8000 of 640x360: the shots that one person works on."""
+DISK_DIVISOR = 10
+"""The default is at most a tenth of the disk: a home folder has a quota, a container a small disk."""
 CACHE_SHARES = {"flow": 15, "survey": 1}
-"""Sixteenths of the bound that each folder under the cache may take."""
+"""Folders below the cache, and the sixteenths of its limit that each may take."""
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:I?B)?|B)?", re.IGNORECASE)
 NAME = re.compile(r"[0-9a-f]{40,64}\.safetensors")
 TEMPORARY = re.compile(r"\.tsn-(?P<host>.+)-(?P<process>\d+)-\d+-[0-9a-f]{40,64}\.safetensors")
 STALE_S = 3600.0
-"""Nobody takes so long to write a file: who last did has been killed."""
-TICK_S = 0.05
-"""Dates of files follow a coarser clock than the one that a process reads."""
-OFTEN, RARELY = 16, 64
-"""The folder is counted anew after so many files, or after this part of those there are, whichever is more."""
-ROOM = 16
-"""Once the bound is met, this part of it is freed in one go."""
+"""A half-written file that has not changed for so long belongs to a killed writer."""
+CLOCK_TICK_S = 0.05
+"""File dates may be coarser than a process's clock by this much."""
+RECOUNT_FILES, RECOUNT_DIVISOR = 16, 64
+"""The folder is listed again after 16 new files, or a 64th of those it holds, whichever is more."""
+FREED_DIVISOR = 16
+"""Once the limit is reached, a sixteenth of it is freed at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CachedFile:
-    """A file that tsn made in such a folder: its size in bytes, and when it was last used (seconds since 1970)."""
+    """A file that tsn made in a cache folder: its size in bytes, and its last use (seconds since 1970)."""
 
     path: Path
     size: int
@@ -52,39 +52,39 @@ class CachedFile:
 
 
 class DiskCache:
-    """One such folder, as one process sees it.
+    """A cache folder, as one process sees it.
 
     Args:
-        kind: of `CACHE_SHARES`, for its share of the bound.
+        kind: key of `CACHE_SHARES`, for its share of the limit.
 
     Raises:
-        UsageError: the bound that the environment states is none.
+        UsageError: $TSN_CACHE_SIZE is no size.
     """
 
     def __init__(self, folder: Path, kind: str, environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.limit = cache_limit(folder, environ) * CACHE_SHARES[kind] // sum(CACHE_SHARES.values())
-        self._since = time.time() - TICK_S
+        self._since = time.time() - CLOCK_TICK_S
         self._bytes = 0
         self._uncounted = 0
-        """Files that may be added before the folder is counted again."""
+        """Files that may be added before the folder is listed again."""
         self._full = 0
-        """Files that are turned away before anybody looks again whether there is room."""
+        """Files that are refused before the folder is listed again for room."""
 
     def touch(self, path: Path) -> bool:
-        """Whether a file is there; it counts as used now."""
+        """Mark a file as used now. Returns whether it exists."""
         if not self.limit:
             return False
         try:
             os.utime(path)
         except FileNotFoundError:
             return False
-        except OSError:  # somebody else's, or a read-only share
+        except OSError:  # another user's file, or a read-only share
             return path.is_file()
         return True
 
     def make_room(self, size: int) -> bool:
-        """Whether a file of so many bytes may be added; older ones go for it."""
+        """Remove old files where that is needed for `size` bytes more. Returns whether they may be added."""
         if size > self.limit:
             return False
         if self._full:
@@ -93,7 +93,7 @@ class DiskCache:
         if not self._uncounted or self._bytes + size > self.limit:
             self._count(size)
         if self._bytes + size > self.limit:
-            self._full = OFTEN
+            self._full = RECOUNT_FILES
             return False
         self._bytes += size
         self._uncounted -= 1
@@ -103,42 +103,42 @@ class DiskCache:
         found = sorted(cached_files(self.folder), key=lambda entry: entry.used)
         self._bytes = sum(entry.size for entry in found)
         if self._bytes + size > self.limit:
-            kept = max(0, self.limit - self.limit // ROOM - size)
+            kept = max(0, self.limit - self.limit // FREED_DIVISOR - size)
             for entry in found:
                 if self._bytes <= kept or entry.used >= self._since:
                     break
-                with suppress(OSError):  # another process was faster, or may do what this one may not
+                with suppress(OSError):  # another process removed it, or this one may not
                     entry.path.unlink(missing_ok=True)
                     self._bytes -= entry.size
-        self._uncounted = max(OFTEN, len(found) // RARELY)
+        self._uncounted = max(RECOUNT_FILES, len(found) // RECOUNT_DIVISOR)
 
 
 def cache_limit(folder: Path, environ: Mapping[str, str] | None = None) -> int:
-    """Bytes that the cache may take: $TSN_CACHE_SIZE, 0 for none; else 20 GiB, or a tenth of the disk if that is less.
+    """Bytes that the cache may take: $TSN_CACHE_SIZE, 0 for no cache; else 20 GiB, or a tenth of the disk if less.
 
     Raises:
         UsageError: the variable is no size.
     """
-    text = (os.environ if environ is None else environ).get(SETTING, "").strip()
+    text = (os.environ if environ is None else environ).get(SIZE_VARIABLE, "").strip()
     if text:
         return parse_size(text)
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     try:
-        return min(DEFAULT, shutil.disk_usage(there).total // PART_OF_DISK)
+        return min(DEFAULT_BYTES, shutil.disk_usage(there).total // DISK_DIVISOR)
     except OSError:
-        return DEFAULT
+        return DEFAULT_BYTES
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as `500M` or `1.5 TiB`: K, M, G, T and P are 1024 times one another, as in `df -h`.
+    """Bytes of a size such as `500M` or `1.5 TiB`; K, M, G, T and P are powers of 1024, as in `df -h`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is no size.
     """
     found = SIZE.fullmatch(text)
     if found is None:
         raise UsageError(
-            f"{SETTING} is {text!r}, which is no size.",
+            f"{SIZE_VARIABLE} is {text!r}, which is no size.",
             hint="Write bytes, or a size such as 500M, 20G or 1.5T; 0 is no cache.",
         )
     number, unit = found.groups()
@@ -146,16 +146,16 @@ def parse_size(text: str) -> int:
 
 
 def cached_files(folder: Path) -> Iterator[CachedFile]:
-    """The files in a folder that tsn made, told by their names; neither links nor what they lead to.
+    """The files in a folder that tsn made, by their names; links are left out.
 
-    A file that is being written counts as used for as long as its writer may be alive.
+    A half-written file counts as used for as long as its writer may be running.
     """
     with suppress(OSError), os.scandir(folder) as found:
         for entry in found:
             temporary = TEMPORARY.fullmatch(entry.name)
             if temporary is None and not NAME.fullmatch(entry.name):
                 continue
-            with suppress(OSError):  # it is gone since
+            with suppress(OSError):  # it was removed meanwhile
                 if not entry.is_file(follow_symlinks=False):
                     continue
                 status = entry.stat(follow_symlinks=False)
@@ -172,15 +172,18 @@ def _being_written(temporary: re.Match[str], changed: float) -> bool:
 
 
 def clear(folder: Path) -> list[CachedFile]:
-    """Remove what `cached_files` finds, but for files that are being written, and return what went.
+    """Remove the cached files of a folder, except those that are being written.
+
+    Returns:
+        What was removed.
 
     Raises:
-        OSError: one can't be removed.
+        OSError: a file can't be removed.
     """
-    gone = []
+    removed = []
     for entry in list(cached_files(folder)):
         being_written = entry.path.name.startswith(".") and entry.used
         if not being_written:
             entry.path.unlink(missing_ok=True)
-            gone.append(entry)
-    return gone
+            removed.append(entry)
+    return removed

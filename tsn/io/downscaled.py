@@ -1,7 +1,7 @@
-"""Pictures of any size, such as a museum's scan of a painting: read line by line, and made smaller on the way.
+"""Reads pictures of any size, such as a museum's scan of a painting, line by line and scales them down on the way.
 
-What is read is as many pixels as are asked for, whatever the file holds, so that a scan of a billion pixels takes as
-much memory as a photo.
+Memory depends on the pixels that are requested, not on those of the file: a scan of a billion pixels takes as much as a
+photo.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tsn.errors import InputError
 from tsn.io import image
 
 MAX_SOURCE_PIXELS = 2**30
-"""Of the largest scan that is read: 32768 x 32768."""
+"""Larger files are refused: 32768 x 32768."""
 LINES_PER_READ = 64
-"""That are decoded at a time."""
+"""How many lines are decoded at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownscaledImage:
-    """A picture as it is shown.
+    """A display-referred picture.
 
     Attributes:
         rgb: float32 (H, W, 3) in [0, 1]; where there is alpha, multiplied by it.
@@ -37,12 +37,12 @@ class DownscaledImage:
 
 
 def read_downscaled(path: Path, *, max_pixels: int, admit: Callable[[int, int], None]) -> DownscaledImage:
-    """Read a picture at its own size, or at the largest whole fraction of it that has at most `pixels` pixels.
+    """Read a picture at its own size, or at the largest fraction 1/k of it that has at most `max_pixels` pixels.
 
-    At a fraction 1/k, each pixel is the mean of k x k; up to k - 1 lines and columns at the end are left out.
+    Each pixel is the mean of k x k; up to k - 1 lines and columns at the end are left out.
 
     Args:
-        admit: is told height and width before anything is decoded, and raises what it likes.
+        admit: called with height and width before anything is decoded; it may raise to refuse the picture.
 
     Raises:
         InputError: missing, damaged, not a picture, an animation, larger than `MAX_SOURCE_PIXELS`, or of scene-linear
@@ -62,7 +62,6 @@ def read_downscaled(path: Path, *, max_pixels: int, admit: Callable[[int, int], 
         alpha = names.index("A") if "A" in names[1:] else None
         colours = [0, 1, 2] if len(names) - (alpha is not None) >= 3 else [0, 0, 0]
         kept = [*colours, *([] if alpha is None else [alpha])]
-        # The last parts of a line that make no whole pixel are left out.
         read = np.empty((spec.height // k, spec.width // k, len(kept)), np.float32)
         done, rest = 0, np.empty((0, spec.width, len(kept)), np.float32)
         for lines in _lines(source, path):
@@ -77,7 +76,7 @@ def read_downscaled(path: Path, *, max_pixels: int, admit: Callable[[int, int], 
 
 
 def _means(block: np.ndarray, k: int) -> np.ndarray:
-    """Means over k x k pixels of (n k, m k, C), one order of the sum on every host."""
+    """Means over k x k pixels of (n k, m k, C); the order of the sum is the same on every host."""
     if k == 1:
         return block
     height, width, count = block.shape
@@ -86,12 +85,12 @@ def _means(block: np.ndarray, k: int) -> np.ndarray:
 
 
 def _lines(source: Any, path: Path) -> Iterator[np.ndarray]:
-    """All lines, some at a time, float32 (n, W, C)."""
+    """All lines in blocks of float32 (n, W, C)."""
     spec = source.spec()
     width, height, count = spec.width, spec.height, spec.nchannels
     step = spec.tile_height or LINES_PER_READ
     if spec.get_string_attribute("planarconfig") == "separate" and not spec.tile_width:
-        # Line by line, each of its planes would be decoded from the start again and again.
+        # Read line by line, each plane would be decoded from its start for every block.
         if spec.image_bytes() > image.WHOLE_LIMIT_MB << 20:
             raise image.too_large(path, height, width, f"{image.WHOLE_LIMIT_MB} MiB, separated by colour,")
         whole = image.require_decoded(source, source.read_image(spec.format), path).reshape(height, width, count)
@@ -99,7 +98,7 @@ def _lines(source: Any, path: Path) -> Iterator[np.ndarray]:
         for first in range(0, height, step):
             yield whole[first : first + step].astype(np.float32) * np.float32(1 / white)
         return
-    left, top = spec.x, spec.y  # of a picture with an offset, lines are counted from there
+    left, top = spec.x, spec.y  # lines are counted from the picture's offset
     for first in range(top, top + height, step):
         end = min(first + step, top + height)
         if spec.tile_width:

@@ -1,9 +1,9 @@
-"""Float32 packed without loss: what reads it gets the same bits.
+"""Lossless compression of float32 fields such as optical flow.
 
-Motion is noise in its last sixteen bits, whatever packs it, and smooth in its first: each value is told by what
-differs from its left neighbour, and the four bytes of all values are kept apart, deflated where that helps. Motion
-then takes two thirds of its size, and motion that is exact in half precision less than the halves would. (Halves alone
-would change the bits of all other motion.) docs/flow.md has the figures.
+The last sixteen bits of motion are noise, which nothing compresses; its first bits are smooth. So each value is stored
+as its XOR with its left neighbour, in four planes of bytes, each deflated where that helps. Motion then takes two
+thirds of its size, and motion that is exact in half precision takes less than halves would. (Storing halves would
+change the bits of all other motion.) docs/research/flow.md has the figures.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 PLANES = "0123"
+"""Tensor names of the planes: byte 0 (the lowest) of every value, byte 1, ..."""
 SAMPLE_BYTES = 1 << 16
-"""Bytes of a plane that say whether deflating the rest is worth the time."""
-MIN_SAVING = 0.95
+"""How much of a plane is deflated to find out whether deflating all of it is worth the time."""
+MAX_RATIO = 0.95
+"""A plane whose sample does not get smaller than this share is stored as it is."""
 
 
 def compress(values: np.ndarray) -> bytes:
-    """A safetensors file of float32 values, (..., W)."""
+    """Compress float32 values, (..., W), into the bytes of a safetensors file."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     differing = bits.copy()
     differing[..., 1:] ^= bits[..., :-1]
@@ -34,19 +36,19 @@ def compress(values: np.ndarray) -> bytes:
 
 
 def decompress(data: bytes, shape: Sequence[int]) -> np.ndarray:
-    """What `pack` was given.
+    """The values that `compress` was given.
 
     Raises:
-        ValueError: the data is something else, damaged, or of another shape.
+        ValueError: the data is of another kind or shape, or damaged.
     """
     try:
         length = int.from_bytes(data[:8], "little")
-        stated = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
         found = {name: np.frombuffer(part["data"], np.uint8) for name, part in deserialize(data)}
     except (SafetensorError, ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"damaged: {error}") from error
     text = json.dumps(tuple(shape))
-    if set(found) != set(PLANES) or stated.get("shape") != text or stated.get("crc32") != _checksum(text, found):
+    if set(found) != set(PLANES) or metadata.get("shape") != text or metadata.get("crc32") != _checksum(text, found):
         raise ValueError("damaged: its content is not what was written")
     count = int(np.prod(shape))
     planes = np.stack([_inflated(found[name], count) for name in PLANES], axis=-1)
@@ -55,9 +57,9 @@ def decompress(data: bytes, shape: Sequence[int]) -> np.ndarray:
 
 
 def _deflated(plane: np.ndarray) -> np.ndarray:
-    """A plane deflated, or as it is where that saves next to nothing."""
+    """A plane deflated, or as it is where that saves too little."""
     sample = plane[:SAMPLE_BYTES]
-    if len(zlib.compress(sample.data, 1)) < MIN_SAVING * len(sample):
+    if len(zlib.compress(sample.data, 1)) < MAX_RATIO * len(sample):
         packed = zlib.compress(plane.data, 1)
         if len(packed) < len(plane):
             return np.frombuffer(packed, np.uint8)
@@ -65,10 +67,12 @@ def _deflated(plane: np.ndarray) -> np.ndarray:
 
 
 def _inflated(packed: np.ndarray, count: int) -> np.ndarray:
+    """The `count` bytes of a plane."""
     return packed if len(packed) == count else np.frombuffer(zlib.decompress(packed.data, bufsize=count), np.uint8)
 
 
 def _checksum(shape: str, planes: dict[str, np.ndarray]) -> str:
+    """CRC-32 of the shape and all planes, in hex."""
     checksum = zlib.crc32(shape.encode())
     for name in PLANES:
         checksum = zlib.crc32(planes[name].data, checksum)

@@ -1,4 +1,4 @@
-"""The hash by which files are told apart: plates, weights, paintings."""
+"""The hash that identifies a file's content: of plates, weights, paintings."""
 
 from __future__ import annotations
 

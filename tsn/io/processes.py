@@ -1,4 +1,8 @@
-"""Names a process so that any host can tell whether it still runs: host, process number and start."""
+"""Identifies a process across hosts: host, process number and start.
+
+Process numbers start anew with every boot and in every container, and containers share host names. So a host is known
+here by its name, its boot and its PID namespace.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,10 @@ PROC = Path("/proc")
 
 
 def host_id() -> str:
-    """Where this process runs, as it stands in the names of what it leaves behind: `render07-3f9c0d5e8a71b264`.
+    """The host that this process runs on, as it stands in file names: `render07-3f9c0d5e8a71b264`.
 
-    The hash is of the whole host name, the boot and the PID namespace: wherever it is the same, equal process numbers
-    mean the same process. Without a boot to tell by, which only Linux has, the network card's address stands for it.
+    The hash is of the host name, the boot and the PID namespace: where it is the same, equal process numbers mean the
+    same process. Only Linux has a boot id; elsewhere the network card's address stands for it.
     """
     name = socket.gethostname()
     try:
@@ -27,7 +31,7 @@ def host_id() -> str:
 
         boot = f"{uuid.getnode():x}"
     namespaces = ["", ""]
-    for place, kind in enumerate(("pid", "time")):  # the second one shifts when a process seems to have started
+    for place, kind in enumerate(("pid", "time")):  # a time namespace shifts the start of processes
         with suppress(OSError):
             namespaces[place] = str(os.stat(PROC / "self/ns" / kind).st_ino)
     whole = hashlib.sha256(os.fsencode("\n".join((name, boot, *namespaces)))).hexdigest()
@@ -35,33 +39,33 @@ def host_id() -> str:
 
 
 def is_running(process: int) -> bool:
-    """Whether a process of that number may be at work where this one runs."""
-    if os.name == "nt":  # where os.kill would interrupt it
+    """Whether a process of that number may be running on this host; True where that is unknown."""
+    if os.name == "nt":  # there, os.kill would end it
         return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # another user's; no number of a process at all
+    except (OSError, OverflowError):  # another user's process; a number beyond any process's
         return True
-    return _status(process)[0] not in ("Z", "X")  # ended, though nobody has asked how
+    return _status(process)[0] not in ("Z", "X")  # a zombie: it has ended, but its parent has not waited for it
 
 
 def start_ticks(process: int) -> int:
-    """When a process was started, in the kernel's ticks since boot; 0 where that can't be told.
+    """When a process was started, in the kernel's ticks since boot; 0 where that is unknown.
 
-    A number is given to a new process once the old one is gone, so only both together name one.
+    The kernel gives the number of an ended process to a new one, so only number and start together identify one.
     """
     return _status(process)[1]
 
 
 def _status(process: int) -> tuple[str, int]:
-    """State and start of a process by proc(5), fields 3 and 22 of its `stat`; ("", 0) where that can't be told."""
+    """State and start of a process, fields 3 and 22 of its `stat` in proc(5); ("", 0) where they are unknown."""
     try:
-        if os.readlink(PROC / "self") != str(os.getpid()):  # mounted for another PID namespace
+        if os.readlink(PROC / "self") != str(os.getpid()):  # /proc belongs to another PID namespace
             return "", 0
-        told = (PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
+        line = (PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "", 0
-    fields = told.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = line.rpartition(")")[2].split()  # the program's name before it may hold any character
     return fields[0], int(fields[19])

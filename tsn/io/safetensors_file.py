@@ -1,8 +1,7 @@
-"""Weights in a safetensors file: what it says of itself is read, and compared, before any of it is believed.
+"""Reads safetensors files and checks their headers before any tensor is loaded.
 
-A header may claim anything: a length of exabytes, a net of a million layers, a name that stands there twice. So the
-header is read first, alone and up to a limit; each tensor must be as large as it says, and all of them as large as the
-file.
+A broken header may state anything: a length of exabytes, a net of a million layers, a name twice. So it is read alone
+first, up to a limit; each tensor's size must match its shape, and all of them the file's size.
 """
 
 from __future__ import annotations
@@ -20,35 +19,36 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_HEADER_BYTES = 1 << 20
-"""Bytes of a header: of some ten thousand tensors."""
+"""The longest header that is read: that of some ten thousand tensors."""
 BITS_PER_ELEMENT = {
     **{"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "U64": 64, "I32": 32, "U32": 32, "I16": 16, "U16": 16},
     **{"I8": 8, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "C64": 64},
 }
 FLOAT_DTYPES = {"F64", "F32", "F16", "BF16"}
 PICKLE_MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")
-"""First bytes of what torch.save and pickle write; as the length of a header they are absurd."""
+"""First bytes of files of torch.save and pickle; as the length of a header they are absurd."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorInfo:
-    """A tensor as a header tells of it."""
+    """Type and shape of a tensor, from the header."""
 
     dtype: str
     shape: tuple[int, ...]
 
     @property
     def element_count(self) -> int:
+        """How many numbers the tensor holds."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SafetensorsHeader:
-    """What a file says that it holds.
+    """A file's header.
 
     Attributes:
-        facts: its metadata.
-        tensors: by name; together they are as large as the file.
+        metadata: free text by key.
+        tensors: by name; with the header they are as large as the file.
     """
 
     metadata: Mapping[str, str]
@@ -56,14 +56,15 @@ class SafetensorsHeader:
 
     @property
     def element_count(self) -> int:
+        """How many numbers all tensors hold."""
         return sum(entry.element_count for entry in self.tensors.values())
 
 
 def read_header(path: Path) -> SafetensorsHeader:
-    """The header of a safetensors file, without its tensors.
+    """Read the header of a safetensors file, without its tensors.
 
     Raises:
-        InputError: it can't be read, is damaged, or no safetensors file.
+        InputError: the file can't be read, is damaged, or is no safetensors file.
     """
     try:
         with path.open("rb") as file:
@@ -94,14 +95,14 @@ def read_header(path: Path) -> SafetensorsHeader:
 
 
 def read_state_dict(path: Path, expected: Mapping[str, Tensor], *, net_name: str, hint: str) -> dict[str, Tensor]:
-    """The weights of a net, floats in float32, on the CPU.
+    """Load the weights of a net on the CPU; floats become float32.
 
     Args:
-        expected: the net's own state, as large as the file's must be; it may be on the device `meta`.
-        said: which net it is, for the message.
+        expected: the net's own state_dict, for names and shapes; it may be on the device `meta`.
+        net_name: the net in error messages.
 
     Raises:
-        InputError: the file is damaged, its tensors are not the net's, or hold no numbers.
+        InputError: the file is damaged, its tensors are not the net's, or they hold NaN or infinity.
     """
     require_matching_tensors(path, read_header(path), expected, net_name=net_name, hint=hint)
 
@@ -109,7 +110,7 @@ def read_state_dict(path: Path, expected: Mapping[str, Tensor], *, net_name: str
     from safetensors.torch import load
 
     try:
-        found = load(path.read_bytes())  # by its path it would have to be UTF-8
+        found = load(path.read_bytes())  # loading by path demands a name in UTF-8
     except OSError as error:
         raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
     except SafetensorError as error:
@@ -122,7 +123,7 @@ def read_state_dict(path: Path, expected: Mapping[str, Tensor], *, net_name: str
 def require_matching_tensors(
     path: Path, header: SafetensorsHeader, expected: Mapping[str, Tensor], *, net_name: str, hint: str
 ) -> None:
-    """Raise InputError unless the tensors are those of a net, by their names, shapes and kinds."""
+    """Raise InputError unless the tensors have the names, shapes and types of a net's."""
     for name in sorted(expected.keys() | header.tensors.keys()):
         wanted, entry = expected.get(name), header.tensors.get(name)
         shapes = [None if one is None else tuple(one.shape) for one in (wanted, entry)]
@@ -155,6 +156,7 @@ def _describe_shape(shape: tuple[int, ...] | None) -> str:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dict. Raises ValueError for a name that occurs twice."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
@@ -164,6 +166,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _tensor_info(name: str, entry: Mapping[str, Any]) -> TensorInfo:
+    """Check a tensor's entry in the header. Raises ValueError, or what its missing or wrong values raise."""
     dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     if dtype not in BITS_PER_ELEMENT:
         raise ValueError(f"{name} is of the type {dtype!r}, which is not known")

@@ -1,4 +1,4 @@
-"""One float32 tensor a file, for what is kept to be used again: written whole or not at all, believed if right."""
+"""Files of one float32 tensor for caches: written atomically, checked when read."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tsn.io.safetensors_file import TensorInfo, read_header
 
 
 def write_tensor(path: Path, name: str, tensor: Tensor) -> None:
-    """Store a float32 tensor on the CPU under a name. Raises OutputError."""
+    """Write a float32 tensor on the CPU under a name. Raises OutputError."""
     content = tensor.detach().contiguous()
-    # A part of a larger tensor comes back as one: torch computes the last pixels of what lies in one piece, which
-    # don't fill a vector register, with other code, and other last bits.
+    # A view of a larger tensor is read back with the same strides: torch computes the last elements of a contiguous
+    # tensor, which don't fill a vector register, with other code and so with other last bits.
     stride = "" if tensor.is_contiguous() else ",".join(map(str, tensor.stride()))
     with atomic_write(path) as temporary:
-        # Not save_file: it makes files that only their owner can read, and hosts may run under other users.
+        # Not save_file, whose files only their owner can read: other hosts may run under other users.
         metadata = {"stride": stride, "crc32": _checksum(content, stride)}
         temporary.write_bytes(save({name: content}, metadata=metadata))
 
 
 def read_tensor(path: Path, name: str, shape: Sequence[int]) -> Tensor | None:
-    """What `write` stored, in the same memory layout; None where there is no file.
+    """Read the tensor that `write_tensor` stored, with the same strides; None where there is no file.
 
     Raises:
-        InputError: the file holds something else; the container has no checksum of its own, and a flipped bit would
-            otherwise end up in the picture.
+        InputError: the file holds another tensor, or a checksum shows damage. (The format itself has no checksum, and a
+            flipped bit would end up in the picture.)
     """
     if not path.is_file():
         return None
     wanted = TensorInfo(dtype="F32", shape=tuple(shape))
     header = read_header(path)
-    if header.tensors != {name: wanted}:  # looked at first: another may be of any size
+    if header.tensors != {name: wanted}:  # checked before loading: another tensor may have any size
         raise InputError(f"{path}: damaged: it holds something else than was written")
     try:
         with safe_open(path, framework="pt") as file:
@@ -54,4 +54,5 @@ def read_tensor(path: Path, name: str, shape: Sequence[int]) -> Tensor | None:
 
 
 def _checksum(tensor: Tensor, stride: str) -> str:
+    """CRC-32 of the values and strides, in hex."""
     return f"{zlib.crc32(np.ascontiguousarray(tensor.numpy()).data, zlib.crc32(stride.encode())):08x}"

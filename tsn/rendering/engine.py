@@ -1,4 +1,4 @@
-"""The heavy parts of a shot, made once: painter, motion, colour, device."""
+"""The heavy parts of a shot, loaded once: painter, flow, colour, device; and the shot's calibration."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ from tsn.style.factory import painter as choose_painter
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest
 
 COVERAGE = "coverage-1"
-"""Goes up when plates that hold void begin to be surveyed another way."""
+"""Version of how void is left out of the calibration; a new one makes frames of plates with void stale."""
 VOID = "void"
-"""In a survey of which some frame holds void. No painter's: what it says goes into the engine's fingerprint, so that
-frames from before void was left out are stale, and those of plates without any are not."""
+"""A tensor in the calibration of a plate with void (pixels without coverage). It is not for the painter: it changes the
+engine's fingerprint, so that frames from before void was left out are stale, and those of plates without void are not.
+"""
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`.
+    """The device of a name: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`.
 
     Raises:
         DeviceError: no such device here.
@@ -45,13 +46,13 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, dtype=torch.float64, device=device)  # texture is measured in these, which Apple's `mps` lacks
+        torch.zeros(1, dtype=torch.float64, device=device)  # texture is measured in float64, which Apple's `mps` lacks
     except (RuntimeError, AssertionError, TypeError) as error:
         raise DeviceError(
             f"No device {name!r} here: {str(error).splitlines()[0]}",
             hint="Use --device cpu, or auto for whatever there is.",
         ) from error
-    # The same picture whatever the hardware thinks is fast: full float32, one algorithm.
+    # The same picture whatever is fastest on this hardware: full float32, one algorithm.
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return device
@@ -64,9 +65,9 @@ class PreparedFrame:
     Attributes:
         source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
         alpha: (1, H, W), or None.
-        cover: how much each pixel counts in statistics, (1, H, W) in [0, 1]; None where all do. Void does not.
-        reference: what style space could not hold.
-        view: style-space picture and renderer's vectors.
+        cover: how much each pixel counts in statistics, (1, H, W) in [0, 1], 0 in void; None where all count fully.
+        reference: what of the colours does not fit into style space, to restore them (`tsn.colour`).
+        view: the picture in style space, and the renderer's vectors.
     """
 
     source: Tensor
@@ -94,7 +95,7 @@ class Engine:
         return io.read_frame(path, number, layer=self.shot.layer)
 
     def prepare(self, frame: Frame, *, motion: bool = True) -> PreparedFrame:
-        """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
+        """A frame in style space, with its motion vectors decoded where `motion` is true."""
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else unpremultiply(source, alpha)
@@ -104,8 +105,8 @@ class Engine:
             source=source, alpha=alpha, cover=self._cover(frame, source, alpha), reference=reference, view=view
         )
 
-    def shown(self, prepared: PreparedFrame) -> Tensor:
-        """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
+    def painter_input(self, prepared: PreparedFrame) -> Tensor:
+        """The picture for the painter, (3, H, W). ONNX nets take no cover, so for them void is filled by mirroring."""
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
         image = prepared.view.image
@@ -134,7 +135,7 @@ class Engine:
         return self._on_canvas(cover[..., None], frame)
 
     def _cover(self, frame: Frame, source: Tensor, alpha: Tensor | None) -> Tensor | None:
-        """See `PreparedFrame`. Outside of its data window a plate without alpha is void as well."""
+        """The `cover` of `PreparedFrame`. Outside of its data window a plate without alpha is void as well."""
         if alpha is None:
             cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
         else:
@@ -168,15 +169,16 @@ def make_engine(
     device: str = "auto",
     note: Callable[[str], None] = lambda text: None,
     tile: int | None = None,
-    lock: bool = True,
+    calibrated: bool = True,
 ) -> Engine:
-    """Load everything a shot needs, checked against one of its frames and the plan's pins, and lock it to the survey.
+    """Load everything a shot needs, check it with one frame and the plan's pins, and calibrate the painter.
 
     Args:
-        note: told in a sentence what was chosen, and what takes a while.
-        tile: instead of `style.tile`, where memory is short. What is painted differs by rounding only, and a
-            finished frame does not tell.
-        lock: leave the painter unlocked, for whoever takes the survey.
+        device: as for `choose_device`.
+        note: called with a sentence about what was chosen, and what takes a while.
+        tile: replaces `style.tile` where memory is short. The paint differs by rounding only, and the frame hash
+            does not contain it.
+        calibrated: False leaves the painter without the shot's statistics, for `tsn.rendering.pin`, which takes them.
 
     Raises:
         TsnError: of any kind; nothing has been written then.
@@ -223,12 +225,12 @@ def make_engine(
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
-    # A layer or matte that isn't there stops the shot here, not at frame 900 of the night.
+    # A missing layer or matte stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
     for text in _cautions(shot, first):
         note(text)
-    if lock and isinstance(painter, Uncalibrated):
+    if calibrated and isinstance(painter, Uncalibrated):
         if calibration is None:
             calibration = take_calibration(engine, plan, note)
             engine = replace(engine, fingerprint=with_calibration(engine.fingerprint, calibration))
@@ -238,30 +240,30 @@ def make_engine(
 
 
 def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
-    """What may go wrong without anybody noticing, as one frame shows."""
+    """Warnings about what one frame shows and nobody might notice later."""
     if shot.matte is not None and shot.matte.cryptomatte is not None:
         found = matte.manifest(frame.channels, frame.header, layer=shot.matte.cryptomatte, folder=frame.path.parent)
         if found.note is not None:
             yield f"Warning: {found.note}"
-    asked = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
-    if asked and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
+    uses_vectors = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
+    if uses_vectors and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
         yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
 
 
 def matte_coverage(cover: Tensor) -> float:
-    """The part of the canvas that a matte covers: 0.0 and 1.0 are exact, for nothing and for everything."""
+    """The share of the canvas inside a matte; exactly 0.0 for nothing and 1.0 for everything."""
     return float(cover.double().mean())
 
 
 def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | None) -> tuple[str, ...]:
-    """An engine's fingerprint, by what its survey says: a plate that holds void is painted by another method."""
+    """An engine's fingerprint with a calibration: plates with void have another one, see `VOID`."""
     if calibration is None or VOID not in calibration.tensors:
         return fingerprint
     return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
 
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
-    """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
+    """The kind of device for the frame hash. A calibration from another kind gives other bits, so it is named too."""
     kind = f"cpu {instruction_set()}" if device.type == "cpu" else device.type
     return (
         kind if pins is None or device_type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
@@ -269,8 +271,8 @@ def _kind(device: torch.device, pins: Pins | None) -> str:
 
 
 def _require_pinned(engine: Engine, pins: Pins) -> None:
-    """Raise InputError where this worker would paint otherwise than the plan says."""
-    if engine.device.type != device_type_of(pins.device):  # nor need RAFT then be in the same precision
+    """Raise InputError where this worker's engine is not the one that the plan was pinned with."""
+    if engine.device.type != device_type_of(pins.device):  # RAFT's precision may differ too, so `flow` is not compared
         pairs = [("painter", pins.painter, engine.fingerprint[0]), ("colour", pins.colour, engine.fingerprint[2])]
     else:
         names = ("painter", "flow", "colour", "device")
@@ -300,13 +302,14 @@ def _unpack(pinned: str, painter: Uncalibrated) -> Calibration:
 
 
 def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Calibration:
-    """The shot's survey, out of the cache or taken now. The same wherever it is taken on this kind of device.
+    """The shot's calibration, from the cache or taken now; the same on every device of this kind.
 
     Args:
-        engine: one with a painter that is not locked yet.
+        engine: with a painter that is not calibrated yet.
+        note: called with a sentence about what takes a while.
 
     Returns:
-        The painter's survey, and `VOID` in it where some frame holds void.
+        The statistics that the painter takes of the calibration frames, with `VOID` where a frame has void.
     """
     painter = engine.painter
     assert isinstance(painter, Uncalibrated)
@@ -328,14 +331,14 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     paths = io.FrameSequence.parse(plan.shot.plate, base=Path())
     void: dict[str, Tensor] = {}
 
-    def seen(number: int) -> Tensor:
+    def picture(number: int) -> Tensor:
         prepared = engine.prepare(engine.read(paths.path(number), number), motion=False)
         if prepared.cover is None:
             return prepared.view.image
         void[VOID] = torch.ones(1)
         return torch.cat([prepared.view.image, prepared.cover])
 
-    calibration = painter.calibrate(map(seen, numbers))
+    calibration = painter.calibrate(map(picture, numbers))
     calibration = replace(calibration, tensors={**calibration.tensors, **void})
     try:
         if kept.make_room(calibration.size):

@@ -1,4 +1,4 @@
-"""What of a host decides pixels beside the shot file: versions of libraries, and what colour spaces mean there."""
+"""What decides pixels on a host besides the shot file: versions of libraries, and its OCIO config."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ ONNX = ("onnxruntime", "onnxruntime-gpu")
 
 
 def library_versions(shot: Shot) -> dict[str, str]:
-    """The versions of the libraries that a shot's pixels are computed with; none is loaded.
+    """Name -> version of the libraries that a shot's pixels are computed with; none is imported.
 
-    Of those that a host has not got, or not by this name, nothing is said: whoever needs them will miss them.
+    A library that is not installed, or under another name, is left out; the code that needs it will fail.
     """
     style = shot.style
     names = [*(style.blend or ()), style.model or ""]
@@ -38,14 +38,14 @@ def _version(name: str) -> str | None:
 
 
 def colour_fingerprint(shot: Shot, sample: int) -> str:
-    """What the plate's colour space means on this host.
+    """Fingerprint of the plate's colour space with this host's OCIO config.
 
     Args:
-        sample: number of the frame whose header is asked where the shot says `auto`.
+        sample: number of the frame whose header is read where the shot has `auto`.
 
     Raises:
         UsageError: the space is unknown here.
-        InputError: the frame, the config or a file that the space reads is missing or damaged.
+        InputError: the frame, the config, or a file that the space needs is missing or damaged.
     """
     header = None
     if shot.colour.input.lower() == "auto":
@@ -55,7 +55,7 @@ def colour_fingerprint(shot: Shot, sample: int) -> str:
 
 
 def require_environment(plan: Plan) -> None:
-    """Raise InputError where this host would compute other pixels than the one that made the plan."""
+    """Raise InputError where this host would compute other pixels than the host that made the plan."""
     here: Mapping[str, str] = library_versions(plan.shot)
     if here != plan.libraries:
         name = next(n for n in sorted({*here, *plan.libraries}) if here.get(n) != plan.libraries.get(n))

@@ -1,4 +1,4 @@
-"""Where results go: said early when nothing can be written there; and what a killed writer left behind."""
+"""The folders for results and the cache, with an early error where nothing can be written there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tsn.io.atomic import OUTPUT_SETTING, write_error
 
 
 def cache_folder() -> Path:
-    """$TSN_CACHE, else `tsn` in the user's cache folder: flow, surveys and logs, safe to delete at any time.
+    """$TSN_CACHE, else `tsn` in the user's cache folder: flow, calibrations and logs, safe to delete at any time.
 
     An $XDG_CACHE_HOME that is empty or relative counts as unset, as its specification says.
     """
@@ -21,7 +21,7 @@ def cache_folder() -> Path:
 
 
 CACHE_VARIABLE = "TSN_CACHE"
-"""What a person corrects where the cache can't be written."""
+"""The variable to correct where the cache can't be written, named in the error."""
 
 
 def require_writable(folder: Path) -> None:
@@ -32,7 +32,7 @@ def require_writable(folder: Path) -> None:
 
 
 def _fault(there: Path) -> int:
-    """The errno that writing into it would meet; 0 for none."""
+    """The errno that writing into a folder would give; 0 for none."""
     if not there.is_dir():
         return errno.ENOTDIR
     if os.access(there, os.W_OK | os.X_OK):
@@ -42,7 +42,7 @@ def _fault(there: Path) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the output folder. Raises OutputError now, not after an hour of painting."""
+    """Make the output folder. Raises OutputError before any frame is painted."""
     require_writable(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

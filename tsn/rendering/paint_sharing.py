@@ -1,8 +1,8 @@
-"""Paint that two workers of one machine need, painted by one of them.
+"""Handles that two workers of one machine need, painted by only one of them.
 
-Where the frames of one worker end and those of the next begin, both need the paint of the same frames, since the
-temporal window reaches over the border. Each paints its own side of the border before anything else and leaves it in
-a folder, where the other one takes it: so neither waits, and both have painted as much in the end.
+Where the frames of one worker end and those of the next begin, both need the paint of the frames around the border,
+since the temporal window reaches over it. Each worker first paints its own side of the border and saves it in a
+folder, from which the other one loads it. So neither waits, and both have painted the same number in the end.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class PaintSharing:
-    """What a worker paints for its neighbours and they for it.
+    """The frames that a worker shares with its neighbours.
 
     Attributes:
-        folder: on this machine, since between processors only closeness can be promised.
+        folder: on this machine, since another processor's paint may differ in its last bits.
         shared: the frames that two workers need.
-        ahead: those of them that this one paints first.
+        ahead: those of them that this worker paints first.
     """
 
     folder: Path
@@ -39,10 +39,11 @@ class PaintSharing:
 
 
 class SharingPainter:
-    """Another painter, which exchanges the paint of some frames with another process, bit for bit.
+    """A painter that shares the paint of some frames with another process, bit for bit.
 
-    What is taken is gone: the folder holds no more than waits for its second worker. A folder that can't be written
-    and a damaged file cost time, not the render. For painters on the CPU, where painting costs more than a file.
+    A file is removed when it is loaded, so the folder holds only paint that its second worker still needs. A folder
+    that can't be written and a damaged file cost time, not the render. For the CPU, where painting costs more than a
+    file.
 
     Args:
         inner: the painter.
@@ -54,7 +55,7 @@ class SharingPainter:
         self._own: dict[str, Path] = {}
 
     def ahead(self, image: Tensor, number: int) -> None:
-        """Paint a frame for the neighbour, and for this worker when its turn comes."""
+        """Paint a frame and save it, for the neighbour and for this worker when its turn comes."""
         key = self._key(image, number)
         paint = self.inner.paint(image, number)
         self._leave(self._path(key), paint)
@@ -79,7 +80,7 @@ class SharingPainter:
         return self.folder / f"{name}.safetensors"
 
     def _key(self, image: Tensor, number: int) -> str:
-        """Of all that the paint depends on: a plate frame may be rendered again while its shot is painted."""
+        """Hash of all that the paint depends on; of the picture too, since a plate frame may be rendered again."""
         return digest(self.fingerprint, str(number), str(image.shape), image.numpy().tobytes())
 
     def _leave(self, path: Path, paint: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The weight files that a shot is rendered with, by their contents: the same on every host, or no render."""
+"""The weight files of a shot by their SHA-256: a host with others refuses to render."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from tsn.shot import pathmap
 from tsn.shot.model import Shot
 
 FLOW = "flow"
+"""The name of RAFT's weights among them."""
 DIS = "none: DIS estimates"
+"""In place of a hash where RAFT has no weights here."""
 
 
 def hash_weights(shot: Shot) -> dict[str, str]:
-    """What a shot calls each of its weight files and paintings -> its sha256, and `flow` -> RAFT's. Loads no tensor.
+    """SHA-256 (hex) of each weight file and painting by its name in the shot, and of RAFT's weights as `flow`.
 
     Raises:
         UsageError: no such style.
@@ -44,12 +46,12 @@ def hash_weights(shot: Shot) -> dict[str, str]:
 def require_weights(plan: Plan) -> None:
     """Raise InputError where this host's weights are not those the plan was made with.
 
-    A plan that pins none, as those that never leave this process, is let pass.
+    A plan without weights, which never left its process, passes.
     """
     if not plan.weights:
         return
-    by = pathmap.rules()
-    planned = {pathmap.mapped(name, by): sha256 for name, sha256 in plan.weights.items()}
+    by = pathmap.read_rules()
+    planned = {pathmap.map_path(name, by): sha256 for name, sha256 in plan.weights.items()}
     here = hash_weights(plan.shot)
     if here != planned:
         raise InputError(
@@ -64,5 +66,5 @@ def _difference(planned: Mapping[str, str], here: Mapping[str, str]) -> str:
 
 
 def weight_file(model: str) -> str:
-    """The file of `styles.onnx:19`."""
+    """The path of a weight file, without the number of a style: `styles.onnx` of `styles.onnx:19`."""
     return re.sub(r"(\.onnx):\d+$", r"\1", model, flags=re.IGNORECASE)

@@ -1,8 +1,14 @@
-"""The plan of a shot: pure data that pins everything a worker needs, written as JSON.
+"""The plan of a shot: pure data that fixes what a worker renders, and from what.
 
-A plan fixes the shot, its frames, the canvas, the weights and the chunk borders; no farm engine chooses them.
-Any worker that holds the plan renders any chunk of it to the same bits, and once it is pinned, so does a worker
-that would have come to another survey or other cuts.
+A plan contains the shot, its frames, the canvas, the weights and the chunk borders; no farm engine chooses them.
+Any worker with the plan renders any chunk of it to the same bits.
+
+*Handles.* The paint of a frame is averaged along the motion over its temporal window, K frames to each side
+(`temporal.window`). So a chunk reads K frames more at each end than it writes, its handles; with fewer, its first and
+last frames would be averaged over less than in the middle, and the cut would show (`Plan.window_of`).
+
+*Frame hash.* `Plan.frame_hash` is of everything that an output frame depends on. It goes into the frame's header; a
+frame on disk with the same hash is finished and skipped, one with another hash is rendered again.
 """
 
 from __future__ import annotations
@@ -18,22 +24,24 @@ import tsn
 from tsn import frames as ranges
 from tsn.frames import Chunk
 from tsn.rendering.environment import library_versions
-from tsn.rendering.inspect import Plate, require_in_shot
+from tsn.rendering.inspect import Plate
 from tsn.shot.model import Shot
 from tsn.temporal import METHOD
 
 CALIBRATION_FRAMES = 5
+"""Frames of a shot that its calibration is taken from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pins:
-    """What `tsn.rendering.pin` found by looking at the whole shot, so that no worker decides it again.
+    """What `tsn.rendering.pin` found in the whole shot before the farm starts, so that no worker finds it anew.
 
     Attributes:
-        device: kind of the device it was found on; of a CPU also its instruction set.
-        painter, flow, colour: fingerprints and colour space; a worker that comes to others is refused.
-        cuts: first frames of new takes; None where nobody looked for any.
-        calibration: the painter's survey as base64 of safetensors; None where it takes none.
+        device: kind of the device it was found on; of a CPU with its instruction set, such as `cpu avx2`.
+        painter, flow, colour: fingerprints of the engine; a worker with other ones is refused.
+        cuts: first frames of new takes; None where none are to be found (listed in the shot, or no window).
+        calibration: the painter's frozen statistics, safetensors as base64 (`survey` in the file); None where the
+            painter needs none.
     """
 
     device: str
@@ -45,12 +53,12 @@ class Pins:
 
     @property
     def fingerprint(self) -> tuple[str, ...]:
-        """Of the engine that renders on the same kind of device, as `Plan.digest` takes it."""
+        """That of an engine on the same kind of device, as `Plan.frame_hash` takes it."""
         return (self.painter, self.flow, self.colour, self.device)
 
 
 def device_type_of(kind: str) -> str:
-    """The type of a device, `cpu` or `cuda`, out of its kind as pins have it."""
+    """The type of a device, `cpu` or `cuda`, from its kind in `Pins`, such as `cpu avx2`."""
     return kind.split(maxsplit=1)[0]
 
 
@@ -63,12 +71,13 @@ class Plan:
         plate: its frames as found when the plan was made.
         chunks: what one worker renders at a time, with the handles it reads.
         tsn: version of tsn that made the plan.
-        weights: sha256 of every weight file (`pinned_weights`); empty in a plan that stays in its process.
+        weights: name -> SHA-256 of every weight file (`pinned_weights`); empty in a plan that stays in its process.
         libraries: versions of the libraries that pixels are computed with (`tsn.rendering.environment`).
-        colour: what the plate's colour space means to whoever made the plan (`tsn.ocio.fingerprint`); None in a plan
-            that stays in its process.
-        plate_hashes: plate frame -> SHA-256 of its file; empty in a plan that stays in its process.
-        pins: see there; None where each worker looks for itself.
+        colour: fingerprint of the plate's colour space where the plan was made (`tsn.ocio.fingerprint`); None in a
+            plan that stays in its process.
+        plate_hashes: plate frame -> SHA-256 of its file, to notice a changed plate on a host whose copies have other
+            dates; empty in a plan that stays in its process.
+        pins: calibration and cuts; None where each worker finds them itself.
         submitted_shot: the shot under the paths that it was submitted with, where this host has others (`plan_file`).
     """
 
@@ -85,27 +94,27 @@ class Plan:
 
     @property
     def canonical_shot(self) -> Shot:
-        """The shot that hashes and headers tell of: the same on every host, whatever its paths."""
+        """The shot as hashes and headers contain it: the same on every host, whatever its paths."""
         return self.submitted_shot or self.shot
 
     @cached_property
     def requested(self) -> tuple[int, ...]:
-        """Every frame that was asked for, ascending."""
+        """Every requested frame, ascending."""
         return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
 
     @cached_property
     def output_frames(self) -> tuple[int, ...]:
-        """Those of them that there will be: all but the gaps that are skipped."""
+        """The requested frames that will be written, ascending: all but the gaps that `missing: skip` leaves out."""
         return tuple(number for number in self.requested if self.source_of(number) is not None)
 
     @cached_property
     def takes(self) -> tuple[tuple[int, ...], ...]:
-        """Frames on disk in runs that no gap and no listed cut interrupts: history ends with a run."""
+        """Plate frames on disk in runs without a gap or a listed cut. No temporal window reaches beyond its take."""
         cuts = () if self.shot.temporal.cuts == "auto" else self.shot.temporal.cuts
         runs: list[list[int]] = [[]]
         passed = 0
         for number in self.plate.frames:
-            # A cut on a number that the shot leaves out (on twos, say) parts it at the next frame there is.
+            # A cut on a number that the shot leaves out (on twos, say) counts at the next frame there is.
             before, passed = passed, bisect_right(cuts, number)
             if passed != before or number not in self.plate.stamps:
                 runs.append([])
@@ -114,7 +123,10 @@ class Plan:
         return tuple(tuple(run) for run in runs if run)
 
     def window_of(self, number: int) -> tuple[int, ...]:
-        """The frames of its take that a frame on disk may depend on: itself and its window."""
+        """The plate frames that the paint of a plate frame depends on: K to each side inside its take, and itself.
+
+        A chunk reads the windows of all its frames; what of them it does not write are its handles.
+        """
         run = self.takes[bisect_right(self._starts, number) - 1]
         place, radius = bisect_left(run, number), self.shot.temporal.window
         return run[max(0, place - radius) : place + radius + 1]
@@ -125,16 +137,16 @@ class Plan:
 
     @property
     def probe_frame(self) -> int:
-        """The plate frame that a host tries its engine on: the same everywhere, and every chunk reads it anyway."""
+        """The plate frame that a host checks its engine with: one of the calibration, so the same on every host."""
         return calibration_frames(self.plate.present)[0]
 
     @property
     def calibration_reads(self) -> tuple[int, ...]:
-        """Frames that every chunk reads besides its own: those of the survey, or the one its engine is tried on."""
+        """Frames that every chunk reads besides its own: for the calibration, or `probe_frame` where that is pinned."""
         return calibration_frames(self.plate.present) if self.pins is None else (self.probe_frame,)
 
     def source_of(self, number: int) -> int | None:
-        """The plate frame that output frame `number` is made of; None where the plate has none (`skip`)."""
+        """The plate frame that an output frame is made of, in a gap the one before; None with `missing: skip`."""
         if number in self.plate.stamps:
             return number
         if self.shot.missing == "skip":
@@ -143,15 +155,20 @@ class Plan:
         return present[max(0, bisect_left(present, number) - 1)]
 
     def plate_frames_for(self, frames: Iterable[int]) -> set[int]:
-        """The plate frames that some output frames may depend on: their sources, with the window of each."""
+        """The plate frames that output frames depend on: the source of each, with its window."""
         sources = {source for number in frames if (source := self.source_of(number)) is not None}
         return {number for source in sources for number in self.window_of(source)}
 
     def frame_hash(self, number: int, *engine: str) -> str:
-        """Hash of all that output frame `number` depends on: a finished frame with another one is stale.
+        """SHA-256 (hex) of everything that output frame `number` depends on, the header's `tsn:frameSha256`.
+
+        It is made of: the version of tsn and of the temporal method; versions of libraries; the shot file
+        (`Shot.digest`); the frame's number and that of its plate frame; the canvas; size and date of the plate frames
+        in its window and of the calibration frames; hashes of painted frames (`style.frames`) in its window; and the
+        engine.
 
         Args:
-            engine: fingerprints of painter and flow, colour space, device type.
+            engine: its fingerprints: painter (with the hash of its weights), flow, colour, kind of device.
         """
         libraries, shot, canvas, with_calibration = self._same_for_all
         source = self.source_of(number)
@@ -163,13 +180,13 @@ class Plan:
 
     @cached_property
     def _same_for_all(self) -> tuple[list[tuple[str, str]], str, dict[str, int], list[tuple[int, str]]]:
-        """What the digests of all frames share: a shot of a thousand keys or cuts is hashed once."""
+        """The parts that are the same for all frames, so that a shot of a thousand keyframes is hashed once."""
         with_calibration = [(n, self.plate.stamps[n]) for n in calibration_frames(self.plate.present)]
         return sorted(self.libraries.items()), self.canonical_shot.digest, asdict(self.plate.canvas), with_calibration
 
 
 def calibration_frames(present: Sequence[int]) -> tuple[int, ...]:
-    """Frames that stand for the whole shot when its statistics are taken: evenly spaced. Every chunk reads them too."""
+    """The frames that the painter's statistics are taken from, evenly spaced. Every chunk reads them too."""
     return ranges.sample_frames(present, CALIBRATION_FRAMES)
 
 
@@ -177,14 +194,13 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
     """Cut a shot into chunks.
 
     Args:
-        frames: the frames to write, None = all. Neighbours outside may be read all the same.
-        chunk_size: frames a chunk; the default keeps the handles, which are painted twice, under a third.
+        frames: the frames to write, None = all. Their neighbours are read all the same.
+        chunk_size: frames a chunk; the default is `default_chunk_size`.
 
     Raises:
         UsageError: frames that the shot hasn't got, or no chunk size.
     """
     numbers = tuple(plate.frames if frames is None else sorted(set(frames)))
-    require_in_shot(plate, numbers)
     window = shot.temporal.window
     size = default_chunk_size(window) if chunk_size is None else chunk_size
     chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window)
@@ -193,11 +209,11 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
 
 
 def default_chunk_size(window: int) -> int:
-    """Keeps the handles, which are painted twice, under a third of a chunk."""
+    """Frames a chunk, such that its handles, which are painted twice, are at most a third of what it reads."""
     return max(16, 4 * window)
 
 
 def _with_sources(plan: Plan, chunk: Chunk) -> Chunk:
-    """The chunk, reading also what its gaps are made of: in a long gap that lies far outside the handles."""
+    """The chunk with the plate frames that its gaps are made of; in a long gap they are far outside the handles."""
     needed = plan.plate_frames_for(number for number in chunk.frames if number not in plan.plate.stamps)
     return replace(chunk, reads=tuple(sorted({*chunk.reads, *needed}))) if needed else chunk

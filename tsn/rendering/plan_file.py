@@ -14,16 +14,15 @@ from tsn.frames import Chunk
 from tsn.io.frame import Box
 from tsn.rendering.inspect import Plate
 from tsn.rendering.plan import Pins, Plan, calibration_frames
-from tsn.shot import pathmap
-from tsn.shot.model import Shot, from_json, to_json
-from tsn.shot.pathmap import Rule
+from tsn.shot.model import change_paths, from_json, to_json
+from tsn.shot.pathmap import Rule, map_path, read_rules
 
 FORMAT = 4
 """Version of the plan file; another one is refused."""
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
-    """JSON-ready form; `from_dict` reads it back exactly."""
+    """The plan, ready for JSON; `from_dict` reads it back exactly."""
     plate = plan.plate
     return {
         "format": FORMAT,
@@ -93,7 +92,14 @@ def _pins_from_dict(data: dict[str, Any]) -> Pins:
 
 
 def save(plan: Plan, path: Path, setting: str = "the path") -> None:
-    """Write the plan, atomically. Raises OutputError, which names the `setting` that chose the path."""
+    """Write the plan, atomically.
+
+    Args:
+        setting: the option or variable that gave the path, for the message.
+
+    Raises:
+        OutputError: it can't be written.
+    """
     from tsn.io.atomic import atomic_write
 
     with atomic_write(path, setting) as temporary:
@@ -101,13 +107,13 @@ def save(plan: Plan, path: Path, setting: str = "the path") -> None:
 
 
 def load(path: Path) -> Plan:
-    """Read a plan, with its files where `$TSN_PATHMAP` says that this host has them.
+    """Read a plan, with its paths as `$TSN_PATHMAP` says that this host has them.
 
     Raises:
         InputError: it is missing, damaged or not a plan.
-        UsageError: the variable holds no rules.
+        UsageError: the variable contains no rules.
     """
-    rules = pathmap.rules()
+    rules = read_rules()
     try:
         return map_to_host(from_dict(json.loads(path.read_text(encoding="utf-8"))), rules)
     except OSError as error:
@@ -119,27 +125,6 @@ def load(path: Path) -> Plan:
 
 
 def map_to_host(plan: Plan, rules: Sequence[Rule]) -> Plan:
-    """A plan with its files where this host has them. What hashes are made of stays as it was submitted."""
-    shot = _map_shot(plan.shot, rules)
+    """The plan with its paths as this host has them. The shot that hashes are made of stays as it was submitted."""
+    shot = from_json(change_paths(to_json(plan.shot), lambda path: map_path(path, rules)))
     return plan if shot == plan.shot else replace(plan, shot=shot, submitted_shot=plan.canonical_shot)
-
-
-def _map_shot(shot: Shot, rules: Sequence[Rule]) -> Shot:
-    def moved(path: str) -> str:
-        return pathmap.mapped(path, rules)
-
-    style, flow = shot.style, shot.flow
-    return replace(
-        shot,
-        file=Path(moved(str(shot.file))),
-        plate=moved(shot.plate),
-        output=moved(shot.output),
-        style=replace(
-            style,
-            model=None if style.model is None else moved(style.model),
-            adain=None if style.adain is None else {moved(name): weight for name, weight in style.adain.items()},
-            blend=None if style.blend is None else {moved(name): curve for name, curve in style.blend.items()},
-            frames=None if style.frames is None else moved(style.frames),
-        ),
-        flow=replace(flow, weights=None if flow.weights is None else Path(moved(str(flow.weights)))),
-    )

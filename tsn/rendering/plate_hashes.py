@@ -1,4 +1,7 @@
-"""Plate frames pinned by their content, for hosts that get copies of them with other dates."""
+"""Plate files by their content, for hosts that get copies of them with other dates.
+
+They are in the plan, not in the hash of an output frame (`Plan.frame_hash`), which has size and date.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,22 @@ from tsn.errors import InputError
 from tsn.rendering.inspect import stamp
 
 READERS = 4
-"""Files read side by side: on a file server waiting is most of it."""
+"""Files read at the same time, since most of the time is spent waiting for the file server."""
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file. Raises OSError."""
+    """SHA-256 (hex) of a file. Raises OSError where it can't be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def plate_hashes(plate: str, stamps: Mapping[int, str], known: Mapping[str, str] | None = None) -> dict[int, str]:
-    """The content of each frame of a plate.
+    """The SHA-256 of the file of each frame of a plate.
 
     Args:
         plate: its pattern, absolute.
         stamps: frame -> size and date, as the plan has them.
-        known: size and date and name -> content, of frames that were read before (`keys`).
+        known: hashes of files that were read before (`hashes_by_stamp`).
 
     Raises:
         InputError: a frame can't be read.
@@ -46,7 +49,7 @@ def plate_hashes(plate: str, stamps: Mapping[int, str], known: Mapping[str, str]
 
 
 def hashes_by_stamp(plate: str, stamps: Mapping[int, str], found: Mapping[int, str]) -> dict[str, str]:
-    """What was found of a plate, for a later plan: `contents` believes a frame of the same name, size and date."""
+    """A plan's hashes by size, date and name, so that `plate_hashes` need not read unchanged files again."""
     sequence = io.FrameSequence.parse(plate, base=Path())
     return {_key(sequence.path(number), stamps[number]): value for number, value in found.items() if number in stamps}
 
@@ -58,12 +61,14 @@ def _key(path: Path, stamped: str) -> str:
 def changed_frames(
     plate: str, stamps: Mapping[int, str], found: Mapping[int, str], numbers: Iterable[int]
 ) -> list[int]:
-    """Those of the frames that are no longer what a plan pinned, ascending: another size, presence or content.
+    """The frames that have changed since a plan was made, ascending: another size or content, gone, or new.
 
-    The date tells that nothing changed; where it is another one, the content does, as copies have dates of their own.
+    The same size and date count as unchanged. With another date the content decides, since copies have dates of their
+    own.
 
     Args:
-        found: content by frame, as far as the plan has it; where it has none, the date decides.
+        found: hashes by frame, as far as the plan has them; a frame with another date and no hash has changed.
+        numbers: the frames to look at.
     """
     sequence = io.FrameSequence.parse(plate, base=Path())
 

@@ -1,4 +1,4 @@
-"""A shot streamed through a bounded window: what the temporal passes need, computed once and then forgotten."""
+"""The temporal window sliding over a shot: paint and motion of its frames, each computed once, then dropped."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tsn.temporal.pipeline import WindowFrame, derive_window_frame, stabilise_pa
 
 
 class Stream:
-    """Paint, grain energies and motion of the frames around the one being made.
+    """Stable paint, frame by frame, from the paint, texture energy and motion of the frames in its window.
 
-    Memory is flat in the length of the shot: never more than 2K + 1 frames of paint and motion.
+    Memory does not grow with the length of the shot: at most 2K + 1 frames of paint and motion.
 
     Args:
-        plan: its takes bound the window; cuts inside them are pinned, or found here unless the shot lists its own.
-        prepared: reads and prepares the frame of a number.
+        plan: its takes end the window; cuts inside a take are pinned, or found here unless the shot lists them.
+        prepared: a function that reads and prepares the frame of a number.
     """
 
     def __init__(self, engine: Engine, plan: Plan, prepared: Callable[[int], PreparedFrame]) -> None:
@@ -41,7 +41,7 @@ class Stream:
         self._last: tuple[int, View] | None = None
 
     def painted(self, number: int) -> Tensor:
-        """Stable paint of a frame, style space (3, H, W). Cheapest in ascending order."""
+        """Stable paint of a frame, style space (3, H, W). In ascending order: a jump computes the window anew."""
         if self._radius == 0:
             return self._paint(self._prepared(number))
         place, near = self._place[number], self._near(number)
@@ -55,7 +55,7 @@ class Stream:
         )
 
     def _run(self, place: int, direction: int) -> list[MotionStep]:
-        """Steps outwards from a frame, as far as the take and the window reach."""
+        """Motion from frame to frame outwards from a place, as far as the take and the window reach."""
         run: list[MotionStep] = []
         while len(run) < self._radius and (motion := self._motion.get(place)) is not None:
             run.append(motion)
@@ -63,7 +63,7 @@ class Stream:
         return run
 
     def _slide(self, first: int, last: int) -> None:
-        """Have places `first` to `last` ready, and forget what lies before them."""
+        """Make paint and motion of places `first` to `last` available, and drop those before them."""
         if self._last is None or first > self._last[0] + 1 or first not in self._painted:
             self._painted, self._motion, self._last = {}, {}, None
         self._painted = {place: frame for place, frame in self._painted.items() if place >= first}
@@ -78,9 +78,9 @@ class Stream:
             self._last = (place, view)
 
     def _paint(self, prepared: PreparedFrame) -> Tensor:
-        """The paint of a frame alone. Raises InputError where it holds what is no number: a window would spread it."""
+        """The paint of a single frame. Raises InputError where it has NaN or Inf, which the window would spread."""
         engine, number = self._engine, prepared.view.number
-        paint = engine.painter.paint(engine.shown(prepared), number)
+        paint = engine.painter.paint(engine.painter_input(prepared), number)
         if not torch.isfinite(paint).all():
             raise InputError(
                 f"Frame {number}: {engine.painter.name} painted what is no number.",
@@ -89,7 +89,7 @@ class Stream:
         return paint
 
     def _between(self, before: View, view: View) -> MotionStep | None:
-        """Motion from a frame to the next; None across a cut or a gap."""
+        """Motion between a frame and the next; None across a cut or a gap."""
         if view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image)):
             return None
         motion = motion_between(self._engine.flow, before, view)

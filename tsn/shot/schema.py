@@ -24,8 +24,8 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True)
 
 
-_OF: dict[type, type[BaseModel]] = {}
-"""The pydantic model of each dataclass that has one yet."""
+_MODELS: dict[type, type[BaseModel]] = {}
+"""The pydantic models made so far, by their dataclasses."""
 
 
 def _section(
@@ -40,7 +40,8 @@ def _section(
         check: raises `fault` where keys that are right by themselves contradict each other, or returns the section.
         of_file: keys that only the file has, before the others.
     """
-    types = get_type_hints(cls, {**vars(model), **vars(values), **{one.__name__: _OF[one] for one in _OF}}, None, True)
+    names = vars(model) | vars(values) | {each.__name__: made for each, made in _MODELS.items()}
+    types = get_type_hints(cls, names, include_extras=True)
     keys = dict(of_file)
     for each in fields(cls):
         if each.metadata:
@@ -48,16 +49,16 @@ def _section(
     checks: dict[str, Any] = {"check": model_validator(mode="after")(check)} if check else {}
     doc = (cls.__doc__ or "").partition("\n")[0]
     made = create_model(name or f"{cls.__name__}Section", __base__=_Section, __doc__=doc, __validators__=checks, **keys)
-    _OF[cls] = made
+    _MODELS[cls] = made
     return made
 
 
 def _written(default: Any) -> Any:
     """A default as a file would write it."""
     if isinstance(default, Curve):
-        return default.written()
-    if type(default) in _OF:
-        return _OF[type(default)]()
+        return default.to_yaml()
+    if type(default) in _MODELS:
+        return _MODELS[type(default)]()
     return ... if default is MISSING else list(default) if isinstance(default, tuple) else default
 
 

@@ -1,8 +1,8 @@
-"""The style weights that come with tsn, and those of the user: find and describe them, without torch.
+"""Find and describe style weights, those that come with tsn and the user's own; without torch.
 
-Safetensors only. A `.pth` file is a pickle, and loading one runs whatever code its author put into it.
-The metadata in a file say whose style it is (`name`, `title`, `licence`) and which net it is for (`tsn.style.loading`).
-training/train_style.py writes them.
+Only safetensors and ONNX files are accepted: a `.pth` file is a pickle, and to load one runs any code that its author
+put into it. The metadata of a safetensors file describe the style (`name`, `title`, `licence`) and its net (see
+`tsn.style.loading`); training/train_style.py writes them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ from tsn.io.hashing import sha256_of
 from tsn.io.safetensors_file import read_header
 
 BUNDLED_DIR = Path(__file__).parent / "weights"
+"""Folder of the styles that come with tsn."""
 WEIGHT_SUFFIXES = {".safetensors", ".onnx"}
 PICKLE_SUFFIXES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StyleInfo:
-    """What `tsn styles` tells of a style.
+    """Description of a style, as `tsn styles` prints it.
 
     Attributes:
-        name: what a shot file calls it.
-        family: one of `families.NETS`, or `onnx`.
+        name: of the style in shot files.
+        family: one of `families.NETS`, or `adain`, or `onnx`.
+        title: of the painting, with its painter.
+        licence: of the weights.
         sha256: of the file.
         size: of the file, bytes.
+        path: of the file.
     """
 
     name: str
@@ -41,7 +45,7 @@ class StyleInfo:
     path: Path
 
     def to_dict(self) -> dict[str, str | int]:
-        """For JSON."""
+        """The fields as JSON values."""
         return {**asdict(self), "path": str(self.path)}
 
 
@@ -53,11 +57,15 @@ def bundled_styles() -> tuple[StyleInfo, ...]:
 
 
 def resolve_style(model: str, *, base: Path = Path()) -> StyleInfo:
-    """What `style.model` means: a bundled name, or a `.safetensors` or `.onnx` file relative to `base`.
+    """Find the style that `style.model` names.
+
+    Args:
+        model: the name of a bundled style, or a `.safetensors` or `.onnx` file.
+        base: folder that relative paths start from.
 
     Raises:
-        UsageError: a name that no bundled style has.
-        InputError: a file that is missing, damaged, or of another kind.
+        UsageError: no bundled style has this name.
+        InputError: the file is missing, damaged, or of another type.
     """
     path = base / os.path.expanduser(model)
     kind = path.suffix.lower()
@@ -83,7 +91,7 @@ def resolve_style(model: str, *, base: Path = Path()) -> StyleInfo:
 
 
 def require_bundled(name: str) -> None:
-    """Raise UsageError for a name that no bundled style has; their files are called as they are."""
+    """Raise UsageError unless a bundled style has this name, which is also the name of its file."""
     known = sorted(path.stem for path in BUNDLED_DIR.glob("*.safetensors"))
     if name not in known:
         raise UsageError(
@@ -93,7 +101,11 @@ def require_bundled(name: str) -> None:
 
 
 def describe_weights(path: Path) -> StyleInfo:
-    """Hash a weights file and read who it is, without loading it. Raises InputError."""
+    """Hash a weights file and read its metadata, without loading the weights.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     try:
         sha256 = sha256_of(path)
         size = path.stat().st_size
@@ -112,5 +124,5 @@ def describe_weights(path: Path) -> StyleInfo:
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:
-    """What a safetensors file says of itself. Raises InputError where it is none."""
+    """The metadata of a safetensors file. Raises InputError if it is damaged, or none."""
     return read_header(path).metadata

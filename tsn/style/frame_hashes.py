@@ -1,7 +1,7 @@
-"""Which frames another tool has painted, each by its content; told without torch.
+"""Find and hash the frames that another tool has painted (`style: {frames: ...}`); without torch.
 
-All of a file counts: a repaint in place may change the middle of an uncompressed one only. Its date doesn't, since
-synced copies on other hosts have others.
+The hash is over the whole file, since a repaint in place may change only the middle of an uncompressed one. File dates
+do not count, since synced copies on other hosts have other dates.
 """
 
 from __future__ import annotations
@@ -18,29 +18,32 @@ from tsn.io.sequence import FrameSequence, describe_ignored
 
 
 def hash_painted_frames(pattern: str, wanted: Collection[int] | None = None, *, offset: int = 0) -> dict[int, str]:
-    """The painted frames on disk: number of the plate's frame -> `mark`.
+    """Hash the painted frames on disk.
 
     Args:
         pattern: absolute pattern of the sequence.
-        wanted: the others are not read; None = all of them.
-        offset: what is added to a plate frame's number to have that of the painted one.
+        wanted: numbers of plate frames; other frames are not read. None = all.
+        offset: number of a painted frame minus that of its plate frame.
+
+    Returns:
+        `hash_file` of each painted frame, by the number of its plate frame.
 
     Raises:
-        InputError: no frame of the pattern is on disk, one is there under two names, or one can't be read.
+        InputError: there are no frames, one exists under two names, or one can't be read.
     """
     sequence = FrameSequence.parse(pattern, base=Path())
-    there = sequence.on_disk()
-    if not there:
+    on_disk = sequence.on_disk()
+    if not on_disk:
         raise InputError(
             f"No painted frames found: {pattern}",
             hint=describe_ignored(sequence.ignored_files())
             or "style.frames is relative to the shot file; check the folder.",
         )
-    numbers = [number - offset for number in there if wanted is None or number - offset in wanted]
-    if doubled := [names for number, names in sequence.duplicate_frames().items() if number - offset in numbers]:
+    numbers = [number - offset for number in on_disk if wanted is None or number - offset in wanted]
+    if duplicates := [names for number, names in sequence.duplicate_frames().items() if number - offset in numbers]:
         raise InputError(
-            f"{pattern}: a painted frame is there under two names: {' and '.join(doubled[0])}",
-            hint="Remove those that are not meant.",
+            f"{pattern}: a painted frame exists under two names: {' and '.join(duplicates[0])}",
+            hint="Remove one of them.",
         )
     with ThreadPoolExecutor(thread_count()) as pool:
         paths = [sequence.path(number + offset) for number in numbers]
@@ -48,24 +51,26 @@ def hash_painted_frames(pattern: str, wanted: Collection[int] | None = None, *, 
 
 
 def missing_frames_hint(pattern: str, offset: int, wanted: Collection[int]) -> str:
-    """What to do where the painted frames that are wanted aren't there.
+    """The hint of an error about missing painted frames: which there are, and perhaps another offset.
 
     Args:
+        pattern: absolute pattern of the sequence.
+        offset: number of a painted frame minus that of its plate frame.
         wanted: numbers of plate frames, at least one.
     """
     try:
-        there = FrameSequence.parse(pattern, base=Path()).on_disk()
+        on_disk = FrameSequence.parse(pattern, base=Path()).on_disk()
     except InputError:
-        there = ()
-    found = f"There are {ranges.compact(there) or 'none'}"
-    if there and not set(there) & {number + offset for number in wanted}:
-        meant = there[0] - min(wanted)
-        return f"{found}. Perhaps you meant style.offset: {meant}, painted frame {there[0]} for {min(wanted)}?"
+        on_disk = ()
+    found = f"There are {ranges.compact(on_disk) or 'none'}"
+    if on_disk and not set(on_disk) & {number + offset for number in wanted}:
+        first, better = on_disk[0], on_disk[0] - min(wanted)
+        return f"{found}. Perhaps you meant style.offset: {better}, painted frame {first} for {min(wanted)}?"
     return f"{found}; paint the frame, or correct `frames:`, `style.frames` or `style.offset`."
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a painted frame's file. Raises InputError where it can't be read."""
+    """SHA-256 of the file of a painted frame. Raises InputError if it can't be read."""
     try:
         return sha256_of(path)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Build the nets that safetensors files of this family describe, and fill in their weights.
+"""Build the nets that our safetensors files describe, and load their weights.
 
-A file's metadata say which net it is for (`family`, `width`, `blocks`, `recolours`, `simplifies`, `seeded`). They may
-be wrong: what they claim is held against the size of the file before any memory is taken for it.
+The metadata of a file describe its net (`family`, `width`, `blocks`, `recolours`, `simplifies`, `seeded`). They may be
+wrong: before any memory is allocated, they are compared with the size of the file.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Net = TypeVar("Net", bound=nn.Module)
 STYLE_HINT = "training/train_style.py writes such files."
 ANY_PAINTING_HINT = "training/train_adain.py writes such files."
 TENSORS_PER_BLOCK = 6
-"""Tensors of a residual block, at least."""
+"""The least that a residual block has."""
 
 
 def load_style_net(info: StyleInfo) -> StyleNet:
-    """Build the net that a safetensors file describes, with its weights in float32, on the CPU.
+    """Load a style transfer net from a safetensors file, in float32, on the CPU.
 
     Raises:
-        InputError: the file is damaged, describes no net of ours, or its tensors do not fit the description.
+        InputError: the file is damaged, or of an unknown family, or its tensors do not fit its metadata.
     """
     header = read_header(info.path)
     family = header.metadata.get("family", "none")
@@ -45,16 +45,16 @@ def load_style_net(info: StyleInfo) -> StyleNet:
             hint=STYLE_HINT,
         )
     sizes = read_sizes(info.path, header, ("width", "blocks"), hint=STYLE_HINT)
-    shown = {key: read_flag(info.path, header, key) for key in OPTIONAL_INPUTS}
-    make = partial(NETS[family], width=sizes["width"], blocks=sizes["blocks"], **shown)
+    options = {key: read_flag(info.path, header, key) for key in OPTIONAL_INPUTS}
+    make = partial(NETS[family], width=sizes["width"], blocks=sizes["blocks"], **options)
     return build_net(make, info.path, sizes, hint=STYLE_HINT)
 
 
 def load_style_prediction_net(path: Path) -> StylePredictionNet:
-    """The net in a safetensors file that training/train_adain.py wrote, in float32, on the CPU.
+    """Load the net for any painting from a safetensors file of training/train_adain.py, in float32, on the CPU.
 
     Raises:
-        InputError: the file is damaged, of another net, or its tensors do not fit what it says of itself.
+        InputError: the file is damaged, or of another family, or its tensors do not fit its metadata.
     """
     header = read_header(path)
     if header.metadata.get("family") != "adain":
@@ -78,13 +78,16 @@ def load_style_prediction_net(path: Path) -> StylePredictionNet:
 
 
 def read_sizes(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hint: str) -> dict[str, int]:
-    """What a file says of its net's size, which may be wrong but not out of all proportion to the file.
+    """Read the sizes of a net from the metadata of its file.
 
     Args:
-        keys: `blocks`, and others that go into the number of weights with their square at least.
+        path: of the file, for messages.
+        header: of the file.
+        keys: `blocks`, or a width: the number of weights grows at least with the square of a width.
+        hint: of error messages.
 
     Raises:
-        InputError: a key is missing or no whole number above 0, or the net would be larger than the file.
+        InputError: a key is missing or no whole number above 0, or is too large for the number of weights in the file.
     """
     facts = {key: header.metadata.get(key, "") for key in keys}
     if not all(re.fullmatch("[1-9][0-9]{0,17}", fact) for fact in facts.values()):
@@ -106,24 +109,26 @@ def read_sizes(path: Path, header: SafetensorsHeader, keys: Sequence[str], *, hi
 
 
 def read_flag(path: Path, header: SafetensorsHeader, key: str) -> bool:
-    """What a file says to a question; nothing is a no. Raises InputError where it is neither yes nor no."""
-    said = header.metadata.get(key, "no")
-    if said not in ("yes", "no"):
-        raise InputError(f"{path}: the metadata must say yes or no to {key}, found {said[:40]!r}.")
-    return said == "yes"
+    """Read a `yes` or `no` from metadata; a missing key is `no`. Raises InputError for any other value."""
+    value = header.metadata.get(key, "no")
+    if value not in ("yes", "no"):
+        raise InputError(f"{path}: the metadata must give {key} as yes or no, found {value[:40]!r}.")
+    return value == "yes"
 
 
 def build_net(make: Callable[[], Net], path: Path, sizes: Mapping[str, int], *, hint: str) -> Net:
-    """A net with the weights of a safetensors file in float32, ready to paint.
+    """Build a net with the weights of a safetensors file, in float32, in evaluation mode.
 
     Args:
-        make: makes the net.
-        sizes: what the file says of it, for the message.
+        make: constructs the net.
+        path: of the file.
+        sizes: of the net, by the metadata, for messages.
+        hint: of error messages.
 
     Raises:
-        InputError: its tensors are not the net's, or hold no numbers.
+        InputError: the names or shapes of the tensors are not those of the net, or a value is not finite.
     """
-    with torch.device("meta"):  # without memory: if the file's tensors are as large is what is asked
+    with torch.device("meta"):  # allocates nothing: the shapes may be wrong
         expected = make().state_dict()
     said = ", ".join(f"{key} {size}" for key, size in sizes.items())
     state = read_state_dict(path, expected, net_name=said, hint=hint)

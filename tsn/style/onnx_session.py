@@ -1,4 +1,4 @@
-"""An ONNX file opened in onnxruntime, and what goes in: the picture, and perhaps which style."""
+"""Open an ONNX file in onnxruntime, and find its inputs: the picture, and for some nets the number of a style."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ INPUT_TYPES = {
 }
 FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
 MAX_FILE_BYTES = 1 << 30
-"""Bytes of a file; style nets have 1 to 100 MB, and a file of 2 GiB takes 6 to open."""
+"""Of an ONNX file. Style nets have 1 to 100 MB, and to open a file of 2 GiB takes 6 GiB of memory."""
 
 
 def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
-    """The onnxruntime session and the name of its provider."""
+    """Open a net in onnxruntime; return the session and the name of its execution provider.
+
+    Raises:
+        InputError: the file is missing, damaged or too large, or its weights are in other files.
+        UsageError: onnxruntime is missing.
+    """
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -34,7 +39,7 @@ def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise InputError(
-                f"{path} has {size >> 20} MiB, expected {MAX_FILE_BYTES >> 20} at most.",
+                f"{path} has {size >> 20} MiB, expected at most {MAX_FILE_BYTES >> 20}.",
                 hint="A style net has 1 to 100 MiB.",
             )
         content = path.read_bytes()
@@ -45,22 +50,22 @@ def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.log_severity_level = 3
-    # Waiting threads sleep: on a farm host, other workers want the cores that they would spin on.
+    # Waiting threads sleep instead of spinning: on a farm host, other workers need the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights beside the file would be in no plan and no frame's mark. Nothing lies below a file, so none are found.
+    # Weights in other files would not be in the frames' hashes. A folder below a file can't exist, so none are found.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
     cuda = device.type == "cuda" and "CUDAExecutionProvider" in ort.get_available_providers()
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda:
-        # By default each worker would choose its convolutions by timing them.
-        said = {"device_id": device.index or 0, "cudnn_conv_algo_search": "DEFAULT", "use_tf32": "0"}
-        providers.insert(0, ("CUDAExecutionProvider", said))
+        # The default search would let each worker choose its convolution algorithms by their time.
+        settings = {"device_id": device.index or 0, "cudnn_conv_algo_search": "DEFAULT", "use_tf32": "0"}
+        providers.insert(0, ("CUDAExecutionProvider", settings))
     try:
         session = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime has no exception base of its own
         if "external data" in str(error).lower():
             raise InputError(
-                f"{path} keeps weights in files of their own, which no plan would name.",
+                f"{path} keeps its weights in other files, which a plan does not include.",
                 hint="Save it as one file: onnx.save(onnx.load(FILE), NEW).",
             ) from error
         raise InputError(f"{path} is damaged, or no ONNX net: {error}", hint="Export or download it again.") from error
@@ -68,7 +73,11 @@ def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
 
 
 def find_image_input(session: Any, path: Path) -> Any:
-    """The picture's input, checked: one picture of three channels, in floats or bytes."""
+    """Find the input for the picture: the only one of four dimensions with three channels.
+
+    Raises:
+        InputError: there is none or more than one, or it is not for one picture of floats or bytes.
+    """
     inputs = session.get_inputs()
     found = "; ".join(f"{i.name} {i.shape} {i.type}" for i in inputs)
     pictures = [i for i in inputs if len(i.shape) == 4 and (i.shape[1] == 3 or i.shape[3] == 3)]
@@ -87,7 +96,17 @@ def find_image_input(session: Any, path: Path) -> Any:
 
 
 def make_style_feed(others: list[Any], index: int | None, path: Path) -> dict[str, np.ndarray]:
-    """What to feed beside the picture: nothing, or which style."""
+    """Make the feed for the inputs beside the picture: empty, or the number of a style or its one-hot vector.
+
+    Args:
+        others: inputs beside the picture.
+        index: number of the style; None where the user gave none.
+        path: of the net, for messages.
+
+    Raises:
+        InputError: the inputs are not those of a net of one or several styles.
+        UsageError: a number is missing, out of range, or given for a net of one style.
+    """
     if not others:
         if index is not None:
             raise UsageError(f"{path} has one style only, so it takes no number; found :{index}.")
@@ -107,7 +126,7 @@ def make_style_feed(others: list[Any], index: int | None, path: Path) -> dict[st
     choices = f" of {count}" if one_hot else ""
     if index is None:
         raise UsageError(
-            f"{path} holds several styles: say which one{choices}.", hint=f"style: {{model: {path.name}:0}}"
+            f"{path} holds several styles: give the number of one{choices}.", hint=f"style: {{model: {path.name}:0}}"
         )
     if one_hot:
         if index >= count:

@@ -15,12 +15,14 @@ class Watch:
         self.now = self.read()
 
     def read(self):
+        """The digest now."""
         from tsn_blender import frame_status
 
         scene = bpy.context.scene
         return frame_status.paint_digest(only(scene), scene)
 
     def run(self, code):
+        """Run a line of code; whether the digest is another one then."""
         s = bpy.context.scene
         tree = only(s).id_data
         names = {one.name.lower(): one for one in bpy.data.objects}
@@ -30,10 +32,12 @@ class Watch:
         return self.now != before
 
     def other(self, *lines):
+        """Each line must change the digest."""
         for line in lines:
             assert self.run(line), f"not seen: {line}"
 
     def same(self, *lines):
+        """No line may change the digest."""
         for line in lines:
             assert not self.run(line), f"out of date for nothing: {line}"
 
@@ -86,6 +90,7 @@ def rich():
 
 
 def picture_of(material):
+    """Save a picture, and use it as a texture of a material."""
     image = bpy.data.images.new("made", 4, 4)
     image.filepath_raw, image.file_format = str(FOLDER / "wood.png"), "PNG"
     image.save()

@@ -53,6 +53,7 @@ class Plain(bpy.types.RenderEngine):
     rendered = []  # noqa: RUF012 (the case looks at it)
 
     def render(self, depsgraph):
+        """Called by Blender for each frame."""
         scene = depsgraph.scene
         self.rendered.append(scene.frame_current)
         made = self.begin_result(0, 0, scene.render.resolution_x, scene.render.resolution_y)

@@ -37,6 +37,7 @@ def case_cancel():
 
 
 def alive(pid):
+    """Whether a process exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

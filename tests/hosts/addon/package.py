@@ -30,6 +30,7 @@ def traces():
 
 
 def case_registers_twice():
+    """Switched on and off twice, the add-on leaves nothing behind."""
     import addon_utils
 
     sys.path.insert(0, str(ADDONS))
@@ -59,6 +60,7 @@ def case_installs():
 
 
 def repository(module):
+    """The index of an extensions repository."""
     repositories = bpy.context.preferences.extensions.repos
     return next(index for index, one in enumerate(repositories) if one.module == module)
 

@@ -55,6 +55,7 @@ def case_again():
 
 
 def case_preview():
+    """One frame is painted and shown; the range counts as not rendered."""
     scene, _ = set_up()
     scene.frame_set(2)
     assert bpy.ops.tsn.render(preview=True) == {"FINISHED"}

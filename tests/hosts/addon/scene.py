@@ -14,6 +14,7 @@ FOLDER = Path(sys.argv[2]).resolve()
 
 
 def enable():
+    """Switch the add-on on, and return its package."""
     sys.path.insert(0, str(ADDONS))
     import addon_utils
 
@@ -52,6 +53,7 @@ def set_up(first=1, last=3, *, samples=4):
 
 
 def add_cube(scene, name, colour, strength, x):
+    """Add a cube that glows in a colour, at an x."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes = material.node_tree.nodes
@@ -84,6 +86,7 @@ def add_node(scene, tree):
 
 
 def only(scene):
+    """The one TSN node of a scene."""
     from tsn_blender import node_trees
 
     (node,) = node_trees.nodes_of_scene(scene)
@@ -105,6 +108,7 @@ def picture(name, frame):
 
 
 def status(scene):
+    """The line that the node shows about its frames."""
     from tsn_blender import frame_status
     from tsn_blender.shared import frame_numbers
 
@@ -113,12 +117,14 @@ def status(scene):
 
 
 def curves(tree):
+    """The F-curves of a tree."""
     from tsn_blender import compat
 
     return compat.curves(tree)
 
 
 def clear_keys(node):
+    """Remove the keys of the node's strength, and set it to 1."""
     node.id_data.animation_data_clear()
     node.inputs["Strength"].default_value = 1.0
 

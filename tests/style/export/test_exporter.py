@@ -118,11 +118,11 @@ def test_shapes_are_made_once(engine):
         for part in row:
             yield part
             if isinstance(part, Branches):
-                yield from parts([*part.one, *part.other])
+                yield from parts([*part.first, *part.second])
 
     net = engine[1].net
     found = list(parts(steps_of(net)))
-    assert (found.count("simplify"), found.count("seeds")) == (int(net.simplifies), int(net.seeded))
+    assert (found.count("simplify"), found.count("texture_guide")) == (int(net.simplifies), int(net.seeded))
 
 
 def test_torchscript_keeps_highlights(engine, nuke, picture):
@@ -207,7 +207,7 @@ def test_onnx_has_the_same_bits_on_any_number_of_threads(engine, tmp_path, pictu
 
 @pytest.mark.parametrize("size", [*SIZES, (36, 44), (5, 6)])
 def test_onnx_is_a_style_of_tsn_again(engine, tmp_path, picture, size):
-    """Padded as the engine pads: the net normalises over all that it is shown."""
+    """Padded as the engine pads: the net normalises over all of its input."""
     path = tmp_path / "tiny.onnx"
     export_style("onnx", engine[0], path)
     image = picture(*size)
@@ -224,7 +224,7 @@ def test_every_bundled_style_can_be_exported(name, form, tmp_path):
 @pytest.mark.parametrize("form", ["torchscript", "onnx"])
 def test_a_painting_has_no_net_to_export(form, tmp_path):
     with pytest.raises(
-        InputError, match="adain is of the family adain, which has no net of its own to write"
+        InputError, match="adain is of the family adain, which has no net to write without a painting"
     ) as caught:
         export_style(form, "adain", tmp_path / form)
     assert "Only feedforward and mobile nets" in caught.value.hint

@@ -33,7 +33,7 @@ def test_every_weight_is_there_once_for_each_pixel_of_a_cell(kernel: int) -> Non
 
 
 @torch.inference_mode()
-def test_a_locked_net_paints_what_it_painted_on_pixels() -> None:
+def test_a_frozen_net_paints_what_it_painted_on_pixels() -> None:
     torch.manual_seed(1)
     net = JohnsonNet(width=4, blocks=1, recolours=True)
     plate = torch.rand(1, 3, 24, 36)

@@ -79,7 +79,7 @@ def test_radius_covers_what_a_pixel_reaches_and_hardly_more(family: str, blocks:
 
 
 @families
-def test_locked_to_a_frame_it_paints_that_frame_as_unlocked(family: str, picture: Picture) -> None:
+def test_frozen_at_a_frame_it_paints_that_frame_as_uncalibrated(family: str, picture: Picture) -> None:
     net, image = small(family), picture(48, 64, 0)
     frozen = locked_to(net, image)
     with torch.no_grad():
@@ -91,14 +91,14 @@ def test_locked_to_a_frame_it_paints_that_frame_as_unlocked(family: str, picture
 
 
 @families
-def test_locked_to_another_frame_it_paints_otherwise(family: str, picture: Picture) -> None:
+def test_frozen_at_another_frame_it_paints_otherwise(family: str, picture: Picture) -> None:
     net, image = small(family), picture(48, 64, 0)
     with torch.no_grad():
         assert (locked_to(net, 0.3 * picture(48, 64, 1))(image[None]) - net(image[None])).abs().max() > 1e-3
 
 
 @families
-def test_a_survey_is_the_mean_of_its_frames_in_the_order_of_the_norms(family: str, picture: Picture) -> None:
+def test_a_calibration_is_the_mean_of_its_frames_in_the_order_of_the_norms(family: str, picture: Picture) -> None:
     net, a, b = small(family), picture(32, 48, 1), picture(32, 48, 2)
     both, first, second = stats_of(net, a, b), stats_of(net, a), stats_of(net, b)
 
@@ -215,11 +215,11 @@ def test_a_folded_norm_is_the_norm(kernel: int, depthwise: bool) -> None:
     assert layer.scale is not None and layer.shift is not None
     layer.scale.data.uniform_(0.5, 1.5)
     layer.shift.data.uniform_(-0.5, 0.5)
-    x, noting = torch.rand(1, 6, 12, 14), RecordingNorm()
+    x, norm = torch.rand(1, 6, 12, 14), RecordingNorm()
     with torch.no_grad():
-        expected = layer(x, noting)
+        expected = layer(x, norm)
         by_hand = nn.functional.instance_norm(layer.conv(x), weight=layer.scale, bias=layer.shift)
-        layer.fold(*noting.stats[0])
+        layer.fold(*norm.stats[0])
         found = layer(x)
 
     torch.testing.assert_close(expected, by_hand)

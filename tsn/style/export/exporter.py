@@ -1,15 +1,15 @@
-"""A feed-forward style for other programs: TorchScript for Nuke's CatFileCreator, ONNX for everything else.
+"""Export a style for other programs: TorchScript for Nuke's CatFileCreator, ONNX for everything else.
 
-Both paint one frame, normalised by itself: neither a shot's survey nor its neighbours go along, so a highlight that
-enters makes the picture pump. What a shot needs to be stable is `tsn render`; these are for looking and lighting.
+An exported net paints single frames, each normalised by itself, without calibration or temporal window, so a highlight
+that enters makes the picture pump. It is for lookdev; `tsn render` makes a shot stable.
 
-- TorchScript: (1, 3, H, W) scene-linear Rec.709 in and out, as Nuke's working space, highlights kept as
-  `colour.highlights: keep` does. The attribute `strength` is a knob for Nuke. Only operators that PyTorch 1.6 had,
-  since Nuke 13 to 15 carry 1.6 to 2.1.
-- ONNX: style space in and out, [0, 1], as tsn's own `style: {model: file.onnx}` expects. Opset 20 where the net
-  recolours (older ones look nothing up in three dimensions), else 17.
+- TorchScript: input and output are (1, 3, H, W) scene-linear Rec.709, as Nuke's working space; highlights are kept, as
+  by `colour.highlights: keep`. The attribute `strength` becomes a knob in Nuke. It uses only operators of PyTorch 1.6,
+  since Nuke 13 to 15 contain PyTorch 1.6 to 2.1.
+- ONNX: input and output are style space in [0, 1], as `style: {model: file.onnx}` expects. Opset 20 for nets that
+  recolour (older opsets have no lookup in three dimensions), else 17.
 
-Height and width are free, from 8 pixels. A file is only kept once what it paints was compared with the engine.
+Height and width are free, from 8 pixels on. A file is kept only if its result agrees with the engine's.
 """
 
 from __future__ import annotations
@@ -37,31 +37,40 @@ TOLERANCE = 1e-3
 
 
 def export_style(form: str, style: str, path: Path) -> float:
-    """Write a style as `torchscript` or `onnx`, and return the largest difference from the engine that was found.
+    """Write a style, and compare the result with the engine's on one picture.
+
+    Args:
+        form: `torchscript` or `onnx`.
+        style: a bundled name, or a .safetensors file.
+        path: to write; it is replaced.
+
+    Returns:
+        The largest difference from the engine.
 
     Raises:
-        UsageError: no such format or style, or the `onnx` package is missing.
-        InputError: the style's file is missing, damaged, or no feed-forward net.
+        UsageError: there is no such style, or the `onnx` package is missing.
+        InputError: the style's file is missing or damaged, or no feed-forward net.
         OutputError: `path` can't be written.
+        TsnError: the result differs by `TOLERANCE` or more.
     """
     info = resolve_style(style)
     if info.family == "onnx":
         raise InputError(f"{info.path} is an ONNX net already.", hint="Export a style of training/train_style.py.")
     if info.family not in NETS:
         raise InputError(
-            f"{info.name} is of the family {info.family}, which has no net of its own to write.",
+            f"{info.name} is of the family {info.family}, which has no net to write without a painting.",
             hint=f"Only {' and '.join(NETS)} nets can be exported.",
         )
     net = load_style_net(info)
     with atomic_write(path, "-o") as temporary:
         WRITERS[form](net, info, temporary)
-        found = CHECKS[form](temporary, FeedforwardPainter(net, name=info.name, weights=info.sha256))
-        if not found < TOLERANCE:
+        difference = CHECKS[form](temporary, FeedforwardPainter(net, name=info.name, weights=info.sha256))
+        if not difference < TOLERANCE:
             raise TsnError(
-                f"{info.name} as {form} differs from the engine by {found:.2g}, expected less than {TOLERANCE:g}.",
+                f"{info.name} as {form} differs from the engine by {difference:.2g}, expected less than {TOLERANCE:g}.",
                 hint="Report it with the versions of torch and onnx; nothing was written.",
             )
-    return found
+    return difference
 
 
 def _check_torchscript(path: Path, painter: Painter) -> float:
@@ -83,11 +92,11 @@ def _check_onnx(path: Path, painter: Painter) -> float:
 
 
 def _sample() -> Tensor:
-    """A picture (3, 72, 104) in [0, 1]: soft blobs under noise."""
-    random = torch.Generator().manual_seed(0)
-    blobs = torch.rand(1, 3, 9, 13, generator=random)
+    """A test picture, (3, 72, 104) in [0, 1]: soft blobs and noise."""
+    generator = torch.Generator().manual_seed(0)
+    blobs = torch.rand(1, 3, 9, 13, generator=generator)
     blobs = nn.functional.interpolate(blobs, scale_factor=8, mode="bilinear", align_corners=False)[0]
-    return 0.8 * blobs + 0.2 * torch.rand(3, 72, 104, generator=random)
+    return 0.8 * blobs + 0.2 * torch.rand(3, 72, 104, generator=generator)
 
 
 WRITERS: Mapping[str, Callable[[StyleNet, StyleInfo, Path], None]] = {

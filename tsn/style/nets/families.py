@@ -1,4 +1,4 @@
-"""The nets that a weights file can be for, by the `family` in its metadata."""
+"""The net classes that a weights file can be for, by the `family` in its metadata."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tsn.style.nets.mobile import MobileNet
 
 
 class NetConstructor(Protocol):
+    """What builds a net from its sizes and optional inputs; see `StyleNet`."""
+
     def __call__(
         self, *, width: int, blocks: int, recolours: bool = False, simplifies: bool = False, seeded: bool = False
     ) -> StyleNet: ...

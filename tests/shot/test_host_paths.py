@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tsn.errors import UsageError
-from tsn.shot.foreign import expanded, local
+from tsn.shot.host_paths import expand_variables, localise_path
 
 ENVIRON = {"ROOT": "/mnt/show", "X_1": "a", "EMPTY": "", "RENDER_ROOT": "/r", "DOLLAR": "$ROOT"}
 
@@ -27,7 +27,7 @@ ENVIRON = {"ROOT": "/mnt/show", "X_1": "a", "EMPTY": "", "RENDER_ROOT": "/r", "D
     ],
 )
 def test_variables_are_filled_in_and_frame_numbers_stay(text: str, filled: str) -> None:
-    assert expanded(text, ENVIRON, windows=False) == filled
+    assert expand_variables(text, ENVIRON, windows=False) == filled
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_variables_are_filled_in_and_frame_numbers_stay(text: str, filled: str) 
 )
 def test_a_variable_without_a_value_is_named(text: str, message: str, hint: str | None) -> None:
     with pytest.raises(UsageError) as caught:
-        expanded(text, ENVIRON, windows=False)
+        expand_variables(text, ENVIRON, windows=False)
     assert str(caught.value).startswith(message)
     if hint:
         assert caught.value.hint and hint in caught.value.hint
@@ -73,7 +73,7 @@ def test_a_variable_without_a_value_is_named(text: str, message: str, hint: str 
 )
 def test_what_is_no_path_of_this_host_is_refused(text: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        local(text, {}, windows=False)
+        localise_path(text, {}, windows=False)
     assert message in str(caught.value)
     assert caught.value.hint and hint in caught.value.hint
 
@@ -83,22 +83,22 @@ ORDINARY = ["a/b.####.exr", "/mnt/x", "great-wave", "~/x", "../a", "a b/c", "v2[
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_paths_of_this_host_stay(text: str) -> None:
-    assert local(text, {}, windows=False) == text
+    assert localise_path(text, {}, windows=False) == text
 
 
 def test_two_slashes_are_one_where_there_is_such_a_folder(tmp_path: Path) -> None:
-    assert local(f"/{tmp_path}/s.####.exr", {}, windows=False) == f"{tmp_path}/s.####.exr"
+    assert localise_path(f"/{tmp_path}/s.####.exr", {}, windows=False) == f"{tmp_path}/s.####.exr"
 
 
 def test_windows_has_its_own() -> None:
     for text in (r"P:\show\s.####.exr", "P:/show", r"\\server\share\s", "//server9/share/s", r"styled\s.####.exr"):
-        assert local(text, {}, windows=True) == text
-    assert expanded(r"%ROOT%\$X_1\s.$F4.exr", ENVIRON, windows=True) == r"/mnt/show\a\s.$F4.exr"
+        assert localise_path(text, {}, windows=True) == text
+    assert expand_variables(r"%ROOT%\$X_1\s.$F4.exr", ENVIRON, windows=True) == r"/mnt/show\a\s.$F4.exr"
     with pytest.raises(UsageError, match="%NONE% is not set"):
-        expanded(r"%NONE%\s.%04d.exr", ENVIRON, windows=True)
+        expand_variables(r"%NONE%\s.%04d.exr", ENVIRON, windows=True)
 
 
 @pytest.mark.parametrize("text", [r"P:\show\out\s.####.exr", "p:/show/out/s.####.exr", r"\\server\show\out\s.####.exr"])
 def test_a_mapped_path_is_one_of_this_host(text: str) -> None:
     environ = {"TSN_PATHMAP": r"P:\show=/mnt/show;\\server\show=/mnt/show"}
-    assert local(text, environ, windows=False) == "/mnt/show/out/s.####.exr"
+    assert localise_path(text, environ, windows=False) == "/mnt/show/out/s.####.exr"

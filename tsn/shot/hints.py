@@ -1,6 +1,6 @@
-"""What was perhaps meant where a shot file says something else; for the hints under its faults.
+"""Hints under the errors of a shot file: what the writer of a refused value or an unknown key perhaps meant.
 
-Nothing here decides what is right: a value that gets a hint has been refused.
+Nothing here decides what is valid: a value that gets a hint has been refused already.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 from tsn.errors import near_miss
 
 QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
-"""Typographic quotes, which YAML takes as letters."""
+"""Typographic quotes, which YAML reads as part of the text."""
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _SWITCHES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def shown(value: Any) -> str:
-    """A value as YAML writes it in one line; `found` of a message."""
+def yaml_text(value: Any) -> str:
+    """A value as YAML writes it in one line, for the words after `found` in a message."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {_plain(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -29,14 +29,14 @@ def shown(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping | list):
-        return shown(value)
+        return yaml_text(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
 
 
-def number(text: str) -> str | None:
-    """The hint for a text where a number is wanted, such as `0,5`, `50%`, `8 frames`, `"0.5"`."""
+def number_hint(text: str) -> str | None:
+    """The hint for a text where a number is expected, such as `0,5`, `50%`, `8 frames`, `"0.5"`."""
     plain = unicodedata.normalize("NFKC", text).strip(QUOTES + " \t")
     if match := re.fullmatch(r"([-+]?[0-9]+),([0-9]+)", plain):
         return f"Decimals have a point: {match[1]}.{match[2]}."
@@ -51,18 +51,18 @@ def number(text: str) -> str | None:
     return None
 
 
-def switch(text: str) -> str | None:
-    """The hint for a text where true or false is wanted."""
+def boolean_hint(text: str) -> str | None:
+    """The hint for a text where true or false is expected."""
     meant = _SWITCHES.get(text.strip(QUOTES + " \t").lower())
     return f"Write {meant}." if meant else None
 
 
-def text(key: str, value: Any) -> str | None:
-    """The hint where a key holds a list or a mapping, and text is wanted.
+def text_hint(key: str, value: Any) -> str | None:
+    """The hint for a list or a mapping where text is expected.
 
     Args:
-        key: the last part of its name.
-        value: plain lists, mappings and scalars.
+        key: the last part of the dotted key.
+        value: of lists, mappings and scalars.
     """
     if isinstance(value, list) and value and all(isinstance(item, str | int | float) for item in value):
         joined = ",".join(map(str, value))
@@ -82,17 +82,17 @@ def text(key: str, value: Any) -> str | None:
     return f"Write it as one text, such as {key}: 1001-1010" if key == "frames" else None
 
 
-def list_of(key: str, value: Any) -> str | None:
-    """The hint where one value stands and a list is wanted."""
+def list_hint(key: str, value: Any) -> str | None:
+    """The hint for a single value where a list is expected."""
     return f"Write a list of one: {key}: [{value}]" if isinstance(value, str | int | float) else None
 
 
-def decimal(key: str, beside: Mapping[str, Any]) -> str | None:
-    """The hint for `weight: 0,5` in braces, which YAML reads as two keys: weight with 0, and 5 with nothing.
+def decimal_comma_hint(key: str, beside: Mapping[str, Any]) -> str | None:
+    """The hint for `weight: 0,5` in braces, which YAML reads as two keys: weight with 0, and 5 without a value.
 
     Args:
-        key: one whose value is nothing.
-        beside: the mapping it stands in, plain values in the order of the file.
+        key: a key without a value.
+        beside: the mapping that contains it, in the order of the file.
     """
     before = dict(zip(list(beside)[1:], beside, strict=False)).get(key)
     if before is None or not re.fullmatch(r"[0-9]+", key) or type(beside[before]) is not int:
@@ -100,16 +100,16 @@ def decimal(key: str, beside: Mapping[str, Any]) -> str | None:
     return f"Decimals have a point: {before}: {beside[before]}.{key}"
 
 
-def unknown(key: str, beside: Mapping[str, Any], known: Collection[str], elsewhere: Sequence[str] = ()) -> str:
-    """The hint for a key that nobody knows.
+def unknown_key_hint(key: str, beside: Mapping[str, Any], known: Collection[str], elsewhere: Sequence[str] = ()) -> str:
+    """The hint for an unknown key.
 
     Args:
-        beside: the mapping it stands in, plain values in the order of the file.
-        known: the keys there may be.
-        elsewhere: the dotted names of all keys.
+        beside: the mapping that contains it, in the order of the file.
+        known: the keys that this mapping may have.
+        elsewhere: the dotted names of all keys of a shot file.
     """
     if beside.get(key) is None:
-        if comma := decimal(key, beside):
+        if comma := decimal_comma_hint(key, beside):
             return comma
         if match := re.fullmatch(r"([^:\s]+):(\S.*)", key):
             return f"Put a space after the colon: {match[1]}: {match[2]}"

@@ -1,7 +1,7 @@
-"""Paths as other systems and programs write them: variables are filled in, and what this host has no such path for
-is refused.
+"""Paths as other systems and programs write them: variables are filled in, and paths that can't be one of this host
+are refused.
 
-A folder called `$RENDER_ROOT` or `P:` beside the shot is never what was meant.
+Otherwise a folder called `$RENDER_ROOT` or `P:` would be made beside the shot.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from collections.abc import Mapping
 
 from tsn.errors import UsageError, near_miss
-from tsn.shot.pathmap import mapped, rules
+from tsn.shot.pathmap import map_path, read_rules
 
 TOKENS = ("show", "seq", "shot", "version", "layer", "frame")
-"""What may stand in braces in plate, output and style.frames; `tsn.shot.paths` fills them in."""
+"""The tokens of plate, output and style.frames, written in braces; `tsn.shot.paths` fills them in."""
 WINDOWS = os.name == "nt"
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<plain>[A-Za-z_]\w*))", re.ASCII)
 _WINDOWS_VARIABLE = re.compile(r"%(?P<percent>[A-Za-z_][\w()]*)%", re.ASCII)
 _FRAME = re.compile(r"\$(?:\{(F\d*)\}|(F\d+|F(?![A-Za-z0-9])))")
-"""Houdini's frame number, which is a token of the file's name and no variable."""
+"""Houdini's frame number, which is a token of the file name, not a variable."""
 _OTHERS = (
     (re.compile(r"\[(?:getenv|value|python|file)\b"), "an expression of Nuke"),
     (re.compile(r"<[A-Za-z]\w*>"), "a token of another program"),
@@ -28,7 +28,7 @@ _OTHERS = (
 _MAPPED = "Write it as this host sees it, or say where that is with TSN_PATHMAP."
 
 
-def expanded(text: str, environ: Mapping[str, str], *, windows: bool = WINDOWS) -> str:
+def expand_variables(text: str, environ: Mapping[str, str], *, windows: bool = WINDOWS) -> str:
     """A path with `$VAR` and `${VAR}` filled in, on Windows `%VAR%` too; `$F4` in a file's name stays.
 
     Raises:
@@ -60,16 +60,16 @@ def _hint(variable: str, environ: Mapping[str, str]) -> str:
     return near_miss(variable, environ.keys() - {variable}) or "Set it where tsn runs, or write the path out."
 
 
-def local(text: str, environ: Mapping[str, str], *, windows: bool = WINDOWS) -> str:
-    """A path that this host can open, written its way; variables and tokens are filled in already.
+def localise_path(text: str, environ: Mapping[str, str], *, windows: bool = WINDOWS) -> str:
+    """A path as this host writes it; variables and tokens are filled in already.
 
     Args:
-        environ: where TSN_PATHMAP is looked up, which says where this host has another's files.
+        environ: where TSN_PATHMAP is looked up, which says where this host has the files of another.
 
     Raises:
         UsageError: an address, another system's path, or another program's token; no rules in TSN_PATHMAP.
     """
-    text = mapped(text, rules(environ))
+    text = map_path(text, read_rules(environ))
     if address := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text):
         scheme = address[1].lower()
         plain = re.sub(r"\Afile:(?://(?:localhost)?)?(?=/)", "", text, flags=re.IGNORECASE)
