@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["small_shots"]
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several on this machine; before torch is loaded, which looks only then
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def write_tiny_style(path: Path, seed: int = 0, name: str | None = None) -> Path:

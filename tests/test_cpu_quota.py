@@ -1,4 +1,4 @@
-"""How many CPUs a process may use, told by real affinity and by files like a container's."""
+"""The number of CPUs that a process may use, by real affinity and by files like a container's."""
 
 import os
 import subprocess
@@ -19,8 +19,8 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
 
 
-def told(folder: Path, own: str, **files: str) -> int:
-    """cores() where this process is in the groups `own`, and control groups hold `files` ("a/b": text, `/` as `__`)."""
+def cpus_in_groups(folder: Path, own: str, **files: str) -> int:
+    """available_cpus() of a process in the groups `own`, where control groups contain `files` (`a__b`: text of a/b)."""
     (folder / "own").write_text(own)
     for name, text in files.items():
         path = folder / name.replace("__", "/").replace("_max", ".max")
@@ -43,7 +43,7 @@ def test_affinity_counts_for_every_pool() -> None:
 
 @pytest.mark.parametrize(("quota", "count"), [("max 100000", 64), ("200000 100000", 2), ("150000 100000", 2)])
 def test_the_quota_of_a_container(tmp_path: Path, large, quota: str, count: int) -> None:
-    assert told(tmp_path, "0::/\n", cpu_max=quota) == count
+    assert cpus_in_groups(tmp_path, "0::/\n", cpu_max=quota) == count
 
 
 @pytest.mark.parametrize(("own", "count"), [("0::/a/b\n", 3), ("0::/a\n", 4), ("0::/not/here\n", 8), ("0::/a/c\n", 1)])
@@ -52,19 +52,19 @@ def test_the_smallest_quota_around_counts(tmp_path: Path, large, own: str, count
     (tmp_path / "a/c").mkdir(parents=True)
     (tmp_path / "a/c/cpu.max").write_text("1000 100000")
     files = {"cpu_max": "800000 100000", "a__cpu_max": "400000 100000", "a__b__cpu_max": "300000 100000"}
-    assert told(tmp_path, own, **files) == count
+    assert cpus_in_groups(tmp_path, own, **files) == count
 
 
 @pytest.mark.parametrize(("quota", "count"), [("-1", 64), ("250000", 3)])
 def test_the_older_control_groups(tmp_path: Path, large, quota: str, count: int) -> None:
     files = {"cpu,cpuacct__cpu.cfs_quota_us": quota, "cpu,cpuacct__cpu.cfs_period_us": "100000"}
-    assert told(tmp_path, "4:cpu,cpuacct:/docker/1f\n1:name=systemd:/x:y\n0::/\n", **files) == count
+    assert cpus_in_groups(tmp_path, "4:cpu,cpuacct:/docker/1f\n1:name=systemd:/x:y\n0::/\n", **files) == count
 
 
 def test_a_system_without_any(tmp_path: Path, large, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     assert available_cpus(cgroups=tmp_path, own=tmp_path / "own") == 64
-    assert told(tmp_path, "0::/\n", cpu_max="nonsense") == 64
+    assert cpus_in_groups(tmp_path, "0::/\n", cpu_max="nonsense") == 64
 
 
 @pytest.mark.parametrize(("asked", "count"), [("3", 3), ("4,2", 4), ("", None), ("0", None), ("all", None)])

@@ -101,7 +101,7 @@ def test_channels_that_lie_apart(size: tuple[int, int], function: Callable[[Tens
 
 def same_on_any_number_of_threads(made: Callable[[], Tensor]) -> bool:
     alone = on(1, made)
-    return all(torch.equal(on(n, made), alone) for n in THREADS)
+    return all(torch.equal(on(n, made), alone) for n in (2, 3, 5))
 
 
 def test_a_sum_on_one_thread() -> None:
@@ -118,9 +118,9 @@ def test_a_sum_on_one_thread() -> None:
     assert torch.get_num_threads() == 3, "the setting from before is back"
 
 
-@pytest.mark.parametrize("size", [*SIZES, (360, 640), (1080, 1920)])
+@pytest.mark.parametrize("size", [(113, 301), (360, 640)])
 def test_a_sum_by_rows(size: tuple[int, int]) -> None:
-    x = picture(*size)
+    x = picture(*size).square()
     assert same_on_any_number_of_threads(lambda: determinism.sum_by_rows(x))
     assert float(determinism.sum_by_rows(x)) == pytest.approx(float(x.double().sum()), rel=1e-12)
 

@@ -181,6 +181,7 @@ def main(
     target: Path | None,
     log: Path | None,
 ) -> None:
+    """Print the table, and write it where it is to be kept."""
     if log:
         click.echo("\n".join(curve(log)) + "\n")
     table = measure(config, weights, evaluations=evaluations, few=few)

@@ -222,6 +222,7 @@ def jpeg(page: Image.Image) -> bytes:
 )
 @ends_like_tsn
 def main(out: Path, data: Path, evaluations: int, unseen: Path | None, before: Path | None) -> None:
+    """Paint the sheet that was chosen, and write it as JPEG."""
     if before and unseen:
         raise click.UsageError("--before and --unseen each ask for a sheet of their own.")
     squares = plates(data / "photos")

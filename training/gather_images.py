@@ -160,6 +160,7 @@ def _without_gaps(canvas: Image.Image) -> Image.Image:
 @click.command(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 def main(out: Path) -> None:
+    """Write all pictures, and the list of their licences."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         resources = download(Path(scratch))

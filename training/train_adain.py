@@ -38,7 +38,7 @@ from tsn.io.atomic import atomic_write
 from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.layers import Normalise, instance_norm
 from tsn.style.nets.style_prediction import StylePredictionNet
-from tsn_training import losses, objective, perceptual, photos, records
+from tsn_training import losses, objective, perceptual, photos, records, schedule
 from tsn_training.adversarial import AdversarialTraining, Conditions, WeightAverage
 from tsn_training.any_painting import (
     StylePictures,
@@ -65,25 +65,8 @@ PREDICTION_RATE = 0.3
 """Factor on the learning rate of the layers that predict parameters: one step of them moves every norm of the net."""
 SEE_FLOOR = 0.02
 """Of the learning rate of the stage `see`, the share that is left at its end."""
-LOGGED = (
-    "seen1",
-    "seen2",
-    "seen3",
-    "copy",
-    "content",
-    "style",
-    "colour",
-    "smooth",
-    "temporal",
-    "light",
-    "spikes",
-    "appeal",
-    "judge",
-)
-"""Columns of log.csv, which a resumed run goes on with, so that they keep their names.
-
-"seen1" to "seen3" are the encoder's errors by level, "appeal" the generator loss, "judge" the discriminator's own.
-"""
+LOGGED = ("seen1", "seen2", "seen3", *schedule.LOGGED)
+"""Columns of log.csv; the first three are the encoder's errors by level."""
 
 
 class TrainableNet(nn.Module):

@@ -44,16 +44,11 @@ from tsn_training.launch import Run, training_command
 from tsn_training.motion import FramePair
 from tsn_training.multistyle import MultiStyleNet
 from tsn_training.parallel import require_even_shares
-from tsn_training.schedule import LAST_BIAS_RATE, SPIKE_WEIGHT, build_net, learning_rate, painting_loss
+from tsn_training.schedule import LAST_BIAS_RATE, LOGGED, SPIKE_WEIGHT, build_net, learning_rate, painting_loss
 from tsn_training.step import training_step
 
 LOG_EVERY = 19
 """Steps; prime, so that each of several styles in turn gets its rows."""
-LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "light", "spikes", "appeal", "judge")
-"""Columns of log.csv, which a resumed run goes on with, so that they keep their names.
-
-"appeal" is the generator loss, "judge" the discriminator's own.
-"""
 
 
 def export(net: StyleNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:

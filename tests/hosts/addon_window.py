@@ -4,8 +4,8 @@
     blender --background --python addon_window.py -- ZIP FOLDER save
 
 Opens the compositor on the demo plate, presses Render Range as a mouse would, and takes a screenshot while tsn paints
-(`progress.png`). Then it presses ESC, or waits for the result (`result.png`); docs/blender_*.png were made so, in a
-window of 1500 x 1050. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
+(`progress.png`). Then it presses ESC, or waits for the result (`result.png`); docs/images/blender_*.png were made so,
+in a window of 1500 x 1050. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
 
 Without a window the add-on is installed for good, and a shot of three frames is saved.
 """

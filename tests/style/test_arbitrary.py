@@ -310,7 +310,7 @@ def test_weights_of_something_else_are_refused(adain: StylePredictionNet, tmp_pa
     assert "do not fit seen 30000" in refused(state, **FACTS | {"seen": "30000"})
     assert "do not fit blocks 9999" in refused(state, **FACTS | {"blocks": "9999"})
     assert "multiple of three, found 4" in refused(state, **FACTS | {"seen": "4"})
-    assert "yes or no to seeded" in refused(state, **FACTS | {"seeded": "1"})
+    assert "must give seeded as yes or no" in refused(state, **FACTS | {"seeded": "1"})
     name = next(iter(state))
     assert name in refused({k: v for k, v in state.items() if k != name}, **FACTS)
     assert "no numbers" in refused(state | {name: state[name] * float("nan")}, **FACTS)

@@ -128,7 +128,7 @@ def test_any_flipped_bit_is_noticed(tmp_path):
 
 
 def test_a_calibration_needs_a_frame():
-    with pytest.raises(ValueError, match="one frame at least"):
+    with pytest.raises(ValueError, match="at least one frame"):
         Calibration.mean([])
 
 

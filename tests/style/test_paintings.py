@@ -66,7 +66,7 @@ def test_a_scan_is_seen_as_the_painting_is(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(("height", "width"), [(3, 2000), (2000, 3), (7, 7), (40, 401), (401, 40)])
 def test_a_strip_is_no_painting(height: int, width: int, tmp_path: Path) -> None:
     path = saved(tmp_path / "strip.png", painting(height, width))
-    with pytest.raises(InputError, match=rf"strip\.png is {width} x {height} pixels; expected 8") as caught:
+    with pytest.raises(InputError, match=rf"strip\.png is {width} x {height} pixels; expected at least 8") as caught:
         read_paintings({str(path): 1.0})
     assert "Crop it" in str(caught.value.hint)
 

@@ -158,7 +158,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     """A folder with photos and a painting, and ways to train there.
 
     write(path=..., **changes): a YAML file; run(*arguments, out=...): in this process; job(...) and processes(groups):
-    in processes of their own, (exit code, output) of each; torchrun(job, count): what it says.
+    in processes of their own, (exit code, output) of each; torchrun(job, count): the finished process.
     """
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(4), "thin"))
     monkeypatch.setattr(train_style, "LOG_EVERY", 1)

@@ -153,8 +153,8 @@ def test_an_adversarial_training(training: SimpleNamespace) -> None:
 def test_an_adversarial_training_starts_from_nets_with_fewer_inputs(training: SimpleNamespace, tmp_path: Path) -> None:
     first = training.out / "noise.safetensors"
     before = torch.rand(1, 3, 32, 32)
-    for shown in ({}, {"recolours": True}, {"recolours": True, "seeded": True}):
-        training.write(learning_rate=1e-12, **shown)
+    for inputs in ({}, {"recolours": True}, {"recolours": True, "seeded": True}):
+        training.write(learning_rate=1e-12, **inputs)
         if first.exists():
             start = tmp_path / "start.safetensors"
             first.rename(start)
@@ -173,7 +173,7 @@ def test_styles_that_train_together_have_no_discriminator(training: SimpleNamesp
     training.write(tmp_path / "b.yaml", name="b")
     both = tmp_path / "both.yaml"
     both.write_text("together: [a.yaml, b.yaml]\n")
-    with pytest.raises(UsageError, match="have no judge, found one in a") as caught:
+    with pytest.raises(UsageError, match=r"have no discriminator \(judge\), found one in a") as caught:
         load_styles(both)
     assert caught.value.hint and "judge: null" in caught.value.hint
     both.write_text("together: [a.yaml, b.yaml]\njudge: null\n")

@@ -1,4 +1,4 @@
-"""evaluate.py on a training of noise: each option does what its help says."""
+"""evaluate.py on a training of noise: each option does what its help describes."""
 
 from __future__ import annotations
 

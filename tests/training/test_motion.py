@@ -1,4 +1,4 @@
-"""Two moments of a scene: the motion told is the motion made, and what is covered is told too."""
+"""Two moments of a scene: the motion given is the motion made, and what is covered is marked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_then_looked_up_along_the_flow_is_now(undisturbed: None, seed: int) -> N
     # Linear against cubic lookup; the object's rim, a pixel wide, is mixed with what lies behind it.
     assert error.quantile(0.9) < 0.03
     assert error.mean() < 0.02
-    assert still.mean() > 3 * error.mean()  # there was motion to be told
+    assert still.mean() > 3 * error.mean()  # there was motion
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -50,7 +50,7 @@ def test_what_the_blocks_of_the_last_call_put_out() -> None:
 
 
 def written(training: SimpleNamespace, folder: Path, **shared: Any) -> Path:
-    """A file of two styles that train together; the second wants other weights."""
+    """A file of two styles that train together; the second has other weights."""
     training.write(folder / "a.yaml", name="a")
     training.write(folder / "b.yaml", name="b", style_weight=[1.0, 2.0], seed=6)
     file = folder / "both.yaml"
@@ -117,11 +117,11 @@ def test_each_style_leaves_a_whole_net_and_a_killed_run_goes_on(training: Simple
 def test_two_processes_train_them_like_one(
     training: SimpleNamespace, ranks: Callable[[int], list[dict[str, str]]], tmp_path: Path
 ) -> None:
-    """Each step leaves parameters out, which DDP must be told."""
+    """Each step leaves parameters out, which DDP must know."""
     file = written(training, tmp_path)
     groups = [
         [training.job(path=file, out=tmp_path / "one")],
-        [training.job(path=file, out=tmp_path / "two", variables=told) for told in ranks(2)],
+        [training.job(path=file, out=tmp_path / "two", variables=variables) for variables in ranks(2)],
     ]
     ended = training.processes(groups)
 

@@ -36,7 +36,7 @@ def painted_by(state: dict[str, torch.Tensor]) -> torch.Tensor:
         return net(torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)))
 
 
-@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "adversarial"])
 def test_two_processes_train_what_one_trains(
     training: SimpleNamespace,
     ranks: Callable[[int], list[dict[str, str]]],
@@ -51,7 +51,7 @@ def test_two_processes_train_what_one_trains(
         training.write(path, batch=4, accumulate=accumulate, judge=judge, light_weight=6.0 if judge else 0)
         note = NOTE_GRADIENTS.format(folder=str(tmp_path / name))
         out = tmp_path / name / "run"
-        groups.append([training.job(path=path, out=out, extra=note, variables=told) for told in ranks(world_size)])
+        groups.append([training.job(path=path, out=out, extra=note, variables=each) for each in ranks(world_size)])
     ended = training.processes(groups)
     assert [[code for code, _ in group] for group in ended] == [[0], [0, 0], [0, 0]], ended
 
@@ -82,10 +82,13 @@ def test_a_host_that_does_not_see_the_checkpoint_goes_on_from_it(
 ) -> None:
     """Two processes with a folder each, as on hosts that share none: only the first one's holds a checkpoint."""
     outs = [tmp_path / name / "run" for name in ("whole", "one", "other")]
-    groups = [[training.job(out=outs[0], variables=told) for told in ranks(2)]]
+    groups = [[training.job(out=outs[0], variables=each) for each in ranks(2)]]
     for limit in (["--max-steps", "4"], []):
         groups.append(
-            [training.job(*limit, out=out, variables=told) for told, out in zip(ranks(2), outs[1:], strict=True)]
+            [
+                training.job(*limit, out=out, variables=variables)
+                for variables, out in zip(ranks(2), outs[1:], strict=True)
+            ]
         )
     ended = training.processes(groups)
 

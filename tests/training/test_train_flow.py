@@ -80,9 +80,9 @@ def run(*words: str | Path) -> Result:
     return CliRunner().invoke(train_flow.main, list(map(str, words)), catch_exceptions=False)
 
 
-def process(path: Path, out: Path, extra: str = "pass", **told: str) -> subprocess.Popen[str]:
+def process(path: Path, out: Path, extra: str = "pass", **variables: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", DRIVER.format(extra=extra), str(path), "--out", str(out)]
-    environment = {**os.environ, **told, "PYTHONPATH": str(TRAINING)}
+    environment = {**os.environ, **variables, "PYTHONPATH": str(TRAINING)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -157,9 +157,9 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(config, tmp_pat
 def test_two_processes_train_what_one_trains(config, tmp_path, ranks) -> None:
     path = config(steps=3)
     for name, world_size in (("one", 1), ("two", 2)):
-        group = [process(path, tmp_path / name, **told) for told in ranks(world_size)]
-        said = [member.communicate()[0] for member in group]
-        assert [member.returncode for member in group] == [0] * world_size, said
+        group = [process(path, tmp_path / name, **variables) for variables in ranks(world_size)]
+        outputs = [member.communicate()[0] for member in group]
+        assert [member.returncode for member in group] == [0] * world_size, outputs
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-2, atol=2e-3)

@@ -112,7 +112,7 @@ Path.write_bytes = write_bytes
 """
 
 
-@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "adversarial"])
 def test_a_run_killed_twice_ends_in_the_same_weights(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:

@@ -119,7 +119,7 @@ class AdversarialTraining:
                 matching, mismatched = conditions
                 given = torch.stack([matching, matching, mismatched]).repeat_interleave(len(pictures) // 3, 0)
                 value = discriminator_loss(self.shared(pictures, given), parts=3)
-            return value, {"judge": value}  # a column of log.csv, which keeps its name
+            return value, {"judge": value}  # a column of `schedule.LOGGED`
 
         rate = learning_rate(step, self.config.steps, self.settings.learning_rate)
         return training_step(

@@ -45,7 +45,7 @@ class StylePictures:
         self.photo_paths, self.painting_paths, self.config = photo_paths, painting_paths, config
         most, largest = int(PAINTING_SCALES[0] * self.SIZE_PX), max(stage.crop for stage in config.stages)
         if config.judge and largest > most:
-            raise UsageError(f"stages: with a judge, crops have {most} px at most, found {largest}.")
+            raise UsageError(f"stages: with a discriminator (judge), crops have at most {most} px, found {largest}.")
         self.picture = lru_cache(maxsize=2)(self._picture)  # `crop` reads the same one for each sample of a step
         for path in painting_paths:
             photos.load_image(path)  # one that cannot be read ends a training before it begins

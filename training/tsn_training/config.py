@@ -211,7 +211,7 @@ def load_styles(path: Path) -> tuple[StyleConfig, ...]:
         raise UsageError(f"{path}: two styles of one name.", hint="Each writes NAME.safetensors.")
     if judged := [style.name for style in styles if style.judge]:
         raise UsageError(
-            f"{path}: styles that train together have no judge, found one in {' and '.join(judged)}.",
+            f"{path}: styles that train together have no discriminator (judge), found one in {' and '.join(judged)}.",
             hint=f"Give judge: null in {path.name}; each style gets its own when it is finished alone.",
         )
     for key in _EQUAL_KEYS:

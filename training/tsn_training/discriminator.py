@@ -129,7 +129,7 @@ class PaintingCrops:
     """Square crops of a painting (1, 3, H, W), each a pure function of the seed and its number.
 
     Args:
-        largest: side of the largest crops that will be asked for, pixels.
+        largest: side of the largest crops that will be drawn, pixels.
         source: the painting's file, for the error message.
 
     Raises:

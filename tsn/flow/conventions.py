@@ -1,7 +1,7 @@
 """How programs write motion vectors: in which channels, unit and direction, and with which sign.
 
 Renderers agree on none of it, and nothing in the file distinguishes them. So the shot file names a convention for
-the layer, and each convention is one small function here. docs/flow.md gives the source of each.
+the layer, and each convention is one small function here. docs/guide/motion.md gives the source of each.
 """
 
 from __future__ import annotations

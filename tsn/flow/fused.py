@@ -12,7 +12,7 @@ pictures mostly show which motion is right, once it is among the proposals:
 5. Each direction once more proposed to the other, and both moved half way towards each other where they are nearly
    consistent: what is inconsistent counts as occluded in the temporal passes, and boils.
 
-docs/flow.md has the figures, and what else was tried. A pair at 640x360 costs .9 CPU-seconds with AVX512.
+docs/research/flow.md has the figures, and what else was tried. A pair at 640x360 costs .9 CPU-seconds with AVX512.
 """
 
 from __future__ import annotations

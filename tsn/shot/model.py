@@ -123,7 +123,7 @@ class Vectors:
     layer: Text = key("The layer that holds them, such as ViewLayer.Vector.")
     convention: Convention = key(
         "Whose rules they follow: direction, sign and units. Or those themselves: pixels-next is pixels, y "
-        "up, to the frame after. docs/flow.md lists them.",
+        "up, to the frame after. docs/guide/motion.md lists them.",
         default="blender",
     )
     background: Background = key(

@@ -29,7 +29,7 @@ MAX_GAIN = 4.5
 """Beyond this, what is left of a band in the mean is noise, and raising it shows."""
 GAIN_EXPONENTS = (1.27, 0.38, 0.4, 0.4)
 """Exponents of the bands' gains. Bands overlap, so that a raised band adds to its neighbours: with exponents of 1,
-strokes get 1.15 of their energy and the finest grain only 0.75 (docs/temporal.md)."""
+strokes get 1.15 of their energy and the finest grain only 0.75 (docs/research/temporal.md)."""
 EDGE_GAIN = 1.6
 """Factor on a silhouette blurred by 1 px: full on the pixels of the step, gone two pixels away."""
 EDGE_RANGE_PX = 5

@@ -32,7 +32,8 @@ SILHOUETTE_WEIGHT = 0.1
 """Weight of paint beside a silhouette, against 1 elsewhere."""
 DISOCCLUSION_WEIGHT, DISOCCLUSION_FADE_FRAMES = 1.3, 1.4
 """Weight of the frame that disoccluded a place, in sigmas of the window (about that of all others together), and the
-frames in which it falls to 1/e. Slower leaves echoes of the contour, faster boils; docs/temporal.md has the figures."""
+frames in which it falls to 1/e. Slower leaves echoes of the contour, faster boils; docs/research/temporal.md has the
+figures."""
 
 
 @dataclass(frozen=True, kw_only=True)

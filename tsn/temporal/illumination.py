@@ -25,7 +25,7 @@ SLOPE_SIGMA_PX = 12.0
 """Sigma over which tone depends on light in the same way."""
 LIGHT_NOISE = 0.035
 """Style-space change of the plate that is as likely grain and resampling as light. A soft shadow on a grey floor is
-0.12. A smaller value keeps more of the shadows, and more of the boiling (docs/temporal.md)."""
+0.12. A smaller value keeps more of the shadows, and more of the boiling (docs/research/temporal.md)."""
 
 
 def plate_light(plate: Tensor) -> Tensor:

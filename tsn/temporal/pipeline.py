@@ -15,7 +15,7 @@ from tsn.temporal.texture import texture_energy
 
 SIGMA_PER_FRAME = 0.75
 """Sigma of the window by its radius K. At K = 8 a Gaussian of 6 frames: the long-term error is .29 of the per-frame
-paint's against .41 at 4 frames, for 5% more error where something was just disoccluded (docs/temporal.md)."""
+paint's against .41 at 4 frames, for 5% more error where something was just disoccluded (docs/research/temporal.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)

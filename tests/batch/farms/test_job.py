@@ -46,8 +46,8 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     host, chunks, rendered, *_ = host_table(plan, job.records()).splitlines()[1].split()
     assert (host, chunks, rendered) == (record.host, "1", "3")
 
-    failed = installed("finish", job.folder)
-    assert failed.returncode == 3
+    failed = tsn("finish", job.folder)
+    assert failed.exit_code == 3
     assert "4 of 7 frames are not finished: 1001-1003,1007" in failed.stderr
     assert tsn("render", tmp_path / "sh.yaml", "--device", "cpu").exit_code == 0  # it makes the same frames
     assert installed("finish", job.folder).stdout.splitlines()[-1] == f"Look at {tmp_path}/sh_styled_contact.png"
@@ -58,22 +58,23 @@ def test_task_by_task(installed, tsn, job, tmp_path) -> None:
     assert unfinished_chunks(again.plan()) == []
 
 
-def test_a_gap_that_is_skipped_is_no_frame(installed, tsn, shot, tmp_path) -> None:
+def test_a_gap_that_is_skipped_is_no_frame(tsn, shot, tmp_path) -> None:
     """Neither counted, nor left with what was rendered before the plate lost it."""
     file, older = shot("missing: skip", frames=range(1001, 1005)), tmp_path / "styled/sh_styled.1002.exr"
-    assert installed("render", file, "--device", "cpu").returncode == 0
+    assert tsn("render", file, "--device", "cpu").exit_code == 0
     (tmp_path / "plate/sh.1002.exr").unlink()
-    sent = installed("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", "2")
-    assert sent.returncode == 0, sent.stderr
+    sent = tsn("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", "2")
+    assert sent.exit_code == 0, sent.stderr
     job = FarmJob(tmp_path / "farm/sh")
-    assert installed("task", job.folder, "survey", "--device", "cpu").returncode == 0
-    assert installed("task", job.folder, "1", "--device", "cpu").returncode == 0
-    failed = installed("finish", job.folder)
-    assert failed.returncode == 3 and "1001-1002 (the plate has no 1002 any more)" in failed.stderr
-    assert older.exists() and installed("task", job.folder, "0", "--device", "cpu").returncode == 0
+    assert tsn("survey", job.plan_file, "--device", "cpu").exit_code == 0
+    chunk = tsn("chunk", job.plan_file, 1, "--device", "cpu", "--record", job.record_file("1"))
+    assert chunk.exit_code == 0
+    failed = tsn("finish", job.folder)
+    assert failed.exit_code == 3 and "1001-1002 (the plate has no 1002 any more)" in failed.stderr
+    assert older.exists() and tsn("task", job.folder, "0", "--device", "cpu").exit_code == 0
     assert not older.exists()
     assert "Rendered 1 frame in " in job.log("0").read_text() and "; 1 without a plate: " in job.log("0").read_text()
-    told = installed("finish", job.folder).stdout
+    told = tsn("finish", job.folder).stdout
     assert f"All 3 frames are finished; 1 without a plate: {tmp_path}/styled/sh_styled.####.exr\n" in told
     assert "sh: 2 of 2 chunks, 3 of 3 frames done; 1 without a plate\n" in tsn("status", job.folder).stdout
     again = tsn("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", 2)

@@ -147,7 +147,10 @@ def test_what_is_no_size(tsn, shot, word: str) -> None:
     [((640, 360), 0, 1456), ((640, 360), 16, 2017), ((1280, 720), 4, 2647), (HD, 0, 2992), (HD, 4, 4369)],
 )
 def test_what_was_measured_fits_and_not_too_loosely(plan, tmp_path: Path, size, window: int, peak: int) -> None:
-    """Peaks of whole renders, MiB, by benchmarks/memory.py on plates of nine half-float channels: docs/farm.md."""
+    """Peaks of whole renders, MiB, by benchmarks/memory.py on plates of nine half-float channels.
+
+    docs/reference/cost.md lists them.
+    """
     picture = np.zeros(size[::-1], np.float16)
     channels = {**dict.fromkeys("RGBAZ", picture), **{f"ViewLayer.Vector.{c}": picture for c in "XYZW"}}
     OpenEXR.File({"type": OpenEXR.scanlineimage}, channels).write(str(tmp_path / "plate/sh.1001.exr"))

@@ -62,10 +62,10 @@ def test_nobody_loads_what_it_does_not_need() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_two_workers_make_what_one_makes(installed, shot, tmp_path) -> None:
+def test_two_workers_make_what_one_makes(installed, tsn, shot, tmp_path) -> None:
     file = shot(frames=range(1001, 1008))
-    one = installed("render", file, "--device", "cpu")
-    assert one.returncode == 0, one.stderr
+    one = tsn("render", file, "--device", "cpu")
+    assert one.exit_code == 0, one.stderr
     whole = written(tmp_path / "styled")
     shutil.rmtree(tmp_path / "styled")
     two = installed("render", file, "--device", "cpu", "--workers", "2", "--chunk-size", "2")

@@ -15,11 +15,11 @@ def rough(seed: int, height: int, width: int) -> torch.Tensor:
 
 def test_a_change_of_light_leaves_likeness_alone() -> None:
     light = rough(1, H, W)
-    told = patch_descriptors(light)
-    assert told.shape == (1, PATCH_PX**2, H // 2, W // 2)
-    likeness = (told * patch_descriptors(0.6 * light + 0.1)).sum(1)
+    result = patch_descriptors(light)
+    assert result.shape == (1, PATCH_PX**2, H // 2, W // 2)
+    likeness = (result * patch_descriptors(0.6 * light + 0.1)).sum(1)
     assert likeness.mean() > 0.97
-    assert (told * patch_descriptors(rough(2, H, W))).sum(1).abs().mean() < 0.3
+    assert (result * patch_descriptors(rough(2, H, W))).sum(1).abs().mean() < 0.3
 
 
 def test_what_is_plain_is_like_nothing() -> None:

@@ -118,17 +118,17 @@ def test_nothing_tells_how_fast_all_moves_together(texture) -> None:
 @torch.inference_mode()
 def test_both_directions_are_treated_alike(net, pair) -> None:
     pictures, flows = pair
-    told = net(pictures, flows)
-    assert told.shape == (2, 2, 1, H, W)
-    torch.testing.assert_close(net(pictures.flip(1), flows.flip(1)).flip(1), told, rtol=0, atol=1e-4)
+    result = net(pictures, flows)
+    assert result.shape == (2, 2, 1, H, W)
+    torch.testing.assert_close(net(pictures.flip(1), flows.flip(1)).flip(1), result, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (30, 45), (SIDE_MULTIPLE * 4, SIDE_MULTIPLE * 5)])
 def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     pictures = [torch.rand(3, *size) for _ in range(2)]
     flows = [2 * torch.randn(2, *size) for _ in range(2)]
-    for told in occlusion.estimate_visibility(pictures, flows, [torch.rand(1, *size) < 0.5] * 2):
-        assert told.shape == (1, *size) and ((told >= 0) & (told <= 1)).all()
+    for result in occlusion.estimate_visibility(pictures, flows, [torch.rand(1, *size) < 0.5] * 2):
+        assert result.shape == (1, *size) and ((result >= 0) & (result <= 1)).all()
 
 
 def test_what_lies_beside_the_frame_has_no_part_in_it(texture) -> None:
@@ -140,11 +140,11 @@ def test_what_lies_beside_the_frame_has_no_part_in_it(texture) -> None:
     flows[0][1], flows[1][1] = -12, 12
     whole = cues(torch.stack(pictures)[None], torch.stack(flows)[None])
     known = []
-    told = OcclusionNet.visibility_logits
+    original = OcclusionNet.visibility_logits
 
     def noted(self: OcclusionNet, x: Tensor) -> Tensor:
         known.append(x[0])
-        return told(self, x)
+        return original(self, x)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OcclusionNet, "visibility_logits", noted)
@@ -227,10 +227,10 @@ def test_it_looks_no_farther_than_its_reach(net) -> None:
 
 def test_what_nobody_asks_is_not_worked_out(pictures, monkeypatch) -> None:
     square, looked = Square(), []
-    told = OcclusionNet.visibility_logits
+    original = OcclusionNet.visibility_logits
     monkeypatch.setattr(occlusion, "CONTEXT_PX", 32)
     monkeypatch.setattr(
-        OcclusionNet, "visibility_logits", lambda self, known: looked.append(known.shape[2:]) or told(self, known)
+        OcclusionNet, "visibility_logits", lambda self, known: looked.append(known.shape[2:]) or original(self, known)
     )
     valid = torch.ones(1, H, W)
     valid[:, :8] = 0  # a strip of sky

@@ -36,12 +36,12 @@ def pair() -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def test_untrained_it_leaves_motion_about_alone(pair) -> None:
-    told = RefinementNet(8)(*pair)
-    assert torch.equal(told.candidates[0], pair[1])
-    for share in told.weights[1:]:
+    result = RefinementNet(8)(*pair)
+    assert torch.equal(result.candidates[0], pair[1])
+    for share in result.weights[1:]:
         assert share.max() < 0.05
-    most = max(float((choice - pair[1]).abs().max()) for choice in told.candidates)
-    assert (told.flows - pair[1]).abs().max() < 0.1 * most
+    most = max(float((choice - pair[1]).abs().max()) for choice in result.candidates)
+    assert (result.flows - pair[1]).abs().max() < 0.1 * most
 
 
 @pytest.mark.parametrize("offer", range(len(PROPOSAL_RADII)))
@@ -67,10 +67,10 @@ def test_what_is_seen_along_an_offer_counts(pair) -> None:
 
 @torch.inference_mode()
 def test_shares_make_a_whole(net, pair) -> None:
-    told = net(*pair)
-    assert len(told.candidates) == len(told.weights) == 3
-    torch.testing.assert_close(sum(told.weights), torch.ones(2, 2, 1, H, W))
-    assert min(float(share.min()) for share in told.weights) >= 0
+    result = net(*pair)
+    assert len(result.candidates) == len(result.weights) == 3
+    torch.testing.assert_close(sum(result.weights), torch.ones(2, 2, 1, H, W))
+    assert min(float(share.min()) for share in result.weights) >= 0
 
 
 @torch.inference_mode()

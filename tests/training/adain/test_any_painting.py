@@ -43,8 +43,8 @@ def test_the_discriminator_gets_crops_of_the_step_s_painting_and_of_no_photo(
     looked_at, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken, paintings, config = looked_at
-    judged = config.model_copy(update={"judge": DiscriminatorConfig(weight=1.0), "batch": 2})
-    styles = any_painting.StylePictures(taken, paintings, judged)
+    adversarial = config.model_copy(update={"judge": DiscriminatorConfig(weight=1.0), "batch": 2})
+    styles = any_painting.StylePictures(taken, paintings, adversarial)
     kinds = [styles.number_at(step) % 4 for step in range(600)]
     assert kinds.count(0) == 0 and all(160 < kinds.count(kind) < 240 for kind in (1, 2, 3))
     assert len({styles.number_at(step) for step in range(600)}) == STYLE_COUNT * 3 // 4
@@ -56,8 +56,10 @@ def test_the_discriminator_gets_crops_of_the_step_s_painting_and_of_no_photo(
     assert read == [styles.number_at(3), styles.number_at(3), styles.number_at(3), styles.number_at(150)]
     assert torch.equal(crops[0], crops[2]) and not torch.equal(crops[0], crops[1])
     assert all(crop.shape == (3, 40, 40) and crop.min() >= 0 and crop.max() <= 1 for crop in crops)
-    with pytest.raises(UsageError, match="with a judge, crops have 244 px at most, found 248"):
-        any_painting.StylePictures(taken, paintings, judged.model_copy(update={"stages": (Stage(crop=248, steps=1),)}))
+    with pytest.raises(UsageError, match=r"discriminator \(judge\), crops have at most 244 px, found 248"):
+        any_painting.StylePictures(
+            taken, paintings, adversarial.model_copy(update={"stages": (Stage(crop=248, steps=1),)})
+        )
 
 
 def test_painted_in_training_is_painted_as_in_a_shot(looked_at) -> None:

@@ -34,7 +34,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-JUDGED = pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+ADVERSARIAL = pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "adversarial"])
 
 
 def test_a_whole_run_goes_through_both_stages_and_leaves_weights_that_tsn_loads(training: SimpleNamespace) -> None:
@@ -67,15 +67,15 @@ def test_an_adversarial_run_goes_on_from_a_net_with_a_trained_encoder(
     assert training.run().exit_code == 0
     start = tmp_path / "start.safetensors"
     first.rename(start)
-    before, judged = load_style_prediction_net(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
+    before, adversarial = load_style_prediction_net(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
     see = {"crop": 48, "steps": 0, "learning_rate": 1e-3}
-    training.write(**judged, see=see, copy_steps=0)
-    result = training.run("--start-from", str(start), out=tmp_path / "runs/judged")
+    training.write(**adversarial, see=see, copy_steps=0)
+    result = training.run("--start-from", str(start), out=tmp_path / "runs/adversarial")
 
     assert result.exit_code == 0, result.output
     net, state = (
-        load_style_prediction_net(tmp_path / "runs/judged/any.safetensors"),
-        torch.load(tmp_path / "runs/judged/checkpoint.pt"),
+        load_style_prediction_net(tmp_path / "runs/adversarial/any.safetensors"),
+        torch.load(tmp_path / "runs/adversarial/checkpoint.pt"),
     )
     assert net.canvas.seeded and net.canvas.simplifies
     for name, value in net.state_dict().items():
@@ -83,20 +83,20 @@ def test_an_adversarial_run_goes_on_from_a_net_with_a_trained_encoder(
         if name.startswith("encoder") or name == "usual":
             assert torch.equal(value, before.state_dict()[name]), "what it sees by stays"
     assert any(not torch.equal(state["mean"][f"module.{name}"], value) for name, value in state["net"].items())
-    rows = rows_of(tmp_path / "runs/judged")
+    rows = rows_of(tmp_path / "runs/adversarial")
     assert len(rows) == 4 and all(math.isfinite(float(row[name])) for row in rows for name in ("appeal", "judge"))
 
     fresh = training.run(out=tmp_path / "runs/fresh")
     assert fresh.exit_code == 3 and "see.steps: 0 is for a net whose encoder is trained already" in fresh.output
-    training.write(**judged, see=see, copy_steps=0, stages=[{"crop": 32, "steps": 5}])
-    assert training.run(out=tmp_path / "runs/judged").exit_code == 0, "what goes on needs no start"
-    training.write(**judged, see=see, copy_steps=0, width=3)
+    training.write(**adversarial, see=see, copy_steps=0, stages=[{"crop": 32, "steps": 5}])
+    assert training.run(out=tmp_path / "runs/adversarial").exit_code == 0, "what goes on needs no start"
+    training.write(**adversarial, see=see, copy_steps=0, width=3)
     other = training.run("--start-from", str(start), out=tmp_path / "runs/other")
     expected = "of another net than StylePredictionNet, width 3, 1 blocks, seen 3, seeded: True"
     assert other.exit_code == 3 and expected in other.output
 
 
-@JUDGED
+@ADVERSARIAL
 def test_a_run_that_was_killed_ends_in_the_same_weights(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:
@@ -127,7 +127,7 @@ records.Log.write_row = write_row
 
 
 @pytest.mark.slow
-@JUDGED
+@ADVERSARIAL
 def test_two_processes_train_what_one_does(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:
@@ -143,7 +143,7 @@ def test_two_processes_train_what_one_does(
         assert name == "canvas.palette" or not torch.equal(ours[name], fresh[name])
 
 
-@JUDGED
+@ADVERSARIAL
 def test_accumulated_parts_train_what_one_part_does(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:
@@ -158,11 +158,11 @@ def test_accumulated_parts_train_what_one_part_does(
 
 
 def test_it_begins_with_a_style_that_draws_already(training: SimpleNamespace, tmp_path: Path) -> None:
-    for name, recolours in (("plain", "no"), ("shown", "yes")):
+    for name, recolours in (("plain", "no"), ("recoloured", "yes")):
         net = JohnsonNet(width=2, blocks=1, recolours=recolours == "yes")
-        told = {"family": "feedforward", "width": "2", "blocks": "1", "recolours": recolours, "name": name}
+        facts = {"family": "feedforward", "width": "2", "blocks": "1", "recolours": recolours, "name": name}
         path = tmp_path / f"{name}.safetensors"
-        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, path, metadata=told)
+        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, path, metadata=facts)
         canvas = train_adain.initial_net(load_config(training.file, AdainConfig), path).canvas
         for key, value in net.state_dict().items():
             ours = canvas.state_dict()[key]

@@ -38,7 +38,7 @@ CONTEXT_PX = 80
 CUE_CHANNELS = 14
 VISIBLE_LOGIT = 1.3
 """Logit at which a pixel counts as half visible. A lower threshold gives stiller paint, but leaves more foreign paint
-in what has just been uncovered; docs/flow.md has the figures."""
+in what has just been uncovered; docs/research/flow.md has the figures."""
 
 
 class OcclusionNet(nn.Module):

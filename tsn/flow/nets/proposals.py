@@ -3,7 +3,7 @@
 A shadow that runs over a floor looks like a thing that moves, and no comparison of pictures says otherwise; but it lies
 within a floor that stays. The motion of most of the context (the places around whose flow is forward-backward
 consistent) is right there more often than any other proposal: of the flow that was wrong by over a pixel, it was right
-to half a pixel in 96% on a shot with such a shadow, and in 20 to 35% on one with a fence (docs/flow.md).
+to half a pixel in 96% on a shot with such a shadow, and in 20 to 35% on one with a fence (docs/research/flow.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Write a style as an ONNX graph, node by node; see `exporter.py`.
 
-Not by `torch.onnx.export`: its tracer records our in-place filters wrongly (errors of 0.1), and its newer exporter
-needs onnxscript and a minute per net, and keeps the logarithm that `_Graph.output` avoids."""
+Not by `torch.onnx.export`: its TorchScript exporter is deprecated and records the in-place operations of
+`kuwahara.simplify` wrongly (differences of 0.1). Its newer exporter is right, but needs onnxscript and about a minute
+per net. Both keep the logarithm that `_Graph.output` avoids, and fix the sizes of `determinism.apply_elementwise`.
+"""
 
 from __future__ import annotations
 
