@@ -34,8 +34,8 @@ def inner() -> Counting:
 
 @pytest.fixture
 def two(inner: Counting, tmp_path: Path) -> tuple[SharingPainter, SharingPainter]:
-    exchange = PaintSharing(folder=tmp_path / "paint", shared=[3], ahead=[3])
-    return SharingPainter(inner, exchange), SharingPainter(inner, exchange)
+    sharing = PaintSharing(folder=tmp_path / "paint", shared=[3], ahead=[3])
+    return SharingPainter(inner, sharing), SharingPainter(inner, sharing)
 
 
 def test_taken_as_it_was_left(two, inner: Counting, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_neighbours_paint_each_frame_once_between_them(
         Renderer(
             made,
             device="cpu",
-            exchange=PaintSharing(
+            sharing=PaintSharing(
                 folder=tmp_path / "handover",
                 shared=shared,
                 ahead=sorted(shared & {number for index in run for number in made.chunks[index].frames}),

@@ -47,7 +47,7 @@ class Renderer:
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         report: called with every event, on the thread that calls `render`; it may be replaced between two calls.
-        exchange: frames whose paint goes from and to workers beside this one (CPU only).
+        sharing: the frames whose paint is shared with the workers beside this one (CPU only).
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Renderer:
         *,
         device: str = "auto",
         report: Report = lambda event: None,
-        exchange: PaintSharing | None = None,
+        sharing: PaintSharing | None = None,
     ) -> None:
         self.plan = plan
-        self._device, self.report, self._exchange = device, report, exchange
+        self._device, self.report, self._sharing = device, report, sharing
         self._outputs = io.FrameSequence.parse(plan.shot.output, base=Path())
         self._engine: Engine | None = None
         self._tile: int | None = None
@@ -73,8 +73,8 @@ class Renderer:
                 engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
             if self.plan.shot.temporal.window:
                 self._note(engine.flow_reason)
-            if self._exchange is not None and engine.device.type == "cpu":
-                engine = replace(engine, painter=SharingPainter(engine.painter, self._exchange))
+            if self._sharing is not None and engine.device.type == "cpu":
+                engine = replace(engine, painter=SharingPainter(engine.painter, self._sharing))
             self._engine = engine
         return self._engine
 
@@ -135,10 +135,10 @@ class Renderer:
             raise
 
     def _paint_ahead(self, state: _RenderState, force: bool) -> None:
-        engine, exchange = state.engine, self._exchange
-        if exchange is None or not isinstance(engine.painter, SharingPainter):
+        engine, sharing = state.engine, self._sharing
+        if sharing is None or not isinstance(engine.painter, SharingPainter):
             return
-        for number in exchange.ahead:
+        for number in sharing.ahead:
             there = number in self.plan.plate.stamps
             if there and (force or not is_finished(self.plan, number, engine.fingerprint, self._outputs)):
                 prepared = engine.prepare(state.plates.get(number), motion=False)

@@ -129,8 +129,8 @@ def _renderer(setup: WorkerSetup) -> Renderer:
     device = setup.device
     if device == "auto" and torch.cuda.is_available():
         device = f"cuda:{setup.place % torch.cuda.device_count()}"
-    exchange = PaintSharing(folder=Path(setup.exchange_folder), shared=setup.shared, ahead=setup.ahead)
-    return Renderer(plan_file.load(Path(setup.plan)), device=device, exchange=exchange)
+    sharing = PaintSharing(folder=Path(setup.exchange_folder), shared=setup.shared, ahead=setup.ahead)
+    return Renderer(plan_file.load(Path(setup.plan)), device=device, sharing=sharing)
 
 
 @contextmanager
