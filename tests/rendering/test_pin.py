@@ -119,8 +119,8 @@ def test_another_kind_of_device_says_so_in_its_frames(shot: Callable[..., Path],
     foreign = replace(pinned, pins=replace(pinned.pins, device="cuda"))
     (path, *_) = render(foreign, device="cpu")
     digest = io.read_attributes(path)["tsn:frameSha256"]
-    assert digest != pinned.digest(1001, *pinned.pins.fingerprint)
-    assert digest == pinned.digest(1001, *pinned.pins.fingerprint[:3], f"cpu {instruction_set()} as surveyed on cuda")
+    assert digest != pinned.frame_hash(1001, *pinned.pins.fingerprint)
+    assert digest == pinned.frame_hash(1001, *pinned.pins.fingerprint[:3], f"cpu {instruction_set()} as surveyed on cuda")
 
 
 def test_a_damaged_survey_is_refused(shot: Callable[..., Path]) -> None:
