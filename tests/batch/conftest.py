@@ -26,7 +26,7 @@ TSN = Path(sys.executable).with_name("tsn")
 
 @pytest.fixture(autouse=True)
 def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's, no cache outside of the test, no more than a core."""
+    """No settings of the developer, no cache outside the test, one CPU core."""
     for name in [name for name in os.environ if name.startswith(("TSN_", "SLURM_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TSN_CACHE", str(tmp_path / "cache"))
@@ -93,15 +93,15 @@ def tsn() -> Callable[..., Result]:
 
 @pytest.fixture
 def installed() -> Callable[..., subprocess.CompletedProcess[Any]]:
-    """installed(*words, raw=False): the installed command in a process of its own; `raw`: it says bytes."""
+    """installed(*words, raw=False): the installed command in a process of its own; `raw`: its output is bytes."""
     return lambda *words, raw=False: subprocess.run(
         [TSN, *map(str, words)], capture_output=True, text=not raw, timeout=300
     )
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What a command asks the renderer for; nothing is rendered."""
+def render_calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The calls of the renderer that a command makes: (plan, options); nothing is rendered."""
     calls: list[Any] = []
     monkeypatch.setattr(rendering, "render_plan", lambda plan, **options: calls.append((plan, options)))
     return calls

@@ -62,7 +62,7 @@ def test_sigterm_is_ctrl_c(capsys):
 
 
 def test_what_an_interruption_turns_into_is_one(capsys):
-    """Modules of C++ that are interrupted while they load say ImportError; what says more than `Cancelled` is kept."""
+    """A C++ module that is interrupted while it loads raises ImportError. A longer message than `Cancelled` is kept."""
 
     def loading(after):
         try:
@@ -79,8 +79,10 @@ def test_what_an_interruption_turns_into_is_one(capsys):
         )
     finally:
         signal.alarm(0)
-    told = capsys.readouterr().err
-    assert told.startswith("tsn: Cancelled.\ntsn: Cancelled.\ntsn: Cancelled; 3 frames.\ntsn: unexpected FileNotFound")
+    stderr = capsys.readouterr().err
+    assert stderr.startswith(
+        "tsn: Cancelled.\ntsn: Cancelled.\ntsn: Cancelled; 3 frames.\ntsn: unexpected FileNotFound"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

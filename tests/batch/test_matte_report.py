@@ -1,4 +1,4 @@
-"""A matte that misses is told, by check and by render."""
+"""Check and render warn about a matte that misses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INVERTED = Matte(channel="mask.V", invert=True)
 
 
 @pytest.mark.parametrize(
-    ("matte", "shares", "said"),
+    ("matte", "shares", "expected"),
     [
         (OBJECT, [0.0], "The matte (Cryptomatte CryptoObject, monkey) covers 0 % of frame 1001: nothing is painted."),
         (OBJECT, [0.0, 0.0], "covers 0 % of all 2 frames checked, 1001-1002: nothing is painted."),
@@ -30,10 +30,10 @@ INVERTED = Matte(channel="mask.V", invert=True)
         (INVERTED, [0.0, 1.0], "covers 0 % or 100 % of all 2 frames"),
     ],
 )
-def test_the_warning(matte: Matte, shares: list[float], said: str | None) -> None:
+def test_the_warning(matte: Matte, shares: list[float], expected: str | None) -> None:
     text = miss_warning(matte, dict(enumerate(shares, start=1001)))
-    assert (text is None) == (said is None)
-    assert said is None or (text is not None and said in text and "Error:" not in text)
+    assert (text is None) == (expected is None)
+    assert expected is None or (text is not None and expected in text and "Error:" not in text)
 
 
 def test_a_trace_is_not_nothing() -> None:
@@ -76,8 +76,10 @@ def test_check_looks_on_until_something_is_covered(tsn, masked) -> None:
 def test_check_warns(tsn, masked) -> None:
     result = tsn("check", masked(), "--device", "cpu")
     assert result.exit_code == 0
-    said = "Warning: The matte (mask.A) covers 0 % of all 5 frames checked, 1001-1003,1005-1006: nothing is painted."
-    assert said in result.stdout
+    expected = (
+        "Warning: The matte (mask.A) covers 0 % of all 5 frames checked, 1001-1003,1005-1006: nothing is painted."
+    )
+    assert expected in result.stdout
     assert "Error:" not in result.output and result.stdout.endswith("No fault found.\n")
 
 
@@ -124,9 +126,9 @@ def test_what_is_not_used_of_a_manifest_is_told(tsn, shot, tmp_path) -> None:
     head |= {"cryptomatte/abc/name": "CryptoObject", "cryptomatte/abc/manif_file": "ids.json"}
     channels = rgb | {f"CryptoObject00.{end}": values for end, values in layer.items()}
     OpenEXR.File(head, channels).write(str(tmp_path / "plate/sh.1001.exr"))
-    told = tsn("check", file, "--device", "cpu")
-    assert told.exit_code == 0 and "covers 100.0 % of frame 1001" in told.stdout
-    assert "Warning: Cryptomatte CryptoObject: the manifest 'ids.json' beside the frame is not there" in told.stdout
+    result = tsn("check", file, "--device", "cpu")
+    assert result.exit_code == 0 and "covers 100.0 % of frame 1001" in result.stdout
+    assert "Warning: Cryptomatte CryptoObject: the manifest 'ids.json' beside the frame is not there" in result.stdout
 
     (tmp_path / "plate/ids.json").write_text(json.dumps({"monkey": f"{cryptomatte_id('monkey'):08x}"}))
     assert "Warning:" not in tsn("check", file, "--device", "cpu").stdout
@@ -140,7 +142,7 @@ def test_vectors_that_count_over_the_shutter_are_told(tsn, shot, plate, tmp_path
     for number in range(1001, 1004):
         vectors = {f"motionvector.{end}": np.full((24, 40), 1.5, np.float32) for end in "RGB"}
         plate(tmp_path / "plate" / f"sh.{number}.exr", number, **vectors)
-    said = "Note: Arnold counts motion vectors over the shutter"
-    assert said in tsn("check", file, "--device", "cpu").stdout
-    assert tsn("render", file, "--device", "cpu").stdout.count(said) == 1
-    assert said not in tsn("check", file, "--device", "cpu", "--set", "flow.vectors.convention=pixels-next").stdout
+    note = "Note: Arnold counts motion vectors over the shutter"
+    assert note in tsn("check", file, "--device", "cpu").stdout
+    assert tsn("render", file, "--device", "cpu").stdout.count(note) == 1
+    assert note not in tsn("check", file, "--device", "cpu", "--set", "flow.vectors.convention=pixels-next").stdout

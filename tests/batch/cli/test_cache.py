@@ -26,11 +26,11 @@ def test_it_shows_what_is_kept(tsn, cached, monkeypatch) -> None:
     monkeypatch.setenv("TSN_CACHE_SIZE", "5G")
     flow, survey = ([path.stat() for path in (cached / kind).iterdir()] for kind in ("flow", "survey"))
     os.utime(next((cached / "flow").iterdir()), (0, 86400))
-    told = json.loads(tsn("cache", "--json").stdout)
-    assert (told["folder"], told["bound"], told["entries"]) == (str(cached), 5 * 2**30, 3)
-    assert told["size"] == sum(status.st_size for status in (*flow, *survey))
-    assert told["kinds"]["flow"]["entries"] == 2 and told["kinds"]["survey"]["entries"] == 1
-    assert told["kinds"]["flow"]["oldest"].startswith("1970-01-0") and told["kinds"]["logs"]["oldest"] is None
+    result = json.loads(tsn("cache", "--json").stdout)
+    assert (result["folder"], result["bound"], result["entries"]) == (str(cached), 5 * 2**30, 3)
+    assert result["size"] == sum(status.st_size for status in (*flow, *survey))
+    assert result["kinds"]["flow"]["entries"] == 2 and result["kinds"]["survey"]["entries"] == 1
+    assert result["kinds"]["flow"]["oldest"].startswith("1970-01-0") and result["kinds"]["logs"]["oldest"] is None
     text = tsn("cache").stdout
     assert f"folder  {cached}\nbound   5.0 GiB\n" in text
     (line,) = [line.split() for line in text.splitlines() if line.startswith("flow")]
@@ -73,8 +73,8 @@ def test_a_folder_that_is_a_link_is_not_cleared(tsn, cached, tmp_path) -> None:
 def test_a_bound_that_is_none_is_refused_before_anything_is_written(tsn, shot, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("TSN_CACHE_SIZE", "much")
     for words in (["cache"], ["render", shot(), "--device", "cpu"]):
-        told = tsn(*words)
-        assert told.exit_code == 2 and "TSN_CACHE_SIZE is 'much'" in told.stderr and "20G" in told.stderr
+        result = tsn(*words)
+        assert result.exit_code == 2 and "TSN_CACHE_SIZE is 'much'" in result.stderr and "20G" in result.stderr
     assert not list((tmp_path / "styled").iterdir())
     assert tsn("cache", "clear").exit_code == 0, "which needs no bound"
 
@@ -85,8 +85,8 @@ def test_frames_are_the_same_whatever_is_kept(tsn, shot, tmp_path, monkeypatch) 
     flow = tmp_path / "cache/flow"
 
     def render() -> dict[str, bytes]:
-        told = tsn("render", file, "--device", "cpu", "--force")
-        assert told.exit_code == 0, told.stderr
+        result = tsn("render", file, "--device", "cpu", "--force")
+        assert result.exit_code == 0, result.stderr
         return {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()}
 
     cold = render()

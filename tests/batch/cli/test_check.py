@@ -30,14 +30,14 @@ def test_check_tells_what_it_found(tsn, shot, plate, tmp_path):
 
 def test_cuts_outside_of_the_shot_are_told(tsn, shot):
     file = shot()
-    told = tsn("render", file, "--dry-run", "--set", "temporal.cuts=[1, 1001, 1003, 5000]").stdout
-    assert "cuts      1, 5000 outside of the shot, without effect\n" in told
+    output = tsn("render", file, "--dry-run", "--set", "temporal.cuts=[1, 1001, 1003, 5000]").stdout
+    assert "cuts      1, 5000 outside of the shot, without effect\n" in output
     for cuts in ("[1002]", "auto"):
         assert "cuts " not in tsn("render", file, "--dry-run", "--set", f"temporal.cuts={cuts}").stdout
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "expected"),
     [
         (["--set", "colour.input=lin_rec710"], 2, "lin_rec710"),
         (["--set", "layer=ViewLayer.Combined"], 3, "ViewLayer.Combined"),
@@ -49,9 +49,9 @@ def test_cuts_outside_of_the_shot_are_told(tsn, shot):
         (["--device", "cpu,"], 2, "a name is missing"),
     ],
 )
-def test_check_finds_what_would_stop_the_render(tsn, shot, words, code, told):
+def test_check_finds_what_would_stop_the_render(tsn, shot, words, code, expected):
     result = tsn("check", shot(), *words)
-    assert told in result.stderr + result.stdout
+    assert expected in result.stderr + result.stdout
     assert result.exit_code == code
     assert "No fault" not in result.stdout
 
@@ -78,10 +78,10 @@ def test_what_looks_like_a_frame_and_is_not_taken_is_named(tsn, shot, tmp_path):
     file = shot()
     for name in ("sh.01004.exr", "sh.1003 (1).exr"):
         shutil.copy(tmp_path / "plate/sh.1003.exr", tmp_path / "plate" / name)
-    told = "2 files look like frames and are not taken: sh.01004.exr, sh.1003 (1).exr.\n"
-    assert f"left out  plate: {told}" in tsn("check", file, "--device", "cpu").stdout
-    assert f"left out  plate: {told}" in tsn("render", file, "--dry-run").stdout
-    assert tsn("render", file, "--device", "cpu").stdout.startswith(told)
+    expected = "2 files look like frames and are not taken: sh.01004.exr, sh.1003 (1).exr.\n"
+    assert f"left out  plate: {expected}" in tsn("check", file, "--device", "cpu").stdout
+    assert f"left out  plate: {expected}" in tsn("render", file, "--dry-run").stdout
+    assert tsn("render", file, "--device", "cpu").stdout.startswith(expected)
 
 
 @pytest.fixture
@@ -103,19 +103,19 @@ def test_check_looks_at_every_painted_frame(tsn, painted, tmp_path):
     result = tsn("check", painted, "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     assert "painted   3 frames of 40x24: 1001-1003\n" in result.stdout
-    told = "1 file looks like a frame and is not taken: painted.1004 (1).png.\n"
-    assert f"left out  style.frames: {told}" in result.stdout
+    expected = "1 file looks like a frame and is not taken: painted.1004 (1).png.\n"
+    assert f"left out  style.frames: {expected}" in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("size", "told"),
+    ("size", "expected"),
     [
         (None, "painted.####.png: 1 of 3 painted frames are missing: 1003\n"),
         ((12, 24), "painted.1003.png: frame 1003 is 24 x 12, the plate is 40 x 24.\n"),
         ((), "painted.1003.png is damaged"),
     ],
 )
-def test_check_names_a_painted_frame_that_cannot_be_used(tsn, painted, tmp_path, size, told):
+def test_check_names_a_painted_frame_that_cannot_be_used(tsn, painted, tmp_path, size, expected):
     path = tmp_path / "painted.1003.png"
     if size is None:
         path.unlink()
@@ -124,7 +124,7 @@ def test_check_names_a_painted_frame_that_cannot_be_used(tsn, painted, tmp_path,
     else:
         io.write_png(path, np.full((*size, 3), 0.5, np.float32))
     result = tsn("check", painted, "--device", "cpu")
-    assert result.exit_code == 3 and told in result.stderr
+    assert result.exit_code == 3 and expected in result.stderr
     assert "No fault" not in result.stdout
     if size is not None and size:
         assert "display window" in result.stderr
@@ -134,8 +134,8 @@ def test_check_tells_the_size_and_the_numbers_of_painted_frames(tsn, painted, tm
     for number in range(1001, 1004):
         io.write_png(tmp_path / f"p_{number - 1000}.png", np.full((12, 20, 3), 0.5, np.float32))
     frames = ("--device", "cpu", "--set", f"style.frames={tmp_path}/p_#.png")
-    told = "painted   3 frames of 20x12, resized to 40x24: 1-3 for 1001-1003\n"
-    assert told in tsn("check", painted, *frames, "--set", "style.offset=-1000").stdout
+    expected = "painted   3 frames of 20x12, resized to 40x24: 1-3 for 1001-1003\n"
+    assert expected in tsn("check", painted, *frames, "--set", "style.offset=-1000").stdout
     result = tsn("check", painted, *frames)
     assert result.exit_code == 3 and "p_#.png: 3 of 3 painted frames are missing: 1001-1003\n" in result.stderr
     assert "There are 1-3. Perhaps you meant style.offset: -1000, painted frame 1 for 1001?" in result.stderr

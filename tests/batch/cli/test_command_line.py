@@ -58,7 +58,7 @@ def test_a_mistyped_command_is_guessed(tsn):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["--set", "temporal.windw=4"], "unknown key 'windw'"),
         (["--set", "nonsense"], "expected KEY=VALUE"),
@@ -71,12 +71,12 @@ def test_a_mistyped_command_is_guessed(tsn):
         (["--fource"], "No such option"),
     ],
 )
-def test_usage_is_refused_with_2(tsn, shot, asked, words, told):
+def test_usage_is_refused_with_2(tsn, shot, render_calls, words, expected):
     result = tsn("render", shot(), *words)
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert expected in result.stderr
     assert result.stdout == ""
-    assert not asked
+    assert not render_calls
 
 
 def test_a_missing_shot_file_is_guessed(tsn, shot):
@@ -86,20 +86,20 @@ def test_a_missing_shot_file_is_guessed(tsn, shot):
     assert "Traceback" not in result.stderr
 
 
-def test_device_of_the_command_line_counts_over_the_environment(tsn, shot, asked, monkeypatch):
+def test_device_of_the_command_line_counts_over_the_environment(tsn, shot, render_calls, monkeypatch):
     file = shot()
     tsn("render", file)
     monkeypatch.setenv("TSN_DEVICE", "cuda:1")
     tsn("render", file)
     tsn("render", file, "--device", "cpu")
-    assert [options["device"] for _, options in asked] == ["auto", "cuda:1", "cpu"]
+    assert [options["device"] for _, options in render_calls] == ["auto", "cuda:1", "cpu"]
 
 
 @pytest.mark.parametrize("words", [["--log-level", "warning", "render"], ["render", "--log-level", "warning"]])
-def test_log_level_before_and_after_the_command(tsn, shot, asked, words, monkeypatch):
+def test_log_level_before_and_after_the_command(tsn, shot, render_calls, words, monkeypatch):
     monkeypatch.setattr("logging.basicConfig", lambda **kwargs: None)
     assert tsn(*words, shot()).exit_code == 0
-    assert asked[0][1]["display"] == "silent"
+    assert render_calls[0][1]["display"] == "silent"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -34,53 +34,53 @@ def planned(tsn, shot, tmp_path):
     return tmp_path / "plan.json"
 
 
-def test_chunk_asks_for_its_chunk_only(tsn, planned, asked):
+def test_chunk_asks_for_its_chunk_only(tsn, planned, render_calls):
     assert tsn("chunk", planned, 3, "--force", "--device", "cpu", "--json").exit_code == 0
-    (plan, options), *_ = asked
+    (plan, options), *_ = render_calls
     assert plan == plan_file.load(planned)
     assert options == {"chunks": [3], "device": "cpu", "force": True, "display": "json"}
 
 
 @pytest.mark.parametrize("index", ["4", "-- -1", "one"])
-def test_a_chunk_that_isnt_there(tsn, planned, asked, index):
+def test_a_chunk_that_isnt_there(tsn, planned, render_calls, index):
     result = tsn("chunk", planned, *index.split())
-    assert result.exit_code == 2 and not asked
+    assert result.exit_code == 2 and not render_calls
 
 
-def test_a_frame_rendered_again_stops_the_chunks_that_depend_on_it(tsn, planned, asked, plate, tmp_path):
+def test_a_frame_rendered_again_stops_the_chunks_that_depend_on_it(tsn, planned, render_calls, plate, tmp_path):
     time.sleep(0.01)
     plate(tmp_path / "plate" / "sh.1006.exr", 7)
     for index in (0, 1):  # 1006 is a handle of chunk 0
         result = tsn("chunk", planned, index)
         assert result.exit_code == 3 and "changed after the plan was made: 1006 " in result.stderr
         assert "tsn plan" in result.stderr
-    assert not asked
+    assert not render_calls
     assert tsn("chunk", planned, 3).exit_code == 0
 
 
-def test_a_survey_frame_rendered_again_stops_every_chunk(tsn, planned, asked, plate, tmp_path):
+def test_a_survey_frame_rendered_again_stops_every_chunk(tsn, planned, render_calls, plate, tmp_path):
     survey = plans.calibration_frames(plan_file.load(planned).plate.present)
     assert survey[-1] == 1019
     plate(tmp_path / "plate" / "sh.1019.exr", 7)
     assert tsn("chunk", planned, 0).exit_code == 3
-    assert not asked
+    assert not render_calls
 
 
-def test_a_frame_that_went_away(tsn, planned, asked, tmp_path):
+def test_a_frame_that_went_away(tsn, planned, render_calls, tmp_path):
     (tmp_path / "plate" / "sh.1020.exr").unlink()
     result = tsn("chunk", planned, 3)
-    assert result.exit_code == 3 and "1020" in result.stderr and not asked
+    assert result.exit_code == 3 and "1020" in result.stderr and not render_calls
 
 
-def test_frames_that_came_after_the_plan_change_nothing(tsn, planned, asked, plate, tmp_path):
+def test_frames_that_came_after_the_plan_change_nothing(tsn, planned, render_calls, plate, tmp_path):
     plate(tmp_path / "plate" / "sh.1021.exr")
     assert tsn("chunk", planned, 3).exit_code == 0
 
 
-def test_a_plan_of_another_version(tsn, planned, asked):
+def test_a_plan_of_another_version(tsn, planned, render_calls):
     plan_file.save(replace(plan_file.load(planned), tsn="0.0.9"), planned)
     result = tsn("chunk", planned, 0)
-    assert result.exit_code == 3 and "0.0.9" in result.stderr and not asked
+    assert result.exit_code == 3 and "0.0.9" in result.stderr and not render_calls
 
 
 def test_no_plan(tsn, tmp_path):

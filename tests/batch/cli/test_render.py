@@ -63,13 +63,13 @@ def test_missing_is_a_key_of_the_shot(tsn, shot):
 
 def test_an_output_that_cant_be_written_is_told_before_rendering(tsn, shot, tmp_path):
     file = shot()
-    for words, code, told in (
+    for words, code, expected in (
         (["--set", f"output={file}/sh.####.exr"], 5, "a file, not a folder"),
         (["--set", f"output={tmp_path}/sh_out.####.dpx"], 2, "a name that ends in .exr"),
     ):
         result = tsn("render", file, *words)
         assert (result.exit_code, result.stdout) == (code, "")
-        assert told in result.stderr
+        assert expected in result.stderr
 
 
 # --- with the engine ---------------------------------------------------------------------------------
@@ -165,10 +165,10 @@ def test_ctrl_c_leaves_whole_frames_only(shot, tmp_path):
         if "(3/300)" in line:
             process.send_signal(signal.SIGINT)
             break
-    _, told = process.communicate(timeout=300)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
     names = frames_of(tmp_path / "styled")
     assert 3 <= len(names) < 300
     assert all(re.fullmatch(r"sh_styled\.\d{4}\.exr", name) for name in names)  # no temporary ones
     assert all(io.is_complete(tmp_path / "styled" / name) for name in names)
-    assert told.strip() == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time."
+    assert stderr.strip() == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time."

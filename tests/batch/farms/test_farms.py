@@ -24,8 +24,8 @@ GPU = FarmOptions(device="cuda", threads=4, priority=70, command=["/opt/tsn env/
 
 
 def test_openjd_bundle(job, tmp_path) -> None:
-    told = openjd.submit(job, job.plan(), [0, 2], GPU)
-    assert "2 of 3 chunks" in told
+    sentence = openjd.submit(job, job.plan(), [0, 2], GPU)
+    assert "2 of 3 chunks" in sentence
     template = yaml.safe_load((job.folder / "template.yaml").read_text())
     survey, render, finish = template["steps"]
     (chunk,) = render["parameterSpace"]["taskParameterDefinitions"]
@@ -69,7 +69,7 @@ def test_openjd_bundle(job, tmp_path) -> None:
     ],
 )
 def test_assets_hold_all_that_the_style_reads(job, tmp_path, paint: Style, files: list[str]) -> None:
-    """Under `tmp_path` where the test says `/s`."""
+    """Under `tmp_path` where the test has `/s`."""
     (tmp_path / "s").mkdir()
     (tmp_path / "s/wave.onnx").touch()
 

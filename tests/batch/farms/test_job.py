@@ -74,8 +74,8 @@ def test_a_gap_that_is_skipped_is_no_frame(tsn, shot, tmp_path) -> None:
     assert older.exists() and tsn("task", job.folder, "0", "--device", "cpu").exit_code == 0
     assert not older.exists()
     assert "Rendered 1 frame in " in job.log("0").read_text() and "; 1 without a plate: " in job.log("0").read_text()
-    told = tsn("finish", job.folder).stdout
-    assert f"All 3 frames are finished; 1 without a plate: {tmp_path}/styled/sh_styled.####.exr\n" in told
+    output = tsn("finish", job.folder).stdout
+    assert f"All 3 frames are finished; 1 without a plate: {tmp_path}/styled/sh_styled.####.exr\n" in output
     assert "sh: 2 of 2 chunks, 3 of 3 frames done; 1 without a plate\n" in tsn("status", job.folder).stdout
     again = tsn("submit", file, "--farm", "openjd", "--device", "cpu", "--chunk-size", 2)
     assert again.stdout == "sh: all 3 frames are finished, nothing to submit; 1 without a plate.\n"
@@ -110,19 +110,19 @@ def test_a_byte_that_was_flipped_is_found_at_the_end(tsn, done, tmp_path) -> Non
     data[-200] ^= 1
     path.write_bytes(data)
     assert unfinished_chunks(done.plan()) == []
-    told = tsn("finish", done.folder)
-    assert told.exit_code == 3 and "1 of 7 frames are damaged: 1003\n  Remove them" in told.stderr
+    result = tsn("finish", done.folder)
+    assert result.exit_code == 3 and "1 of 7 frames are damaged: 1003\n  Remove them" in result.stderr
     path.unlink()
     assert unfinished_chunks(done.plan()) == [0]
 
 
 def test_a_sheet_that_cannot_be_made_fails_no_job(tsn, done, tmp_path) -> None:
     (tmp_path / "sh_styled_contact.png").mkdir()
-    told = tsn("finish", done.folder)
-    assert (told.exit_code, told.stderr) == (0, "")
-    assert "All 7 frames are finished: " in told.stdout
-    assert f"There is no contact sheet: Can't write {tmp_path}/sh_styled_contact.png: a folder has" in told.stdout
-    assert tsn("qc", tmp_path / "sh.yaml").exit_code == 5, "who asks for a sheet is told"
+    result = tsn("finish", done.folder)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "All 7 frames are finished: " in result.stdout
+    assert f"There is no contact sheet: Can't write {tmp_path}/sh_styled_contact.png: a folder has" in result.stdout
+    assert tsn("qc", tmp_path / "sh.yaml").exit_code == 5, "the command qc itself fails"
 
 
 def test_a_task_tries_three_times_and_says_where_to_look(job, monkeypatch, capfd) -> None:
@@ -186,8 +186,8 @@ def test_open_job_description_is_told_why_once(job, monkeypatch, capfd, chunk: s
     (job.folder.parents[1] / "plate/sh.1005.exr").unlink()
     with pytest.raises(TsnError):
         task.run_step(job, chunk, device="cpu", openjd=True)
-    (told,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("openjd_fail")]
-    assert told.startswith(f"openjd_fail: chunk {chunk}: ") and why in told
+    (line,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("openjd_fail")]
+    assert line.startswith(f"openjd_fail: chunk {chunk}: ") and why in line
     assert job.log(chunk).read_text().count("attempt") == tries
 
 
@@ -229,8 +229,8 @@ def test_several_shots_in_one_command(tsn, shot, tmp_path) -> None:
     done = tsn("submit", file, other, "--farm", "openjd", "--out", tmp_path / "jobs", "--device", "cpu")
     assert done.exit_code == 0, done.stderr
     assert {path.name for path in (tmp_path / "jobs").iterdir()} == {"sh", "other"}
-    told = tsn("status", tmp_path / "jobs/sh", tmp_path / "jobs/other")
-    assert told.stdout.splitlines() == [
+    result = tsn("status", tmp_path / "jobs/sh", tmp_path / "jobs/other")
+    assert result.stdout.splitlines() == [
         "sh: 0 of 1 chunks, 0 of 3 frames done",
         "other: 0 of 1 chunks, 0 of 3 frames done",
     ]
@@ -286,24 +286,24 @@ def test_status_names_what_failed(tsn, job) -> None:
     save_record(job.record_file("1"), StepRecord(code=3, host="n2", attempts=3, message="sh.1005.exr is gone"))
     job.log("1").write_text("")
     states = {"2": slurm_queue.QueueState(id="7_2", state="RUNNING", host="n1", reason="None")}
-    told = status.as_text(job, states)
-    assert told.splitlines()[0] == "sh: 1 of 3 chunks, 3 of 7 frames done"
-    assert re.search(rf"chunk 1 \(1004-1006\) +failed with 3: sh.1005.exr is gone +n2 +{job.log('1')}", told)
-    assert re.search(r"chunk 2 \(1007\) +running +n1", told)
-    assert re.search(r"^n1 +1 +3 +0 +0.50$", told, flags=re.MULTILINE)
+    text = status.as_text(job, states)
+    assert text.splitlines()[0] == "sh: 1 of 3 chunks, 3 of 7 frames done"
+    assert re.search(rf"chunk 1 \(1004-1006\) +failed with 3: sh.1005.exr is gone +n2 +{job.log('1')}", text)
+    assert re.search(r"chunk 2 \(1007\) +running +n1", text)
+    assert re.search(r"^n1 +1 +3 +0 +0.50$", text, flags=re.MULTILINE)
     with pytest.raises(InputError, match=r"sh, chunk 1 \(1004-1006\): sh.1005.exr is gone"):
         wait.require_done(job)
 
 
 def test_no_job(tsn, shot) -> None:
-    told = tsn("status", shot())
-    assert told.exit_code == 3 and "tsn submit" in told.stderr
+    result = tsn("status", shot())
+    assert result.exit_code == 3 and "tsn submit" in result.stderr
 
 
 def test_slurm_that_isnt_here(tsn, shot, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    told = tsn("submit", shot(), "--farm", "slurm")
-    assert told.exit_code == 2 and "no `sbatch`" in told.stderr
+    result = tsn("submit", shot(), "--farm", "slurm")
+    assert result.exit_code == 2 and "no `sbatch`" in result.stderr
 
 
 @pytest.mark.parametrize("words", [["--farm", "openjd", "--wait"], ["--farm", "slurm", "--device", "cuda:0,cuda:1"]])
@@ -334,14 +334,14 @@ def test_a_show_among_the_shots_is_left_out() -> None:
 
 @pytest.fixture
 def squeue(tmp_path, monkeypatch) -> Path:
-    """A `squeue` that says the first line of a file and takes it away; each of its lines is what one call says."""
-    says, script = tmp_path / "queue", tmp_path / "bin/squeue"
+    """The input of a fake `squeue`: each call prints the first line of this file and removes it."""
+    queue_file, script = tmp_path / "queue", tmp_path / "bin/squeue"
     script.parent.mkdir()
-    script.write_text(f"#!/bin/sh\nsed -n '1s/;/\\n/gp' {says}\nsed -i 1d {says}\n")
+    script.write_text(f"#!/bin/sh\nsed -n '1s/;/\\n/gp' {queue_file}\nsed -i 1d {queue_file}\n")
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(wait, "POLL_S", 0.0)
-    return says
+    return queue_file
 
 
 def submitted(job: FarmJob, count: int) -> list[FarmJob]:
@@ -362,13 +362,13 @@ def test_waiting_reads_what_is_done_once(job, squeue, counting) -> None:
         for step in ("0", "1", "2", "finish"):
             save_record(one.record_file(step), StepRecord(code=0, host="n1", rendered=3))
     squeue.write_text(f"{';'.join(f'{2000 + number}|N/A|RUNNING|n1|None' for number in range(4))}\n" * looks)
-    said: list[str] = []
+    lines: list[str] = []
     with counting("open") as opened, counting("subprocess.Popen") as started:
-        wait.wait_for_jobs(jobs, report=said.append)
+        wait.wait_for_jobs(jobs, report=lines.append)
     of_jobs = [path for path in opened if f"{job.folder.parent}/copy" in path]
     assert len(of_jobs) == len(set(of_jobs)) == 4 * 6
     assert started == ["squeue"] * (looks + 1)
-    assert said[:4] == ["sh: 3 of 3 chunks, 7 of 7 frames done"] * 4
+    assert lines[:4] == ["sh: 3 of 3 chunks, 7 of 7 frames done"] * 4
 
 
 def test_waiting_sees_what_changes(job, squeue) -> None:
@@ -378,17 +378,17 @@ def test_waiting_sees_what_changes(job, squeue) -> None:
     queue = "2000|N/A|PENDING||Dependency;1000|2|RUNNING|n1|None\n"
     squeue.write_text(queue * 4)
     coming = iter([("0", 0), ("1", 0), ("2", 0), ("finish", 0)])
-    said: list[str] = []
+    lines: list[str] = []
 
-    def hear(line: str) -> None:
-        said.append(line)
+    def record_line(line: str) -> None:
+        lines.append(line)
         for step, code in coming:
             save_record(one.record_file(step), StepRecord(code=code, host="n1"))
             break
 
-    wait.wait_for_jobs([one], report=hear)
-    assert [line.split(",")[0] for line in said[:4]] == [f"sh: {done} of 3 chunks" for done in range(4)]
-    assert said[-1].startswith("sh: 3 of 3 chunks, 7 of 7 frames done\nhost ")
+    wait.wait_for_jobs([one], report=record_line)
+    assert [line.split(",")[0] for line in lines[:4]] == [f"sh: {done} of 3 chunks" for done in range(4)]
+    assert lines[-1].startswith("sh: 3 of 3 chunks, 7 of 7 frames done\nhost ")
 
 
 def test_a_job_that_left_the_queue_is_not_looked_at_again(job, squeue, counting) -> None:
@@ -409,9 +409,9 @@ def test_status_of_many_jobs_reads_each_file_once_and_asks_slurm_once(tsn, job, 
         save_record(one.record_file("1"), StepRecord(code=3, host="n1", message="hiccup"))
     squeue.write_text("1001|2|RUNNING|n7|None;1002|2|PENDING||Priority\n")
     with counting("open") as opened, counting("subprocess.Popen") as started:
-        told = tsn("status", *(one.folder for one in jobs)).stdout
+        output = tsn("status", *(one.folder for one in jobs)).stdout
     assert started == ["squeue"]
-    assert re.search(r"chunk 2 \(1007\) +running +n7", told) and "pending (Priority)" in told
+    assert re.search(r"chunk 2 \(1007\) +running +n7", output) and "pending (Priority)" in output
     records = [path for path in opened if "/records/" in path]
     assert len(records) == len(set(records)) == 6
 

@@ -1,4 +1,4 @@
-"""What memory farms are asked for."""
+"""The memory that is requested for tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tsn_batch.farms.options import FarmOptions
 HD, UHD = (1920, 1080), (3840, 2160)
 
 
-def asked(plan: Plan, size: tuple[int, int] = HD, *, device: str = "cpu", threads: int = 1, **shot) -> MemoryNeed:
+def needed(plan: Plan, size: tuple[int, int] = HD, *, device: str = "cpu", threads: int = 1, **shot) -> MemoryNeed:
     canvas = Box(0, 0, *size)
     made = replace(plan, shot=replace(plan.shot, **shot), plate=replace(plan.plate, canvas=canvas))
     return memory_need(made, FarmOptions(device=device, threads=threads, priority=None, command=["tsn"]))
@@ -36,24 +36,24 @@ def plan(job) -> Plan:
 
 def test_more_for_larger_frames_a_longer_window_and_more_threads(plan) -> None:
     sizes = [(640, 360), (1280, 720), HD, UHD]
-    by_size = [asked(plan, size).memory for size in sizes]
+    by_size = [needed(plan, size).memory for size in sizes]
     assert by_size == sorted(set(by_size)) and by_size[-1] > 2 * by_size[-2]
-    by_window = [asked(plan, temporal=Temporal(window=window)).memory for window in (0, 4, 8, 16)]
+    by_window = [needed(plan, temporal=Temporal(window=window)).memory for window in (0, 4, 8, 16)]
     assert by_window == sorted(set(by_window))
-    assert asked(plan, UHD, threads=64).memory > asked(plan, UHD).memory
+    assert needed(plan, UHD, threads=64).memory > needed(plan, UHD).memory
 
 
 def test_raft_where_it_may_be_used(plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It compares all with all: sixteen times as much for twice the size."""
     window = Temporal(window=1)
-    auto = [asked(plan, temporal=window, flow=Flow(method="auto")).memory]
+    auto = [needed(plan, temporal=window, flow=Flow(method="auto")).memory]
     monkeypatch.setenv("TSN_WEIGHTS", str(tmp_path))
     (tmp_path / "raft_large_C_T_SKHT_V2-ff5fadd5.pth").touch()
-    auto.append(asked(plan, temporal=window, flow=Flow(method="auto")).memory)
-    raft = asked(plan, temporal=window, flow=Flow(method="raft")).memory
-    assert auto[0] == asked(plan, temporal=window).memory and auto[1] == raft > auto[0] + 8000
-    assert asked(plan, temporal=window, flow=Flow(method="raft", scale=0.5)).memory < auto[0] + 2000
-    assert asked(plan, temporal=Temporal(window=0), flow=Flow(method="raft")) == asked(
+    auto.append(needed(plan, temporal=window, flow=Flow(method="auto")).memory)
+    raft = needed(plan, temporal=window, flow=Flow(method="raft")).memory
+    assert auto[0] == needed(plan, temporal=window).memory and auto[1] == raft > auto[0] + 8000
+    assert needed(plan, temporal=window, flow=Flow(method="raft", scale=0.5)).memory < auto[0] + 2000
+    assert needed(plan, temporal=Temporal(window=0), flow=Flow(method="raft")) == needed(
         plan, temporal=Temporal(window=0)
     )
 
@@ -61,32 +61,32 @@ def test_raft_where_it_may_be_used(plan, tmp_path: Path, monkeypatch: pytest.Mon
 def test_tiles_bound_a_net_that_can_be_cut_into_them(plan) -> None:
     size, alone = (8192, 4320), Temporal(window=0)
     bundled, tiled, any_painting = (
-        asked(plan, size, temporal=alone, style=style).memory
+        needed(plan, size, temporal=alone, style=style).memory
         for style in (Style(model="great-wave"), Style(model="great-wave", tile=1024), Style(adain={"/a.png": 1.0}))
     )
     assert tiled < bundled < any_painting / 2
 
 
 def test_every_channel_counts(plan, tmp_path: Path) -> None:
-    before = asked(plan).memory
+    before = needed(plan).memory
     channels = {f"crypto{n:02}.{c}": np.zeros((270, 480), np.float32) for n in range(40) for c in "RGBA"}
     OpenEXR.File({"type": OpenEXR.scanlineimage}, channels | {c: channels["crypto00.R"] for c in "RGB"}).write(
         str(tmp_path / "plate/sh.1001.exr")
     )
-    assert asked(plan).memory > before + 500
+    assert needed(plan).memory > before + 500
 
 
 def test_a_gpu_holds_what_is_computed_and_the_host_the_frames(plan) -> None:
-    cpu, cuda, auto = (asked(plan, device=device) for device in ("cpu", "cuda", "auto"))
+    cpu, cuda, auto = (needed(plan, device=device) for device in ("cpu", "cuda", "auto"))
     assert cpu.memory == auto.memory > cuda.memory
-    assert cuda.gpu_memory == asked(plan, device="cuda:1").gpu_memory >= 4096
-    tiny = {device: asked(plan, (40, 24), device=device).memory for device in ("cpu", "cuda", "auto")}
+    assert cuda.gpu_memory == needed(plan, device="cuda:1").gpu_memory >= 4096
+    tiny = {device: needed(plan, (40, 24), device=device).memory for device in ("cpu", "cuda", "auto")}
     assert tiny["cpu"] < tiny["cuda"] == tiny["auto"]
 
 
-@pytest.mark.parametrize(("said", "memory"), [(None, None), (12288, 12288)])
-def test_each_farm_is_asked_in_its_own_words(job, plan, said: int | None, memory: int | None) -> None:
-    options = FarmOptions(device="cuda", threads=1, priority=None, command=["tsn"], memory=said)
+@pytest.mark.parametrize(("given", "memory"), [(None, None), (12288, 12288)])
+def test_each_farm_is_given_the_request_in_its_own_form(job, plan, given: int | None, memory: int | None) -> None:
+    options = FarmOptions(device="cuda", threads=1, priority=None, command=["tsn"], memory=given)
     needed = memory_need(plan, options)
     assert memory in (None, needed.memory)
     template = openjd.template(plan, "0", options)
@@ -113,7 +113,7 @@ def test_each_farm_is_asked_in_its_own_words(job, plan, said: int | None, memory
 def test_slurm_is_asked_where_it_knows_its_hosts_memory(
     plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosts: str, environment, memory: int | None, words
 ) -> None:
-    """`sinfo` here says what one of a cluster would."""
+    """A `sinfo` that answers as that of a cluster."""
     for name in ("MEM_PER_NODE", "MEM_PER_CPU", "MEM_PER_GPU"):
         monkeypatch.delenv(f"SBATCH_{name}", raising=False)
     for name, value in environment.items():
@@ -129,8 +129,8 @@ def test_slurm_is_asked_where_it_knows_its_hosts_memory(
 
 @pytest.mark.parametrize(("word", "memory"), [("12G", 12288), ("800M", 800), ("1.5GiB", 1536), ("2 gb", 2048)])
 def test_memory_as_farms_write_it(tsn, shot, tmp_path: Path, word: str, memory: int) -> None:
-    told = tsn("submit", shot(), "--farm", "openjd", "--device", "cpu", "--memory", word)
-    assert told.exit_code == 0, told.output
+    result = tsn("submit", shot(), "--farm", "openjd", "--device", "cpu", "--memory", word)
+    assert result.exit_code == 0, result.output
     template = yaml.safe_load((tmp_path / "farm/sh/template.yaml").read_text())
     amounts = template["steps"][1]["hostRequirements"]["amounts"]
     assert {"name": "amount.worker.memory", "min": memory} in amounts
@@ -138,8 +138,8 @@ def test_memory_as_farms_write_it(tsn, shot, tmp_path: Path, word: str, memory: 
 
 @pytest.mark.parametrize("word", ["12", "much", "0G", "-1G"])
 def test_what_is_no_size(tsn, shot, word: str) -> None:
-    told = tsn("submit", shot(), "--farm", "openjd", "--memory", word)
-    assert told.exit_code == 2 and "12G or 800M" in told.output
+    result = tsn("submit", shot(), "--farm", "openjd", "--memory", word)
+    assert result.exit_code == 2 and "12G or 800M" in result.output
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_what_was_measured_fits_and_not_too_loosely(plan, tmp_path: Path, size, 
     picture = np.zeros(size[::-1], np.float16)
     channels = {**dict.fromkeys("RGBAZ", picture), **{f"ViewLayer.Vector.{c}": picture for c in "XYZW"}}
     OpenEXR.File({"type": OpenEXR.scanlineimage}, channels).write(str(tmp_path / "plate/sh.1001.exr"))
-    assert 1.3 * peak < asked(plan, size, temporal=Temporal(window=window)).memory < 2 * peak
+    assert 1.3 * peak < needed(plan, size, temporal=Temporal(window=window)).memory < 2 * peak

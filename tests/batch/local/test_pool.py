@@ -90,8 +90,8 @@ def test_two_renders_of_a_shot_at_once_keep_to_their_own_plans(shot, tmp_path) -
     folders = [tmp_path / "one", tmp_path / "other"]
     processes = [start(file, "--chunk-size", "1", "--set", f"output={folder}/sh.####.exr") for folder in folders]
     for process in processes:
-        told, complaints = process.communicate(timeout=300)
-        assert (process.returncode, complaints) == (0, ""), told
+        stdout, stderr = process.communicate(timeout=300)
+        assert (process.returncode, stderr) == (0, ""), stdout
     assert [sorted(written(folder)) for folder in folders] == [[f"sh.{n}.exr" for n in (1001, 1002, 1003)]] * 2
 
 
@@ -99,9 +99,9 @@ def test_a_killed_worker_gives_its_chunk_back(shot, tmp_path) -> None:
     process = start(shot(frames=range(1001, 1061)), "--chunk-size", "10")
     until_frame(process, 3)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-    told, complaints = process.communicate(timeout=300)
-    assert (process.returncode, complaints) == (0, "")
-    assert "was killed by SIGKILL (perhaps for memory); chunk" in told and "goes back to the queue." in told
+    stdout, stderr = process.communicate(timeout=300)
+    assert (process.returncode, stderr) == (0, "")
+    assert "was killed by SIGKILL (perhaps for memory); chunk" in stdout and "goes back to the queue." in stdout
     assert len(list((tmp_path / "styled").iterdir())) == 60, "and what it was writing is swept up"
 
 
@@ -129,12 +129,12 @@ def test_ctrl_c_ends_all_of_them(shot, tmp_path) -> None:
     until_frame(process, 3)
     workers = workers_of(process.pid)
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=300)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130 and len(workers) == 2
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     names = sorted(path.name for path in (tmp_path / "styled").iterdir())
     assert all(re.fullmatch(r"sh_styled\.\d{4}\.exr", name) for name in names), "no temporary files"
-    assert complaints == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time.\n"
+    assert stderr == f"tsn: Cancelled; {len(names)} frames are finished and will be skipped next time.\n"
 
 
 def test_ctrl_c_while_they_start_is_no_traceback(shot) -> None:
@@ -145,9 +145,9 @@ def test_ctrl_c_while_they_start_is_no_traceback(shot) -> None:
     while not workers_of(process.pid):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all of them
-    told, complaints = process.communicate(timeout=300)
-    assert (process.returncode, complaints) == (130, "tsn: Cancelled; no frame is finished yet.\n")
-    assert "Traceback" not in told
+    stdout, stderr = process.communicate(timeout=300)
+    assert (process.returncode, stderr) == (130, "tsn: Cancelled; no frame is finished yet.\n")
+    assert "Traceback" not in stdout
 
 
 def test_a_cache_that_cannot_be_written_is_told(installed, shot, tmp_path, monkeypatch) -> None:
@@ -167,12 +167,12 @@ def test_what_a_worker_meets_is_said_and_logged(tmp_path, monkeypatch, capfd, lo
         raise ValueError("no way")
 
     monkeypatch.setattr(worker, "_renderer", broken)
-    said: list[dict] = []
+    sent: list[dict] = []
     order = {"chunk": 3, "log": str(tmp_path / log)}
     job = worker.WorkerSetup(plan="", device="cpu", place=0, force=False, exchange_folder="", shared=[], ahead=[])
     with capfd.disabled():  # stdout and stderr as a process has them
-        worker.render_chunks(job, iter([json.dumps(order).encode()]), lambda **message: said.append(message))
-    (answer,) = said
+        worker.render_chunks(job, iter([json.dumps(order).encode()]), lambda **message: sent.append(message))
+    (answer,) = sent
     assert (answer["chunk"], answer["failed"]["code"]) == (3, code) and text in answer["failed"]["message"]
     assert code == 5 or "ValueError: no way" in (tmp_path / log).read_text()
 
@@ -190,14 +190,14 @@ def test_a_worker_that_is_ended_while_it_loads_reports_no_fault(tmp_path, monkey
         threading.Event().wait()  # the parent is still there
 
     monkeypatch.setattr(worker, "_renderer", loading)
-    said: list[dict] = []
+    sent: list[dict] = []
     job = worker.WorkerSetup(plan="", device="cpu", place=0, force=False, exchange_folder="", shared=[], ahead=[])
     try:
         with capfd.disabled(), pytest.raises(KeyboardInterrupt):
-            worker.render_chunks(job, lines(), lambda **message: said.append(message))
+            worker.render_chunks(job, lines(), lambda **message: sent.append(message))
     finally:
         signal.alarm(0)
-    assert not said
+    assert not sent
 
 
 def test_workers_end_with_their_parent(shot) -> None:

@@ -1,4 +1,4 @@
-"""One machine: what is said when something takes frames away while others are rendered."""
+"""One machine: the fault that is reported when frames are removed while others are rendered."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def test_frames_that_go_away_meanwhile_are_named(shot, monkeypatch, lost) -> Non
         yield show
 
     monkeypatch.setitem(progress.DISPLAYS, "removing", removing)
-    told = "1 of 3 frames were written and then removed: 1002$" if lost != "." else "3 of 3 .*: 1001-1003$"
-    with pytest.raises(OutputError, match=told):
+    expected = "1 of 3 frames were written and then removed: 1002$" if lost != "." else "3 of 3 .*: 1001-1003$"
+    with pytest.raises(OutputError, match=expected):
         rendering.render_plan(plan, device="cpu", display="removing")

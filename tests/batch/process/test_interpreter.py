@@ -33,20 +33,20 @@ def poisoned(job: FarmJob) -> FarmJob:
 
 
 @pytest.fixture
-def there(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """there(job, command, **environment): runs a command in the job folder."""
+def run_in_job(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run_in_job(job, command, **environment): runs a command in the job folder."""
 
-    def run(job: FarmJob, command: list[str], **told: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=job.folder, env=os.environ | told, capture_output=True, text=True)
+    def run(job: FarmJob, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=job.folder, env=os.environ | environment, capture_output=True, text=True)
 
     return run
 
 
-def test_the_poison_is_one(poisoned: FarmJob, there) -> None:
-    assert "was imported" in there(poisoned, [sys.executable, "-m", "tsn_batch", "--version"]).stderr
+def test_the_poison_is_one(poisoned: FarmJob, run_in_job) -> None:
+    assert "was imported" in run_in_job(poisoned, [sys.executable, "-m", "tsn_batch", "--version"]).stderr
 
 
-def test_every_step_as_the_bundle_calls_it(poisoned: FarmJob, there) -> None:
+def test_every_step_as_the_bundle_calls_it(poisoned: FarmJob, run_in_job) -> None:
     """The task, its child, and where a chunk has several, their workers."""
     openjd.submit(poisoned, poisoned.plan(), [0], OPTIONS)
     steps = yaml.safe_load((poisoned.folder / "template.yaml").read_text())["steps"]
@@ -56,28 +56,28 @@ def test_every_step_as_the_bundle_calls_it(poisoned: FarmJob, there) -> None:
     words["{{Session.PathMappingRulesFile}}"] = str(rules)
     for step in steps[:2]:
         run = step["script"]["actions"]["onRun"]
-        done = there(poisoned, [run["command"], *(words.get(word, word) for word in run["args"])])
+        done = run_in_job(poisoned, [run["command"], *(words.get(word, word) for word in run["args"])])
         assert done.returncode == 0, done.stdout + done.stderr
     assert poisoned.record("0").rendered == 3
 
 
-def test_what_slurm_runs(poisoned: FarmJob, there) -> None:
+def test_what_slurm_runs(poisoned: FarmJob, run_in_job) -> None:
     script = slurm.script(poisoned, OPTIONS)
     assert " -P -m tsn_batch task " in script
-    done = there(poisoned, ["sh", "-c", script, "task.sh", SURVEY])
+    done = run_in_job(poisoned, ["sh", "-c", script, "task.sh", SURVEY])
     assert done.returncode == 0 and poisoned.record(SURVEY).code == 0, done.stdout + done.stderr
 
 
-def test_workers(poisoned: FarmJob, there) -> None:
+def test_workers(poisoned: FarmJob, run_in_job) -> None:
     shot = poisoned.folder.parents[1] / "sh.yaml"
     words = ["render", str(shot), "--device", "cpu", "--workers", "2", "--force"]
-    done = there(poisoned, [*submit.tsn_command(), *words])
+    done = run_in_job(poisoned, [*submit.tsn_command(), *words])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("entries", [":{}", "{}:"])
 def test_an_empty_entry_of_pythonpath_is_not_the_job_folder(
-    tmp_path: Path, there, poisoned: FarmJob, entries: str
+    tmp_path: Path, run_in_job, poisoned: FarmJob, entries: str
 ) -> None:
     """`PYTHONPATH=$PYTHONPATH:/tools` leaves one where there was none before."""
     (tmp_path / "tools").mkdir()
@@ -86,7 +86,7 @@ def test_an_empty_entry_of_pythonpath_is_not_the_job_folder(
         (poisoned.folder / name / "__init__.py").unlink()
         (poisoned.folder / name).rmdir()
     path = entries.format(tmp_path / "tools")
-    done = there(
+    done = run_in_job(
         poisoned, [*submit.tsn_command(), "task", str(poisoned.folder), SURVEY, "--device", "cpu"], PYTHONPATH=path
     )
     assert done.returncode == 0, shlex.quote(done.stdout + done.stderr)

@@ -1,4 +1,4 @@
-"""How a command's threads wait, as OpenMP itself tells when it is loaded (OMP_DISPLAY_ENV), and how many there are."""
+"""How a command's threads wait, as OpenMP itself prints when it is loaded (OMP_DISPLAY_ENV), and how many there are."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tsn_batch.process.interpreter import python_command
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenMP tells its settings on stderr; the developer set none."""
+def openmp_prints_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenMP prints its settings on stderr; the developer set none."""
     monkeypatch.setenv("OMP_DISPLAY_ENV", "verbose")
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.delenv(name, raising=False)
 
 
 def spins(text: str) -> set[int]:
-    """How often a waiting thread looks again before it sleeps, of every OpenMP that tells: 0 = it sleeps at once.
+    """How often a waiting thread looks again before it sleeps, of every OpenMP that prints it: 0 = it sleeps at once.
 
-    What is told as OMP_WAIT_POLICY is PASSIVE where nobody has set any, though they spin then.
+    OMP_WAIT_POLICY is printed as PASSIVE also where it is not set, although threads spin then.
     """
     return {int(count) for count in re.findall(r"GOMP_SPINCOUNT = '(\d+)'", text)}
 
@@ -37,7 +37,7 @@ def run(*command: object) -> str:
 def test_threads_of_a_command_sleep_while_they_wait(shot, monkeypatch: pytest.MonkeyPatch) -> None:
     command = [*python_command("tsn_batch"), "check", shot(), "--device", "cpu"]
     assert spins(run(*command)) == {0}
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")  # who sets it means it
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")  # a value of the user wins
     assert min(spins(run(*command))) > 0
 
 
