@@ -9,7 +9,7 @@ from tsn import frames as ranges
 from tsn.errors import InputError, UsageError
 from tsn.rendering.plan import Plan, calibration_frames
 from tsn.rendering.plate_hashes import changed_frames
-from tsn.style.frame_hashes import hash_painted_frames
+from tsn.style.painted_frame_hashes import hash_painted_frames
 
 PLAN_AGAIN_HINT = "Make the plan again with `tsn plan`; frames that are finished and still right will be skipped."
 

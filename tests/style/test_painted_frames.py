@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tsn.errors import InputError
-from tsn.style.frame_hashes import hash_painted_frames
+from tsn.style.painted_frame_hashes import hash_painted_frames
 from tsn.style.painted_frames import PaintedFrames
 
 

@@ -19,7 +19,7 @@ from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io.frame import Box, Probe
 from tsn.io.sequence import describe_ignored
 from tsn.shot.model import Shot
-from tsn.style.frame_hashes import hash_painted_frames
+from tsn.style.painted_frame_hashes import hash_painted_frames
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ def painter(
         frames: pattern of a sequence that was painted elsewhere; `scale` must be 1 then.
         offset: with `frames`: number of a painted frame minus that of its plate frame.
         hashes: with `frames`: the painted frames and the hashes of their files, from the plan
-            (`frame_hashes.hash_painted_frames`); None takes them from disk.
+            (`painted_frame_hashes.hash_painted_frames`); None takes them from disk.
         scale: paint at this multiple of the plate's size.
         tile: longest side of a tile at the painted size, pixels; 0 = auto. ONNX nets are never tiled.
         device: to paint on.
@@ -62,7 +62,7 @@ def painter(
     if tile < 0:
         raise UsageError(f"style.tile must be 0 (auto) or a size in pixels, got {tile}.")
     if frames is not None:
-        from tsn.style.frame_hashes import hash_painted_frames
+        from tsn.style.painted_frame_hashes import hash_painted_frames
         from tsn.style.painted_frames import PaintedFrames
 
         if scale != 1:

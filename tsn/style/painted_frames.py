@@ -16,7 +16,7 @@ from torch import Tensor
 from tsn.errors import InputError
 from tsn.io import read_image
 from tsn.io.sequence import FrameSequence
-from tsn.style.frame_hashes import hash_file, missing_frames_hint
+from tsn.style.painted_frame_hashes import hash_file, missing_frames_hint
 from tsn.style.painter import digest
 from tsn.style.resize import resize
 
@@ -30,7 +30,7 @@ class PaintedFrames:
     Args:
         pattern: absolute pattern of the sequence.
         hashes: the painted frames and the hashes of their files, by the number of the plate frame
-            (`frame_hashes.hash_painted_frames`).
+            (`painted_frame_hashes.hash_painted_frames`).
         offset: number of a painted frame minus that of its plate frame.
     """
 

@@ -12,7 +12,7 @@ from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan
 from tsn.shot.model import Matte
-from tsn.style.frame_hashes import missing_frames_hint
+from tsn.style.painted_frame_hashes import missing_frames_hint
 from tsn_batch import matte_report
 from tsn_batch.local.worker_slots import worker_slots
 from tsn_batch.wording import frame_count

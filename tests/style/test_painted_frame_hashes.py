@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tsn.errors import InputError
-from tsn.style.frame_hashes import hash_file, hash_painted_frames, missing_frames_hint
+from tsn.style.painted_frame_hashes import hash_file, hash_painted_frames, missing_frames_hint
 
 
 @pytest.fixture
