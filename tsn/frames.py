@@ -99,12 +99,13 @@ def sample_frames(frames: Sequence[int], count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """The frames that one task renders, and those that it reads.
+    """The frames that one worker renders at a time, and those that it may read for them.
 
     Attributes:
         index: position in the plan, from 0.
         frames: the frames to write, ascending.
-        reads: the frames that may be read, ascending: its own and the handles around them.
+        reads: its own frames and the handles around each of them, ascending. An upper bound, counted in the shot's list
+            of frames without regard to cuts and gaps; what a frame really depends on is `Plan.window_of`.
     """
 
     index: int
@@ -113,7 +114,7 @@ class Chunk:
 
 
 def chunks(shot_frames: Sequence[int], wanted: Sequence[int], *, size: int, handles: int) -> tuple[Chunk, ...]:
-    """Cut the wanted frames into chunks, in the order in which they are wanted.
+    """Split the wanted frames into chunks, in the order in which they are wanted.
 
     Handles are counted in the shot's list of frames, not in frame numbers: in a shot on twos, or beyond a gap, the
     neighbour of a frame is the next frame that exists.

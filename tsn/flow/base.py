@@ -57,12 +57,21 @@ class FlowSource(Protocol):
     """A source of the motion between two neighbouring frames: rendered vectors or an estimator."""
 
     name: str
-    """What messages call it; the value of flow.method where the shot file can choose it."""
+    """What messages and the header's `tsn:flow` call it. `vectors` means rendered motion: its visibility is computed,
+    that of every estimator is predicted by `tsn.flow.nets.occlusion`."""
     fingerprint: str
-    """Changes whenever the result could: it contains method, version, hash of the weights and settings."""
+    """Changes whenever the result could: it contains method and its version, hash of the weights, versions of
+    libraries, device and precision, and settings. Cache and plan add the CPU's instruction set."""
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
-        """Flow a->b on a's grid and b->a on b's grid, each (2, H, W), pixels. `b` follows `a`."""
+        """Flow a->b on a's grid and b->a on b's grid, each float32 (2, H, W), pixels, on the images' device.
+
+        `b` is the next frame that is rendered, which may be several numbers later (1001-1050x2). The result depends on
+        nothing but the two views, is the same at any number of threads, and finite: a render stops at what is not.
+
+        Raises:
+            DeviceError: memory is short.
+        """
         ...
 
 

@@ -81,7 +81,10 @@ def published_weights(name: str) -> PublishedWeights:
 
 
 def installed_weights() -> Path | None:
-    """The best of the published RAFT weights that are in the folder, or None."""
+    """The best of the published RAFT weights that are in the folder, or None.
+
+    Every entry of `REGISTRY` is taken for RAFT: weights of another net need a registry of their own.
+    """
     files = (weights_folder() / entry.file for entry in REGISTRY.values())
     return next((file for file in files if file.is_file()), None)
 

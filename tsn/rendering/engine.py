@@ -256,7 +256,7 @@ def matte_coverage(cover: Tensor) -> float:
 
 
 def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | None) -> tuple[str, ...]:
-    """An engine's fingerprint with a calibration: plates with void have another one, see `VOID`."""
+    """An engine's fingerprint with a mark if the calibration met void, see `VOID`; its numbers are not in it."""
     if calibration is None or VOID not in calibration.tensors:
         return fingerprint
     return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])

@@ -36,8 +36,8 @@ def hash_weights(shot: Shot) -> dict[str, str]:
             found[painting] = sha256_of(painting)
         except OSError as error:
             raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
-    if shot.temporal.window and shot.flow.method in ("auto", "raft"):
-        # `auto` falls back to DIS on a host without RAFT's weights, so that too is worth a line in the plan.
+    if shot.temporal.window and shot.flow.method in ("auto", "raft", "vectors"):
+        # RAFT fills in what vectors leave out, and without its weights on a host DIS does: that too is worth a line.
         raft = shot.flow.weights or installed_weights()
         found[FLOW] = weights_sha256(raft) if raft else DIS
     return found

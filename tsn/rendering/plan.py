@@ -4,8 +4,10 @@ A plan contains the shot, its frames, the canvas, the weights and the chunk bord
 Any worker with the plan renders any chunk of it to the same bits.
 
 *Handles.* The paint of a frame is averaged along the motion over its temporal window, K frames to each side
-(`temporal.window`). So a chunk reads K frames more at each end than it writes, its handles; with fewer, its first and
-last frames would be averaged over less than in the middle, and the cut would show (`Plan.window_of`).
+(`temporal.window`). So a chunk reads up to K frames more at each end than it writes, its handles: a chunk that writes
+1033-1064 with K = 8 reads 1025-1072. Without them its first and last frames would be averaged over fewer neighbours,
+and the chunk border would show. The average is made in `tsn.temporal.window`; `Plan.window_of` and, at cuts that are
+found, `tsn.rendering.stream` end the window.
 
 *Frame hash.* `Plan.frame_hash` is of everything that an output frame depends on. It goes into the frame's header; a
 frame on disk with the same hash is finished and skipped, one with another hash is rendered again.
@@ -109,7 +111,11 @@ class Plan:
 
     @cached_property
     def takes(self) -> tuple[tuple[int, ...], ...]:
-        """Plate frames on disk in runs without a gap or a listed cut. No temporal window reaches beyond its take."""
+        """Plate frames on disk in runs without a gap or a listed cut. No temporal window reaches beyond its take.
+
+        Cuts that are found (`temporal.cuts: auto`) are not in here: `tsn.rendering.stream` stops at them, so the frames
+        behind one are read and hashed, and have no weight.
+        """
         cuts = () if self.shot.temporal.cuts == "auto" else self.shot.temporal.cuts
         runs: list[list[int]] = [[]]
         passed = 0
@@ -123,9 +129,9 @@ class Plan:
         return tuple(tuple(run) for run in runs if run)
 
     def window_of(self, number: int) -> tuple[int, ...]:
-        """The plate frames that the paint of a plate frame depends on: K to each side inside its take, and itself.
+        """The plate frames that the paint of a plate frame depends on: itself, and up to K to each side in its take.
 
-        A chunk reads the windows of all its frames; what of them it does not write are its handles.
+        At the first and last frame of a take the window has one side only, in a chunk as in the whole shot.
         """
         run = self.takes[bisect_right(self._starts, number) - 1]
         place, radius = bisect_left(run, number), self.shot.temporal.window
@@ -141,8 +147,8 @@ class Plan:
         return calibration_frames(self.plate.present)[0]
 
     @property
-    def calibration_reads(self) -> tuple[int, ...]:
-        """Frames that every chunk reads besides its own: for the calibration, or `probe_frame` where that is pinned."""
+    def extra_reads(self) -> tuple[int, ...]:
+        """What every chunk reads besides `Chunk.reads`: the calibration frames; only `probe_frame` with `pins`."""
         return calibration_frames(self.plate.present) if self.pins is None else (self.probe_frame,)
 
     def source_of(self, number: int) -> int | None:
@@ -160,7 +166,7 @@ class Plan:
         return {number for source in sources for number in self.window_of(source)}
 
     def frame_hash(self, number: int, *engine: str) -> str:
-        """SHA-256 (hex) of everything that output frame `number` depends on, the header's `tsn:frameSha256`.
+        """SHA-256 (hex) that changes whenever output frame `number` may, the header's `tsn:frameSha256`.
 
         It is made of: the version of tsn and of the temporal method; versions of libraries; the shot file
         (`Shot.digest`); the frame's number and that of its plate frame; the canvas; size and date of the plate frames
@@ -168,7 +174,10 @@ class Plan:
         engine.
 
         Args:
-            engine: its fingerprints: painter (with the hash of its weights), flow, colour, kind of device.
+            engine: `Engine.fingerprint`: painter (with the hash of its weights), flow, colour, kind of device.
+
+        Not in it: contents of the plate, the calibration's numbers, cuts that were found, the output path, chunks and
+        threads. Shot file and calibration frames are the same for all frames, so a change of them touches all.
         """
         libraries, shot, canvas, with_calibration = self._same_for_all
         source = self.source_of(number)
@@ -186,12 +195,12 @@ class Plan:
 
 
 def calibration_frames(present: Sequence[int]) -> tuple[int, ...]:
-    """The frames that the painter's statistics are taken from, evenly spaced. Every chunk reads them too."""
+    """The frames that the painter's statistics are taken from, evenly spaced. Without pins every chunk reads them."""
     return ranges.sample_frames(present, CALIBRATION_FRAMES)
 
 
 def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, chunk_size: int | None = None) -> Plan:
-    """Cut a shot into chunks.
+    """Split a shot into chunks.
 
     Args:
         frames: the frames to write, None = all. Their neighbours are read all the same.
@@ -209,7 +218,7 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
 
 
 def default_chunk_size(window: int) -> int:
-    """Frames a chunk, such that its handles, which are painted twice, are at most a third of what it reads."""
+    """Frames a chunk, such that its handles, which its neighbours paint too, are at most a third of what it reads."""
     return max(16, 4 * window)
 
 

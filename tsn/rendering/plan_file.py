@@ -45,7 +45,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
                 "frames": list(c.frames),
                 "range": ranges.compact(c.frames),
                 "reads": list(c.reads),
-                "survey": list(plan.calibration_reads),
+                "survey": list(plan.extra_reads),
             }
             for c in plan.chunks
         ],

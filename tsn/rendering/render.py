@@ -293,7 +293,10 @@ def paint_plate(engine: Engine, prepared: PreparedFrame, painted: Tensor, amount
 
 
 def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
-    """The `tsn:` attributes in the header of an output frame: enough to render it again, and the same on every host."""
+    """The `tsn:` attributes in the header of an output frame: enough to render it again.
+
+    They are the same on every host with the same kind of device and processor.
+    """
     shot, source = to_json(plan.canonical_shot), plan.source_of(number)
     assert source is not None, "frames without a source aren't written"
     style = plan.plate.painted.get(source, engine.fingerprint[0])

@@ -41,7 +41,10 @@ class Stream:
         self._last: tuple[int, View] | None = None
 
     def painted(self, number: int) -> Tensor:
-        """Stable paint of a frame, style space (3, H, W). In ascending order: a jump computes the window anew."""
+        """Stable paint of a frame, style space (3, H, W). Cheapest in ascending order.
+
+        A jump computes the window anew, to the same bits: paint is made of one frame, and motion of two.
+        """
         if self._radius == 0:
             return self._paint(self._prepared(number))
         place, near = self._place[number], self._near(number)

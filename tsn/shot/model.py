@@ -184,10 +184,11 @@ class Shot:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of everything in the shot file that changes pixels.
+        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in.
 
-        Paths enter it relative to the shot file, so a show that moves as a whole keeps its digests.
-        The contents of the plate and of weight files are not in it: the plan hashes those.
+        Each keyframe counts for all frames. Paths enter it relative to the shot file, so a show that moves as a whole
+        keeps its digests. `Plan.frame_hash` adds weights by their content (the painter's fingerprint), and the plate by
+        size and date.
         """
         folder = self.file.parent
         data = change_paths(to_json(self), lambda path: _relative(path, folder))

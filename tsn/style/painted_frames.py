@@ -37,7 +37,7 @@ class PaintedFrames:
     def __init__(self, pattern: str, hashes: Mapping[int, str], *, offset: int = 0) -> None:
         self.sequence, self.hashes, self.offset = FrameSequence.parse(pattern, base=Path()), hashes, offset
         self.name = Path(pattern).name
-        # Only the way of reading: the hashes of the painted frames that an output depends on are in `Plan.digest`.
+        # Only the way of reading: the hashes of the painted frames that an output depends on are in `Plan.frame_hash`.
         self.fingerprint = digest("painted-3")
 
     def paint(self, image: Tensor, number: int) -> Tensor:

@@ -26,8 +26,9 @@ class Painter(Protocol):
 
     Attributes:
         name: of the style, for messages.
-        fingerprint: changes whenever the result could: with the method, the hash of the weights, the calibration and
-            the settings. It does not depend on the plate.
+        fingerprint: changes whenever the result could: with the method, the hash of the weights, the settings, and for
+            a painter with frozen statistics with its calibration. The frame hash contains that of the painter before
+            its calibration, so that it needs no look at the plate.
     """
 
     name: str

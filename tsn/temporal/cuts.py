@@ -17,8 +17,6 @@ in five if both sides of the cut come from the same picture.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -72,26 +70,6 @@ def cut_score(a: Tensor, b: Tensor) -> float:
         return 0.0
     dense = dense_match(first, second, estimate(one, other), estimate(other, one)) / DENSE_SCALE
     return change * (1 - min(1.0, max(rigid, dense)))
-
-
-def find_cuts(images: Sequence[Tensor]) -> tuple[int, ...]:
-    """Indices of the images that begin a new take: i if a cut lies between images i - 1 and i."""
-    return tuple(i for i in range(1, len(images)) if is_cut(images[i - 1], images[i]))
-
-
-def split_at_cuts(frames: Sequence[int], cuts: Collection[int]) -> list[tuple[int, ...]]:
-    """The frames of a shot, split at its cuts.
-
-    Args:
-        frames: frame numbers in ascending order.
-        cuts: frame numbers that begin a new take. One that is not among the frames splits them at the next frame.
-    """
-    parts: list[list[int]] = []
-    for frame in frames:
-        if not parts or any(parts[-1][-1] < cut <= frame for cut in cuts):
-            parts.append([])
-        parts[-1].append(frame)
-    return [tuple(part) for part in parts]
 
 
 def cut_thumbnail(image: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 For output frame t, every frame t+k with |k| <= K is warped to t by one resampling along the composed flow t -> t+k,
 weighted by a Gaussian in k and by the visibility of its points there, and averaged. One bicubic resampling a tap loses
-less grain than k resamplings in a row. The support is exactly +-K, so that a chunk with K handles equals the whole
-shot to the bit. A recursion never would (Ruder et al. 2016 carry paint from frame to frame, and drift).
+less grain than k resamplings in a row. No frame further than K away has any weight, so that a chunk with K handles
+equals the whole shot to the bit. A recursion never would (Ruder et al. 2016 carry paint from frame to frame, and
+drift).
 """
 
 from __future__ import annotations
