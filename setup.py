@@ -39,9 +39,10 @@ setup(
     extras_require={
         "onnx": ["onnx", "onnxruntime"],
         "farm": ["openjd-cli>=0.8", "opencue-pyoutline"],
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
         "train": ["onnx", "onnxruntime", "pillow", "tensorboard"],
         "dev": [
-            *("pytest", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML"),
+            *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "import-linter", "types-PyYAML"),
             *("onnx", "onnxruntime", "tensorboard", "pillow"),
             *("openjd-cli>=0.8", "opencue-pyoutline", "lxml"),
         ],

@@ -1,57 +1,45 @@
-"""How much a style net boils by itself: every frame painted alone, locked to the shot's survey, no passes over time.
+"""How much a style net boils by itself: every frame painted alone, with frozen statistics, no passes over time.
 
-    python benchmarks/boiling.py great-wave runs/other/other.safetensors
+    python benchmarks/boiling.py great-wave runs/other/other.safetensors [--shot SHOT_DIR]
 
-Errors are along true motion, as the independent yardstick (`measure.py`) takes them at the stroke scale; strokes are
-its gradient energy over that of the plate. The plate's own error is in the first row: no net can be below it.
+Absolute errors along true motion at the stroke scale (`yardstick.py`), and gradient energies. The plate's own are in
+the first row: no net can be below its errors.
 """
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
-import numpy as np
 import torch
-from stability import SHARED, Plate, locked, yardstick
-
-import tsn
-from tsn import io
+from cg_shot import CgShot, as_picture, chosen_shots, in_style_space, painted, style_section, true_motion
+from yardstick import HEADINGS, Figures, Yardstick
 
 
-def measured(plate: Plate, styles: tuple[str, ...], bench: Path) -> dict[str, dict[str, float]]:
-    """stroke_short, stroke_long and stroke energy of the plate and of each style."""
-    yard = yardstick(bench)
-    _, forward, backward, info = yard.load_blender_exr(plate.pattern, plate.frames)
-    codec = tsn.codec("lin_rec709")
-    inputs = []
-    for number in plate.frames:
-        rgb = torch.from_numpy(io.read_frame(Path(plate.pattern % number), number).rgb.astype(np.float32))
-        inputs.append(codec.to_style(rgb.permute(2, 0, 1))[0])
-    shown = {"the plate": [x.permute(1, 2, 0).numpy() for x in inputs]}
-    for style in styles:
-        painter = locked(tsn.painter(model=style), inputs)
-        shown[style] = [painter.paint(x, n).permute(1, 2, 0).numpy() for x, n in zip(inputs, plate.frames, strict=True)]
-    judge = yard.Evaluator(forward, backward, shown["the plate"], valid=info["valid"])
-    results = {name: judge(frames) for name, frames in shown.items()}
-    return {
-        name: {key: result[key] for key in ("stroke_short", "stroke_long", "stroke_g")}
-        for name, result in results.items()
-    }
+@torch.inference_mode()
+def measured(shot: CgShot, styles: tuple[str, ...], scratch: Path) -> dict[str, Figures]:
+    """The figures of the plate and of each style."""
+    frames = shot.read()
+    plates = in_style_space(frames)
+    sequences = {"the plate": plates}
+    sequences |= {style: painted(plates, shot.frames, style_section(shot, style, None, scratch)) for style in styles}
+    pictures = {name: [as_picture(image) for image in images] for name, images in sequences.items()}
+    yardstick = Yardstick(true_motion(shot, frames), pictures["the plate"])
+    return {name: yardstick.measure(images) for name, images in pictures.items()}
 
 
 @click.command(help=__doc__)
 @click.argument("styles", nargs=-1, required=True)
-@click.option(
-    "--shot", "shots", multiple=True, type=click.Path(exists=True, path_type=Path), help="Default: pan, fast."
-)
-@click.option("--bench", type=click.Path(path_type=Path), default=SHARED / "bench", help="Folder of measure.py.")
-def main(styles: tuple[str, ...], shots: tuple[Path, ...], bench: Path) -> None:
-    for folder in shots or tuple(SHARED / "shots" / name for name in ("pan", "fast")):
-        plate = Plate.find(folder)
-        click.echo(plate.name)
-        for name, row in measured(plate, styles, bench).items():
-            click.echo(f"  {name:40}" + "  ".join(f"{key} {value:.6f}" for key, value in row.items()))
+@click.option("--shot", "folders", multiple=True, type=click.Path(exists=True, path_type=Path), help="Repeatable.")
+def main(styles: tuple[str, ...], folders: tuple[Path, ...]) -> None:
+    """Print a table for each shot."""
+    with tempfile.TemporaryDirectory(prefix="tsn-boiling-") as temporary:
+        scratch = Path(temporary)
+        for shot in chosen_shots(folders, None, scratch):
+            click.echo(f"{shot.name:40}{HEADINGS}")
+            for name, figures in measured(shot, styles, scratch).items():
+                click.echo(f"  {name:38}{figures.columns(places=6)}")
 
 
 if __name__ == "__main__":

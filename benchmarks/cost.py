@@ -1,8 +1,8 @@
-"""What a render costs: CPU-seconds a frame by stage, the whole over the style net alone, and peak memory.
+"""What a render costs: CPU-seconds per frame by stage, the whole over the style net alone, and peak memory.
 
-CPU time, not wall time, so that a busy machine counts the same as an idle one; waiting threads sleep
-(OMP_WAIT_POLICY=PASSIVE), else their spinning would count as work. Every measurement runs in a process of its own,
-with an empty flow cache. The parent stays small on purpose: Linux hands a parent's peak memory down to its children.
+CPU time, not wall time, so that a busy machine counts like an idle one; waiting threads sleep
+(OMP_WAIT_POLICY=PASSIVE), as their spinning would count as work. Every measurement runs in a process of its own, with
+an empty flow cache. The parent imports little: on Linux a child's peak memory is never below its parent's.
 """
 
 from __future__ import annotations
@@ -23,29 +23,31 @@ from typing import Any, TypeVar
 
 import click
 
-from tsn_batch.memory import keep_freed_pages
+from tsn_batch.process.memory import keep_freed_pages
 
 WINDOW = 8
 SIZES = ((640, 360), (1920, 1080))
 QUICK_SIZES = ((320, 180), (640, 360))
 SHORT, LONG = 24, 240
-"""Frames whose peak memory is compared, at the smaller size. Past 2 * WINDOW, each frame more has a full window."""
+"""Numbers of frames whose peak memory is compared, at the smaller size; the larger has many full windows."""
 FEW, MORE = WINDOW + 1, WINDOW + 6
-"""Frames whose CPU time is compared at the larger size: what start-up, survey and the shot's ends cost cancels out.
-Past WINDOW frames, each frame more brings 2 * WINDOW taps: half its own, half of those before it."""
+"""Numbers of frames whose CPU time is compared at the larger size: start-up, calibration and the ends cancel out.
+Beyond WINDOW frames, each frame adds 2 * WINDOW taps: half in its own window, half in those before it."""
 SAMPLES = 3
 """Frames with a full window whose stages are timed."""
-RATIO_BAR, MEMORY_BAR = 3.0, 1.1
-# What the renderer does per frame: the plate frame is read and prepared once for the window, once for its output.
+MAX_RATIO, MAX_MEMORY_RATIO = 3.0, 1.1
+"""What the whole over the style net, and the memory of many frames over that of few, should not exceed."""
+# What the renderer does per frame. It reads and prepares a plate frame twice: for the window, and for its output.
 STAGES = ("read", "prepare", "read again", "prepare again", "cuts", "flow", "style", "temporal", "colour back", "write")
 ASIDE = "flow by DIS"
+"""A stage that is timed beside those of the render."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a child process used, and what it printed."""
+    """CPU-seconds and peak memory of a child process, and its output."""
 
     cpu: float
     peak_mb: float
@@ -57,7 +59,7 @@ class Usage:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def cli(ctx: click.Context, quick: bool, as_json: bool) -> None:
-    """CPU-seconds a frame, peak memory, and the two bars they must meet."""
+    """Print CPU-seconds per frame, peak memory, and whether both ratios are within their limits."""
     if ctx.invoked_subcommand is None:
         with tempfile.TemporaryDirectory(prefix="tsn-cost-") as folder:
             result = measure(Path(folder), QUICK_SIZES if quick else SIZES)
@@ -65,7 +67,7 @@ def cli(ctx: click.Context, quick: bool, as_json: bool) -> None:
 
 
 def measure(folder: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:
-    """Everything, smallest size first; memory is measured there."""
+    """All figures, smallest size first; memory is compared there."""
     result: dict[str, Any] = {"machine": json.loads(child("machine").output), "window": WINDOW, "sizes": []}
     for index, (width, height) in enumerate(sizes):
         progress(f"{width}x{height}: making a plate")
@@ -95,18 +97,18 @@ def measure(folder: Path, sizes: tuple[tuple[int, int], ...]) -> dict[str, Any]:
         )
     ratios = [size["whole_over_style"] for size in result["sizes"]]
     peaks = result["sizes"][0]["peak_mb"]
-    result["whole_over_style"] = bar(max(ratios), RATIO_BAR)
-    result["memory"] = {"frames": [SHORT, LONG], "peak_mb": peaks, **bar(peaks[1] / peaks[0], MEMORY_BAR)}
+    result["whole_over_style"] = limited(max(ratios), MAX_RATIO)
+    result["memory"] = {"frames": [SHORT, LONG], "peak_mb": peaks, **limited(peaks[1] / peaks[0], MAX_MEMORY_RATIO)}
     return result
 
 
-def bar(value: float, limit: float) -> dict[str, float | bool]:
-    """A figure beside what it must not exceed."""
+def limited(value: float, limit: float) -> dict[str, float | bool]:
+    """A figure beside the limit that it should not exceed."""
     return {"value": value, "limit": limit, "met": value <= limit}
 
 
 def child(*args: object, cache: Path | None = None) -> Usage:
-    """Run one of the hidden commands below. A failing one ends the benchmark, with its own words on stderr."""
+    """Run one of the hidden commands below; one that fails ends the benchmark. Its stderr is shown."""
     env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
     if cache is not None:
         env["TSN_CACHE"] = str(cache)
@@ -125,7 +127,7 @@ def child(*args: object, cache: Path | None = None) -> Usage:
 
 
 def progress(text: str) -> None:
-    """On stderr, so that --json stays JSON."""
+    """Print a line of progress on stderr, so that stdout stays JSON."""
     click.echo(f"... {text}", err=True)
 
 
@@ -148,7 +150,7 @@ def write_shot(home: Path, name: str, *, frames: int) -> Path:
 
 @cli.command(hidden=True)
 def machine() -> None:
-    """Print what this was measured on."""
+    """Print the processor, its load and versions as JSON."""
     import torch
 
     from tsn import __version__
@@ -173,20 +175,20 @@ def machine() -> None:
 @click.argument("count", type=int)
 def plate(home: Path, width: int, height: int, count: int) -> None:
     """Write a plate with true vectors and choose a style; print the style's name."""
+    from layered_plate import LayeredPlate
+
     home.mkdir(parents=True)
     name, model = choose_style(home)
     (home / "style").write_text(model)
-    scene = Scene(width, height)
-    for number in range(1, count + 1):
-        scene.write(home / f"plate.{number:04}.exr", number)
+    LayeredPlate(width, height).write_frames(home, count)
     click.echo(name)
 
 
 def choose_style(home: Path) -> tuple[str, str]:
-    """What to call the style, and what a shot file calls it: a bundled one, else a net that was never trained."""
-    from tsn.style.catalogue import bundled
+    """Name of the style to measure, and its name in a shot file: a bundled one, else a net without training."""
+    from tsn.style.catalogue import bundled_styles
 
-    names = [info.name for info in bundled()]
+    names = [info.name for info in bundled_styles()]
     if names:
         name = "tarascon" if "tarascon" in names else names[0]
         return name, name
@@ -203,85 +205,10 @@ def choose_style(home: Path) -> tuple[str, str]:
     return "an untrained net of width 16 (no style is bundled; it costs the same)", str(path)
 
 
-class Scene:
-    """Ground and two discs of texture under a panning camera, and a world behind that has no vectors.
-
-    So the renderer must fill a third of the frame by estimated flow, as in most CG shots.
-    """
-
-    def __init__(self, width: int, height: int) -> None:
-        import numpy as np
-
-        self.width, self.height = width, height
-        rng = np.random.default_rng(1)
-        self.textures = [self._texture(rng, 1024) for _ in range(4)]
-
-    @staticmethod
-    def _texture(rng: Any, side: int) -> Any:
-        """Tileable noise with more energy in its broad shapes, scene-linear, with values to about 10."""
-        import numpy as np
-
-        frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]) * side
-        spectrum = np.fft.rfft2(rng.normal(size=(3, side, side))) / np.maximum(frequency, 4)
-        field = np.fft.irfft2(spectrum, (side, side))
-        return np.exp(field / field.std() - 1.5).transpose(1, 2, 0).astype(np.float32)
-
-    def _places(self, number: float) -> list[tuple[float, float]]:
-        """Where world, ground and the discs are at a frame, in pixels from where they began."""
-        from math import cos, sin
-
-        unit = self.width / 640
-        pan = 2.7 * number * unit
-        disc = 60 * unit
-        return [
-            (-0.4 * pan, 0.0),
-            (-pan, 0.3 * number * unit),
-            (disc * cos(number / 13), disc * sin(number / 13)),
-            (-1.6 * disc * sin(number / 19), 0.5 * disc * cos(number / 11)),
-        ]
-
-    def write(self, path: Path, number: int) -> None:
-        """One multilayer EXR: Combined RGBA, Depth and Vector by Blender's convention, half, ZIP."""
-        import cv2
-        import numpy as np
-        import OpenEXR
-
-        height, width = self.height, self.width
-        y, x = np.mgrid[:height, :width].astype(np.float32)
-        before, now, after = (self._places(number + step) for step in (-1, 0, 1))
-        colour = np.zeros((height, width, 3), np.float32)
-        depth, vector = np.full((height, width), 65504, np.float32), np.zeros((4, height, width), np.float32)
-        for layer, (left, top) in enumerate(now):
-            if layer == 0:
-                inside = np.ones((height, width), bool)
-            elif layer == 1:
-                inside = y > height / 3 + 0.03 * height * np.sin((x - left) * 12 / width)
-            else:
-                centre = width * (0.3 if layer == 2 else 0.65), height * 0.5
-                inside = np.hypot(x - left - centre[0], y - top - centre[1]) < height / 6
-            side = self.textures[layer].shape[0]
-            picture = cv2.remap(
-                self.textures[layer], (x - left) % side, (y - top) % side, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-            )
-            colour[inside] = picture[inside]
-            if layer:
-                depth[inside] = 20 / layer
-                (px, py), (nx, ny) = before[layer], after[layer]
-                vector[:, inside] = np.array([px - left, top - py, left - nx, ny - top], np.float32)[:, None]
-        channels = {f"ViewLayer.Combined.{c}": colour[..., i] for i, c in enumerate("RGB")}
-        channels["ViewLayer.Combined.A"] = np.ones_like(depth)
-        channels["ViewLayer.Depth.Z"] = depth
-        channels |= {f"ViewLayer.Vector.{c}": vector[i] for i, c in enumerate("XYZW")}
-        header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}
-        OpenEXR.File(header, {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in channels.items()}).write(
-            str(path)
-        )
-
-
 @cli.command(hidden=True)
 @click.argument("shot", type=click.Path(path_type=Path))
 def render(shot: Path) -> None:
-    """A whole render, on the CPU."""
+    """Render a shot on the CPU."""
     import tsn
 
     keep_freed_pages()  # as the command does
@@ -291,18 +218,18 @@ def render(shot: Path) -> None:
 @cli.command(hidden=True)
 @click.argument("home", type=click.Path(path_type=Path))
 def stages(home: Path) -> None:
-    """Walk the shot as the renderer does, one thing after another, and print each one's median as JSON."""
+    """Go through the shot as the renderer does, one stage after another; print the median of each as JSON."""
     import torch
 
     import tsn
     from tsn import io
-    from tsn.flow.base import measure as motion_between
+    from tsn.flow.base import motion_between
     from tsn.flow.fused import FusedSource
     from tsn.rendering.engine import make_engine
     from tsn.rendering.render import paint_plate, provenance
     from tsn.temporal.cuts import is_cut
-    from tsn.temporal.disocclusion import step
-    from tsn.temporal.pipeline import painted, stabilise
+    from tsn.temporal.disocclusion import derive_step
+    from tsn.temporal.pipeline import derive_window_frame, stabilise_paint
 
     keep_freed_pages()
     count = 2 * WINDOW + SAMPLES
@@ -327,17 +254,17 @@ def stages(home: Path) -> None:
             frame = timed("read", engine.read, plates.path(number), number)
             view = timed("prepare", engine.prepare, frame).view
             paint = timed("style", engine.painter.paint, view.image, number)
-            frames[number] = timed("derived", painted, view.image, paint)
+            frames[number] = timed("derived", derive_window_frame, view.image, paint)
             if last is not None:
                 timed("cuts", is_cut, last.image, view.image)
                 motion = timed("flow", motion_between, engine.flow, last, view)
-                steps[number - 1] = timed("silhouettes", step, motion)
+                steps[number - 1] = timed("silhouettes", derive_step, motion)
                 timed(ASIDE, motion_between, dis, last, view)
             last = view
         for number in range(WINDOW + 1, WINDOW + 1 + SAMPLES):
             stable = timed(
                 "window",
-                stabilise,
+                stabilise_paint,
                 [steps[number - k] for k in range(1, WINDOW + 1)],
                 [steps[number + k] for k in range(WINDOW)],
                 {other - number: frames[other] for other in range(number - WINDOW, number + WINDOW + 1)},
@@ -363,7 +290,7 @@ def report(result: dict[str, Any], *, quick: bool) -> str:
         f"style: {result['style']}; window {result['window']}; CPU-seconds a frame",
     ]
     if quick:
-        lines.append("QUICK: smaller frames than the bars are for.")
+        lines.append("QUICK: smaller frames than the limits are meant for.")
     lines += ["", f"{'':24}" + "".join(f"{size['width']}x{size['height']}".rjust(12) for size in sizes)]
 
     def row(name: str, values: list[str]) -> None:
@@ -376,7 +303,7 @@ def report(result: dict[str, Any], *, quick: bool) -> str:
     row("sum / style", [f"{size['sum'] / size['stages']['style']:.2f}" for size in sizes])
     row("whole / style alone", [f"{size['whole_over_style']:.2f}" for size in sizes])
     row("(flow by DIS instead)", [f"{size['stages'][ASIDE]:.3f}" for size in sizes])
-    row("(start-up and survey)", [f"{size['startup']:.1f}" for size in sizes])
+    row("(start-up and calibration)", [f"{size['startup']:.1f}" for size in sizes])
     low, high = memory["peak_mb"]
     verdicts = {True: "met", False: "MISSED"}
     ratio = result["whole_over_style"]

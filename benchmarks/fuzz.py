@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""Render shots with damaged files, and see that tsn says what is wrong: a thousand cases of six kinds, by a seed.
+"""Render shots with damaged files, and check that tsn reports the fault: a thousand cases of six kinds, by a seed.
 
     python benchmarks/fuzz.py                       # 1,000 cases: EXR, DPX, YAML, safetensors, ONNX, paintings
     python benchmarks/fuzz.py --only exr --cases 50 --seed 7
     python benchmarks/fuzz.py --only exr --keep 31  # make case 31 again, in a folder that stays
 
-A case is at fault where tsn ends with exit code 1 or a traceback, dies, takes over 10 CPU-seconds or 2 GB beyond what
-it held before, or leaves a frame under its final name although it failed. Damage that is harmless may render.
+A case has failed where tsn ends with exit code 1 or a traceback, dies, takes over 10 CPU-seconds or 2 GiB beyond what
+it held before, or ends with an input error although it wrote all frames. Harmless damage may render.
 
-Cases run in one process after another command of the same process, as starting tsn takes seconds; one that dies is
-told, and the next gets a new process.
+All cases run in one process, since starting tsn takes seconds. A process that dies is reported and replaced.
 """
 
 from __future__ import annotations
@@ -29,10 +28,11 @@ from pathlib import Path
 import click
 
 KINDS = ("exr", "dpx", "yaml", "safetensors", "onnx", "painting")
-SECONDS, MEMORY = 10.0, 2 << 30
+SECONDS, MEMORY_BYTES = 10.0, 2 << 30
+"""CPU time and additional memory that a case may take."""
 PATIENCE_S = 120.0
-"""Of the wall's clock, for a machine that does other things."""
-WORDS = (
+"""Wall time after which a case has hung; long, as the machine may be busy."""
+WORDS = (  # put into text files
     *("0", "-1", "1e9", "99999999999999999999", ".nan", "[", "{", "}", ":", "- ", "*a", "&a ", "<<: ", "!!python/x "),
     *("\t", "null", "~", "####", "{frame}", "$HOME", "\u00e9", '"', "'", "#", "|", "1001-1", "x" * 300),
 )
@@ -42,13 +42,18 @@ WORDS = (
 
 
 def damaged(data: bytes, draw: random.Random, *, text: bool) -> bytes:
-    """A copy of some bytes with one to three things wrong in it."""
+    """A copy of a file's bytes with one to three random faults.
+
+    Args:
+        draw: the source of randomness.
+        text: some faults are `WORDS`.
+    """
     found = bytearray(data)
     for _ in range(draw.choice((1, 1, 2, 3))):
         size = len(found)
         if size < 8:
             break
-        near = draw.choice((min(size, 400), min(size, 3000), size))  # headers decide most
+        near = draw.choice((min(size, 400), min(size, 3000), size))  # most faults go into headers, which decide most
         at = draw.randrange(near)
         match draw.randrange(8 if text else 7):
             case 0:
@@ -104,6 +109,7 @@ def _dpx(path: Path, number: int) -> None:
     spec["oiio:BitsPerSample"] = bits
     spec["oiio:Endian"] = "big" if number % 8 < 4 else "little"
     out = oiio.ImageOutput.create(str(path))
+    assert out is not None, "OpenImageIO writes DPX"
     out.open(str(path), spec)
     out.write_image(np.random.default_rng(number).integers(0, 1 << min(bits, 15), (24, 40, 3)).astype(np.uint16))
     out.close()
@@ -125,7 +131,7 @@ def _onnx(path: Path) -> None:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    shape = [1, 3, "H", "W"]
+    shape: list[str | int | None] = [1, 3, "H", "W"]
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy"]
     weight = np.random.default_rng(0).normal(0, 0.1, (3, 3, 3, 3)).astype(np.float32)
     nodes = [
@@ -157,7 +163,15 @@ temporal: {{window: {window}, cuts: []}}
 
 
 def make(kind: str, number: int, seed: int, folder: Path, *, sound: bool = False) -> Path:
-    """A shot in a folder, with one of its files damaged, or sound as a check of the check; its shot file."""
+    """Write a shot with one damaged file into a folder.
+
+    Args:
+        number: of the case.
+        sound: damage nothing, to check that the shot renders.
+
+    Returns:
+        Its shot file.
+    """
     draw = random.Random(f"{kind} {number} {seed}")
     plate = "dpx" if kind == "dpx" else "exr"
     (folder / "plate").mkdir(parents=True)
@@ -187,7 +201,7 @@ def make(kind: str, number: int, seed: int, folder: Path, *, sound: bool = False
 
 
 def work() -> None:
-    """Take shot files from stdin, a line each; tell how each went, a line of JSON each."""
+    """Render the shot files from stdin, one per line; print the outcome of each as a line of JSON."""
     import os
 
     import torch
@@ -196,7 +210,7 @@ def work() -> None:
     from tsn_batch.cli import cli
 
     torch.set_num_threads(1)
-    told, sys.stdout = sys.stdout, sys.stderr
+    answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         file = Path(line.strip())
         os.chdir(file.parent)
@@ -206,15 +220,15 @@ def work() -> None:
         answer = {
             "code": found.exit_code,
             "traceback": "Traceback" in found.output or isinstance(found.exception, Exception),
-            "said": found.output[-600:],
+            "output": found.output[-600:],
             "seconds": time.process_time() - clock,
             "bytes": _peak() - before,
         }
-        print(json.dumps(answer), file=told, flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def _peak(*, reset: bool = False) -> int:
-    """Bytes that this process held at most, since the last reset where Linux can do that."""
+    """Peak memory of this process in bytes; on Linux since the last reset."""
     if reset:
         Path("/proc/self/clear_refs").write_text("5")
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -224,12 +238,13 @@ def _peak(*, reset: bool = False) -> int:
 
 
 class Worker:
-    """A process that renders case after case."""
+    """A child process that renders cases one after another."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
 
     def render(self, file: Path) -> dict[str, object]:
+        """Render a shot file, in a new process if there is none. Returns an outcome as `work` prints it."""
         import selectors
 
         if self.process is None:
@@ -248,10 +263,10 @@ class Worker:
         if answer:
             found: dict[str, object] = json.loads(answer)
             return found
-        return {"code": self.close(), "died": True, "said": "", "seconds": 0.0, "bytes": 0}
+        return {"code": self.close(), "died": True, "output": "", "seconds": 0.0, "bytes": 0}
 
     def close(self) -> int:
-        """End the process; its exit code, negative for a signal."""
+        """End the process. Returns its exit code, negative for a signal."""
         if self.process is None:
             return 0
         process, self.process = self.process, None
@@ -262,7 +277,11 @@ class Worker:
 
 
 def fault_of(found: dict[str, object], frames: int) -> str | None:
-    """What is wrong with how a case went, or None."""
+    """What was wrong with a case's outcome, or None.
+
+    Args:
+        frames: how many frames it wrote.
+    """
     if found.get("died"):
         return "hung" if found["code"] == -9 else f"died with {found['code']}"
     if found["traceback"]:
@@ -271,7 +290,7 @@ def fault_of(found: dict[str, object], frames: int) -> str | None:
         return f"exit code {found['code']}"
     if float(str(found["seconds"])) > SECONDS:
         return f"{found['seconds']:.1f} CPU-seconds"
-    if int(str(found["bytes"])) > MEMORY:
+    if int(str(found["bytes"])) > MEMORY_BYTES:
         return f"{int(str(found['bytes'])) >> 20} MiB"
     if found["code"] in (2, 3) and frames == 2:
         return f"exit code {found['code']}, and all frames are there"
@@ -279,7 +298,11 @@ def fault_of(found: dict[str, object], frames: int) -> str | None:
 
 
 def run(cases: int, seed: int, only: tuple[str, ...], say: Callable[[str], None]) -> dict[str, Counter[str]]:
-    """The outcome of each kind of case; faults begin with `FAULT`."""
+    """Run cases; count exit codes by kind, and faults as `FAULT`.
+
+    Args:
+        say: prints a line.
+    """
     import shutil
 
     worker, table = Worker(), {kind: Counter[str]() for kind in only}
@@ -288,7 +311,7 @@ def run(cases: int, seed: int, only: tuple[str, ...], say: Callable[[str], None]
         found = worker.render(make(kind, 0, seed, folder, sound=True))
         if found["code"] != 0:
             table[kind]["FAULT"] += 1
-            say(f"{kind}: a sound shot doesn't render: {found['said']}")
+            say(f"{kind}: a sound shot doesn't render: {found['output']}")
         shutil.rmtree(folder)
     for number in range(cases):
         kind = only[number % len(only)]
@@ -297,7 +320,7 @@ def run(cases: int, seed: int, only: tuple[str, ...], say: Callable[[str], None]
         frames = len(list(folder.glob("styled/s.*")))
         if fault := fault_of(found, frames):
             table[kind]["FAULT"] += 1
-            say(f"{kind} {number}: {fault}: {str(found['said'])[-300:]}")
+            say(f"{kind} {number}: {fault}: {str(found['output'])[-300:]}")
         table[kind][f"exit {found['code']}"] += 1
         shutil.rmtree(folder)
     worker.close()
@@ -312,6 +335,7 @@ def run(cases: int, seed: int, only: tuple[str, ...], say: Callable[[str], None]
 @click.option("--work", is_flag=True, hidden=True)
 @click.pass_context
 def main(ctx: click.Context, cases: int, seed: int, only: tuple[str, ...], keep: int | None, **of: bool) -> None:
+    """Run the cases and print a table; exit code 1 where one failed."""
     if of["work"]:
         return work()
     if keep is not None:

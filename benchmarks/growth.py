@@ -1,6 +1,6 @@
-"""What a long shot and many jobs cost besides painting: seconds for N and for 10 N, whose ratio should be near ten.
+"""What many frames and many farm jobs cost besides painting: seconds for N and for 10 N. Ratios should be near ten.
 
-A plate of tiny frames, so that nothing but their number counts. Prints no figure of painting.
+The plate's frames are tiny, so that only their number matters.
 """
 
 from __future__ import annotations
@@ -20,19 +20,24 @@ import OpenEXR
 
 from tsn import io
 from tsn.io import exr
-from tsn.io.bounded import Bounded
+from tsn.io.disk_cache import DiskCache
 from tsn.qc.contact_sheet import contact_sheet
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import inspect
 from tsn.rendering.plan import Pins, Plan
 from tsn.shot.load import load
-from tsn_batch import outline, submit
-from tsn_batch.job import FINISH, Job, Record, missing, prepare, save_record, unfinished
+from tsn_batch.cli import dry_run
+from tsn_batch.farms import status
+from tsn_batch.farms import wait as farm_wait
+from tsn_batch.farms.finish import unfinished_chunks, unfinished_frames
+from tsn_batch.farms.job import FINISH, FarmJob, StepRecord, prepare_job, save_record
 
-PINS = Pins(device="cpu", painter="p", flow="f", colour="c", cuts=(), survey=None)
+PINS = Pins(device="cpu", painter="p", flow="f", colour="c", cuts=(), calibration=None)
 CHUNKS = 10
-"""Of a job."""
+"""In each job."""
 LOOKS = 30
+"""How often `submit --wait` asks for the state of its jobs."""
 Seconds = dict[str, float]
 Timed = Callable[[str], AbstractContextManager[None]]
 
@@ -42,8 +47,8 @@ Timed = Callable[[str], AbstractContextManager[None]]
 @click.option("--jobs", default=20, show_default=True, help="Jobs beside them.")
 @click.option("--json", "as_json", is_flag=True)
 def main(frames: int, jobs: int, as_json: bool) -> None:
-    """Print seconds for N and 10 N frames, and for so many jobs."""
-    measure(10, 1)  # brings in what is imported late
+    """Print seconds for N and 10 N frames and jobs."""
+    measure(10, 1)  # so that late imports are not measured
     measured = [measure(frames * factor, jobs * factor) for factor in (1, 10)]
     if as_json:
         click.echo(json.dumps({"frames": frames, "jobs": jobs, "seconds": measured}, indent=1))
@@ -55,7 +60,7 @@ def main(frames: int, jobs: int, as_json: bool) -> None:
 
 
 def measure(frames: int, jobs: int) -> Seconds:
-    """Of one size."""
+    """Seconds of every step for one number of frames and jobs."""
     seconds: Seconds = {}
 
     @contextmanager
@@ -73,54 +78,54 @@ def measure(frames: int, jobs: int) -> Seconds:
 
 
 def of_frames(home: Path, count: int, timed: Timed) -> None:
-    """What is done for each frame of a plate: found, planned, told, looked at again."""
+    """Inspect and plan a plate, find what is finished, and make a contact sheet."""
     file = write_shot(home, count)
     with timed("plan: look at every frame's header"):
         shot = load(file)
         plate = inspect(shot)
     with timed("plan: chunks, saved and loaded again"):
-        plan = plans.plan(shot, plate)
-        plans.save(plan, home / "plan.json")
-        plan = plans.load(home / "plan.json")
+        plan = plans.make_plan(shot, plate)
+        plan_file.save(plan, home / "plan.json")
+        plan = plan_file.load(home / "plan.json")
     with timed("check, dry run: what the plan tells"):
-        outline.as_text(plan, "cpu")
-        outline.as_json(plan, "cpu")
+        dry_run.as_text(plan, "cpu")
+        dry_run.as_json(plan, "cpu")
     every_second = replace(shot, missing="hold", temporal=replace(shot.temporal, cuts=tuple(range(1, count, 2))))
     holes = replace(plate, stamps={number: stamp for number, stamp in plate.stamps.items() if number % 3})
     with timed("plan: a cut or a gap at most frames"):
-        parted = plans.plan(every_second, holes)
-        [parted.digest(number, *PINS.fingerprint) for number in parted.written]
+        parted = plans.make_plan(every_second, holes)
+        [parted.frame_hash(number, *PINS.fingerprint) for number in parted.output_frames]
     pinned = replace(plan, pins=PINS)
     with timed("staleness: nothing is rendered"):
-        assert len(list(missing(pinned, pinned.wanted))) == count
+        assert len(list(unfinished_frames(pinned, pinned.requested))) == count
     write_outputs(pinned)
     with timed("staleness: all is finished"):
-        assert not unfinished(pinned)
+        assert not unfinished_chunks(pinned)
     with timed("contact sheet"):
-        contact_sheet(shot, frames=plan.written)
+        contact_sheet(shot, frames=plan.output_frames)
 
 
 def of_jobs(home: Path, count: int, timed: Timed) -> None:
     """What `submit --wait` and `tsn status` do with jobs that are nearly done."""
     file = write_shot(home, CHUNKS)
     shot = load(file)
-    plan = plans.plan(shot, inspect(shot), chunk_size=1)
+    plan = plans.make_plan(shot, inspect(shot), chunk_size=1)
     jobs = []
     for number in range(count):
         own = replace(plan, shot=replace(shot, output=shot.output.replace("styled", f"styled{number}")))
-        job, _ = prepare(own, home / "jobs" / str(number))
-        job.save_facts({"farm": "slurm", "survey": None, "arrays": [], "finish": str(number)})
+        job, _ = prepare_job(own, home / "jobs" / str(number))
+        job.save_submission({"farm": "slurm", "survey": None, "arrays": [], "finish": str(number)})
         for step in (*map(str, range(CHUNKS)), FINISH):
-            save_record(job.record_file(step), Record(code=0, host="n1", rendered=1, painting=0.5))
+            save_record(job.record_file(step), StepRecord(code=0, host="n1", rendered=1, painting=0.5))
         jobs.append(job)
     with timed("status of the jobs"):
         for job in jobs:
-            submit.status(job, {})
+            status.as_text(job, {})
     with timed(f"submit --wait, {LOOKS} looks"):
         wait(home, jobs)
 
 
-def wait(home: Path, jobs: Sequence[Job]) -> None:
+def wait(home: Path, jobs: Sequence[FarmJob]) -> None:
     """With a `squeue` that holds every job for some looks, and without the pauses between them."""
     script = home / "bin/squeue"
     script.parent.mkdir()
@@ -129,12 +134,12 @@ def wait(home: Path, jobs: Sequence[Job]) -> None:
     (home / "looks").write_text("x\n" * LOOKS)
     script.write_text(f"#!/bin/sh\n[ ! -s {home}/looks ] || cat {home}/queue\nsed -i 1d {home}/looks\n")
     script.chmod(0o755)
-    before, pause = os.environ["PATH"], submit.POLL_S
-    os.environ["PATH"], submit.POLL_S = f"{script.parent}:{before}", 0.0
+    before, pause = os.environ["PATH"], farm_wait.POLL_S
+    os.environ["PATH"], farm_wait.POLL_S = f"{script.parent}:{before}", 0.0
     try:
-        submit.wait(jobs, say=lambda line: None)
+        farm_wait.wait_for_jobs(jobs, report=lambda line: None)
     finally:
-        os.environ["PATH"], submit.POLL_S = before, pause
+        os.environ["PATH"], farm_wait.POLL_S = before, pause
 
 
 def of_cache(folder: Path, count: int, timed: Timed) -> None:
@@ -144,10 +149,10 @@ def of_cache(folder: Path, count: int, timed: Timed) -> None:
         path = folder / f"{number:040x}.safetensors"
         path.write_bytes(bytes(100))
         os.utime(path, (0, number))
-    cache = Bounded(folder, "flow", {"TSN_CACHE_SIZE": str(count * 100)})
+    cache = DiskCache(folder, "flow", {"TSN_CACHE_SIZE": str(count * 100)})
     with timed("cache at its bound: a tenth more"):
         for number in range(count, count + count // 10):
-            if cache.admits(100):
+            if cache.make_room(100):
                 (folder / f"{number:040x}.safetensors").write_bytes(bytes(100))
 
 
@@ -171,10 +176,10 @@ def write_shot(home: Path, count: int) -> Path:
 def write_outputs(plan: Plan) -> None:
     """Every frame as a render would have left it, to its header."""
     plates, outputs = (io.FrameSequence.parse(pattern, base=Path()) for pattern in (plan.shot.plate, plan.shot.output))
-    frame = io.read_frame(plates.path(plan.written[0]), plan.written[0])
+    frame = io.read_frame(plates.path(plan.output_frames[0]), plan.output_frames[0])
     Path(plan.shot.output).parent.mkdir()
-    for number in plan.written:
-        attributes = {"tsn:frameSha256": plan.digest(number, *PINS.fingerprint)}
+    for number in plan.output_frames:
+        attributes = {"tsn:frameSha256": plan.frame_hash(number, *PINS.fingerprint)}
         exr.write(frame, frame.rgb, outputs.path(number), attributes)
 
 

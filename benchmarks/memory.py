@@ -1,4 +1,4 @@
-"""Peak memory of a render by frame size, window, flow and style, beside what `tsn submit` asks a farm for.
+"""Peak memory of a render by frame size, window, flow and style, beside what `tsn submit` requests from a farm.
 
 Each render is a process of its own, with one thread and an empty flow cache. The parent stays small on purpose: Linux
 hands a parent's peak memory down to its children.
@@ -18,7 +18,7 @@ import click
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
 RAFT_PIXELS = 10**6
-"""More take a CPU an hour."""
+"""The largest frame for RAFT on a CPU; larger ones take an hour."""
 VECTORS = {"method": "vectors", "vectors": {"layer": "ViewLayer.Vector", "convention": "blender"}}
 
 
@@ -32,7 +32,7 @@ class Case:
 
     @property
     def frames(self) -> int:
-        """Past 2 * window each frame more has a full window."""
+        """Enough that three frames have a full window."""
         return 2 * self.window + 3
 
 
@@ -49,7 +49,7 @@ CASES = (
 @click.option("--device", default="cpu", show_default=True)
 @click.pass_context
 def cli(ctx: click.Context, sizes: tuple[str, ...], device: str) -> None:
-    """A line a render, in MiB: the peak on the host and on a GPU, and what a farm is asked for."""
+    """Print a line per render, in MiB: peaks on the host and on a GPU, and what is requested from a farm."""
     if ctx.invoked_subcommand is not None:
         return
     chosen = [tuple(map(int, size.split("x"))) for size in sizes] or SIZES
@@ -66,11 +66,11 @@ def cli(ctx: click.Context, sizes: tuple[str, ...], device: str) -> None:
 
 
 def measured(home: Path, case: Case, device: str) -> dict[str, float]:
-    """Peaks, and what is asked for, in MiB."""
+    """Peaks, and what is requested, in MiB."""
     shot = write_shot(home, case)
-    told = {"OMP_NUM_THREADS": "1", "TSN_CACHE": str(shot.with_suffix(".cache"))}
+    environment = {"OMP_NUM_THREADS": "1", "TSN_CACHE": str(shot.with_suffix(".cache"))}
     command = [sys.executable, "-P", __file__, "render", str(shot), device]
-    process = subprocess.Popen(command, env=os.environ | told, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     answer = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)  # RUSAGE_CHILDREN has the highest of all children so far
@@ -81,6 +81,7 @@ def measured(home: Path, case: Case, device: str) -> dict[str, float]:
 
 
 def write_shot(home: Path, case: Case) -> Path:
+    """The shot file of a case."""
     name = f"{case.style}-{case.flow}-{case.window}"
     flow = dict(VECTORS) if case.flow == "vectors" else {"method": case.flow}
     if case.flow == "raft":
@@ -104,27 +105,27 @@ def write_shot(home: Path, case: Case) -> Path:
 @click.argument("shot", type=click.Path(path_type=Path))
 @click.argument("device")
 def render(shot: Path, device: str) -> None:
-    """A whole render; prints what its GPU's memory came to, and what a farm would be asked for."""
+    """Render a whole shot; print the peak of the GPU's memory, and what would be requested from a farm."""
     import torch
     from safetensors.torch import save_file
     from torchvision.models.optical_flow import raft_large
 
     import tsn
     from tsn import io
-    from tsn_batch.memory import keep_freed_pages
-    from tsn_batch.needs import needs
-    from tsn_batch.options import Options
+    from tsn_batch.farms.memory_need import memory_need
+    from tsn_batch.farms.options import FarmOptions
+    from tsn_batch.process.memory import keep_freed_pages
 
     keep_freed_pages()  # as the command does
     weights, painting = shot.with_name("raft.safetensors"), shot.with_name("painting.png")
-    if "-raft-" in shot.name and not weights.exists():  # memory doesn't ask what a net has learned
+    if "-raft-" in shot.name and not weights.exists():  # memory does not depend on the weights
         save_file(raft_large().state_dict(), weights)
     if shot.name.startswith("adain"):
         io.write_png(painting, torch.rand(512, 512, 3).numpy())
     tsn.render(shot, device=device, force=True)
     on_gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_available() else 0
-    asked = needs(tsn.plan(shot), Options(device=device, threads=1, priority=None, command=["tsn"]))
-    click.echo(json.dumps({"gpu": round(on_gpu), "asked": asked.memory, "asked_gpu": asked.gpu_memory}))
+    requested = memory_need(tsn.plan(shot), FarmOptions(device=device, threads=1, priority=None, command=["tsn"]))
+    click.echo(json.dumps({"gpu": round(on_gpu), "requested": requested.memory, "requested_gpu": requested.gpu_memory}))
 
 
 if __name__ == "__main__":

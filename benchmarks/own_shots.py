@@ -1,11 +1,12 @@
-"""Render two shots of our own with true motion, to develop on: the shared ones are for judging only.
+"""Render two CG shots with true motion, by Blender as a module.
 
-    .venv-bpy/bin/python benchmarks/own_shots.py OUT      # needs bpy 4.5; some minutes on two cores
+    python3.11 -m venv bpy && bpy/bin/pip install bpy==4.5.15
+    bpy/bin/python benchmarks/own_shots.py OUT            # some minutes on two cores
+    .venv/bin/python benchmarks/stability.py OUT/posts OUT/table
 
-OUT/posts: a camera that passes thin posts, crates and a striped wall under a sky; OUT/table: a camera that circles a
-table on which a wheel turns and balls roll, under a lamp that wanders. 640x360, 16 frames, Vector and Depth beside the
-beauty, Cycles without denoising: what grain there is is the sampling's. `benchmarks/schemes.py OUT/posts OUT/table`
-judges the passes on them.
+OUT/posts: a camera passes thin posts, crates and a brick wall under a sky. OUT/table: a camera circles a table on which
+a wheel turns and balls roll, under a lamp that moves. 640x360, 16 frames, with Vector and Depth, Cycles without
+denoising: the grain is that of its sampling.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mathutils import Euler, Vector
 
 FRAMES = 16
 SAMPLES = 32
+"""Of Cycles, per pixel."""
 
 
 def material(name: str, kind: str, scale: float, low: tuple[float, ...], high: tuple[float, ...]) -> bpy.types.Material:
@@ -41,14 +43,19 @@ def material(name: str, kind: str, scale: float, low: tuple[float, ...], high: t
 
 
 def shape(kind: str, made: bpy.types.Material, **where: object) -> bpy.types.Object:
+    """Add a mesh primitive with a material."""
     getattr(bpy.ops.mesh, f"primitive_{kind}_add")(**where)
-    bpy.ops.object.transform_apply(location=False, rotation=False)  # surfaces are not stretched
+    bpy.ops.object.transform_apply(location=False, rotation=False)  # so that the texture is not stretched
     bpy.context.object.data.materials.append(made)
     return bpy.context.object
 
 
-def moved(thing: bpy.types.Object, at: Callable[[float], dict[str, object]]) -> None:
-    """Keys on every frame and one beyond both ends, so that vectors know the motion there."""
+def animate(thing: bpy.types.Object, at: Callable[[float], dict[str, object]]) -> None:
+    """Set keyframes on every frame and one beyond both ends, so that the first and last have vectors.
+
+    Args:
+        at: attributes at a time from 0 (first frame) to 1 (last frame).
+    """
     for frame in range(FRAMES + 2):
         for name, value in at((frame - 1) / (FRAMES - 1)).items():
             setattr(thing, name, value)
@@ -56,13 +63,14 @@ def moved(thing: bpy.types.Object, at: Callable[[float], dict[str, object]]) -> 
 
 
 def light(kind: str, energy: float, **where: object) -> bpy.types.Object:
+    """Add a lamp."""
     bpy.ops.object.light_add(type=kind, **where)
     bpy.context.object.data.energy = energy
     return bpy.context.object
 
 
 def camera(at: Callable[[float], tuple[Vector, Vector]], lens: float) -> None:
-    """A camera by its place and what it looks at, with a slight shake."""
+    """Add a camera by its position and target over time, with a slight shake."""
     bpy.ops.object.camera_add()
     made = bpy.context.object
     made.data.lens = lens
@@ -77,10 +85,11 @@ def camera(at: Callable[[float], tuple[Vector, Vector]], lens: float) -> None:
             "rotation_euler": Euler([turned[i] + shake.gauss(0, 0.0006) for i in range(3)]),
         }
 
-    moved(made, pose)
+    animate(made, pose)
 
 
 def sky(strength: float) -> None:
+    """Add a world with clouds of noise."""
     world = bpy.data.worlds.new("sky")
     bpy.context.scene.world = world
     world.use_nodes = True
@@ -95,6 +104,7 @@ def sky(strength: float) -> None:
 
 
 def posts() -> None:
+    """Build the scene of the shot `posts`."""
     dice = random.Random(1)
     bricks = material("bricks", "Brick", 3, (0.35, 0.12, 0.07), (0.6, 0.5, 0.4))
     ground = material("ground", "Noise", 6, (0.1, 0.12, 0.05), (0.35, 0.3, 0.18))
@@ -111,13 +121,16 @@ def posts() -> None:
         where = (dice.uniform(-6, 6), dice.uniform(4, 7.5), side / 2)
         shape("cube", dice.choice([wood, paint]), size=side, location=where, rotation=(0, 0, dice.uniform(0, 1.5)))
     walker = shape("uv_sphere", paint, radius=0.6, location=(0, 3.6, 0.6))
-    moved(walker, lambda t: {"location": Vector((-3 + 5 * t, 3.6, 0.6)), "rotation_euler": Euler((0, 5 * t / 0.6, 0))})
+    animate(
+        walker, lambda t: {"location": Vector((-3 + 5 * t, 3.6, 0.6)), "rotation_euler": Euler((0, 5 * t / 0.6, 0))}
+    )
     light("SUN", 4, rotation=(0.7, 0.3, 0.4)).data.angle = 0.01
     sky(0.5)
     camera(lambda t: (Vector((-1.2 + 2.4 * t, -4, 1.6)), Vector((-0.3 + 0.9 * t, 4, 1.5))), 30)
 
 
 def table() -> None:
+    """Build the scene of the shot `table`."""
     dice = random.Random(2)
     cloth = material("cloth", "Checker", 7, (0.5, 0.07, 0.06), (0.75, 0.7, 0.6))
     wall = material("wall", "Noise", 3, (0.2, 0.3, 0.25), (0.5, 0.55, 0.4))
@@ -140,7 +153,7 @@ def table() -> None:
         spoke = shape("cube", brass, size=1, location=(0, 0, 0), rotation=(0, 0, k * math.pi / 6))
         spoke.scale = (1.8, 0.05, 0.05)
         spoke.parent = rim
-    moved(rim, lambda t: {"rotation_euler": Euler((math.pi / 2, 1.6 * t, 0))})
+    animate(rim, lambda t: {"rotation_euler": Euler((math.pi / 2, 1.6 * t, 0))})
     for k in range(5):
         radius, lane, start = dice.uniform(0.15, 0.35), -1.4 + 0.55 * k, dice.uniform(-1.5, 0)
         ball = shape("uv_sphere", dice.choice([marble, brass]), radius=radius, segments=48, ring_count=24)
@@ -149,10 +162,10 @@ def table() -> None:
         def at(t: float, r: float = radius, y: float = lane, x: float = start, v: float = speed) -> dict[str, object]:
             return {"location": Vector((x + v * t, y, r)), "rotation_euler": Euler((0, v * t / r, 0))}
 
-        moved(ball, at)
+        animate(ball, at)
     lamp = light("AREA", 350, location=(0, 0, 4))
     lamp.data.size = 0.3
-    moved(lamp, lambda t: {"location": Vector((-1.5 + 2.5 * t, -1, 3.5))})
+    animate(lamp, lambda t: {"location": Vector((-1.5 + 2.5 * t, -1, 3.5))})
     light("AREA", 120, location=(4, -4, 5)).data.size = 4
     camera(
         lambda t: (Vector((5 * math.sin(0.5 * t - 0.3), -5 * math.cos(0.5 * t - 0.3), 2.2)), Vector((0, 0.1, 0.5))), 38
@@ -160,6 +173,7 @@ def table() -> None:
 
 
 def render(name: str, build: Callable[[], None], out: Path) -> None:
+    """Render a scene into the folder OUT/name."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     build()
     scene, layer = bpy.context.scene, bpy.context.view_layer

@@ -1,4 +1,4 @@
-"""Other ways to keep painted frames still, written again from their papers: what ours is measured against.
+"""Other ways to make painted frames stable, written again from their papers: what ours is measured against.
 
 Each takes the paint of every frame, (3, H, W) in [0, 1], and the motion between neighbours, and returns as many frames.
 """
@@ -6,6 +6,7 @@ Each takes the paint of every frame, (3, H, W) in [0, 1], and the motion between
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,14 +14,15 @@ from torch import Tensor
 from tsn.flow.base import Motion
 from tsn.flow.warp import compose, warp
 from tsn.temporal.filters import blur
-from tsn.temporal.window import mean, taps
+from tsn.temporal.window import weighted_mean, window_taps
 
 Scheme = Callable[[Sequence[Tensor], Sequence[Motion]], list[Tensor]]
 RADIUS = 8
+"""Frames to each side in a window."""
 
 
 def per_frame(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tensor]:
-    """Nothing is done."""
+    """The paint as it is."""
     return list(paint)
 
 
@@ -37,7 +39,7 @@ def causal(paint: Sequence[Tensor], motions: Sequence[Motion], *, kept: float = 
     made = [paint[0]]
     for frame, motion in zip(paint[1:], motions, strict=True):
         carried = warp(made[-1], motion.backward, mode="bicubic")
-        weight = kept * motion.seen_backward
+        weight = kept * motion.visibility_backward
         made.append(frame + weight * (carried - frame))
     return made
 
@@ -54,11 +56,11 @@ def multipass(paint: Sequence[Tensor], motions: Sequence[Motion], *, passes: int
         for t in order:
             total, weight = made[t].clone(), torch.ones_like(made[t][:1])
             if t > 0:
-                seen = motions[t - 1].seen_backward
+                seen = motions[t - 1].visibility_backward
                 total += seen * warp(made[t - 1], motions[t - 1].backward, mode="bicubic")
                 weight += seen
             if t < len(made) - 1:
-                seen = motions[t].seen_forward
+                seen = motions[t].visibility_forward
                 total += seen * warp(made[t + 1], motions[t].forward, mode="bicubic")
                 weight += seen
             made[t] = total / weight
@@ -90,7 +92,9 @@ def _carried(paint: Sequence[Tensor], motions: Sequence[Motion], t: int, key: in
     flow, seen = torch.zeros_like(paint[t][:2]), torch.ones_like(paint[t][:1])
     for at in range(t, key, 1 if key > t else -1):
         motion = motions[at] if key > t else motions[at - 1]
-        step, visible = (motion.forward, motion.seen_forward) if key > t else (motion.backward, motion.seen_backward)
+        step, visible = (
+            (motion.forward, motion.visibility_forward) if key > t else (motion.backward, motion.visibility_backward)
+        )
         seen = seen * warp(visible, flow)
         flow = compose(flow, step)
     return warp(paint[key], flow, mode="bicubic"), seen
@@ -105,7 +109,7 @@ def blind(paint: Sequence[Tensor], motions: Sequence[Motion], *, strength: float
     made = [paint[0]]
     for frame, motion in zip(paint[1:], motions, strict=True):
         carried = warp(made[-1], motion.backward, mode="bicubic")
-        target = motion.seen_backward * carried + (1 - motion.seen_backward) * frame
+        target = motion.visibility_backward * carried + (1 - motion.visibility_backward) * frame
         made.append(_screened(frame, target, strength).clamp(0, 1))
     return made
 
@@ -130,9 +134,13 @@ def window_mean(paint: Sequence[Tensor], motions: Sequence[Motion]) -> list[Tens
     """The mean over a window, along composed flow, and nothing else: what ours starts from."""
     made = []
     for t in range(len(paint)):
-        around = taps(motions[max(0, t - RADIUS) : t][::-1], motions[t : t + RADIUS], 0.75 * RADIUS)
-        made.append(mean(torch.ones_like(paint[t][:1]), paint[t], around, lambda offset, t=t: paint[t + offset]))
+        around = window_taps(motions[max(0, t - RADIUS) : t][::-1], motions[t : t + RADIUS], 0.75 * RADIUS)
+        made.append(weighted_mean(torch.ones_like(paint[t][:1]), paint[t], around, partial(_neighbour, paint, t)))
     return made
+
+
+def _neighbour(paint: Sequence[Tensor], t: int, offset: int) -> Tensor:
+    return paint[t + offset]
 
 
 PEERS: dict[str, Scheme] = {

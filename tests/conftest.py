@@ -1,7 +1,8 @@
-"""What tests of several folders paint with."""
+"""Fixtures of several folders: a tiny style, a number of threads, a count of what Python opens."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 
 pytest_plugins = ["small_shots"]
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several on this machine; before torch is loaded, which looks only then
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def write_tiny_style(path: Path, seed: int = 0, name: str | None = None) -> Path:
-    """Weights of a tiny net, random; the style is called as its file unless it has a name."""
+    """Weights of a tiny net, random; the style is named as its file unless `name` is given."""
     import torch
     from safetensors.torch import save_file
 
@@ -27,13 +31,13 @@ def write_tiny_style(path: Path, seed: int = 0, name: str | None = None) -> Path
 
 @pytest.fixture(scope="session")
 def tiny_style() -> Callable[..., Path]:
-    """tiny_style(path, seed=0, name=None): a weights file of a net that paints at once."""
+    """tiny_style(path, seed=0, name=None): a weights file of a net that paints within milliseconds."""
     return write_tiny_style
 
 
 @pytest.fixture
 def threads() -> Iterator[Callable[[int], None]]:
-    """Sets torch's number of threads until the test ends."""
+    """threads(count): set torch's number of threads until the test ends."""
     import torch
 
     before = torch.get_num_threads()
@@ -41,30 +45,30 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(before)
 
 
-_listening: list[tuple[str, list[str]]] = []
-"""Events that are being counted. A hook can't be taken back, so there is one, put in place by the first who counts."""
+_counts: list[tuple[str, list[str]]] = []
+"""(event, list of its first arguments) for each running count. An audit hook can't be removed, so there is one only."""
 
 
-def _hear(event: str, arguments: tuple[object, ...]) -> None:
-    for wanted, heard in _listening:
-        if event == wanted:
-            heard.append(str(arguments[0]) if arguments else "")
+def _record(event: str, arguments: tuple[object, ...]) -> None:
+    for counted, names in _counts:
+        if event == counted:
+            names.append(str(arguments[0]) if arguments else "")
 
 
 @pytest.fixture(scope="session")
 def counting() -> Callable[[str], AbstractContextManager[list[str]]]:
-    """with counting("open") as paths: ... names what Python itself opens (or `os.scandir`, `subprocess.Popen` ...)."""
+    """with counting("open") as paths: ... lists what Python itself opens (or `os.scandir`, `subprocess.Popen` ...)."""
     import sys
 
-    sys.addaudithook(_hear)
+    sys.addaudithook(_record)
 
     @contextmanager
     def count(event: str) -> Iterator[list[str]]:
-        heard: list[str] = []
-        _listening.append((event, heard))
+        names: list[str] = []
+        _counts.append((event, names))
         try:
-            yield heard
+            yield names
         finally:
-            _listening.remove((event, heard))
+            _counts.remove((event, names))
 
     return count

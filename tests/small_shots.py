@@ -32,15 +32,15 @@ MINIMAL = {
 
 
 @pytest.fixture
-def letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Styles a, b, c and x come with tsn here, for tests of how a style is stated."""
+def letter_styles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Styles a, b, c and x count as bundled, for tests of how a style is written."""
     real = catalogue.require_bundled
     monkeypatch.setattr(catalogue, "require_bundled", lambda name: None if name in "abcx" else real(name))
 
 
 @pytest.fixture
-def write(tmp_path: Path, letters: None) -> Callable[..., Path]:
-    """Writes a minimal shot (version, plate, output, style on lines 1 to 4) plus or instead the given lines."""
+def write(tmp_path: Path, letter_styles: None) -> Callable[..., Path]:
+    """write(*lines, name, **instead): a minimal shot file (lines 1 to 4: version, plate, output, style) and `lines`."""
 
     def write(*lines: str, name: str = "sh010.yaml", **instead: str | None) -> Path:
         head = [line for line in (MINIMAL | instead).values() if line is not None]
@@ -54,7 +54,7 @@ def write(tmp_path: Path, letters: None) -> Callable[..., Path]:
 
 @pytest.fixture
 def refused() -> Callable[..., UsageError]:
-    """refused(file, **arguments of load): the error with which a shot isn't loaded."""
+    """refused(file, **arguments of load): the error that loading a shot raises."""
 
     def refused(path: Path, **arguments: object) -> UsageError:
         with pytest.raises(UsageError) as caught:
@@ -67,7 +67,7 @@ def refused() -> Callable[..., UsageError]:
 
 @pytest.fixture
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's, no cache outside of the test, no more than a core."""
+    """No setting of the developer's environment, a cache inside the test's folder, one core."""
     import torch
 
     for name in [name for name in os.environ if name.startswith(("TSN_", "OCIO"))]:
@@ -146,8 +146,8 @@ def plate() -> SimpleNamespace:
 
 
 @pytest.fixture
-def identified(tmp_path: Path) -> Callable[..., None]:
-    """identified({frame: {name: mask of (48, 64)}}, manifest=json.dumps): Cryptomatte in frames that a shot has.
+def add_cryptomatte(tmp_path: Path) -> Callable[..., None]:
+    """add_cryptomatte({frame: {name: mask of (48, 64)}}, manifest=json.dumps): Cryptomatte in frames that a shot has.
 
     `manifest` makes the text of a manifest from what it holds; None leaves it out.
     """
@@ -226,7 +226,7 @@ def shot(tmp_path: Path, surroundings: None, tiny_style: Callable[..., Path]) ->
 
 def plan_of(file: Path, *sets: str, size: int | None = None) -> Plan:
     resolved = load(file, sets=sets, environ={})
-    return plans.plan(resolved, inspect(resolved), chunk_size=size)
+    return plans.make_plan(resolved, inspect(resolved), chunk_size=size)
 
 
 @pytest.fixture

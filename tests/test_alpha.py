@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsn.alpha import composite, coverage, nothing, premultiply, presence, unpremultiply
+from tsn.alpha import composite, paint_mask, premultiply, statistics_weight, unpremultiply, void_mask
 
 
 def test_unpremultiply_leaves_emission_alone() -> None:
@@ -28,7 +28,7 @@ def test_an_alpha_too_small_to_divide_by_covers_nothing() -> None:
     straight = unpremultiply(rgb, alpha)
     assert torch.equal(straight[0, 0], torch.tensor([3.0, 1e-41, 0.5, 1.0]))
     assert torch.equal(premultiply(straight, alpha), rgb)
-    assert nothing(rgb, alpha).flatten().tolist() == [False, True, False, False]
+    assert void_mask(rgb, alpha).flatten().tolist() == [False, True, False, False]
     assert torch.equal(composite(rgb, premultiply(straight * 0.3, alpha), 0.0), rgb)
 
 
@@ -36,9 +36,9 @@ def test_what_is_left_behind_in_the_void_is_hardly_there_and_a_glow_is() -> None
     rgb = torch.tensor([0.0, 1e-6, -1e-6, 0.005, 0.01, 4.0, 1e-6, 0.0]).repeat(3, 1, 1)
     rgb[1:, 0, 3] = 0.001  # by the brightest channel
     alpha = torch.tensor([[[0, 0, 0, 0, 0, 0, 1e-3, 1.0]]])
-    there = presence(rgb, alpha).flatten()
+    there = paint_mask(rgb, alpha).flatten()
     torch.testing.assert_close(there, torch.tensor([0.0, 1e-4, 1e-4, 0.5, 1.0, 1.0, 1.0, 1.0]))
-    assert there[0] == 0 and presence(rgb * 0 + 1e-9, alpha * 0).max() == 0
+    assert there[0] == 0 and paint_mask(rgb * 0 + 1e-9, alpha * 0).max() == 0
 
 
 def test_a_pixel_counts_by_its_alpha_and_void_for_nothing() -> None:
@@ -48,13 +48,13 @@ def test_a_pixel_counts_by_its_alpha_and_void_for_nothing() -> None:
     rgb[1:, 0, 5] = 0  # by the brightest channel
     alpha = torch.tensor([[[0, 0, 1, 0.5, 0.002, 0, 0, 0.05, 0, 1, 0, nan, 1]]])
     wanted = torch.tensor([[[0, 0, 1, 0.5, 0, 1, 0.5, 1, 1, 1, 0, 1, 1]]])
-    torch.testing.assert_close(coverage(rgb, alpha), wanted)
+    torch.testing.assert_close(statistics_weight(rgb, alpha), wanted)
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_where_alpha_is_1_a_pixel_counts_exactly_once(seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
-    assert (coverage(10 * torch.randn(3, 4, 8, generator=random), torch.ones(1, 4, 8)) == 1).all()
+    assert (statistics_weight(10 * torch.randn(3, 4, 8, generator=random), torch.ones(1, 4, 8)) == 1).all()
 
 
 def test_composite_ends_are_exact() -> None:

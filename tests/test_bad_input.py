@@ -88,7 +88,7 @@ def require_nothing_half_written(folder: Path, frames: int | None = None) -> lis
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
     for path in files:
         assert re.fullmatch(r"sh_styled\.\d{4}\.exr", path.name), path
-        assert io.complete(path) and "tsn:frameSha256" in io.read_attributes(path)
+        assert io.is_complete(path) and "tsn:frameSha256" in io.read_attributes(path)
         assert np.isfinite(io.read_frame(path, 0).rgb).all()
     assert frames is None or len(files) == frames
     return files
@@ -340,4 +340,4 @@ def test_a_good_shot_says_no_error(shot: Path) -> None:
     for word in ("Error", "error:", "Traceback", "Warning"):
         assert word not in result.output
     files = list((shot.parent / "styled").iterdir())
-    assert len(files) == len(FRAMES) and all(io.complete(file) for file in files)
+    assert len(files) == len(FRAMES) and all(io.is_complete(file) for file in files)

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks/fuzz.py"
-WELL = {"code": 3, "traceback": False, "said": "", "seconds": 0.1, "bytes": 1 << 20}
+WELL = {"code": 3, "traceback": False, "output": "", "seconds": 0.1, "bytes": 1 << 20}
 
 
 @pytest.fixture(scope="module")

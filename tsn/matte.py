@@ -1,8 +1,8 @@
-"""Mattes, out of one channel or Cryptomatte: which pixels the paint may touch. Planning asks too, so without torch.
+"""Mattes, from a channel or from Cryptomatte: which pixels are painted. Without torch, since planning uses it, too.
 
 Cryptomatte after the specification of Friedman and Jones, "Fully automatic ID mattes with support for motion blur
 and transparency" (Psyop, 2015), version 1.2.0. Ids are bit patterns, so a matte is decoded at the plate's full size
-from the stored floats, and only the matte may be resized.
+from the stored floats, and only the resulting matte may be resized.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ import numpy as np
 
 from tsn.errors import InputError, UsageError
 from tsn.io import cryptomatte as stored
+from tsn.io.channel_names import match_names
 from tsn.io.cryptomatte import Manifest
-from tsn.io.spellings import find
 
-LOST = ((13, 0x1FFF), (8, 0xFF))
-"""How many low bits of a float32 a trip through 16 and through 24 bits sets to zero, and their mask."""
-SURE, SURE_WITH_MANIFEST = 24, 12
-"""Zero bits in all ids together that are no accident: one chance in sixteen million. A manifest tells the rest."""
-UNFILLED = 0x7FC00000
-"""NaN, which stands where a part of the file has no pixels."""
-DEEPER = "Render the Cryptomatte layers again at 32 bits, in a lossless compression (ZIP, ZIPS, PIZ)."
+TRUNCATIONS = ((13, 0x1FFF), (8, 0xFF))
+"""The number of low bits of a float32 that conversion to 16 and to 24 bits sets to zero, with their mask."""
+CERTAIN_ZERO_BITS, CERTAIN_ZERO_BITS_WITH_MANIFEST = 24, 12
+"""Zero bits, counted over all ids, that cannot be chance: 24 are one chance in sixteen million. With a manifest that
+contains none of the ids, fewer prove it."""
+NO_PIXEL_ID = 0x7FC00000
+"""Bits of NaN, which fills what lies outside of a part's data window."""
+RERENDER_HINT = "Render the Cryptomatte layers again at 32 bits, in a lossless compression (ZIP, ZIPS, PIZ)."
 
 
 # --- mattes in a channel -------------------------------------------------------------------------------------------
 
 
 def channel_matte(channels: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """A channel as a matte, float32 (H, W), clipped to [0, 1], NaN as 0.
+    """A channel as a matte, float32 (H, W), clipped to [0, 1], with 0 for NaN.
 
-    `name` is the full channel name or its end after a dot, in any spelling (`mask.A`, `mask.alpha`), where that is
-    one channel only.
+    `name` is the full channel name or its end after a dot, in any spelling (`mask.A`, `mask.alpha`). It must match one
+    channel only.
 
     Raises:
         InputError: no such channel, or several.
     """
-    found = find(name, list(channels))
+    found = match_names(name, list(channels))
     if len(found) != 1:
-        stored.refuse("matte channel", name, found, channels)
+        stored.raise_unmatched("matte channel", name, found, channels)
     return _clipped(channels[found[0]])
 
 
@@ -54,7 +55,7 @@ def _clipped(values: np.ndarray) -> np.ndarray:
 
 
 def murmur3(data: bytes) -> int:
-    """MurmurHash3_x86_32 with seed 0 (Austin Appleby, public domain), the hash that Cryptomatte ids are made of."""
+    """MurmurHash3_x86_32 with seed 0 (Austin Appleby, public domain), from which Cryptomatte makes ids."""
     mask, result = 0xFFFFFFFF, 0
     tail = len(data) % 4
     blocks = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
@@ -72,12 +73,12 @@ def murmur3(data: bytes) -> int:
 
 
 def cryptomatte_id(name: str) -> int:
-    """The 32 bits of the float that stands for a name in the id channels."""
+    """The 32 bits of the float that represents a name in the id channels."""
     return _usable_float(murmur3(name.encode("utf-8", "surrogateescape")))
 
 
 def _usable_float(bits: int) -> int:
-    """The exponent fix: all-zero or all-one exponents would be denormals, infinities or NaN, which images lose."""
+    """The exponent fix: all-zero or all-one exponents are denormals, infinities or NaN, which image files may lose."""
     return bits ^ 1 << 23 if (bits >> 23) & 255 in (0, 255) else bits
 
 
@@ -94,12 +95,12 @@ def cryptomatte(
 
     Args:
         channels: every channel of the frame by full name, at full size; ids as stored (float32).
-        header: the part's attributes; `cryptomatte/<key>/name`, `/manifest` and so on. A layer without a manifest that
-            can be read, or with an empty one, is decoded by hashing the names; a misspelt one gives an empty matte.
-        layer: such as `CryptoObject`; matches `ViewLayer.CryptoObject` too where that is the only one.
-        names: those that this frame's manifest lacks are not in the picture and cover nothing: whether any frame
-            of the plate has them, `tsn.rendering.inspect` asks.
-        folder: of the frame, where a manifest in a file of its own lies.
+        header: the part's attributes; `cryptomatte/<key>/name`, `/manifest` and so on. If a layer has no readable
+            manifest, or an empty one, the names are hashed; then a misspelt name gives an empty matte.
+        layer: such as `CryptoObject`; matches `ViewLayer.CryptoObject`, too, if that is the only one.
+        names: a name that this frame's manifest lacks is not in the picture and covers nothing. Whether any frame of
+            the plate has it is checked by `tsn.rendering.inspect`.
+        folder: the frame's folder, in case the manifest is a file of its own.
         lossy: channels whose stored bits are not those that were rendered, see `tsn.io.frame.Frame`.
 
     Returns:
@@ -107,81 +108,84 @@ def cryptomatte(
 
     Raises:
         UsageError: no names.
-        InputError: no such layer, or the ids can't be read: another hash, half floats, a lossy compression.
+        InputError: no such layer, or the ids cannot be decoded: another hash, half floats, lossy compression.
     """
     if not names:
         raise UsageError(f"The matte from Cryptomatte {layer!r} lists no names.", hint="Add them under matte.names.")
-    found = stored.layer(layer, channels)
-    known = stored.manifest(found.name, header, folder).names
+    found = stored.find_layer(layer, channels)
+    known = stored.read_manifest(found.name, header, folder).names
     wanted = np.array(sorted(_ids(known, names)), dtype=np.uint32)
-    whole, rounded = False, set[int]()
+    intact, suspect = False, set[int]()
     coverage: np.ndarray | None = None
     for id_channel, weight_channel in found.pairs:
         if id_channel in lossy:
             raise InputError(
-                f"Cryptomatte {id_channel}: the file's compression is lossy and destroys ids.", hint=DEEPER
+                f"Cryptomatte {id_channel}: the file's compression is lossy and destroys ids.", hint=RERENDER_HINT
             )
         ids, weights = channels[id_channel], channels[weight_channel]
         if ids.dtype != np.float32:
             raise InputError(
-                f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.", hint=DEEPER
+                f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.",
+                hint=RERENDER_HINT,
             )
         bits = np.ascontiguousarray(ids).view(np.uint32)
-        whole = whole or bool((bits & 0xFF).any())
-        if not whole and bits.any():
-            rounded.update(np.unique(bits).tolist())
+        intact = intact or bool((bits & 0xFF).any())
+        if not intact and bits.any():
+            suspect.update(np.unique(bits).tolist())
         share = np.where(np.isin(bits, wanted), weights.astype(np.float32), np.float32(0))
         coverage = share if coverage is None else coverage + share
     assert coverage is not None  # A layer has at least one rank.
-    if not whole:
-        _require_whole(found.name, rounded - {0, UNFILLED}, wanted, known)
+    if not intact:
+        _require_intact(found.name, suspect - {0, NO_PIXEL_ID}, wanted, known)
     return _clipped(coverage)
 
 
 def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str, folder: Path | None = None) -> Manifest:
-    """What a Cryptomatte layer's manifest says, out of a header and maybe a file beside the frame.
+    """A Cryptomatte layer's manifest, from the header or from a file beside the frame.
 
     Raises:
         InputError: as `cryptomatte` does.
     """
-    return stored.manifest(stored.layer(layer, channels).name, header, folder)
+    return stored.read_manifest(stored.find_layer(layer, channels).name, header, folder)
 
 
-def _require_whole(layer: str, there: Set[int], wanted: np.ndarray, known: Mapping[str, int] | None) -> None:
-    """Raise InputError where ids have lost bits before, in another file or on the way through a program.
+def _require_intact(layer: str, there: Set[int], wanted: np.ndarray, known: Mapping[str, int] | None) -> None:
+    """Raise InputError if the ids have lost bits before, in another file or in a program.
 
-    Those end in zeros, one and all. By accident one id in 256 ends in 8 of them, so it takes several, or a manifest
-    that knows none of them.
+    Then every id ends in zero bits. By chance one id in 256 ends in 8 of them, so several ids are needed as proof, or
+    fewer if the manifest contains none of them.
 
     Args:
-        there: the ids of the layer, each of which ends in 8 zero bits at least.
+        there: the ids in the layer's pixels, each of which ends in at least 8 zero bits.
+        wanted: ids of the matte's names.
+        known: the manifest, or None.
     """
-    zeros = next(count for count, mask in LOST if not any(bits & mask for bits in there))
-    sound = {*wanted.tolist(), *map(_usable_float, (known or {}).values())}
-    if sound & there or len(there) * zeros < (SURE_WITH_MANIFEST if known else SURE):
+    zeros = next(count for count, mask in TRUNCATIONS if not any(bits & mask for bits in there))
+    expected = {*wanted.tolist(), *map(_usable_float, (known or {}).values())}
+    if expected & there or len(there) * zeros < (CERTAIN_ZERO_BITS_WITH_MANIFEST if known else CERTAIN_ZERO_BITS):
         return
     raise InputError(
         f"Cryptomatte {layer}: every id ends in {zeros} zero bits, as after a trip through"
         f" {16 if zeros > 8 else 24} bits, which destroys them.",
-        hint=DEEPER,
+        hint=RERENDER_HINT,
     )
 
 
 def _ids(known: Mapping[str, int] | None, names: Sequence[str]) -> set[int]:
-    """Bits that the names may have in the pixels, as some writers leave out the exponent fix."""
+    """Ids that the names may have in the pixels: with and without the exponent fix, which some writers leave out."""
     if known:
         # Blender's manifest holds the plain hash, others the float's bits: the fix changes only the former.
         plain = {known[form] for name in names for form in _forms(name) if form in known}
     else:
         plain = {murmur3(name.encode("utf-8", "surrogateescape")) for name in names}
-    return (plain | set(map(_usable_float, plain))) - {0}  # 0 is nothing at all
+    return (plain | set(map(_usable_float, plain))) - {0}  # 0 means no object
 
 
 def _forms(name: str) -> tuple[str, ...]:
-    """A name, and with its accents in one character and in two: which of these a program writes is chance."""
+    """A name as given, and in both Unicode normal forms (é as one character or as two): programs write either."""
     return name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)
 
 
-def spelt(name: str, known: Collection[str]) -> bool:
-    """Whether a manifest has a name, in any of the forms that mean the same text."""
+def in_manifest(name: str, known: Collection[str]) -> bool:
+    """Whether a manifest contains a name, in any of the Unicode forms of the same text."""
     return any(form in known for form in _forms(name))

@@ -1,9 +1,9 @@
-"""`python -P -m tsn_batch` is `tsn`: the form that finds the same interpreter and the same code in a child."""
+"""`python -P -m tsn_batch` runs `tsn` with this very interpreter and code; child processes are started this way."""
 
-from tsn_batch.interpreter import leave_current_folder
+from tsn_batch.process.interpreter import leave_current_folder
 
 leave_current_folder()
 
-from tsn_batch.cli import main  # noqa: E402  (all that it imports shall be the installation's)
+from tsn_batch.cli import main  # noqa: E402  (only after the current folder has left sys.path)
 
 main()

@@ -1,18 +1,18 @@
-"""Nuke runs this at every start, on farms too. Whatever is wrong with tsn, Nuke starts.
+"""Nuke runs this at every start, also on farms. An error here must not keep Nuke from starting.
 
 Install: add this folder to NUKE_PATH, or `nuke.pluginAddPath("/path/to/plugins/nuke")` in ~/.nuke/init.py.
 """
 
 import contextlib
 
-with contextlib.suppress(Exception):  # of the last line too: a farm's Nuke may have nowhere to print to
+with contextlib.suppress(Exception):  # the last line can fail too: a farm's Nuke may have no output
     try:
         import os
         import sys
 
         import nuke
 
-        # By hand: what pluginAddPath adds to sys.path differs between Nuke's versions.
+        # pluginAddPath does not extend sys.path alike in all versions of Nuke.
         sys.path.append(os.path.dirname(os.path.abspath(__file__)))
         nuke.tprint("TSN Stylize: ready")
     except Exception as error:

@@ -1,8 +1,8 @@
-"""Nuke runs this at its start where there is a window. Whatever is wrong with tsn, Nuke starts."""
+"""Nuke runs this at its start where there is a window. An error here must not keep Nuke from starting."""
 
 import contextlib
 
-with contextlib.suppress(Exception):  # of the last line too: Nuke may have nowhere to print to
+with contextlib.suppress(Exception):  # the last line can fail too: Nuke may have no output
     try:
         import nuke
 

@@ -16,17 +16,17 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from tsn.rendering import plan as plans
-from tsn_batch import local
+from tsn.rendering import plan_file
 from tsn_batch.cli import cli
-from tsn_batch.job import Job, prepare
+from tsn_batch.farms.job import FarmJob, prepare_job
+from tsn_batch.local import rendering
 
 TSN = Path(sys.executable).with_name("tsn")
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's, no cache outside of the test, no more than a core."""
+def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings of the developer, no cache outside the test, one CPU core."""
     for name in [name for name in os.environ if name.startswith(("TSN_", "SLURM_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TSN_CACHE", str(tmp_path / "cache"))
@@ -93,23 +93,23 @@ def tsn() -> Callable[..., Result]:
 
 @pytest.fixture
 def installed() -> Callable[..., subprocess.CompletedProcess[Any]]:
-    """installed(*words, raw=False): the installed command in a process of its own; `raw`: it says bytes."""
+    """installed(*words, raw=False): the installed command in a process of its own; `raw`: its output is bytes."""
     return lambda *words, raw=False: subprocess.run(
         [TSN, *map(str, words)], capture_output=True, text=not raw, timeout=300
     )
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What a command asks the renderer for; nothing is rendered."""
+def render_calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The calls of the renderer that a command makes: (plan, options); nothing is rendered."""
     calls: list[Any] = []
-    monkeypatch.setattr(local, "render", lambda plan, **options: calls.append((plan, options)))
+    monkeypatch.setattr(rendering, "render_plan", lambda plan, **options: calls.append((plan, options)))
     return calls
 
 
 @pytest.fixture
-def job(tsn, shot, tmp_path) -> Job:
+def job(tsn, shot, tmp_path) -> FarmJob:
     """Seven frames in chunks of three, and nothing rendered."""
     tsn("plan", shot(frames=range(1001, 1008)), "-o", tmp_path / "plan.json", "--chunk-size", 3)
-    made, _ = prepare(plans.load(tmp_path / "plan.json"), tmp_path / "farm/sh")
+    made, _ = prepare_job(plan_file.load(tmp_path / "plan.json"), tmp_path / "farm/sh")
     return made

@@ -9,7 +9,7 @@ from pathlib import Path
 import PyOpenColorIO as ocio
 import pytest
 
-from tsn.spaces import fingerprint
+from tsn.ocio import space_fingerprint
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_another_colour_config(tsn, shot, tmp_path, show, monkeypatch) -> None:
     file, plan = shot(colour="{input: scene_linear}"), tmp_path / "plan.json"
     monkeypatch.setenv("OCIO", str(show))
     assert tsn("plan", file, "-o", plan).exit_code == 0
-    assert json.loads(plan.read_text())["colour"] == fingerprint("scene_linear")
+    assert json.loads(plan.read_text())["colour"] == space_fingerprint("scene_linear")
     monkeypatch.delenv("OCIO")
     for words in (("chunk", plan, 0, "--device", "cpu"), ("survey", plan, "--device", "cpu")):
         found = tsn(*words)

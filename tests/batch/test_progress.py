@@ -7,7 +7,9 @@ import re
 import pytest
 
 from tsn.rendering.event import Event
-from tsn_batch.progress import WAYS, Tally, table, way
+from tsn_batch.progress import DISPLAYS, choose_display
+from tsn_batch.render_stats import RenderStats
+from tsn_batch.wording import format_table
 
 
 def frame(number, done, total, status="rendered", seconds=0.5):
@@ -25,8 +27,8 @@ RUN = (
 
 
 def shown(name, events=RUN):
-    out, tally = io.StringIO(), Tally()
-    with WAYS[name](out, tally) as show:
+    out, tally = io.StringIO(), RenderStats()
+    with DISPLAYS[name](out, tally) as show:
         for event in events:
             tally.add(event)
             show(event)
@@ -34,7 +36,7 @@ def shown(name, events=RUN):
 
 
 def tallied(*events):
-    tally = Tally()
+    tally = RenderStats()
     for event in events:
         tally.add(event)
     return tally
@@ -57,7 +59,7 @@ def test_plain_flushes_every_line():
             self.flushed += 1
 
     out = Log()
-    with WAYS["plain"](out, Tally()) as show:
+    with DISPLAYS["plain"](out, RenderStats()) as show:
         show(frame(1, 1, 2))
         assert out.flushed == 1
 
@@ -105,12 +107,15 @@ class Terminal(io.StringIO):
         (Terminal(), {"quiet": True}, "silent"),
     ],
 )
-def test_way(out, kwargs, expected):
-    assert way(out, **{"as_json": False, "quiet": False, "environ": {"TERM": "xterm"}} | kwargs) == expected
+def test_choose_display(out, kwargs, expected):
+    assert choose_display(out, **{"as_json": False, "quiet": False, "environ": {"TERM": "xterm"}} | kwargs) == expected
 
 
 def test_force_color_makes_no_bar_of_a_log():
-    assert way(io.StringIO(), as_json=False, quiet=False, environ={"FORCE_COLOR": "1", "TERM": "xterm"}) == "plain"
+    assert (
+        choose_display(io.StringIO(), as_json=False, quiet=False, environ={"FORCE_COLOR": "1", "TERM": "xterm"})
+        == "plain"
+    )
 
 
 def test_pace_forgets_the_first_frame_and_what_was_skipped():
@@ -140,7 +145,7 @@ def test_summary(events, expected):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_table(terminal):
     log = f"/farm/{'x' * 300}.log"  # to be copied: neither cut nor wrapped
-    text = table(("step", "s a frame", "log"), [("[bold]1", "0.50", log), ("2", "12.00", "")], terminal=terminal)
+    text = format_table(("step", "s a frame", "log"), [("[bold]1", "0.50", log), ("2", "12.00", "")], terminal=terminal)
     assert ("\x1b[" in text) == terminal
     lines = re.sub(r"\x1b\[\d*m", "", text).splitlines()
     assert [line.split() for line in lines if "─" not in line] == [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from tsn.colour import BUILTIN_CONFIG, CINEON, codec, nonfinite, srgb_decode, srgb_encode
+from tsn.colour import BUILTIN_CONFIG, CINEON, codec, nonfinite_mask, srgb_decode, srgb_encode
 
 LINEAR = ["lin_rec709", "ACEScg", "ACES2065-1", "lin_p3d65"]
 LOG = ["acescct", "ACEScc", "arri_logc4", "ADX10", CINEON]
@@ -40,10 +40,10 @@ HALVES = arrays(np.float16, (3, 2, 5), elements=st.floats(-65504, 65504, width=1
 def test_unpainted_plates_come_back_bit_for_bit(space: str, highlights: str, values: np.ndarray) -> None:
     plate = torch.from_numpy(values.astype(np.float32))
     way = codec(space, highlights=highlights)
-    style, residue = way.to_style(plate)
+    style, reference = way.to_style(plate)
     assert style.shape == plate.shape and style.dtype == torch.float32
     assert style.min() >= 0 and style.max() <= 1
-    assert torch.equal(way.from_style(style, residue), plate)
+    assert torch.equal(way.from_style(style, reference), plate)
 
 
 @pytest.mark.parametrize("space", FULL_NAMES)
@@ -52,9 +52,9 @@ def test_every_space_of_the_config_survives_paint_on_anything(space: str) -> Non
     plate = torch.randn(3, 8, 64, generator=random) * torch.logspace(-3, 6, 64)
     for highlights in ("keep", "soft"):
         way = codec(space, highlights=highlights)
-        style, residue = way.to_style(plate)
-        assert torch.equal(way.from_style(style, residue), plate)
-        assert way.from_style(torch.rand(plate.shape, generator=random), residue).isfinite().all()
+        style, reference = way.to_style(plate)
+        assert torch.equal(way.from_style(style, reference), plate)
+        assert way.from_style(torch.rand(plate.shape, generator=random), reference).isfinite().all()
 
 
 @pytest.mark.parametrize("highlights", ["keep", "soft"])
@@ -62,8 +62,8 @@ def test_every_space_of_the_config_survives_paint_on_anything(space: str) -> Non
 def test_almost_unpainted_is_almost_the_plate(space: str, highlights: str) -> None:
     way = codec(space, highlights=highlights)
     plate = grey(*torch.linspace(0.1, 1.0, 50).tolist())
-    style, residue = way.to_style(plate)
-    assert torch.allclose(way.from_style(style - 1e-6, residue), plate, rtol=1e-4, atol=0)
+    style, reference = way.to_style(plate)
+    assert torch.allclose(way.from_style(style - 1e-6, reference), plate, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("highlights", ["keep", "soft"])
@@ -71,21 +71,21 @@ def test_almost_unpainted_is_almost_the_plate(space: str, highlights: str) -> No
 def test_paint_moves_the_plate_the_same_way(space: str, highlights: str) -> None:
     way = codec(space, highlights=highlights)
     plate = grey(*torch.linspace(0.2, 0.9, 40).tolist())
-    style, residue = way.to_style(plate)
-    assert (way.from_style(style * 0.9, residue) < plate).all()
-    assert (way.from_style(style * 0.9 + 0.1, residue) >= plate).all()
+    style, reference = way.to_style(plate)
+    assert (way.from_style(style * 0.9, reference) < plate).all()
+    assert (way.from_style(style * 0.9 + 0.1, reference) >= plate).all()
 
 
 @pytest.mark.parametrize("highlights", ["keep", "soft"])
 def test_texture_on_highlights_makes_no_fireflies(highlights: str) -> None:
     plate = grey(*torch.linspace(-0.1, 100, 4001).tolist())
     way = codec("lin_rec709", highlights=highlights)
-    style, residue = way.to_style(plate)
+    style, reference = way.to_style(plate)
     bright = plate > 0.18
     for texture in (-0.1, 0.1):
-        ratio = (way.from_style(style + texture, residue) / plate)[bright]
+        ratio = (way.from_style(style + texture, reference) / plate)[bright]
         assert ratio.min() > 1 / 1.7 and ratio.max() < 1.7
-    assert way.from_style(style + 0.1, residue)[~bright].max() < 0.3
+    assert way.from_style(style + 0.1, reference)[~bright].max() < 0.3
 
 
 def test_middle_contrast_is_near_srgb() -> None:
@@ -96,19 +96,19 @@ def test_middle_contrast_is_near_srgb() -> None:
 def test_painted_highlight_is_the_documented_formula() -> None:
     way = codec("lin_rec709")
     plate = row((50, 10, 2), (0.5, 0.9, 0.1))
-    _, residue = way.to_style(plate)
+    _, reference = way.to_style(plate)
     painted = torch.rand(plate.shape, generator=torch.Generator().manual_seed(1))
     brightest = plate.amax(0, keepdim=True)
     u = (brightest - 0.6) / 0.4
     ratio = (0.6 + 0.4 * u / (1 + u)) / brightest
-    assert torch.allclose(way.from_style(painted, residue), srgb_decode(painted) / ratio, rtol=1e-4)
+    assert torch.allclose(way.from_style(painted, reference), srgb_decode(painted) / ratio, rtol=1e-4)
 
 
 def test_soft_paint_replaces_a_highlight() -> None:
     """Below its top the hybrid leaves no ratio behind: equal paint gives equal light, on dark plate or bright."""
     way = codec("lin_rec709", highlights="soft")
-    _, residue = way.to_style(grey(0.02, 0.5, 2.0))
-    painted = way.from_style(torch.full((3, 1, 3), 0.8), residue)
+    _, reference = way.to_style(grey(0.02, 0.5, 2.0))
+    painted = way.from_style(torch.full((3, 1, 3), 0.8), reference)
     assert torch.allclose(painted, painted[:1, :1, :1].expand_as(painted), rtol=1e-5)
     assert 0.8 < painted.mean() < 1.0
 
@@ -118,8 +118,8 @@ def test_dark_paint_covers_what_is_out_of_gamut() -> None:
     for space in ("ACEScg", "acescct"):
         way = codec(space)
         plate = row((0.0, 0.9, 0.05))
-        style, residue = way.to_style(plate)
-        dark = way.from_style(torch.full_like(style, 0.05), residue)
+        style, reference = way.to_style(plate)
+        dark = way.from_style(torch.full_like(style, 0.05), reference)
         assert dark.min() > -0.1
         assert dark.amax() < plate.amax()
 
@@ -141,26 +141,26 @@ def test_log_plates_look_like_their_linear_light() -> None:
 def test_display_referred_codes_are_style_values(space: str) -> None:
     plate = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(3))
     way = codec(space, highlights="soft")
-    style, residue = way.to_style(plate)
+    style, reference = way.to_style(plate)
     assert torch.equal(style, plate)
-    assert torch.allclose(way.from_style(1 - plate, residue), 1 - plate, atol=1e-6)
+    assert torch.allclose(way.from_style(1 - plate, reference), 1 - plate, atol=1e-6)
 
 
 def test_display_p3_becomes_srgb() -> None:
-    style, residue = codec("srgb_displayp3").to_style(row((0.8, 0.3, 0.3), (0.5, 0.5, 0.5)))
+    style, reference = codec("srgb_displayp3").to_style(row((0.8, 0.3, 0.3), (0.5, 0.5, 0.5)))
     assert style[0, 0, 0] > 0.82 and torch.allclose(style[..., 1], torch.full((3, 1), 0.5), atol=1e-4)
-    painted = codec("srgb_displayp3").from_style(torch.full((3, 1, 2), 0.25), residue)
+    painted = codec("srgb_displayp3").from_style(torch.full((3, 1, 2), 0.25), reference)
     assert torch.allclose(painted, torch.full((3, 1, 2), 0.25), atol=2e-2)
 
 
 def test_nan_and_infinity_give_finite_style_and_plate() -> None:
     plate = grey(0.5, 0.5, 0.5, 0.5)
     plate[0, 0, 1], plate[1, 0, 2], plate[2, 0, 3] = torch.nan, torch.inf, -torch.inf
-    assert nonfinite(plate).tolist() == [[[False, True, True, True]]]
+    assert nonfinite_mask(plate).tolist() == [[[False, True, True, True]]]
     for space in ("lin_rec709", "ACEScg", "acescct", "srgb_tx"):
         way = codec(space)
-        style, residue = way.to_style(plate)
-        back = way.from_style(style, residue)
+        style, reference = way.to_style(plate)
+        back = way.from_style(style, reference)
         assert style.isfinite().all() and back.isfinite().all()
         assert torch.equal(back[..., 0], plate[..., 0])
 
@@ -173,7 +173,7 @@ def test_a_lone_hole_looks_like_what_surrounds_it() -> None:
     holed[0, 12, 20], holed[1, 3:6, 3:6], holed[2, 0, 39] = torch.nan, torch.inf, -torch.inf
     way = codec("lin_rec709")
     torch.testing.assert_close(way.to_style(holed)[0], way.to_style(whole)[0], atol=0.02, rtol=0)
-    rest = ~nonfinite(holed)[0]
+    rest = ~nonfinite_mask(holed)[0]
     assert torch.equal(way.to_style(holed)[0][:, rest], way.to_style(whole)[0][:, rest])
 
 
@@ -189,6 +189,6 @@ def test_a_hole_beside_a_firefly_or_as_wide_as_the_plate_is_finite() -> None:
 def test_on_the_gpu(space: str) -> None:
     plate = torch.rand(3, 16, 16).cuda() * 20 - 1
     way = codec(space)
-    style, residue = way.to_style(plate)
-    assert style.is_cuda and torch.equal(way.from_style(style, residue), plate)
+    style, reference = way.to_style(plate)
+    assert style.is_cuda and torch.equal(way.from_style(style, reference), plate)
     assert torch.allclose(style.cpu(), way.to_style(plate.cpu())[0], atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 
 from tsn.colour import codec
 from tsn.errors import InputError, UsageError
-from tsn.spaces import fingerprint
+from tsn.ocio import space_fingerprint
 
 CONFIG = """ocio_profile_version: 1
 search_path: luts/$SHOT:luts
@@ -44,41 +44,41 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_context_variables_count(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, same = fingerprint("graded"), fingerprint("linear")
+    first, same = space_fingerprint("graded"), space_fingerprint("linear")
     monkeypatch.setenv("SHOT", "sh02")
-    assert fingerprint("graded") != first
-    assert fingerprint("linear") == same, "which doesn't read any"
+    assert space_fingerprint("graded") != first
+    assert space_fingerprint("linear") == same, "which doesn't read any"
 
 
 def test_tables_count_by_their_content(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = fingerprint("graded")
+    first = space_fingerprint("graded")
     moved = config.with_name("b")
     config.rename(moved)
     monkeypatch.setenv("OCIO", str(moved / "config.ocio"))
-    assert fingerprint("graded") == first, "where it lies is no matter"
+    assert space_fingerprint("graded") == first, "where it lies is no matter"
     other = config.with_name("c")
     (other / "luts/sh01").mkdir(parents=True)
     (other / "config.ocio").write_text(CONFIG)
     cube(other / "luts/sh01/shot.cube", 3)
     monkeypatch.setenv("OCIO", str(other / "config.ocio"))
-    assert fingerprint("graded") != first
+    assert space_fingerprint("graded") != first
 
 
 def test_what_the_space_does_not_use_is_no_matter(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = fingerprint("graded")
+    first = space_fingerprint("graded")
     (config / "more.ocio").write_text(CONFIG + "  - !<ColorSpace> {name: other, bitdepth: 32f}\n")
     monkeypatch.setenv("OCIO", str(config / "more.ocio"))
-    assert fingerprint("graded") == first
+    assert space_fingerprint("graded") == first
 
 
 def test_the_version_of_opencolorio_counts() -> None:
-    assert fingerprint("ACEScg") == f"ACEScg, OpenColorIO {ocio.__version__}"
-    assert fingerprint("cineon") == "cineon"
+    assert space_fingerprint("ACEScg") == f"ACEScg, OpenColorIO {ocio.__version__}"
+    assert space_fingerprint("cineon") == "cineon"
 
 
 def test_a_file_that_is_not_there_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOT", "sh03")
-    for use in (fingerprint, codec):
+    for use in (space_fingerprint, codec):
         with pytest.raises(
             InputError, match=r"'graded' of .*config\.ocio needs a file that is not there: .*shot\.cube"
         ):

@@ -8,7 +8,7 @@ import PyOpenColorIO as ocio
 import pytest
 import torch
 
-from tsn.colour import CINEON, codec, resolve_space, spaces, srgb_encode
+from tsn.colour import CINEON, codec, resolve_space, space_names, srgb_encode
 from tsn.errors import InputError, UsageError
 
 
@@ -48,8 +48,8 @@ def test_auto_refuses_a_header_it_does_not_understand(header: dict[str, object])
 
 def test_names() -> None:
     assert resolve_space("lin_rec709") == resolve_space("LIN_REC709_sRGB") == "Linear Rec.709 (sRGB)"
-    assert {"ACEScg", "ACEScct", "srgb_tx", "lin_rec709", CINEON} <= set(spaces())
-    assert "Raw" not in spaces()
+    assert {"ACEScg", "ACEScct", "srgb_tx", "lin_rec709", CINEON} <= set(space_names())
+    assert "Raw" not in space_names()
     with pytest.raises(UsageError, match=r"'ACESgc'.*studio-config") as caught:
         codec("ACESgc")
     assert caught.value.hint == "Perhaps you meant 'ACEScg'?"
@@ -78,9 +78,9 @@ def test_the_shows_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OCIO", str(path))
     way = codec("show_log")
     plate = torch.tensor([-2.0, 0.5, 5.0]).expand(3, 1, 3).contiguous()
-    style, residue = way.to_style(plate)
+    style, reference = way.to_style(plate)
     assert torch.allclose(style[..., 0], srgb_encode(torch.full((3, 1), 0.25)), atol=1e-4)
-    assert torch.equal(way.from_style(style, residue), plate)
+    assert torch.equal(way.from_style(style, reference), plate)
     assert resolve_space("arri_logc4") == "ARRI LogC4", "names of the built-in config go on working"
     assert codec("arri_logc4").fingerprint.startswith("ARRI LogC4, OpenColorIO ")
 

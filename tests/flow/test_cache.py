@@ -16,7 +16,7 @@ from tsn.errors import UsageError
 from tsn.flow.base import View
 from tsn.flow.cache import CachedSource, cache_key
 from tsn.flow.dis import DisSource
-from tsn.io.packed import pack
+from tsn.io.float_compression import compress
 
 
 class Counting:
@@ -72,7 +72,7 @@ def damage(path: Path, how: str) -> None:
     elif how == "a flipped bit":
         path.write_bytes(content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:])
     elif how == "another size":
-        path.write_bytes(pack(np.zeros((2, 2, 4, 4), np.float32)))
+        path.write_bytes(compress(np.zeros((2, 2, 4, 4), np.float32)))
     elif how == "another tensor":
         save_file({"flows": torch.zeros(2, 2, 96, 160)}, path)
     elif how == "no checksum":

@@ -9,9 +9,9 @@ from torchvision.models.optical_flow import raft_small
 from tsn.errors import InputError, UsageError
 from tsn.flow.base import FlowSource
 from tsn.flow.dis import DisSource
-from tsn.flow.factory import METHODS, choose
+from tsn.flow.factory import METHODS, choose_flow_source
 from tsn.flow.fused import FusedSource
-from tsn.flow.raft_weights import folder, published
+from tsn.flow.raft_weights import published_weights, weights_folder
 from tsn.flow.vectors import VectorSource
 
 
@@ -22,28 +22,28 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small(no_weights: None) -> Path:
-    folder().mkdir()
-    path = folder() / published("raft-small").file
+    weights_folder().mkdir()
+    path = weights_folder() / published_weights("raft-small").file
     torch.save(raft_small(weights=None).state_dict(), path)
     return path
 
 
 def chosen(method: str, *, has_vectors: bool = False, weights: Path | None = None) -> tuple[FlowSource, str]:
-    return choose(method, has_vectors=has_vectors, device=torch.device("cpu"), scale=0.5, weights=weights)
+    return choose_flow_source(method, has_vectors=has_vectors, device=torch.device("cpu"), scale=0.5, weights=weights)
 
 
 def test_auto_is_vectors_then_raft_then_dis(small: Path) -> None:
     source, why = chosen("auto", has_vectors=True)
-    assert isinstance(source, VectorSource) and source.fills.name == source.estimates.name == "raft-small"
+    assert isinstance(source, VectorSource) and source.background.name == source.fallback.name == "raft-small"
     assert "renderer" in why and "raft-small" in why
     source, why = chosen("auto")
     assert source.name == "raft-small" and str(small) in why
     small.unlink()
     source, why = chosen("auto")
-    assert isinstance(source, FusedSource) and "no RAFT weights" in why and str(folder()) in why
+    assert isinstance(source, FusedSource) and "no RAFT weights" in why and str(weights_folder()) in why
     source, why = chosen("auto", has_vectors=True)
-    assert isinstance(source, VectorSource) and isinstance(source.fills, DisSource) and "plain dis" in why
-    assert isinstance(source.estimates, FusedSource)
+    assert isinstance(source, VectorSource) and isinstance(source.background, DisSource) and "plain dis" in why
+    assert isinstance(source.fallback, FusedSource)
 
 
 def test_a_named_method_is_what_one_gets(small: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tsn.flow import fused
-from tsn.flow.base import View, measure
+from tsn.flow.base import View, motion_between
 from tsn.flow.dis import DisSource
 from tsn.flow.fused import FusedSource, estimate_both
 
@@ -63,20 +63,20 @@ def test_pictures_do_not_undo_what_the_repair_knows(texture, monkeypatch) -> Non
         moment = floor.clone()
         moment[:, 40:90, left : left + 50] *= 0.45
         moments.append(moment)
-    monkeypatch.setattr(fused, "repaired", lambda pictures, flows: [flow * 0 for flow in flows])
+    monkeypatch.setattr(fused, "refine_flows", lambda pictures, flows: [flow * 0 for flow in flows])
 
     def off() -> float:
         return max((flow.norm(dim=0) > 2).float().mean().item() for flow in estimate_both(*moments))
 
     kept = off()
     assert kept < 0.005
-    monkeypatch.setattr(fused, "FAR", 1000.0)
+    monkeypatch.setattr(fused, "MAX_DIS_STEP_PX", 1000.0)
     assert off() > 3 * kept
 
 
 def test_there_and_back_meet(moving) -> None:
-    motion = measure(FusedSource(), *moving(3, 2))
-    for seen in (motion.seen_forward, motion.seen_backward):
+    motion = motion_between(FusedSource(), *moving(3, 2))
+    for seen in (motion.visibility_forward, motion.visibility_backward):
         assert seen[:, 12:-12, 12:-12].mean() > 0.99
 
 

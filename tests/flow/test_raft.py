@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torchvision.models.optical_flow import raft_large, raft_small
 
 from tsn.errors import InputError
-from tsn.flow.raft import RaftSource, load, padded
+from tsn.flow.raft import RaftSource, load_network, pad_for_raft
 
 CPU = torch.device("cpu")
 
@@ -49,7 +49,7 @@ def test_both_directions_at_the_image_size_as_the_network_gives_them(weights: Pa
 )
 def test_padding(size: tuple[int, int], expected: tuple[int, int]) -> None:
     image = torch.rand(3, *size)
-    result = padded(image)
+    result = pad_for_raft(image)
     assert result.shape == (3, *expected)
     assert torch.equal(result[:, : size[0], : size[1]], image)
     assert torch.equal(result[:, -1, -1], image[:, -1, -1])
@@ -68,7 +68,7 @@ def test_safetensors_and_pth_are_the_same_network(weights: Path, tmp_path: Path)
     folder.mkdir()
     other = folder / "small.safetensors"
     save_file(torch.load(weights, weights_only=True), other)
-    (name, network), (same_name, same) = load(weights), load(other)
+    (name, network), (same_name, same) = load_network(weights), load_network(other)
     assert name == same_name == "raft-small"
     assert all(torch.equal(p, q) for p, q in zip(network.parameters(), same.parameters(), strict=True))
     assert not network.training
@@ -81,14 +81,14 @@ def test_safetensors_of_another_net_are_refused_by_their_header(tmp_path: Path) 
     for tensor, why in ((torch.zeros(1, 2), "found .1, 2."), (state[name] * float("nan"), "no numbers")):
         save_file({**state, name: tensor}, path)
         with pytest.raises(InputError, match=rf"weights\.safetensors.*{why}") as caught:
-            load(path)
+            load_network(path)
         assert "tsn fetch raft-large" in (caught.value.hint or "")
 
 
 def test_large_is_told_by_its_names(tmp_path: Path) -> None:
     path = tmp_path / "large.pth"
     torch.save(raft_large(weights=None).state_dict(), path)
-    assert load(path)[0] == "raft-large"
+    assert load_network(path)[0] == "raft-large"
 
 
 def test_fingerprint_follows_the_weights(weights: Path, tmp_path: Path) -> None:

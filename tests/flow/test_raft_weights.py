@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from tsn.errors import InputError, OutputError, UsageError
-from tsn.flow.raft_weights import REGISTRY, Published, fetch, folder, installed, published
+from tsn.flow.raft_weights import (
+    REGISTRY,
+    PublishedWeights,
+    fetch,
+    installed_weights,
+    published_weights,
+    weights_folder,
+)
 
 CONTENT = bytes(range(256)) * 9000
 HASH = hashlib.sha256(CONTENT).hexdigest()
@@ -48,8 +55,8 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TSN_WEIGHTS", str(tmp_path / "weights"))
 
 
-def entry(url: str, sha256: str = HASH[:8]) -> Published:
-    return Published(name="net", url=url, sha256=sha256, about="a test")
+def entry(url: str, sha256: str = HASH[:8]) -> PublishedWeights:
+    return PublishedWeights(name="net", url=url, sha256=sha256, about="a test")
 
 
 @pytest.mark.parametrize("digits", [8, 64])
@@ -90,20 +97,20 @@ def test_folder_that_cannot_be_made(server: str, tmp_path: Path) -> None:
 def test_folder_of_the_user_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TSN_WEIGHTS", "")
     monkeypatch.setenv("HOME", "/home/artist")
-    assert folder() == Path("/home/artist/.local/share/tsn/weights")
+    assert weights_folder() == Path("/home/artist/.local/share/tsn/weights")
 
 
 def test_the_better_weights_win(tmp_path: Path) -> None:
-    assert installed() is None
-    folder().mkdir()
+    assert installed_weights() is None
+    weights_folder().mkdir()
     for name in ("raft-small", "raft-large"):
-        (folder() / published(name).file).touch()
-        assert installed() == folder() / published(name).file
+        (weights_folder() / published_weights(name).file).touch()
+        assert installed_weights() == weights_folder() / published_weights(name).file
 
 
 def test_unknown_name() -> None:
     with pytest.raises(UsageError) as caught:
-        published("raft-larg")
+        published_weights("raft-larg")
     assert caught.value.hint == "Perhaps you meant 'raft-large'?"
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.errors import InputError, UsageError
-from tsn.flow.base import RenderedVectors, measure
+from tsn.flow.base import RenderedVectors, motion_between
 from tsn.flow.conventions import CONVENTIONS
 from tsn.flow.nets import occlusion
-from tsn.flow.vectors import VectorSource, invert
+from tsn.flow.vectors import VectorSource, invert_flow
 from tsn.flow.vectors import decode as decode_frame
 from tsn.flow.warp import warp
 
@@ -309,12 +309,14 @@ def test_what_a_stepped_range_hides_is_told_by_the_net(moving, constant, monkeyp
     both = (rendered(1, 7, size), rendered(7, -1, size))
     asked = []
     monkeypatch.setattr(
-        occlusion, "seen", lambda pictures, flows, places: asked.append(1) or (flows[0][:1] * 0, flows[1][:1] * 0)
+        occlusion,
+        "estimate_visibility",
+        lambda pictures, flows, places: asked.append(1) or (flows[0][:1] * 0, flows[1][:1] * 0),
     )
     source = VectorSource(constant(1, -1), constant(1, -1))
-    assert measure(source, *moving(vectors=both)).seen_forward.any() and not asked
-    motion = measure(source, *moving(step=2, vectors=both))
-    assert asked and not motion.seen_forward.any() and not motion.seen_backward.any()
+    assert motion_between(source, *moving(vectors=both)).visibility_forward.any() and not asked
+    motion = motion_between(source, *moving(step=2, vectors=both))
+    assert asked and not motion.visibility_forward.any() and not motion.visibility_backward.any()
 
 
 def test_a_missing_direction_is_the_other_one_inverted(moving, constant) -> None:
@@ -337,9 +339,9 @@ def test_fingerprint_follows_both_others(constant) -> None:
 
 def test_invert_of_a_smooth_field_and_where_it_folds(texture) -> None:
     flow = (texture(3, 64, 96)[:2] - 0.5) * 2
-    inverse = invert(flow, start=torch.zeros_like(flow))
+    inverse = invert_flow(flow, start=torch.zeros_like(flow))
     there_and_back = (inverse + warp(flow, inverse)).norm(dim=0)
     assert there_and_back[8:-8, 8:-8].max() < 0.1
     tear = torch.zeros(2, 32, 32)
     tear[0, :, 16:] = 8.0  # the right half leaves: columns 16..24 of the other frame are uncovered
-    assert invert(tear, start=torch.full((2, 32, 32), 0.25))[0, :, 19:22].eq(0.25).all()
+    assert invert_flow(tear, start=torch.full((2, 32, 32), 0.25))[0, :, 19:22].eq(0.25).all()

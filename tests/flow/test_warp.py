@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tsn.flow.warp import compose, consistent, inside, motion_boundary, visibility, warp
+from tsn.flow.warp import compose, consistent, in_frame, motion_boundary, visibility, warp
 
 H, W = 40, 56
 
@@ -86,7 +86,7 @@ def test_warping_along_a_composed_flow_is_warping_twice() -> None:
 
 
 def test_inside() -> None:
-    seen = inside(constant(5, -3))
+    seen = in_frame(constant(5, -3))
     expected = torch.zeros(1, H, W, dtype=torch.bool)
     expected[:, 3:, : W - 5] = True
     assert torch.equal(seen, expected)

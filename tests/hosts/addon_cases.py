@@ -5,9 +5,14 @@ Every case is a process of its own with a time limit.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +20,8 @@ import OpenEXR
 import pytest
 
 HERE = Path(__file__).parent
-ADDON = HERE.parents[1] / "plugins/blender/tsn_blender"
+PLUGINS = HERE.parents[1] / "plugins"
+ADDON = PLUGINS / "blender/tsn_blender"
 TSN = Path(sys.executable).with_name("tsn")
 PYTHONS = {"4.2": "TSN_BPY_4_2", "4.5": "TSN_BPY", "5.0": "TSN_BPY_5"}
 SECONDS = 480  # of a hang; on a busy machine the window takes 120
@@ -34,6 +40,7 @@ def run(version: str, case: str, folder: Path, **changes: str) -> str:
         "TSN_COMMAND": str(TSN),
         "TSN_DEVICE": "cpu",
         "TSN_CACHE": str(folder.parent / "cache"),
+        "TSN_ADDONS": str(addons()),
         "TSN_LOCKED": "/sys/tsn",  # nobody may make a folder there, not even root
         "BLENDER_USER_RESOURCES": str(folder / "blender"),
         "OMP_NUM_THREADS": "1",
@@ -47,17 +54,28 @@ def run(version: str, case: str, folder: Path, **changes: str) -> str:
         text=True,
         timeout=SECONDS,
     )
-    said = "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("Fra:", "Saved:", " Time:")))
+    printed = "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("Fra:", "Saved:", " Time:")))
     if done.returncode:
-        pytest.fail(f"{case} in Blender {version}: exit code {done.returncode}\n{said[-4000:]}", pytrace=False)
-    return said
+        pytest.fail(f"{case} in Blender {version}: exit code {done.returncode}\n{printed[-4000:]}", pytrace=False)
+    return printed
 
 
 def make_zip(folder: Path) -> Path:
-    """The one zip for all versions, as the documentation has it made."""
-    subprocess.run([sys.executable, ADDON.parent / "make_zip.py", folder], check=True, timeout=SECONDS)
-    (found,) = folder.glob("*.zip")
-    return found
+    """The add-on's zip for all versions, made by the script that the documentation names."""
+    with tempfile.TemporaryDirectory() as made:
+        subprocess.run([sys.executable, PLUGINS / "make_zips.py", made], check=True, timeout=SECONDS)
+        (archive,) = Path(made).glob("tsn_blender-*.zip")
+        return Path(shutil.copy(archive, folder))
+
+
+@functools.cache
+def addons() -> Path:
+    """A folder that contains the add-on as its zip does; the repository keeps the modules for all plug-ins apart."""
+    folder = Path(tempfile.mkdtemp(prefix="tsn-addon-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(make_zip(folder)) as archive:
+        archive.extractall(folder)
+    return folder
 
 
 def rgba(path: Path, layer: str = "") -> np.ndarray:

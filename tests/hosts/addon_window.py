@@ -4,8 +4,8 @@
     blender --background --python addon_window.py -- ZIP FOLDER save
 
 Opens the compositor on the demo plate, presses Render Range as a mouse would, and takes a screenshot while tsn paints
-(`progress.png`). Then it presses ESC, or waits for the result (`result.png`); docs/blender_*.png were made so, in a
-window of 1500 x 1050. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
+(`progress.png`). Then it presses ESC, or waits for the result (`result.png`); docs/images/blender_*.png were made so,
+in a window of 1500 x 1050. Then the node is duplicated, as Shift D does. What it saw goes to `seen.json`.
 
 Without a window the add-on is installed for good, and a shot of three frames is saved.
 """
@@ -78,9 +78,9 @@ def frame_nodes():
 
 
 def node():
-    from tsn_blender import tree
+    from tsn_blender import node_trees
 
-    return tree.of_scene(bpy.context.scene)[0]
+    return node_trees.nodes_of_scene(bpy.context.scene)[0]
 
 
 def press_render():
@@ -105,33 +105,35 @@ def steps():
         yield 1.5
         frame_nodes()
     press_render()
-    from tsn_blender import job
+    from tsn_blender import node_render
 
     uid = node().node_tree.tsn.uid
-    for _ in range(50):  # the job begins with the first tick of a timer of its own
-        if uid in job.running:
+    for _ in range(50):  # the render begins with the first tick of a timer of its own
+        if uid in node_render.running:
             break
         yield 0.1
-    SEEN["running"] = uid in job.running
+    render = node_render.running.get(uid)
+    SEEN["running"] = render is not None
     enough = 3 if ENDING == "escape" else 8  # few, so that many are left to be painted when ESC arrives
-    while uid in job.running and (job.running[uid].phase != "Painting" or job.running[uid].done < enough):
+    while uid in node_render.running and (render.phase != "Painting" or render.done < enough):
         yield 0.1
     SEEN["ticks_before_painting_ended"] = SEEN["ticks"]
-    if uid in job.running:
-        SEEN["said"], SEEN["child"] = str(job.running[uid]), job.running[uid]._child.pid
+    if uid in node_render.running:
+        SEEN["progress"], SEEN["child"] = str(render), render._process.pid
         yield 0.3
         screenshot("progress")
     if ENDING == "escape":
         editor()["window"].event_simulate(type="ESC", value="PRESS", x=400, y=400)
         editor()["window"].event_simulate(type="ESC", value="RELEASE", x=400, y=400)
-    while uid in job.running:
+    while uid in node_render.running:
         yield 0.1
     yield 1
-    from tsn_blender import frames, state
+    from tsn_blender import frame_status
+    from tsn_blender.shared import frame_numbers
 
-    there, wanted, stale = state.standing(node(), bpy.context.scene)
+    painted, requested, stale = frame_status.frame_sets(node(), bpy.context.scene)
     SEEN["status"], SEEN["message"] = (
-        frames.status(there=there, wanted=wanted, stale=stale),
+        frame_numbers.status_line(painted=painted, requested=requested, stale=stale),
         node().node_tree.tsn.message,
     )
     if ENDING == "finish":
@@ -142,16 +144,16 @@ def steps():
 
 
 def duplicate():
-    from tsn_blender import styles, tree
+    from tsn_blender import node_trees, styles
 
-    SEEN["icons"] = [one[3] for one in styles.items()]
+    SEEN["icons"] = [one[3] for one in styles.enum_items()]
     before = node().node_tree.tsn.basename
     for one in bpy.context.scene.node_tree.nodes:
         one.select = one == node()
     with bpy.context.temp_override(**editor()):
         bpy.ops.node.duplicate()
     for _ in range(100):  # on a busy machine this timer may come before the add-on's
-        ours = [one.node_tree for _, one in tree.nodes()]
+        ours = [one.node_tree for _, one in node_trees.tsn_nodes()]
         if len({inner.tsn.uid for inner in ours}) == 2:
             break
         yield 0.1

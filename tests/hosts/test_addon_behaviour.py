@@ -19,7 +19,7 @@ from addon_cases import rgba, run
         "open_while_painting",
         "shot_file",
         "no_cryptomatte",
-        "looks",
+        "node_appearance",
         "check",
         "draws",
         "registers_twice",

@@ -1,4 +1,4 @@
-"""What an artist asks for in real Blenders is what `tsn` paints: frames, folders, mattes, paintings, colour configs."""
+"""What an artist sets in real Blenders is what `tsn` paints: frames, folders, mattes, paintings, colour configs."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_shows_colour_config_names_the_space_that_is_rendered_in(version: str,
     np.testing.assert_allclose(plate[..., :3].max((0, 1)), (8, 6.4, 4), rtol=1e-3)  # the lamp, as it is lit
 
 
-def test_a_colour_config_that_is_not_there_is_told_before_the_export(version: str, empty: Path) -> None:
+def test_a_colour_config_that_is_not_there_is_reported_before_the_export(version: str, empty: Path) -> None:
     run(version, "missing_colour_config", empty, OCIO="/none/show.ocio")
 
 

@@ -100,7 +100,7 @@ def test_a_newer_blender_opens_the_file(version: str, painted: Path, shot: Path)
     run("5.0", "reopen", shot)
 
 
-def test_a_missing_frame_is_told_and_shows_the_input(version: str, shot: Path) -> None:
+def test_a_missing_frame_is_reported_and_shows_the_input(version: str, shot: Path) -> None:
     run(version, "missing_frame", shot)
     np.testing.assert_array_equal(rendered(shot, "full", 2), rendered(shot, "input", 2))
     np.testing.assert_array_equal(rendered(shot, "full", 3)[..., :3], styled(shot, 3)[..., :3])

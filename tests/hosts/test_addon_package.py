@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from addon_cases import ADDON, SECONDS, make_zip, python, run
+from addon_cases import ADDON, PLUGINS, SECONDS, addons, make_zip, python, run
 
 
 def blender_ext(version: str, *words: str | Path) -> str:
@@ -31,20 +31,20 @@ def archive(version: str, empty: Path) -> Path:
 
 
 def test_the_extension_builds_validates_and_installs(version: str, archive: Path, tmp_path: Path) -> None:
-    blender_ext(version, "build", "--source-dir", ADDON, "--output-dir", tmp_path)
+    blender_ext(version, "build", "--source-dir", addons() / "tsn_blender", "--output-dir", tmp_path)
     built = tmp_path / archive.name
     files = [{Path(name).name for name in zipfile.ZipFile(path).namelist()} for path in (built, archive)]
     assert files[0] == files[1]
     for path in (built, archive):
-        said = blender_ext(version, "validate", path)
-        assert "FATAL" not in said and "warning" not in said.lower(), said
+        report = blender_ext(version, "validate", path)
+        assert "FATAL" not in report and "warning" not in report.lower(), report
     run(version, "installs", archive.parent)
 
 
 def test_the_addon_needs_blender_and_the_standard_library_only() -> None:
     import ast
 
-    for file in ADDON.glob("*.py"):
+    for file in (*ADDON.glob("*.py"), *(PLUGINS / "shared").glob("*.py")):
         for one in ast.walk(ast.parse(file.read_text(), feature_version=(3, 10))):  # Python of Blender 3.4
             names = [alias.name for alias in one.names] if isinstance(one, ast.Import) else []
             names += [one.module or ""] if isinstance(one, ast.ImportFrom) and not one.level else []

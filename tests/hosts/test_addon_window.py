@@ -1,4 +1,4 @@
-"""The add-on in a Blender with a window, and on the command line that farms are told: Debian's 3.4."""
+"""The add-on in a Blender with a window, and the command line for farms: Debian's 3.4."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_window_stays_alive_shows_progress_and_escape_cancels(style: Path, tmp
     assert done.returncode == 0, done.stdout[-3000:]
     seen = json.loads((tmp_path / "seen.json").read_text())
     assert seen["started"] == ["RUNNING_MODAL"] and seen["running"], json.dumps(seen)
-    assert seen["said"].startswith("Painting ") and " of 16, 0:" in seen["said"]
+    assert seen["progress"].startswith("Painting ") and " of 16, 0:" in seen["progress"]
     assert seen["ticks_before_painting_ended"] > 16 + 6  # the window was served between the frames, and while tsn ran
     assert seen["message"].startswith("Cancelled; "), seen
     assert not Path(f"/proc/{seen['child']}").exists()

@@ -82,21 +82,21 @@ def test_open_job_description_runs_on_copies(make_shot) -> None:
     shot = make_shot(6)
     whole = right(shot)
     assert tsn("submit", shot, "--farm", "openjd", "--chunk-size", "3", "--device", "cpu").returncode == 0
-    here, there = shot.parent, shot.parent.with_name("session")
-    shutil.copytree(here, there, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("styled"))
-    for path in (there / "plate").iterdir():
+    here, session = shot.parent, shot.parent.with_name("session")
+    shutil.copytree(here, session, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("styled"))
+    for path in (session / "plate").iterdir():
         os.utime(path, (1, 1))
     shutil.rmtree(here)
-    (there / "styled").mkdir()  # a session has its output folders made
-    rule = {"source_path_format": "POSIX", "source_path": str(here), "destination_path": str(there)}
+    (session / "styled").mkdir()  # a session has its output folders made
+    rule = {"source_path_format": "POSIX", "source_path": str(here), "destination_path": str(session)}
     rules = json.dumps({"version": "pathmapping-1.0", "path_mapping_rules": [rule]})
-    bundle = there / "farm" / shot.stem
+    bundle = session / "farm" / shot.stem
     command = [Path(PYTHON).with_name("openjd"), "run", bundle / "template.yaml", "--path-mapping-rules", rules]
     ran = subprocess.run(
         [*command, "--step", "Finish", "--run-dependencies"], capture_output=True, text=True, timeout=LONG, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert bits(there / "styled") == whole
+    assert bits(session / "styled") == whole
     assert not here.exists()
 
 
@@ -112,10 +112,10 @@ def test_ten_thousand_frames(farm, shared: Path) -> None:
         "version: 1\nplate: plate/sh.#####.exr\noutput: styled/sh.#####.exr\nstyle: {model: tiny.safetensors}\n"
     )
     script = (
-        "import time; from pathlib import Path; from tsn_batch.asking import load, planned\n"
-        f"shot, seconds = load(Path({str(shot)!r}), ()), []\n"
+        "import time; from pathlib import Path; from tsn_batch.cli.planning import load_shot, make_plan\n"
+        f"shot, seconds = load_shot(Path({str(shot)!r}), ()), []\n"
         "for _ in range(3):\n"  # a busy machine slows one more than another
-        "    started = time.process_time(); plan = planned(shot, None, 4)\n"
+        "    started = time.process_time(); plan = make_plan(shot, None, 4)\n"
         "    seconds.append(time.process_time() - started)\n"
         "print(len(plan.chunks), min(seconds))"
     )

@@ -138,11 +138,14 @@ def test_chunks_fail_for_a_while_and_for_good(farm, make_shot) -> None:
         assert submit(farm, shot, "--chunk-size", "3").returncode == 0
         lost.rename(lost.with_suffix(".away"))
     until_empty(farm)
-    told = farm.desk(*TSN, "status", shot).stdout
+    output = farm.desk(*TSN, "status", shot).stdout
     assert (
-        "6 of 9 frames done" in told and "chunk 1 (1004-1006)" in told and "failed with 3" in told and str(log) in told
+        "6 of 9 frames done" in output
+        and "chunk 1 (1004-1006)" in output
+        and "failed with 3" in output
+        and str(log) in output
     )
-    assert "finish" in told and not (job / "records/finish.json").exists(), "dependants are cancelled"
+    assert "finish" in output and not (job / "records/finish.json").exists(), "dependants are cancelled"
     rest = {f"sh.{n}.exr" for n in (1001, 1002, 1003, 1007, 1008, 1009)}
     assert rest <= bits(shot.parent / "styled").keys()
 
@@ -154,7 +157,7 @@ def test_chunks_fail_for_a_while_and_for_good(farm, make_shot) -> None:
     lost.unlink()
     (plate / "sh.1001.exr").touch()  # rendered again, with a frame short
     done = submit(farm, shot, "--chunk-size", "3", "--wait")
-    assert done.returncode == 3 and "1004" in done.stderr, "told before anything is submitted"
+    assert done.returncode == 3 and "1004" in done.stderr, "reported before anything is submitted"
 
 
 def test_hosts_that_cannot_launch(farm, make_shot) -> None:
@@ -220,8 +223,8 @@ def test_cancel_and_resubmit(farm, make_shot) -> None:
     until(lambda: len(list(styled.glob("sh.*.exr"))) > 2, "some frames")
     double = submit(farm, shot, "--chunk-size", "6")
     assert double.returncode == 2 and "still in Slurm's queue" in double.stderr
-    told = farm.desk(*TSN, "cancel", shot)
-    assert told.returncode == 0 and "steps cancelled" in told.stdout
+    result = farm.desk(*TSN, "cancel", shot)
+    assert result.returncode == 0 and "steps cancelled" in result.stdout
     until_empty(farm)
     assert not list(styled.glob(".tsn-*")), "nothing half-written"
     kept = bits(styled)

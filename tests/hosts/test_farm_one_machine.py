@@ -55,9 +55,9 @@ def test_killed_at_random_moments(make_shot) -> None:
         time.sleep(dice.uniform(0, 0.1))
         process.kill()
         process.wait()
-        there = bits(styled)
-        assert all(whole[name] == content for name, content in there.items()), "wrong under its final name"
-        seen.append(len(there))
+        on_disk = bits(styled)
+        assert all(whole[name] == content for name, content in on_disk.items()), "wrong under its final name"
+        seen.append(len(on_disk))
     assert seen[-1] > 0 and len(set(seen)) > 3, f"nothing was rendered between the kills: {seen}"
     done = tsn("render", shot, "--device", "cpu", "--workers", "2")
     assert done.returncode == 0, done.stderr
@@ -67,7 +67,7 @@ def test_killed_at_random_moments(make_shot) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_disks_that_fail(make_shot, workers: str) -> None:
-    """Full, read-only, gone: told clearly, nothing wrong on disk, and a rerun makes it whole."""
+    """A full, read-only or lost disk: a clear message, nothing wrong on disk, and a rerun completes the shot."""
     shot = make_shot(60, window=0, cuts="[]")
     whole = right(shot)
     styled = shot.parent / "styled"
@@ -82,8 +82,8 @@ def test_disks_that_fail(make_shot, workers: str) -> None:
         full = tsn(*render)
         assert (full.returncode, "the disk is full" in full.stderr) == (5, True), full.stderr
         assert "Traceback" not in full.stderr and not list(styled.glob(".tsn-*"))
-        there = bits(styled)
-        assert 0 < len(there) < 60 and all(whole[name] == content for name, content in there.items())
+        on_disk = bits(styled)
+        assert 0 < len(on_disk) < 60 and all(whole[name] == content for name, content in on_disk.items())
         mount("-o", "remount,ro")
         read_only = tsn(*render)
         assert (read_only.returncode, "read-only" in read_only.stderr) == (5, True), read_only.stderr
@@ -96,7 +96,7 @@ def test_disks_that_fail(make_shot, workers: str) -> None:
     process = subprocess.Popen([*TSN, *map(str, render)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: len(list(styled.glob("sh.*.exr"))) > 2, "some frames")
     styled.rename(styled.with_name("gone"))  # at once: file by file, the last frames would be written in between
-    _, told = process.communicate(timeout=LONG)
-    assert (process.returncode, "the folder does not exist" in told) == (5, True), told
+    _, stderr = process.communicate(timeout=LONG)
+    assert (process.returncode, "the folder does not exist" in stderr) == (5, True), stderr
     assert tsn(*render).returncode == 0
     assert bits(styled) == whole

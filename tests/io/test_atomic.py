@@ -12,22 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from tsn.io import atomic as atomic_file
-from tsn.io import sweep
-from tsn.io.atomic import ABANDONED_S, LEFT, host, started
+from tsn.io import atomic_write as atomic_file
+from tsn.io import processes, remove_leftovers
+from tsn.io.atomic import ABANDONED_S, TEMPORARY_NAME
+from tsn.io.processes import host_id, start_ticks
 
 NOBODY = 2**22 + 1
 """Higher than any process id."""
 WRITER = """
 import sys, time
 from pathlib import Path
-from tsn.io.atomic import atomic
-with atomic(Path(sys.argv[1])) as temporary:
+from tsn.io.atomic import atomic_write
+with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print(temporary.name, flush=True)
     time.sleep(120)
 """
-SWEEPER = "import sys; from pathlib import Path; from tsn.io import sweep; sweep(Path(sys.argv[1]))"
+SWEEPER = (
+    "import sys; from pathlib import Path; from tsn.io import remove_leftovers; remove_leftovers(Path(sys.argv[1]))"
+)
 POD = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "--uts")
 
 
@@ -58,11 +61,11 @@ def test_a_killed_writers_half_goes_at_once_and_a_living_ones_stays_however_old(
     killed, gone = writer(tmp_path / "a.1001.exr")
     _, stays = writer(tmp_path / "a.1002.exr")
     aged(tmp_path / stays, 9 * ABANDONED_S)
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted([gone, stays])
     os.kill(killed.pid, signal.SIGKILL)
     os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # ended, and its parent hasn't asked how: a zombie
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == [stays]
 
 
@@ -79,7 +82,7 @@ def test_containers_of_one_host_name_leave_each_others_halves_alone(tmp_path: Pa
     first, second = (writer(tmp_path / "a.1001.exr", *pod)[1] for _ in range(2))
     assert first != second and all("-1-" in name for name in (first, second)), "both are process 1"
     _, outside = writer(tmp_path / "a.1001.exr")
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     for _ in range(2):
         subprocess.run([*pod, sys.executable, "-P", "-c", SWEEPER, str(tmp_path)], check=True)
     assert sorted(os.listdir(tmp_path)) == sorted([first, second, outside])
@@ -89,22 +92,22 @@ def test_hosts_whose_long_names_begin_alike_are_two(tmp_path: Path, monkeypatch:
     names = set()
     for name in ("render-deployment-7d9f8b6c5d-x2x7k", "render-deployment-7d9f8b6c5d-q9wzp", "n1.a.com", "n1.b.com"):
         monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
-        names.add(host())
-        left = tmp_path / f".tsn-{host()}-{NOBODY}-1-0-a.1001.exr"
+        names.add(host_id())
+        left = tmp_path / f".tsn-{host_id()}-{NOBODY}-1-0-a.1001.exr"
         left.touch()
         monkeypatch.undo()
-        sweep(tmp_path)
+        remove_leftovers(tmp_path)
         assert left.exists()
     assert len(names) == 4
 
 
 def test_a_number_given_to_another_process_is_not_the_writer(tmp_path: Path) -> None:
     own, long = os.getppid(), 2 * ABANDONED_S
-    reused = tmp_path / f".tsn-{host()}-{own}-{started(own) - 1}-0-a.exr"
-    same = aged(tmp_path / f".tsn-{host()}-{own}-{started(own)}-0-a.exr", long)
-    untold, old = (tmp_path / f".tsn-{host()}-{own}-0-{n}-a.exr" for n in range(2))
+    reused = tmp_path / f".tsn-{host_id()}-{own}-{start_ticks(own) - 1}-0-a.exr"
+    same = aged(tmp_path / f".tsn-{host_id()}-{own}-{start_ticks(own)}-0-a.exr", long)
+    untold, old = (tmp_path / f".tsn-{host_id()}-{own}-0-{n}-a.exr" for n in range(2))
     reused.touch(), untold.touch(), aged(old, long)
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([same, untold])
 
 
@@ -113,11 +116,11 @@ def test_what_nobody_can_vouch_for_goes_when_it_is_old(tmp_path: Path) -> None:
     for name in names:
         aged(tmp_path / name, ABANDONED_S / 2)
     frame, foreign = aged(tmp_path / "a.1001.exr", 9 * ABANDONED_S), aged(tmp_path / ".a.1-1-1.exr", 9 * ABANDONED_S)
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert len(os.listdir(tmp_path)) == 4
     for name in names:
         aged(tmp_path / name, 1.1 * ABANDONED_S)
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([frame, foreign])
 
 
@@ -126,7 +129,7 @@ def test_a_host_whose_clock_is_wrong_takes_nothing_for_old(tmp_path: Path, monke
     left.touch()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 9 * ABANDONED_S)
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == [left.name]
 
 
@@ -134,20 +137,20 @@ def test_a_host_whose_clock_is_wrong_takes_nothing_for_old(tmp_path: Path, monke
 def test_any_name_that_a_file_can_have_can_be_written(tmp_path: Path, name: str) -> None:
     with atomic_file(tmp_path / name) as temporary:
         assert len(os.fsencode(temporary.name)) < 143, "what encrypted folders leave of 255"
-        assert temporary.suffix == Path(name).suffix and LEFT.fullmatch(temporary.name)
+        assert temporary.suffix == Path(name).suffix and TEMPORARY_NAME.fullmatch(temporary.name)
         with atomic_file(tmp_path / name) as other:
             assert other != temporary
             other.touch()
         temporary.write_text("whole")
-        sweep(tmp_path)
+        remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == [name]
 
 
 def test_without_proc_as_on_a_mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["tsn.io.atomic"], "PROC", tmp_path / "none")  # tsn.io.atomic is its function
+    monkeypatch.setattr(processes, "PROC", tmp_path / "none")
     with atomic_file(tmp_path / "a.exr") as temporary:
         temporary.write_text("half")
         dead = tmp_path / temporary.name.replace(f"-{os.getpid()}-", f"-{NOBODY}-")
         dead.touch()
-        sweep(tmp_path)
+        remove_leftovers(tmp_path)
         assert os.listdir(tmp_path) == [temporary.name]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tsn.errors import InputError, OutputError, UsageError
-from tsn.io import blank_like, complete, dpx, probe, read_attributes, read_frame, write_frame
+from tsn.io import blank_like, dpx, is_complete, probe, read_attributes, read_frame, write_frame
 
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -148,7 +148,7 @@ def test_provenance_goes_into_the_user_data(tmp_path: Path, text: str, start: in
     once, twice = tmp_path / "b.dpx", tmp_path / "c.dpx"
     write_frame(frame, frame.rgb, once, attributes={"tsn:plan": "ü" + text})
     assert read_attributes(once) == {"tsn:plan": "ü" + text} and read_attributes(source) == {}
-    assert np.array_equal(read(once, 10), codes) and complete(once)
+    assert np.array_equal(read(once, 10), codes) and is_complete(once)
     write_frame(read_frame(once, 1), frame.rgb, twice, attributes={"tsn:plan": "2"})
     assert read_attributes(twice) == {"tsn:plan": "2"}
 
@@ -168,7 +168,7 @@ def test_user_data_of_another_program_stays_beside_ours(tmp_path: Path, size: in
         assert path == source or read_attributes(path) != {}
         path = tmp_path / f"{text[0]}.dpx"
         write_frame(frame, frame.rgb, path, attributes={"tsn:plan": text})
-        assert read_attributes(path) == {"tsn:plan": text} and complete(path)
+        assert read_attributes(path) == {"tsn:plan": text} and is_complete(path)
         after = path.read_bytes()
         assert struct.unpack_from(">I", after, 32) == (told,), "what it says of its own data stays"
         assert after[2048:8192] == data[2048:8192] and after.endswith(data[8192:])
@@ -181,7 +181,7 @@ def test_every_truncation_is_seen(tmp_path: Path) -> None:
     data = write(tmp_path / "a.dpx", every_code(10, 3), 10).read_bytes()
     for size in (0, 3, 4, 100, 2047, 2048, 8191, 9000, len(data) - 1):
         (tmp_path / "b.dpx").write_bytes(data[:size])
-        assert not complete(tmp_path / "b.dpx"), size
+        assert not is_complete(tmp_path / "b.dpx"), size
         with pytest.raises(InputError, match="b"):
             read_frame(tmp_path / "b.dpx", 1)
 
@@ -212,7 +212,7 @@ def test_no_layers_no_other_suffix_and_blank_frames(tmp_path: Path) -> None:
     blank = blank_like(frame, 2)
     write_frame(blank, blank.rgb, tmp_path / "b.dpx", attributes={})
     assert not read(tmp_path / "b.dpx", 10).any()
-    assert isinstance(frame.handle, dpx.File) and probe(tmp_path / "b.dpx").channels == ("R", "G", "B", "A")
+    assert isinstance(frame.handle, dpx.DpxFile) and probe(tmp_path / "b.dpx").channels == ("R", "G", "B", "A")
 
 
 @pytest.mark.parametrize(("removed", "told"), [("folder", "the folder does not exist"), ("file", "it came out broken")])

@@ -12,7 +12,7 @@ import OpenImageIO as oiio
 import pytest
 
 from tsn.errors import InputError
-from tsn.io import complete, dpx, probe, read_attributes, read_frame, write_frame
+from tsn.io import dpx, is_complete, probe, read_attributes, read_frame, write_frame
 
 UNDEFINED = 0xFFFFFFFF
 # bits a sample, packing: all that is read
@@ -84,8 +84,8 @@ def read(path: Path) -> np.ndarray:
     frame = read_frame(path, 1)
     assert probe(path).data_window == frame.data_window
     handle = frame.handle
-    assert isinstance(handle, dpx.File)
-    found = dpx.codes(handle.data, handle.layout)
+    assert isinstance(handle, dpx.DpxFile)
+    found = dpx.read_codes(handle.data, handle.layout)
     assert np.array_equal(frame.rgb, (found[..., :3] / handle.layout.white).astype(np.float32))
     return found
 
@@ -149,7 +149,7 @@ def test_bytes_behind_lines_that_may_end_on_words(tmp_path: Path, pad: int) -> N
     path = make(tmp_path / "a.dpx", codes, 8, pad=1, fill=9, tail=b"text" * 99)
     with pytest.raises(InputError, match="can't be told whether its lines of 135 bytes end on 32-bit words"):
         read_frame(path, 1)
-    assert not complete(path)
+    assert not is_complete(path)
 
 
 def test_a_cut_file_is_not_taken_for_one_of_shorter_lines(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_cut_file_is_not_taken_for_one_of_shorter_lines(tmp_path: Path) -> Non
         path.write_bytes(path.read_bytes()[:-3])  # enough for lines without padding
         with pytest.raises(InputError, match="cut short"):
             read_frame(path, 1)
-        assert not complete(path)
+        assert not is_complete(path)
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
@@ -188,7 +188,7 @@ def test_a_file_shorter_than_the_whole_header(tmp_path: Path) -> None:
     path = make(tmp_path / "a.dpx", codes, start=1664)
     assert path.stat().st_size == 1728 and np.array_equal(read(path), codes)
     path.write_bytes(path.read_bytes()[:1727])
-    assert not complete(path)
+    assert not is_complete(path)
 
 
 ALL_OF_IT = 90 * 45 * 4
@@ -250,7 +250,7 @@ def test_a_cut_file_is_not_taken_for_one_that_begins_earlier(tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-500])
     with pytest.raises(InputError, match="cut short"):
         read_frame(path, 1)
-    assert not complete(path)
+    assert not is_complete(path)
 
 
 @pytest.mark.parametrize("total", [0, 100, 2048, 2048 + 9 * 45 * 4 + 4096, UNDEFINED - 1, UNDEFINED])

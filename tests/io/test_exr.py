@@ -8,7 +8,7 @@ import OpenImageIO as oiio
 import pytest
 
 from tsn.errors import InputError
-from tsn.io import Box, blank_like, complete, exr_container, probe, read_attributes, read_frame, write_frame
+from tsn.io import Box, blank_like, exr_container, is_complete, probe, read_attributes, read_frame, write_frame
 
 DATA, DISPLAY = Box(-5, 7, 45, 37), Box(0, 0, 64, 32)
 
@@ -65,7 +65,7 @@ def test_repainting_a_multipart_file_changes_nothing_but_rgb(tmp_path: Path, pla
         extra = {"tsn:version"} if one.name() == "beauty" else set()
         assert set(other.header) - set(one.header) == extra and set(one.header) <= set(other.header)
         assert repr({**other.header, "tsn:version": 0}) == repr({**one.header, "tsn:version": 0}) or extra
-    assert complete(out)
+    assert is_complete(out)
 
 
 @pytest.mark.parametrize("tiled", [False, True])
@@ -353,7 +353,7 @@ def test_oddities_are_refused_by_name(tmp_path: Path, plate: SimpleNamespace) ->
     )
     with pytest.raises(InputError, match="deep samples"):
         read_frame(tmp_path / "deep.exr", 1)
-    assert complete(tmp_path / "deep.exr")
+    assert is_complete(tmp_path / "deep.exr")
     path = plate.single(tmp_path / "sub.exr", {name: plate.half(1) for name in "RGB"}, "NO")
     data = bytearray(path.read_bytes())
     data[data.index(b"G\0\1\0\0\0") + 10] = 2
@@ -368,10 +368,10 @@ def test_oddities_are_refused_by_name(tmp_path: Path, plate: SimpleNamespace) ->
 def test_tiles_are_counted_by_hand(mode: int, count: int) -> None:
     """45x37 in tiles of 16. Down: 45 22 11 5 2 1 by 37 18 9 4 2 1. Up: 45 23 12 6 3 2 1 by 37 19 10 5 3 2 1."""
     attributes = (
-        exr_container.Attribute("dataWindow", "box2i", struct.pack("<4i", 0, 0, 44, 36)),
-        exr_container.Attribute("tiles", "tiledesc", struct.pack("<2IB", 16, 16, mode)),
+        exr_container.ExrAttribute("dataWindow", "box2i", struct.pack("<4i", 0, 0, 44, 36)),
+        exr_container.ExrAttribute("tiles", "tiledesc", struct.pack("<2IB", 16, 16, mode)),
     )
-    assert exr_container.Part(attributes=attributes, flags=exr_container.TILED).count_chunks() == count
+    assert exr_container.ExrPart(attributes=attributes, flags=exr_container.TILED).count_chunks() == count
 
 
 def test_a_mipmap_is_complete_but_can_not_be_painted(tmp_path: Path) -> None:
@@ -387,7 +387,7 @@ def test_a_mipmap_is_complete_but_can_not_be_painted(tmp_path: Path) -> None:
         width, height = (0, 0) if last else (max(1, width // 2), max(1, height // 2))
     out.close()
     del out  # only now does OpenImageIO write the tables
-    assert complete(tmp_path / "a.exr")
+    assert is_complete(tmp_path / "a.exr")
     with pytest.raises(InputError, match="mipmapped"):
         read_frame(tmp_path / "a.exr", 1)
 
@@ -405,12 +405,12 @@ def test_every_truncation_is_seen(tmp_path: Path, plate: SimpleNamespace) -> Non
         places = {0, 1, 4, 7, 8, 40, 300, 500, 700, len(data) // 3, len(data) // 2, len(data) - 100, len(data) - 1}
         for size in sorted(places):
             broken.write_bytes(data[:size])
-            assert not complete(broken), (kind, size)
+            assert not is_complete(broken), (kind, size)
             with pytest.raises(InputError, match="broken"):
                 read_frame(broken, 1)
             if size <= len(data) // 2:  # a copy that was preallocated and cut off before its last chunk
                 broken.write_bytes(data[:size].ljust(len(data), b"\0"))
-                assert not complete(broken), (kind, size, "zeros")
+                assert not is_complete(broken), (kind, size, "zeros")
 
 
 def test_a_hole_in_the_chunk_table_is_seen(tmp_path: Path, plate: SimpleNamespace) -> None:

@@ -12,7 +12,7 @@ import OpenImageIO as oiio
 import pytest
 
 from tsn.errors import InputError, OutputError
-from tsn.io import complete, exr, exr_container, exr_part, probe, read_frame, write_frame
+from tsn.io import exr, exr_container, exr_part, is_complete, probe, read_frame, write_frame
 
 Header = list[list[bytes]]
 """Name, type and value of each attribute."""
@@ -113,7 +113,7 @@ def require_read_by_all(path: Path, plate: SimpleNamespace, *, wheel: bool = Tru
     for index in RGB.values():
         assert np.array_equal(plate.bits(frame.rgb[..., index]), plate.bits(plate.half(index)))
     write_frame(frame, frame.rgb, out, attributes={})
-    assert complete(out)
+    assert is_complete(out)
     for file in (path, out):
         found = {} if not wheel else plate.decoded(file)[0].channels
         source = oiio.ImageInput.open(str(file))
@@ -173,7 +173,7 @@ def test_a_compression_stated_twice_does_not_outlive_the_change_to_zip(tmp_path:
 
 
 def test_data_windows_far_from_the_origin(tmp_path: Path, plate: SimpleNamespace) -> None:
-    far = exr_part.FAR
+    far = exr_part.MAX_COORDINATE
     for x, y in ((far - 44, far - 36), (-far, -far)):
         path = edit(plain(tmp_path / "a.exr", plate), put("dataWindow", ints(x, y, x + 44, y + 36)))
         version, headers, offsets, data = unpack(path.read_bytes())
@@ -270,7 +270,7 @@ def test_windows_that_the_file_can_not_hold(tmp_path: Path, plate: SimpleNamespa
                 function(path)
 
 
-def part_of(width: int, height: int, compression: str, count: int = 4) -> exr_part.Part:
+def part_of(width: int, height: int, compression: str, count: int = 4) -> exr_part.ExrPart:
     code = [name for name, *_ in exr_part.COMPRESSIONS].index(compression)
     rows = [(b"c%d" % index, 1, 0, 1, 1) for index in range(count)]
     values = {
@@ -278,8 +278,8 @@ def part_of(width: int, height: int, compression: str, count: int = 4) -> exr_pa
         "compression": bytes([code]),
         "dataWindow": ints(0, 0, width - 1, height - 1),
     }
-    return exr_part.Part(
-        attributes=tuple(exr_part.Attribute(name, "", value) for name, value in values.items()), flags=0
+    return exr_part.ExrPart(
+        attributes=tuple(exr_part.ExrAttribute(name, "", value) for name, value in values.items()), flags=0
     )
 
 
@@ -303,7 +303,7 @@ def test_no_compression_holds_more_than_its_bound(tmp_path: Path, plate: SimpleN
     head = plate.header(method, tiles=plate.tiles(2048)) | {"dataWindow": ((0, 0), (2047, 2047))}
     path = tmp_path / "a.exr"
     OpenEXR.File(head, black).write(str(path))
-    assert complete(path), path.stat().st_size
+    assert is_complete(path), path.stat().st_size
 
 
 def many(path: Path, plate: SimpleNamespace) -> Path:
@@ -362,7 +362,7 @@ def test_what_can_not_be_encoded_is_no_fault_in_tsn(tmp_path: Path, plate: Simpl
     """Nothing is known that is read and not written; were there something, this is what is said."""
     frame = read_frame(plain(tmp_path / "a.exr", plate), 7)
     handle = frame.handle
-    assert isinstance(handle, exr.Painted)
+    assert isinstance(handle, exr.PaintedPart)
     handle.file.pixels(0)["R"] = np.zeros((3, 3), np.float16)  # not the size of the others
     with pytest.raises(OutputError, match="frame 7: OpenEXR does not encode"):
         exr.write(frame, frame.rgb[:3, :3], tmp_path / "b.exr", {})
@@ -373,6 +373,6 @@ def test_deep_chunks_are_counted_too(tmp_path: Path, plate: SimpleNamespace) -> 
     OpenEXR.File(plate.header("ZIPS", type=OpenEXR.deepscanline), {"D": plate.deep(1)}).write(str(path))
     for count in (5, 37, 1000):
         edit(path, put("chunkCount", ints(count)))
-        assert complete(path) and plate.decoded(path)[0].channels["D"].pixels.shape == (plate.H, plate.W)
+        assert is_complete(path) and plate.decoded(path)[0].channels["D"].pixels.shape == (plate.H, plate.W)
     data = path.read_bytes()
     assert len(exr_container.parse(data, len(data)).parts[0].offsets) == 37

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsn.io import Box, cut, place
+from tsn.io import Box, crop, place
 
 boxes = st.builds(Box, st.integers(-9, 9), st.integers(-9, 9), st.integers(1, 9), st.integers(1, 9))
 
@@ -30,7 +30,7 @@ def test_every_pixel_lands_where_it_belongs(window: Box, canvas: Box) -> None:
 def test_cut_undoes_place(window: Box, other: Box) -> None:
     pixels = np.random.default_rng(0).random((window.height, window.width, 3)).astype(np.float32)
     canvas = window.union(other)
-    assert np.array_equal(cut(place(pixels, window, canvas), canvas, window), pixels)
+    assert np.array_equal(crop(place(pixels, window, canvas), canvas, window), pixels)
 
 
 def test_pixels_must_fill_their_window() -> None:

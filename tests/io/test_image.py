@@ -8,8 +8,8 @@ import OpenImageIO as oiio
 import pytest
 
 from tsn.errors import InputError, OutputError
-from tsn.io import complete, probe, read_image, write_png
-from tsn.io.image import upright
+from tsn.io import is_complete, probe, read_image, write_png
+from tsn.io.image import apply_orientation
 
 
 def save(path: Path, pixels: np.ndarray, **attributes: Any) -> Path:
@@ -48,7 +48,7 @@ def test_jpeg_and_webp(tmp_path: Path) -> None:
 def test_the_orientation_tag_is_obeyed(orientation: int) -> None:
     pixels = np.arange(24, dtype=np.float32).reshape(4, 6, 1)
     expected = oiio.ImageBufAlgo.reorient(_with_orientation(pixels, orientation)).get_pixels("float")
-    assert np.array_equal(upright(pixels, orientation), expected)
+    assert np.array_equal(apply_orientation(pixels, orientation), expected)
 
 
 def _with_orientation(pixels: np.ndarray, orientation: int) -> oiio.ImageBuf:
@@ -99,7 +99,7 @@ def test_damage_is_seen(tmp_path: Path, name: str) -> None:
     data = (tmp_path / name).read_bytes()
     for size in (1, 9, len(data) // 2):
         (tmp_path / name).write_bytes(data[:size])
-        assert not complete(tmp_path / name)
+        assert not is_complete(tmp_path / name)
         with pytest.raises(InputError, match=name):
             read_image(tmp_path / name)
     with pytest.raises(InputError, match="no picture"):

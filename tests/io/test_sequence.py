@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tsn.errors import InputError, OutputError, UsageError
-from tsn.io import FrameSequence, atomic, complete, read_frame, write_frame
-from tsn.io.sequence import cannot_write, told
+from tsn.io import FrameSequence, atomic_write, is_complete, read_frame, write_frame
+from tsn.io.atomic import write_error
+from tsn.io.sequence import describe_ignored
 
 
 @pytest.mark.parametrize("text", ["sh/a.####.exr", "sh/a.%04d.exr", "sh/a.$F4.exr", "sh/a.@@@@.exr"])
@@ -77,7 +78,7 @@ def test_a_sign_is_one_of_the_digits_or_stands_before_them(tmp_path: Path, names
     for name in names.split():
         (tmp_path / name).touch()
     sequence = FrameSequence.parse("a.####.exr", base=tmp_path)
-    assert sequence.on_disk() == (-2, -1, 0) and sequence.strays() == () and sequence.twice() == {}
+    assert sequence.on_disk() == (-2, -1, 0) and sequence.ignored_files() == () and sequence.duplicate_frames() == {}
     assert [sequence.path(number).name for number in (-2, -1, 0)] == names.split()
     assert sequence.path(-3).name == "a.-003.exr", "of what isn't there, C's way"
 
@@ -86,7 +87,7 @@ def test_a_frame_under_two_numbers_of_digits_is_told(tmp_path: Path) -> None:
     for number in ("1001", "01001", "1002", "01003", "-001", "-0001"):
         (tmp_path / f"a.{number}.exr").touch()
     (tmp_path / "a.1002.EXR").touch()
-    twice = FrameSequence.parse("a.####.exr", base=tmp_path).twice()
+    twice = FrameSequence.parse("a.####.exr", base=tmp_path).duplicate_frames()
     assert twice == {-1: ("a.-001.exr", "a.-0001.exr"), 1001: ("a.1001.exr", "a.01001.exr")}
 
 
@@ -132,17 +133,22 @@ def test_what_looks_like_a_frame_and_is_not_taken_is_named(tmp_path: Path) -> No
         (tmp_path / name).touch()
     (tmp_path / "a.1010.exr").mkdir()
     (tmp_path / "a.1011.exr").symlink_to("gone.exr")
-    found = FrameSequence.parse("a.####.exr", base=tmp_path).strays()
+    found = FrameSequence.parse("a.####.exr", base=tmp_path).ignored_files()
     assert found == tuple(sorted([*looks, "a.1010.exr", "a.1011.exr"]))
-    assert told(found).startswith("21 files look like frames and are not taken: .a.1001.exr.Xy12Zq, .a.1001.exr.swp, ")
-    assert told(("a.01.exr",)) == "1 file looks like a frame and is not taken: a.01.exr." and told(()) == ""
-    assert FrameSequence.parse("gone/a.####.exr", base=tmp_path).strays() == ()
+    assert describe_ignored(found).startswith(
+        "21 files look like frames and are not taken: .a.1001.exr.Xy12Zq, .a.1001.exr.swp, "
+    )
+    assert (
+        describe_ignored(("a.01.exr",)) == "1 file looks like a frame and is not taken: a.01.exr."
+        and describe_ignored(()) == ""
+    )
+    assert FrameSequence.parse("gone/a.####.exr", base=tmp_path).ignored_files() == ()
 
 
 def test_an_accent_stored_as_a_letter_of_its_own_is_a_stray(tmp_path: Path) -> None:
     (tmp_path / "e\u0301.1001.exr").touch()
     sequence = FrameSequence.parse("\u00e9.####.exr", base=tmp_path)
-    assert (sequence.on_disk(), sequence.strays()) == ((), ("e\u0301.1001.exr",))
+    assert (sequence.on_disk(), sequence.ignored_files()) == ((), ("e\u0301.1001.exr",))
 
 
 def test_brackets_and_digits_in_names_are_only_letters(tmp_path: Path) -> None:
@@ -153,7 +159,7 @@ def test_brackets_and_digits_in_names_are_only_letters(tmp_path: Path) -> None:
 def test_atomic_hides_what_is_not_finished(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with atomic(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_text("new")
         assert temporary.parent == tmp_path and temporary.name.startswith(".") and temporary.suffix == ".txt"
         assert target.read_text() == "old"
@@ -162,7 +168,7 @@ def test_atomic_hides_what_is_not_finished(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_atomic_leaves_nothing_behind(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), atomic(tmp_path / "a.txt") as temporary:
+    with pytest.raises(error), atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("half")
         raise error
     assert os.listdir(tmp_path) == []
@@ -175,7 +181,7 @@ def test_a_reader_never_sees_half_a_frame(tmp_path: Path, plate: SimpleNamespace
 
     def look() -> None:
         while not done.is_set():
-            seen.append(complete(out))
+            seen.append(is_complete(out))
 
     reader = threading.Thread(target=look)
     reader.start()
@@ -196,7 +202,7 @@ def test_why_it_can_not_be_written(tmp_path: Path, plate: SimpleNamespace) -> No
             write_frame(frame, frame.rgb, tmp_path / name, attributes={})
         assert name in str(caught.value) and caught.value.hint
     assert sorted(os.listdir(tmp_path)) == ["a.exr", "file", "folder.exr"]
-    assert "read-only" in str(cannot_write(Path("a"), OSError(errno.EROFS, "")))
+    assert "read-only" in str(write_error(Path("a"), OSError(errno.EROFS, "")))
 
 
 @pytest.fixture
@@ -229,10 +235,10 @@ def test_a_full_disk_leaves_the_old_frame_and_nothing_else(
         with pytest.raises(OutputError, match="disk is full"):
             for number in range(9):
                 write_frame(frame, frame.rgb, small_disk / f"c{number}.exr", attributes={})
-        assert all(complete(path) for path in small_disk.iterdir())
+        assert all(is_complete(path) for path in small_disk.iterdir())
         with pytest.raises(OutputError, match="disk is full"):
             write_frame(frame, frame.rgb, small_disk / "b.exr", attributes={})
-        assert complete(small_disk / "b.exr") and not [path for path in small_disk.iterdir() if path.name[0] == "."]
+        assert is_complete(small_disk / "b.exr") and not [path for path in small_disk.iterdir() if path.name[0] == "."]
 
 
 def test_a_read_only_disk(small_disk: Path, tmp_path: Path, plate: SimpleNamespace) -> None:

@@ -21,8 +21,8 @@ finally:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real command, on the CPU, with nothing of the developer's."""
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real command, on the CPU, without the developer's settings."""
     for name in [name for name in os.environ if name.startswith(("TSN_", "OCIO"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TSN_COMMAND", str(Path(sys.executable).with_name("tsn")))
@@ -38,6 +38,7 @@ def style(tmp_path_factory: pytest.TempPathFactory, tiny_style: Callable[..., Pa
 
 
 def load_double(monkeypatch):
+    """Import the double of Nuke's API anew, as `nuke`."""
     spec = importlib.util.spec_from_file_location("nuke", Path(__file__).with_name("nuke_double.py"))
     double = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "nuke", double)

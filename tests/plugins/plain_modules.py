@@ -1,4 +1,4 @@
-"""What the plug-ins do without their hosts; modules are loaded by path, as nothing here could import the packages."""
+"""The plug-ins' modules that need no host. They are loaded by path: without a host their packages can't be imported."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from pathlib import Path
 from types import ModuleType
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
-BLENDER, NUKE = PLUGINS / "blender/tsn_blender", PLUGINS / "nuke/tsn_nuke"
+BLENDER, NUKE, SHARED = PLUGINS / "blender/tsn_blender", PLUGINS / "nuke/tsn_nuke", PLUGINS / "shared"
+PATHS = {
+    "tsn_process": SHARED / "tsn_process.py",
+    "shot_yaml": SHARED / "shot_yaml.py",
+    "frame_numbers": SHARED / "frame_numbers.py",
+    "exr_header": BLENDER / "exr_header.py",
+    "make_zips": PLUGINS / "make_zips.py",
+}
 
 
-def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"plain_{name}", BLENDER / f"{name}.py")
+def load(name: str) -> ModuleType:
+    """Import a module from its file."""
+    spec = importlib.util.spec_from_file_location(f"plain_{name}", PATHS[name])
     assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = made  # dataclasses look it up
-    spec.loader.exec_module(made)
-    return made
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look it up
+    spec.loader.exec_module(module)
+    return module
 
 
-command, shotfile, frames, exr = (module(name) for name in ("command", "shotfile", "frames", "exr"))
+tsn_process, shot_yaml, frame_numbers, exr_header, make_zips = (load(name) for name in PATHS)

@@ -1,4 +1,4 @@
-"""The Nuke plug-in renders, paints and submits with the real `tsn`, and tells every fault in one sentence."""
+"""The Nuke plug-in renders, paints and submits with the real `tsn`, and reports every error in one sentence."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_every_node_has_a_folder_of_its_own(nuke, tsn_nuke, node, style, tmp_pat
     )]  # fmt: skip
     for made in (node, second):  # as after copying one that has a name
         made["tsn_basename"].setValue("hero")
-    told = f"writes to {tmp_path}/tsn/hero too. Give one of the two another name."
-    assert refused(second["tsn_render"].execute) == f"The node TSN_Stylize1 {told}"
-    assert refused(node["tsn_reload"].execute) == f"The node TSN_Stylize3 {told}"
+    message = f"writes to {tmp_path}/tsn/hero too. Give one of the two another name."
+    assert refused(second["tsn_render"].execute) == f"The node TSN_Stylize1 {message}"
+    assert refused(node["tsn_reload"].execute) == f"The node TSN_Stylize3 {message}"
     assert not (tmp_path / "tsn/hero").exists()
 
 
@@ -86,7 +86,7 @@ def test_in_a_window_it_runs_beside_nuke_and_can_be_cancelled(nuke, node, tmp_pa
     node["tsn_last"].setValue(1030)
     started = time.monotonic()
     node["tsn_render"].execute()
-    assert any(thread.name.endswith("(beside)") for thread in threading.enumerate())
+    assert any(thread.name.endswith("(in_thread)") for thread in threading.enumerate())
     until = started + 100
     while not any("frames painted" in text for _, text in nuke.ProgressTask.shown):
         assert time.monotonic() < until, status(node)
@@ -102,6 +102,7 @@ def test_in_a_window_it_runs_beside_nuke_and_can_be_cancelled(nuke, node, tmp_pa
 
 
 def refused_in_window(nuke, call):
+    """The message that a window shows after a call."""
     call()
     return nuke.messages[-1]
 
@@ -128,48 +129,48 @@ def test_submitting_gives_the_shot_to_the_farm(nuke, node, tmp_path):
     assert str(template.parent) in status(node), status(node)
 
 
-def test_every_fault_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch):
-    def told():
+def test_every_error_is_one_sentence(nuke, tsn_nuke, node, tmp_path, monkeypatch):
+    def error():
         sentence = refused(node["tsn_render"].execute)
         assert status(node) == sentence
         return sentence
 
     node["tsn_last"].setValue(1000)
-    assert told() == "The frame range is empty: 1001 to 1000."
+    assert error() == "The frame range is empty: 1001 to 1000."
     node["tsn_last"].setValue(1002)
     node["tsn_folder"].setValue("/sys/tsn")
-    assert told().startswith("Can't write /sys/tsn: ")
+    assert error().startswith("Can't write /sys/tsn: ")
     node["tsn_folder"].setValue(str(tmp_path / "tsn"))
     node["tsn_file"].setValue("/none.safetensors")
-    assert told() == "There is no style at /none.safetensors."
+    assert error() == "There is no style at /none.safetensors."
     node["tsn_source"].setValue("Shipped")
     node["tsn_basename"].setValue("take {2}")
-    assert told() == "Files can't be called 'take {2}': '{' has a meaning of its own in paths. Change the node's name."
+    assert error() == "Files can't be called 'take {2}': '{' has a meaning of its own in paths. Change the node's name."
     node["tsn_basename"].setValue("stylize")
     node["tsn_folder"].setValue(str(tmp_path / "take #2"))
-    assert "'#' in " in told() and "would be taken for a frame's number" in status(node)
+    assert "'#' in " in error() and "would be taken for a frame's number" in status(node)
     node["tsn_folder"].setValue(str(tmp_path / "tsn"))
     with monkeypatch.context() as without:
         without.setenv("TSN_COMMAND", "/no/tsn")
-        assert "can't be started" in told()
+        assert "can't be started" in error()
     (tmp_path / "tsn/stylize").mkdir(parents=True)
     (tmp_path / "tsn/stylize/styled").touch()
-    assert told() == f"Can't write {tmp_path}/tsn/stylize/styled: File exists. Choose another folder on the node."
+    assert error() == f"Can't write {tmp_path}/tsn/stylize/styled: File exists. Choose another folder on the node."
     (tmp_path / "tsn/stylize/styled").unlink()
-    assert not list((tmp_path / "tsn").rglob("*.exr"))  # all this is said before anything is rendered
+    assert not list((tmp_path / "tsn").rglob("*.exr"))  # all this is reported before anything is rendered
 
     def broken(path, number, write):
         raise RuntimeError("Read1: no such file")
 
     nuke.writer = broken
-    assert told() == "The input could not be rendered: Read1: no such file."
+    assert error() == "The input could not be rendered: Read1: no such file."
     with monkeypatch.context() as full:
         full.setattr(nuke, "execute", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        assert told() == "Can't write: No space left on device. Choose another folder on the node."
+        assert error() == "Can't write: No space left on device. Choose another folder on the node."
     node.setInput(0, None)
-    assert told() == "Nothing is connected to the node's input."
+    assert error() == "Nothing is connected to the node's input."
     assert refused(node["tsn_shot_file"].execute) == "Nothing is connected to the node's input."
     nuke.root()["name"].setValue("")
     node["tsn_folder"].setValue("[file dirname [value root.name]]/tsn")
     node.setInput(0, nuke.selected)
-    assert told() == "Save the script first, or choose a folder on the node."
+    assert error() == "Save the script first, or choose a folder on the node."

@@ -1,4 +1,4 @@
-"""What is chosen on a Nuke node stands in its shot file."""
+"""What is chosen on a Nuke node is written into its shot file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nuke_node import refused, status, write_frame
 
 
 @pytest.mark.parametrize(
-    ("channels", "told"),
+    ("channels", "has_vectors"),
     [(("backward.u", "backward.v"), True), (("forward.u", "forward.v"), True), (("forward.u",), False)],
 )
-def test_one_direction_of_motion_is_enough(nuke, node, tmp_path, channels, told):
+def test_one_direction_of_motion_is_enough(nuke, node, tmp_path, channels, has_vectors):
     nuke.selected.extra_channels = channels
     node["tsn_shot_file"].execute()
     shot = yaml.safe_load((tmp_path / "tsn/stylize/stylize.yaml").read_text())
-    assert (shot["flow"]["vectors"] is not None) == told
+    assert (shot["flow"]["vectors"] is not None) == has_vectors
 
 
 def test_a_style_of_an_onnx_net_with_several(nuke, node, tmp_path):
@@ -44,7 +44,7 @@ def test_vectors_and_cryptomatte_go_into_the_shot(nuke, node, tmp_path, monkeypa
         write_frame(path, number, write),
     )
     monkeypatch.setenv("TSN_COMMAND", shutil.which("false"))
-    assert refused(node["tsn_render"].execute) == "tsn ended with code 1: it said nothing"
+    assert refused(node["tsn_render"].execute) == "tsn ended with code 1: it printed no message"
     assert kinds == ["32 bit float"] * 3
 
 
@@ -59,7 +59,7 @@ def test_a_painting_and_whose_colours(node, tmp_path):
     assert shot["style"] == {"adain": str(painting), "colours": "plate", "strength": 1}
 
 
-def test_a_shot_file_says_what_its_plate_lacks(nuke, node, tmp_path):
+def test_missing_frames_of_the_plate_are_reported(nuke, node, tmp_path):
     node["tsn_shot_file"].execute()
     written = f"Wrote {tmp_path}/tsn/stylize/stylize.yaml"
     assert status(node) == f"{written}, whose plate lacks 1001-1003: press Render range"

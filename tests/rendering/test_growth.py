@@ -12,6 +12,7 @@ import pytest
 from tsn.io.frame import Box
 from tsn.qc.contact_sheet import contact_sheet
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import Plate, inspect
 from tsn.rendering.render import Renderer
 from tsn.shot.load import load
@@ -47,9 +48,9 @@ def test_a_plan_costs_the_same_for_every_frame(write: Callable[..., Path]) -> No
         plate = Plate(frames=frames, missing=missing, canvas=Box(0, 0, 16, 16), stamps=stamps)
 
         def plan() -> None:
-            made = plans.plan(shot, plate)
-            assert len({made.digest(number, "painter", "flow") for number in made.written}) == count
-            plans.from_dict(plans.to_dict(made))
+            made = plans.make_plan(shot, plate)
+            assert len({made.frame_hash(number, "painter", "flow") for number in made.output_frames}) == count
+            plan_file.from_dict(plan_file.to_dict(made))
 
         return plan
 
@@ -65,7 +66,7 @@ def test_a_digest_is_what_it_was(write: Callable[..., Path], monkeypatch: pytest
     shot = load(write("temporal: {window: 1, cuts: [4]}"), environ={})
     stamps = {number: f"1:{number}" for number in range(1, 9)}
     plate = Plate(frames=tuple(stamps), missing=(), canvas=Box(0, 0, 16, 9), stamps=stamps)
-    made = plans.plan(shot, plate)
+    made = plans.make_plan(shot, plate)
     survey = [(n, f"1:{n}") for n in plans.calibration_frames(tuple(stamps))]
     near = [(4, "1:4"), (5, "1:5"), *survey]
     canvas = {"x": 0, "y": 0, "width": 16, "height": 9}
@@ -73,7 +74,7 @@ def test_a_digest_is_what_it_was(write: Callable[..., Path], monkeypatch: pytest
     parts = [made.tsn, plans.METHOD, libraries, shot.digest, 4, 4, canvas, near, []]
     parts += ["painter", "flow", "colour", "cpu"]
     expected = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    assert [made.digest(4, "painter", "flow", "colour", "cpu") for _ in range(2)] == [expected] * 2
+    assert [made.frame_hash(4, "painter", "flow", "colour", "cpu") for _ in range(2)] == [expected] * 2
 
 
 def test_looking_at_a_plate_opens_each_frame_once(shot: Callable[..., Path], counting) -> None:
@@ -115,5 +116,5 @@ def test_the_contact_sheet_looks_through_its_frames_once(chunked: Renderer) -> N
             Frames.looks += 1
             return super().__iter__()
 
-    contact_sheet(chunked.plan.shot, frames=Frames(chunked.plan.wanted))
+    contact_sheet(chunked.plan.shot, frames=Frames(chunked.plan.requested))
     assert Frames.looks == 1

@@ -166,30 +166,30 @@ MONKEY = FLOOR & (np.arange(64) < 20)
 
 
 @pytest.mark.parametrize("there", [[1001], [1003], [1002]])
-def test_an_object_of_the_matte_may_come_and_go(shot, identified, there) -> None:
+def test_an_object_of_the_matte_may_come_and_go(shot, add_cryptomatte, there) -> None:
     file = shot(MATTE, frames=range(1001, 1004))
-    identified({n: {"floor": FLOOR} | ({"monkey": MONKEY} if n in there else {}) for n in range(1001, 1004)})
+    add_cryptomatte({n: {"floor": FLOOR} | ({"monkey": MONKEY} if n in there else {}) for n in range(1001, 1004)})
     assert inspect(load(file, environ={})).frames == (1001, 1002, 1003)
 
 
-def test_a_name_of_the_matte_that_no_frame_has(shot, identified) -> None:
+def test_a_name_of_the_matte_that_no_frame_has(shot, add_cryptomatte) -> None:
     file = shot(MATTE, frames=[1001, 1002])
-    identified({1001: {"floor": FLOOR}, 1002: {"floor": FLOOR, "monkye": MONKEY}})
+    add_cryptomatte({1001: {"floor": FLOOR}, 1002: {"floor": FLOOR, "monkye": MONKEY}})
     with pytest.raises(InputError, match=r"CryptoObject has no 'monkey' in any frame .* among 2 names") as caught:
         inspect(load(file, environ={}))
     assert caught.value.hint == "Perhaps you meant 'monkye'?"
 
 
 @pytest.mark.parametrize("manifest", [None, lambda known: "{}", lambda known: '{"mon'])
-def test_without_manifests_nobody_can_tell_which_names_are_right(shot, identified, manifest) -> None:
+def test_without_manifests_nobody_can_tell_which_names_are_right(shot, add_cryptomatte, manifest) -> None:
     file = shot(MATTE, frames=[1001, 1002])
-    identified({1001: {"floor": FLOOR}, 1002: {"floor": FLOOR}}, manifest)
+    add_cryptomatte({1001: {"floor": FLOOR}, 1002: {"floor": FLOOR}}, manifest)
     inspect(load(file, environ={}))
 
 
-def test_accents_of_a_name_may_be_written_in_either_form(shot, identified) -> None:
+def test_accents_of_a_name_may_be_written_in_either_form(shot, add_cryptomatte) -> None:
     file = shot("matte: {cryptomatte: crypto_object, names: [Caf\u00e9]}", frames=[1001])
-    identified({1001: {"Cafe\u0301": FLOOR}})
+    add_cryptomatte({1001: {"Cafe\u0301": FLOOR}})
     inspect(load(file, environ={}))
 
 

@@ -15,14 +15,15 @@ import pytest
 import torch
 
 from tsn import io
+from tsn.cpu_isa import instruction_set
 from tsn.errors import InputError, OutputError
-from tsn.instructions import instructions
 from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.event import Event
-from tsn.rendering.finished import finished
+from tsn.rendering.finished import is_finished
 from tsn.rendering.inspect import inspect
 from tsn.rendering.pin import pin
-from tsn.rendering.pinned_weights import require_weights, weights_of
+from tsn.rendering.pinned_weights import hash_weights, require_weights
 from tsn.rendering.plan import Plan
 from tsn.rendering.render import render
 from tsn.shot.load import load
@@ -35,8 +36,8 @@ SCENES = {n: 1 if n < 1005 else 2 for n in range(1001, 1009)}
 
 def planned(file: Path, *sets: str, size: int | None = None) -> Plan:
     resolved = load(file, sets=sets, environ={})
-    made = plans.plan(resolved, inspect(resolved), chunk_size=size)
-    return replace(made, weights=weights_of(resolved))
+    made = plans.make_plan(resolved, inspect(resolved), chunk_size=size)
+    return replace(made, weights=hash_weights(resolved))
 
 
 def bits(folder: Path) -> dict[str, bytes]:
@@ -50,8 +51,8 @@ def test_pins_change_no_bit_and_save_the_survey(shot: Callable[..., Path], tmp_p
     whole = bits(tmp_path / "styled")
     shutil.rmtree(tmp_path / "styled")
     pinned = pin(made, device="cpu")
-    assert pinned.pins is not None and pinned.pins.cuts == (1005,) and pinned.pins.survey
-    again = plans.from_dict(json.loads(json.dumps(plans.to_dict(pinned))))
+    assert pinned.pins is not None and pinned.pins.cuts == (1005,) and pinned.pins.calibration
+    again = plan_file.from_dict(json.loads(json.dumps(plan_file.to_dict(pinned))))
     assert again == pinned
     events: list[Event] = []
     for index in (2, 0, 1):
@@ -60,7 +61,7 @@ def test_pins_change_no_bit_and_save_the_survey(shot: Callable[..., Path], tmp_p
     assert bits(tmp_path / "styled") == whole
     assert not any("Surveying" in event.text for event in events)
     outputs = io.FrameSequence.parse(made.shot.output, base=Path())
-    assert all(finished(again, number, pinned.pins.fingerprint, outputs) for number in made.wanted)
+    assert all(is_finished(again, number, pinned.pins.fingerprint, outputs) for number in made.requested)
 
 
 def test_a_damaged_survey_in_the_cache_is_taken_again(shot: Callable[..., Path], tmp_path: Path) -> None:
@@ -118,15 +119,16 @@ def test_another_kind_of_device_says_so_in_its_frames(shot: Callable[..., Path],
     foreign = replace(pinned, pins=replace(pinned.pins, device="cuda"))
     (path, *_) = render(foreign, device="cpu")
     digest = io.read_attributes(path)["tsn:frameSha256"]
-    assert digest != pinned.digest(1001, *pinned.pins.fingerprint)
-    assert digest == pinned.digest(1001, *pinned.pins.fingerprint[:3], f"cpu {instructions()} as surveyed on cuda")
+    assert digest != pinned.frame_hash(1001, *pinned.pins.fingerprint)
+    on_cuda = f"cpu {instruction_set()} as surveyed on cuda"
+    assert digest == pinned.frame_hash(1001, *pinned.pins.fingerprint[:3], on_cuda)
 
 
 def test_a_damaged_survey_is_refused(shot: Callable[..., Path]) -> None:
     pinned = pin(planned(shot()), device="cpu")
     assert pinned.pins is not None
     with pytest.raises(InputError, match="survey in the plan is damaged"):
-        render(replace(pinned, pins=replace(pinned.pins, survey="AAAA")), device="cpu")
+        render(replace(pinned, pins=replace(pinned.pins, calibration="AAAA")), device="cpu")
 
 
 def test_other_weights_are_refused(shot: Callable[..., Path], style: Callable[..., Path], tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_a_long_gap_reads_what_it_is_made_of(shot: Callable[..., Path]) -> None:
     chunk = made.chunks[2]
     assert chunk.frames == tuple(range(1021, 1031))
     assert {1003, 1004, 1005} <= set(chunk.reads), "the last frame there was, and its window"
-    data = plans.to_dict(made)
+    data = plan_file.to_dict(made)
     assert data["chunks"][2]["survey"] == data["survey"]
 
 

@@ -1,4 +1,4 @@
-"""The plan: pure data, the same wherever it is read, and a digest for each frame it will make."""
+"""The plan: pure data, the same wherever it is read, and the hash of each output frame."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from tsn.errors import InputError, UsageError
 from tsn.io.frame import Box
-from tsn.rendering import plan as plans
+from tsn.rendering import plan_file
 from tsn.rendering.inspect import Plate, inspect
-from tsn.rendering.plan import Plan, calibration_frames, plan
+from tsn.rendering.plan import Plan, calibration_frames, make_plan
 from tsn.shot.curves import Curve
 from tsn.shot.load import load
 from tsn.shot.model import Flow, Matte, Missing, Shot, Style, Temporal, Vectors
@@ -52,10 +52,10 @@ def a_plan(draw: st.DrawFn) -> Plan:
     missing = tuple(number for number in frames if number not in present and draw(st.integers(0, 3)) == 0)
     cuts = tuple(sorted(draw(st.sets(st.integers(first - 2, first + count * step), max_size=4))))
     chosen = draw(st.sampled_from(["hold", "black", "skip"]))
-    return plan(
+    return make_plan(
         a_shot(window=draw(st.integers(0, 9)), cuts=cuts, missing=chosen),
         a_plate(frames, missing),
-        wanted=draw(st.none() | st.lists(st.sampled_from(frames), min_size=1)),
+        frames=draw(st.none() | st.lists(st.sampled_from(frames), min_size=1)),
         chunk_size=draw(st.none() | st.integers(1, 12)),
     )
 
@@ -67,12 +67,12 @@ def a_plan(draw: st.DrawFn) -> Plan:
 @given(a_plan())
 def test_chunks_cover_every_wanted_frame_once(made: Plan) -> None:
     written = [number for chunk in made.chunks for number in chunk.frames]
-    assert sorted(written) == sorted(set(written)) == list(made.wanted)
+    assert sorted(written) == sorted(set(written)) == list(made.requested)
     assert [chunk.index for chunk in made.chunks] == list(range(len(made.chunks)))
     for chunk in made.chunks:
         assert set(chunk.frames) <= set(chunk.reads) <= set(made.plate.frames)
         for number in set(chunk.frames) & set(made.plate.stamps):
-            assert set(made.near(number)) <= set(chunk.reads), "handles hold the window"
+            assert set(made.window_of(number)) <= set(chunk.reads), "handles hold the window"
 
 
 @few
@@ -90,15 +90,15 @@ def test_takes_respect_gaps_and_cuts(made: Plan) -> None:
 
 @few
 @given(a_plan())
-def test_near_is_the_window_inside_the_take(made: Plan) -> None:
+def test_window_of_is_the_window_inside_the_take(made: Plan) -> None:
     radius = made.shot.temporal.window
     for number in made.plate.present:
         take = next(take for take in made.takes if number in take)
-        assert made.near(number) == tuple(n for n in take if abs(take.index(n) - take.index(number)) <= radius)
+        assert made.window_of(number) == tuple(n for n in take if abs(take.index(n) - take.index(number)) <= radius)
 
 
 def test_a_cut_on_a_frame_that_a_shot_on_twos_leaves_out() -> None:
-    made = plan(a_shot(cuts=(1004,)), a_plate(range(1001, 1010, 2)))
+    made = make_plan(a_shot(cuts=(1004,)), a_plate(range(1001, 1010, 2)))
     assert made.takes == ((1001, 1003), (1005, 1007, 1009))
 
 
@@ -107,24 +107,24 @@ def test_a_cut_on_a_frame_that_a_shot_on_twos_leaves_out() -> None:
     [("hold", [2, 2, 3, 3, 3, 6]), ("black", [2, 2, 3, 3, 3, 6]), ("skip", [None, 2, 3, None, None, 6])],
 )
 def test_what_a_gap_is_made_of(missing: Missing, sources: list[int | None]) -> None:
-    made = plan(a_shot(missing=missing), a_plate(range(1, 7), missing=(1, 4, 5)))
+    made = make_plan(a_shot(missing=missing), a_plate(range(1, 7), missing=(1, 4, 5)))
     assert [made.source_of(number) for number in range(1, 7)] == sources
 
 
 def test_the_default_chunk_keeps_handles_under_a_third() -> None:
     for window in (0, 2, 8, 32):
-        made = plan(a_shot(window=window), a_plate(range(1000)))
+        made = make_plan(a_shot(window=window), a_plate(range(1000)))
         size = len(made.chunks[1].frames)
         assert 2 * window <= size / 2 + 1e-9
 
 
 def test_wanted_frames_in_any_order_and_twice() -> None:
-    assert plan(a_shot(), a_plate(range(1, 9)), wanted=[5, 3, 5]).wanted == (3, 5)
+    assert make_plan(a_shot(), a_plate(range(1, 9)), frames=[5, 3, 5]).requested == (3, 5)
 
 
 def test_strangers_are_refused() -> None:
     with pytest.raises(UsageError, match=r"Frames 9-10 are not in the shot, which has 1-8"):
-        plan(a_shot(), a_plate(range(1, 9)), wanted=[10, 9, 1])
+        make_plan(a_shot(), a_plate(range(1, 9)), frames=[10, 9, 1])
 
 
 @given(st.integers(1, 300))
@@ -149,11 +149,11 @@ def test_ten_thousand_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "stamp", lambda path: "1:1")
     started = time.process_time()
     shot = a_shot(window=8, cuts=tuple(range(50, 10_000, 250)), frames="0-9999")
-    made = plan(shot, inspect(shot))
-    text = json.dumps(plans.to_dict(made))
-    assert plans.from_dict(json.loads(text)) == made
+    made = make_plan(shot, inspect(shot))
+    text = json.dumps(plan_file.to_dict(made))
+    assert plan_file.from_dict(json.loads(text)) == made
     assert time.process_time() - started < 2
-    assert len(made.wanted) == 10_000 and len(made.plate.missing) == 100
+    assert len(made.requested) == 10_000 and len(made.plate.missing) == 100
 
 
 # --- JSON --------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_ten_thousand_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 @few
 @given(a_plan())
 def test_json_there_and_back(made: Plan) -> None:
-    assert plans.from_dict(json.loads(json.dumps(plans.to_dict(made)))) == made
+    assert plan_file.from_dict(json.loads(json.dumps(plan_file.to_dict(made)))) == made
 
 
 def test_a_shot_with_everything_on_disk_and_back(tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_a_shot_with_everything_on_disk_and_back(tmp_path: Path) -> None:
         flow=Flow(vectors=Vectors(layer="Vector", background="still"), weights=Path("/w.pth")),
         matte=Matte(cryptomatte="CryptoObject", names=("a", "b"), invert=True),
     )
-    made = plan(shot, a_plate(range(1, 30), missing=(4,)))
-    plans.save(made, tmp_path / "plan.json")
-    again = plans.load(tmp_path / "plan.json")
+    made = make_plan(shot, a_plate(range(1, 30), missing=(4,)))
+    plan_file.save(made, tmp_path / "plan.json")
+    again = plan_file.load(tmp_path / "plan.json")
     assert again == made and again.shot.digest == shot.digest
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
@@ -184,23 +184,23 @@ def test_a_shot_with_everything_on_disk_and_back(tmp_path: Path) -> None:
 def test_what_is_no_plan(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(InputError, match=r"plan\.json is not a plan of this tsn"):
-        plans.load(tmp_path / "plan.json")
+        plan_file.load(tmp_path / "plan.json")
 
 
 @pytest.mark.parametrize("key", ["contents", "stamps", "libraries", "weights", "painted"])
 @pytest.mark.parametrize("value", [None, 7, ["a"]])
 def test_a_plan_with_a_damaged_part(tmp_path: Path, key: str, value: object) -> None:
-    data = plans.to_dict(plan(a_shot(), a_plate(range(1, 5))))
+    data = plan_file.to_dict(make_plan(a_shot(), a_plate(range(1, 5))))
     (tmp_path / "plan.json").write_text(json.dumps(data | {key: value}))
     with pytest.raises(InputError, match=r"plan\.json is not a plan of this tsn"):
-        plans.load(tmp_path / "plan.json")
+        plan_file.load(tmp_path / "plan.json")
 
 
 # --- what a finished frame depends on ----------------------------------------------------------------
 
 
 def digests(made: Plan, *engine: str) -> dict[int, str]:
-    return {number: made.digest(number, *engine) for number in made.plate.frames}
+    return {number: made.frame_hash(number, *engine) for number in made.plate.frames}
 
 
 def changed(before: Plan, after: Plan) -> set[int]:
@@ -214,7 +214,7 @@ def test_a_frame_rendered_again_touches_its_window_only(index: int, window: int)
     plate = a_plate(range(1001, 1031))
     number = plate.frames[index]
     again = replace(plate, stamps=plate.stamps | {number: "1000:now"})
-    touched = changed(plan(a_shot(window=window), plate), plan(a_shot(window=window), again))
+    touched = changed(make_plan(a_shot(window=window), plate), make_plan(a_shot(window=window), again))
     if number in calibration_frames(plate.present):
         assert touched == set(plate.frames)
     else:
@@ -227,7 +227,7 @@ def test_a_frame_painted_again_elsewhere_touches_its_window_only(index: int, win
     plate = a_plate(range(1001, 1031))
     number = plate.frames[index]
     again = replace(plate, painted=plate.painted | {number: "another"})
-    touched = changed(plan(a_shot(window=window), plate), plan(a_shot(window=window), again))
+    touched = changed(make_plan(a_shot(window=window), plate), make_plan(a_shot(window=window), again))
     assert touched == {n for n in plate.frames if abs(n - number) <= window}
 
 
@@ -236,7 +236,7 @@ def test_a_cut_ends_what_a_frame_touches() -> None:
     again = replace(plate, stamps=plate.stamps | {1011: "1000:now"})
     assert 1011 not in calibration_frames(plate.present)
     shot = a_shot(window=4, cuts=(1010, 1013))
-    assert changed(plan(shot, plate), plan(shot, again)) == {1010, 1011, 1012}
+    assert changed(make_plan(shot, plate), make_plan(shot, again)) == {1010, 1011, 1012}
 
 
 @pytest.mark.parametrize(
@@ -251,37 +251,37 @@ def test_a_cut_ends_what_a_frame_touches() -> None:
 )
 def test_the_shot_file_touches_every_frame(change: dict[str, object]) -> None:
     plate = a_plate(range(1001, 1011))
-    assert changed(plan(a_shot(), plate), plan(replace(a_shot(), **change), plate)) == set(plate.frames)
+    assert changed(make_plan(a_shot(), plate), make_plan(replace(a_shot(), **change), plate)) == set(plate.frames)
 
 
 def test_the_canvas_touches_every_frame() -> None:
     plate = a_plate(range(1001, 1011))
     wider = replace(plate, canvas=CANVAS.union(Box(0, 0, 99, 9)))
-    assert changed(plan(a_shot(), plate), plan(a_shot(), wider)) == set(plate.frames)
+    assert changed(make_plan(a_shot(), plate), make_plan(a_shot(), wider)) == set(plate.frames)
 
 
 def test_chunks_wanted_frames_and_a_move_touch_nothing() -> None:
     plate = a_plate(range(1001, 1011))
-    before = plan(a_shot(), plate)
-    assert not changed(before, plan(a_shot(), plate, chunk_size=3, wanted=[1004]))
+    before = make_plan(a_shot(), plate)
+    assert not changed(before, make_plan(a_shot(), plate, chunk_size=3, frames=[1004]))
     moved = replace(
         a_shot(style=Style(model="/mnt/show/tiny.safetensors")),
         file=Path("/mnt/show/sh.yaml"),
         plate="/mnt/show/plate/sh.####.exr",
         output="/elsewhere/sh.####.exr",
     )
-    assert not changed(before, plan(moved, plate))
+    assert not changed(before, make_plan(moved, plate))
 
 
 def test_the_engine_touches_every_frame() -> None:
-    made = plan(a_shot(), a_plate(range(1001, 1011)))
+    made = make_plan(a_shot(), a_plate(range(1001, 1011)))
     one, other = digests(made, "painter", "dis", "lin_rec709", "cpu"), digests(made, "painter", "raft", "x", "cpu")
     assert all(one[number] != other[number] for number in one)
     assert len(set(one.values())) == len(one)
 
 
 def test_frames_of_other_passes_are_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = plan(a_shot(), a_plate(range(1001, 1011)))
+    made = make_plan(a_shot(), a_plate(range(1001, 1011)))
     before = digests(made)
     monkeypatch.setattr("tsn.rendering.plan.METHOD", "passes-0")
     assert all(now != before[number] for number, now in digests(made).items())
@@ -289,5 +289,5 @@ def test_frames_of_other_passes_are_stale(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_real_shot(shot: Callable[..., Path]) -> None:
     resolved = load(shot(), environ={})
-    first, second = (plan(resolved, inspect(resolved)) for _ in "ab")
+    first, second = (make_plan(resolved, inspect(resolved)) for _ in "ab")
     assert digests(first) == digests(second) and first == second

@@ -16,7 +16,7 @@ from tsn import api, io
 from tsn.errors import InputError, OutputError
 from tsn.flow.cache import CachedSource
 from tsn.rendering import plan as plans
-from tsn.rendering.exchange import Exchange
+from tsn.rendering.paint_sharing import PaintSharing
 from tsn.rendering.render import Renderer, render
 from tsn.style.feedforward import FrozenPainter
 
@@ -82,7 +82,7 @@ def test_neighbours_paint_each_frame_once_between_them(
         Renderer(
             made,
             device="cpu",
-            exchange=Exchange(
+            sharing=PaintSharing(
                 folder=tmp_path / "handover",
                 shared=shared,
                 ahead=sorted(shared & {number for index in run for number in made.chunks[index].frames}),
@@ -155,7 +155,7 @@ def test_where_the_plate_lost_a_frame_no_older_result_stays(
         (tmp_path / f"plate/sh.{number}.exr").unlink()
     shutil.copy(tmp_path / "plate/sh.1001.exr", paths[1002])
     made = planned(file, "missing=skip")
-    assert made.written == (1001, 1004) and made.wanted == (1001, 1002, 1003, 1004)
+    assert made.output_frames == (1001, 1004) and made.requested == (1001, 1002, 1003, 1004)
     _, events = rendered(file, "missing=skip")
     assert sorted(path.name for path in (tmp_path / "styled").iterdir()) == [
         f"sh_styled.{number}.exr" for number in (1001, 1002, 1004)
@@ -244,4 +244,4 @@ def test_a_frame_that_goes_bad_after_the_plan_stops_the_render_by_name(shot: Sho
     with pytest.raises(InputError, match=r"sh\.1008\.exr"):
         render(made, device="cpu")
     for left in (tmp_path / "styled").iterdir():
-        assert io.complete(left) and left.name.startswith("sh_styled.")
+        assert io.is_complete(left) and left.name.startswith("sh_styled.")

@@ -106,7 +106,9 @@ def test_cryptomatte_by_name_on_the_demo_plate(shot: Shot, tmp_path: Path, chann
         temporal="{window: 1, cuts: []}",
         flow="{vectors: {layer: ViewLayer.Vector, background: still}}",
     )
-    paths = render(plans.plan(load(file, environ={}), inspect(load(file, environ={})), wanted=[1002]), device="cpu")
+    paths = render(
+        plans.make_plan(load(file, environ={}), inspect(load(file, environ={})), frames=[1002]), device="cpu"
+    )
     assert paths == (tmp_path / "styled/demo.1002.exr",)
     from tsn.matte import cryptomatte
 
@@ -120,12 +122,12 @@ def test_cryptomatte_by_name_on_the_demo_plate(shot: Shot, tmp_path: Path, chann
     assert not moved[cover == 0].any() and moved[cover == 1].mean() > 0.8
 
 
-def test_an_object_that_comes_and_goes_is_painted_where_it_is(shot: Shot, identified, rendered, rgb, source) -> None:
+def test_an_object_that_comes_and_goes_is_painted(shot: Shot, add_cryptomatte, rendered, rgb, source) -> None:
     file = shot("matte: {cryptomatte: CryptoObject, names: [monkey]}", frames=range(1001, 1006))
     floor, monkey = np.ones((48, 64), bool), np.zeros((48, 64), bool)
     monkey[10:30, 20:50] = True
     there = (1002, 1004)
-    identified({n: {"floor": floor} | ({"monkey": monkey} if n in there else {}) for n in range(1001, 1006)})
+    add_cryptomatte({n: {"floor": floor} | ({"monkey": monkey} if n in there else {}) for n in range(1001, 1006)})
     for number, path in rendered(file)[0].items():
         moved = (rgb(path) != rgb(source(path))).any(-1)
         assert not moved[~monkey].any()

@@ -9,13 +9,13 @@ import pytest
 
 import tsn
 from tsn import io
-from tsn.style.catalogue import bundled
+from tsn.style.catalogue import bundled_styles
 
 DEMO = Path(__file__).parents[2] / "shots" / "demo"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [info.name for info in bundled()])
+@pytest.mark.parametrize("name", [info.name for info in bundled_styles()])
 def test_it_renders_the_demo(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     style = f"{{model: {name}}}"

@@ -17,7 +17,7 @@ from tsn.io.frame import Box
 from tsn.rendering.engine import VOID, make_engine, take_calibration, with_calibration
 from tsn.rendering.pin import pin
 from tsn.rendering.render import render
-from tsn.style.export.export import export
+from tsn.style.export.exporter import export_style
 
 Shot = Callable[..., Path]
 Window = tuple[tuple[int, int], tuple[int, int]]
@@ -114,7 +114,7 @@ def test_a_net_that_normalises_each_frame_is_shown_no_void(element, rendered, tm
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     file = element(same(WHOLE), style="{model: tiny.onnx}")
-    export("onnx", str(tmp_path / "tiny.safetensors"), tmp_path / "tiny.onnx")
+    export_style("onnx", str(tmp_path / "tiny.safetensors"), tmp_path / "tiny.onnx")
     found = [core(rendered(file, to="whole")[0][1002])]
     for name, box in (("cropped", TIGHT), ("overscan", OVERSCAN)):
         paths, _ = rendered(element(same(box), style="{model: tiny.onnx}"), to=name)
@@ -160,7 +160,7 @@ def test_only_what_holds_void_has_another_hash(element, planned) -> None:
     inner = Box(28, 16, 112, 100)  # all of it element in every frame, its alpha 1
     for boxes, void in ((same(inner), False), (same(WHOLE), True), (same(inner) | {1004: OVERSCAN}, True)):
         plan = planned(element(boxes))
-        bare = make_engine(plan, device="cpu", lock=False)
+        bare = make_engine(plan, device="cpu", calibrated=False)
         calibration = take_calibration(bare, plan, lambda text: None)
         assert (VOID in calibration.tensors) == void
         assert (with_calibration(bare.fingerprint, calibration) == bare.fingerprint) == (not void)

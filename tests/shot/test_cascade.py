@@ -13,7 +13,7 @@ from tsn.shot.curves import Curve
 from tsn.shot.load import load
 from tsn.shot.model import Colour, Matte, Style, Temporal
 
-pytestmark = pytest.mark.usefixtures("letters")
+pytestmark = pytest.mark.usefixtures("letter_styles")
 
 Write = Callable[..., Path]
 Refused = Callable[..., UsageError]

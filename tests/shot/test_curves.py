@@ -62,9 +62,9 @@ def test_json_keeps_it_exactly(curve: Curve) -> None:
 
 
 def test_it_is_written_as_the_shot_file_writes_it() -> None:
-    assert Curve.constant(0.5).written() == 0.5
-    assert Curve(keys=((1, 0.0), (9, 1.0))).written() == {"1": 0.0, "9": 1.0}
-    assert Curve(keys=((1, 0.0), (9, 1.0)), interp="hold").written() == {"1": 0.0, "9": 1.0, "interp": "hold"}
+    assert Curve.constant(0.5).to_yaml() == 0.5
+    assert Curve(keys=((1, 0.0), (9, 1.0))).to_yaml() == {"1": 0.0, "9": 1.0}
+    assert Curve(keys=((1, 0.0), (9, 1.0)), interp="hold").to_yaml() == {"1": 0.0, "9": 1.0, "interp": "hold"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tsn.shot.curves import Curve
 from tsn.shot.load import load
-from tsn.shot.model import Colour, Convention, Flow, Matte, Shot, Style, Temporal, Vectors, from_json, to_json
+from tsn.shot.model import Colour, Convention, Flow, Matte, Method, Shot, Style, Temporal, Vectors, from_json, to_json
 
 Write = Callable[..., Path]
 
@@ -75,6 +75,12 @@ def test_json_carries_a_shot_exactly(shot: Shot) -> None:
 def test_a_shot_cannot_be_changed(write: Write) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         load(write(), environ={}).frames = "1-2"  # type: ignore[misc]
+
+
+def test_every_flow_source_can_be_stated() -> None:
+    from tsn.flow.factory import METHODS
+
+    assert get_args(Method) == METHODS
 
 
 def test_every_convention_of_vectors_can_be_stated() -> None:

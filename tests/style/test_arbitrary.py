@@ -1,4 +1,4 @@
-"""Painting after any painting: what it is told, folded, surveyed and kept."""
+"""The painter for any painting: parameters, calibration, colours, files."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from torch import Tensor
 from tsn.errors import InputError, UsageError
 from tsn.io import write_png
 from tsn.style.arbitrary import ArbitraryPainter
-from tsn.style.blend import Part, blend
-from tsn.style.catalogue import BUNDLED
-from tsn.style.loading import load_style_prediction
+from tsn.style.blend import WeightedPainter, blend_painters
+from tsn.style.catalogue import BUNDLED_DIR
+from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets import palette
 from tsn.style.nets.style_prediction import Encoder, StylePredictionNet, luma
 from tsn.style.painter import Calibration, Uncalibrated
-from tsn.style.paintings import LINES, Painting, as_seen, read_paintings
+from tsn.style.paintings import PAINTING_LINES, Painting, read_paintings, resize_painting
 
 
 @pytest.fixture(autouse=True)
 def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(palette, "SAMPLES", 100)
+    monkeypatch.setattr(palette, "COLOUR_SAMPLES", 100)
 
 
 @pytest.fixture
 def adain() -> StylePredictionNet:
     torch.manual_seed(0)
-    net = StylePredictionNet(width=4, blocks=1, seen=3)
+    net = StylePredictionNet(width=4, blocks=1, encoder_width=3)
     for value in net.mind.parameters():  # a fresh net paints after every painting alike
         value.data.normal_(0, 0.06)
     net.plates.copy_(torch.rand(100, 3))
@@ -63,31 +63,31 @@ def test_a_code_tells_mean_and_spread_of_every_channel(picture) -> None:
     torch.manual_seed(0)
     encoder, painting = Encoder(width=3).eval(), picture(48, 64)[None]
     with torch.no_grad():
-        code, maps = encoder.code(painting), encoder(painting)
-    assert code.shape == (encoder.told,)
+        code, maps = encoder.style_statistics(painting), encoder(painting)
+    assert code.shape == (encoder.statistics_size,)
     assert [maps[level].shape[1:] for level in (1, 2, 3)] == [(3, 48, 64), (6, 24, 32), (12, 12, 16)]
     torch.testing.assert_close(code[:3], maps[1][0].mean((1, 2)))
     torch.testing.assert_close(code[-12:].exp(), maps[3][0].flatten(1).var(1, correction=0) + 1e-3)
 
 
 def test_a_painting_is_seen_at_one_height_whatever_its_scan(picture) -> None:
-    assert as_seen(picture(100, 150)).shape == (3, LINES, LINES * 3 // 2)
-    assert as_seen(picture(900, 3)).shape == (3, LINES, 1)
+    assert resize_painting(picture(100, 150)).shape == (3, PAINTING_LINES, PAINTING_LINES * 3 // 2)
+    assert resize_painting(picture(900, 3)).shape == (3, PAINTING_LINES, 1)
 
 
-def test_a_net_that_has_learnt_nothing_paints_after_every_painting_as_its_canvas_does(picture) -> None:
+def test_before_training_all_paintings_give_the_parameters_of_the_net_itself(picture) -> None:
     torch.manual_seed(0)
-    net = StylePredictionNet(width=4, blocks=1, seen=3).eval()
-    canvas = net.canvas_for([picture(40, 61)], [1.0])
+    net = StylePredictionNet(width=4, blocks=1, encoder_width=3).eval()
+    canvas = net.transfer_net_for([picture(40, 61)], [1.0])
     for name, value in net.canvas.named_parameters():
         assert torch.equal(canvas.get_parameter(name), value)
-    assert not torch.allclose(canvas.palette, palette.unchanged(), atol=0.1)
+    assert not torch.allclose(canvas.palette, palette.identity_palette(), atol=0.1)
 
 
-def test_what_is_told_changes_every_norm_and_the_last_colours(adain, picture) -> None:
+def test_predicted_parameters_change_every_norm_and_the_last_colours(adain, picture) -> None:
     with torch.no_grad():
-        manner = adain.manner(adain.encoder.code(picture(48, 64)[None]))
-        changed = adain.changed(manner)
+        predicted = adain.predict_parameters(adain.encoder.style_statistics(picture(48, 64)[None]))
+        changed = adain.transfer_parameters(predicted)
     was = adain.canvas.state_dict()
     norms = {
         f"{n}.{k}"
@@ -97,21 +97,21 @@ def test_what_is_told_changes_every_norm_and_the_last_colours(adain, picture) ->
     }
     assert set(changed) == norms | {"leave.conv.weight", "leave.conv.bias"}
     assert all((changed[name] - was[name]).abs().max() > 1e-3 for name in changed)
-    mix = torch.eye(3) + manner[-12:-3].view(3, 3)
+    mix = torch.eye(3) + predicted[-12:-3].view(3, 3)
     wanted = (mix @ was["leave.conv.weight"].flatten(1)).view_as(was["leave.conv.weight"])
     torch.testing.assert_close(changed["leave.conv.weight"], wanted)
-    torch.testing.assert_close(changed["leave.conv.bias"], mix @ was["leave.conv.bias"] + manner[-3:])
+    torch.testing.assert_close(changed["leave.conv.bias"], mix @ was["leave.conv.bias"] + predicted[-3:])
 
 
 def test_a_code_far_from_all_that_was_learnt_does_not_shout(adain) -> None:
-    code = torch.full((adain.encoder.told,), 1e6)
-    assert torch.equal(adain.manner(code), adain.manner(code / 1000))
+    code = torch.full((adain.encoder.statistics_size,), 1e6)
+    assert torch.equal(adain.predict_parameters(code), adain.predict_parameters(code / 1000))
 
 
 # --- painting ------------------------------------------------------------------------------------------------------
 
 
-def test_unlocked_it_paints_as_locked_to_that_frame(make, picture) -> None:
+def test_uncalibrated_it_paints_as_frozen_at_that_frame(make, picture) -> None:
     for kept in (False, True):
         painter, image = make(1, keep_colours=kept), picture(40, 52)
         assert isinstance(painter, Uncalibrated)
@@ -138,7 +138,7 @@ def test_a_highlight_entering_changes_nothing_far_away_once_locked(make, picture
     lit = dark.clone()
     lit[:, :, :16] = 1.0
     frozen = painter.frozen(painter.calibrate([dark]))
-    far = (slice(None), slice(None), slice(16 + painter.canvas.radius, None))
+    far = (slice(None), slice(None), slice(16 + painter.net.radius, None))
     assert (painter.paint(lit, 1) - painter.paint(dark, 2))[far].abs().max() > 1e-3
     assert torch.equal(frozen.paint(lit, 1)[far], frozen.paint(dark, 2)[far])
 
@@ -151,7 +151,7 @@ def test_tiles_agree_with_the_whole_and_the_radius_is_needed(make, picture) -> N
     assert (tiled.paint(image, 1) - whole).abs().max() < 1e-5
     assert tiled.fingerprint != make(1).frozen(calibration).fingerprint
     narrow = make(1, tile=64)
-    narrow.canvas.radius = 4
+    narrow.net.radius = 4
     assert (narrow.frozen(calibration).paint(image, 1) - whole).abs().max() > 1e-4
 
 
@@ -185,16 +185,16 @@ def test_painting_is_repeatable_to_the_bit_and_free_to_change(make, picture) -> 
     assert image.max() <= 1
 
 
-def test_a_survey_counts_every_frame_the_same_and_survives_the_disk(make, picture, tmp_path: Path) -> None:
+def test_a_calibration_weighs_all_frames_alike_and_survives_the_disk(make, picture, tmp_path: Path) -> None:
     painter, frames = make(1), [picture(32, 48, 1), picture(32, 48, 2)]
     both = painter.calibrate(iter(frames))
     single = [painter.calibrate([frame]).tensors["01.mean"] for frame in frames]
     torch.testing.assert_close(both.tensors["01.mean"], (single[0] + single[1]) / 2)
-    both.save(tmp_path / "survey.safetensors")
-    assert Calibration.load(tmp_path / "survey.safetensors").fingerprint == both.fingerprint
+    both.save(tmp_path / "calibration.safetensors")
+    assert Calibration.load(tmp_path / "calibration.safetensors").fingerprint == both.fingerprint
 
 
-def test_a_foreign_or_broken_survey_is_refused(make, picture) -> None:
+def test_a_foreign_or_broken_calibration_is_refused(make, picture) -> None:
     painter = make(1, keep_colours=True)
     calibration = painter.calibrate([picture(32, 32)])
     with pytest.raises(InputError, match="another painter than 'p2'"):
@@ -202,7 +202,7 @@ def test_a_foreign_or_broken_survey_is_refused(make, picture) -> None:
     for missing in ("02.variance", "light.painted"):
         tensors = {name: tensor for name, tensor in calibration.tensors.items() if name != missing}
         with pytest.raises(InputError, match="does not fit the net"):
-            painter.frozen(Calibration(of=calibration.of, tensors=tensors))
+            painter.frozen(Calibration(painter_fingerprint=calibration.painter_fingerprint, tensors=tensors))
 
 
 def test_several_paintings_meet_in_between(make, picture) -> None:
@@ -217,7 +217,7 @@ def test_several_paintings_meet_in_between(make, picture) -> None:
 def test_it_blends_with_other_styles(make, picture, painter) -> None:
     image = picture(40, 52)
     frames, other = [image, 0.2 * picture(40, 52, 5) ** 3], make(1)
-    mixed = blend([Part(painter=other, weight=1.0), Part(painter=painter, weight=1.0)])
+    mixed = blend_painters([WeightedPainter(painter=other, weight=1.0), WeightedPainter(painter=painter, weight=1.0)])
     assert isinstance(mixed, Uncalibrated)
     calibration, own = mixed.calibrate(iter(frames)), other.calibrate(frames)
     frozen = mixed.frozen(calibration)
@@ -286,8 +286,8 @@ def test_weights_come_back_in_full_precision(adain: StylePredictionNet, tmp_path
         path,
         metadata=FACTS,
     )
-    loaded = load_style_prediction(path)
-    assert (loaded.width, loaded.blocks, loaded.seen) == (4, 1, 3)
+    loaded = load_style_prediction_net(path)
+    assert (loaded.width, loaded.blocks, loaded.encoder_width) == (4, 1, 3)
     image = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(loaded.encoder(image)[3], adain.encoder(image)[3], rtol=0.02, atol=0.02)
     torch.testing.assert_close(loaded.plates, adain.plates, rtol=0, atol=1e-3)
@@ -301,7 +301,7 @@ def test_weights_of_something_else_are_refused(adain: StylePredictionNet, tmp_pa
         path = tmp_path / "w.safetensors"
         save_file(tensors, path, metadata=facts)
         with pytest.raises(InputError) as caught:
-            load_style_prediction(path)
+            load_style_prediction_net(path)
         return str(caught.value)
 
     assert "found 'feedforward'" in refused(state, **FACTS | {"family": "feedforward"})
@@ -310,13 +310,13 @@ def test_weights_of_something_else_are_refused(adain: StylePredictionNet, tmp_pa
     assert "do not fit seen 30000" in refused(state, **FACTS | {"seen": "30000"})
     assert "do not fit blocks 9999" in refused(state, **FACTS | {"blocks": "9999"})
     assert "multiple of three, found 4" in refused(state, **FACTS | {"seen": "4"})
-    assert "yes or no to seeded" in refused(state, **FACTS | {"seeded": "1"})
+    assert "must give seeded as yes or no" in refused(state, **FACTS | {"seeded": "1"})
     name = next(iter(state))
     assert name in refused({k: v for k, v in state.items() if k != name}, **FACTS)
     assert "no numbers" in refused(state | {name: state[name] * float("nan")}, **FACTS)
     (tmp_path / "w.safetensors").write_bytes(b"torn")
     with pytest.raises(InputError, match="damaged"):
-        load_style_prediction(tmp_path / "w.safetensors")
+        load_style_prediction_net(tmp_path / "w.safetensors")
 
 
 # --- what comes with tsn -------------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_the_bundled_net_takes_on_the_palette_of_a_painting_it_never_saw(picture
     plate, blobs = picture(120, 160, 1), picture(150, 200, 2)
     blue = torch.stack([0.1 + 0.2 * blobs[0], 0.2 + 0.4 * blobs[0], 0.4 + 0.6 * blobs[0]])
     red = blue.flip(0)
-    net = load_style_prediction(BUNDLED / "adain.safetensors")
+    net = load_style_prediction_net(BUNDLED_DIR / "adain.safetensors")
 
     def paint(painting: Tensor, **settings: bool) -> Tensor:
         one = Painting(name="p", image=painting, sha256="")

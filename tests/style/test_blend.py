@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tsn.errors import InputError, UsageError
-from tsn.style.blend import Part, blend, shares
+from tsn.style.blend import WeightedPainter, blend_painters, normalised_weights
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.painter import Uncalibrated
@@ -32,7 +32,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class Ramp:
-    """A curve as the shot file's: a value over frames, told by its repr."""
+    """A curve as the shot file's: a value over frames, with its values in the repr."""
 
     start: int
 
@@ -44,7 +44,7 @@ GREY = torch.full((3, 4, 4), 0.5)
 
 
 def mix(*pairs):
-    return blend([Part(painter=painter, weight=weight) for painter, weight in pairs])
+    return blend_painters([WeightedPainter(painter=painter, weight=weight) for painter, weight in pairs])
 
 
 def test_weights_count_by_their_share():
@@ -67,15 +67,17 @@ def test_one_painter_alone_is_untouched():
 @pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
 def test_impossible_weights_name_the_painter_and_frame(weight):
     with pytest.raises(UsageError, match=r"Frame 7: the blend weight of 'flat1.0' must be 0 or more"):
-        shares([Part(painter=Flat(0.0), weight=1), Part(painter=Flat(1.0), weight=weight)], 7)
+        normalised_weights(
+            [WeightedPainter(painter=Flat(0.0), weight=1), WeightedPainter(painter=Flat(1.0), weight=weight)], 7
+        )
 
 
 def test_no_weight_at_all_names_the_frame():
     with pytest.raises(UsageError, match=r"Frame 1001: all blend weights are 0") as caught:
         mix((Flat(0.0), Ramp(1001)), (Flat(1.0), 0)).paint(GREY, 1001)
     assert "style.strength" in caught.value.hint
-    with pytest.raises(UsageError, match="one style at least"):
-        blend([])
+    with pytest.raises(UsageError, match="at least one style"):
+        blend_painters([])
 
 
 def test_fingerprint_follows_painters_and_weights():
@@ -90,7 +92,7 @@ def test_fingerprint_follows_painters_and_weights():
     assert mix(*parts[2]).fingerprint == mix(*parts[2]).fingerprint
 
 
-def test_each_unlocked_part_is_locked_to_its_own_survey(painter, picture):
+def test_each_uncalibrated_part_is_frozen_at_its_own_calibration(painter, picture):
     torch.manual_seed(1)
     other = FeedforwardPainter(JohnsonNet(width=2, blocks=1), name="other", weights="others")
     image = picture(32, 40)

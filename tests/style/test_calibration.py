@@ -12,10 +12,18 @@ from hypothesis import strategies as st
 
 from tsn.errors import InputError
 from tsn.frames import sample_frames
-from tsn.style.calibration import PIXEL_LIMIT, _windows, _windows_by, anything, mirrored, mosaic, shows
+from tsn.style.calibration import (
+    MAX_PIXELS,
+    _crops,
+    _crops_by_coverage,
+    crop_mosaic,
+    mirror_into_void,
+    natural_noise,
+    usable_frames,
+)
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.painter import Calibration, digest
-from tsn.style.tiles import pad
+from tsn.style.tiles import pad_to_stride
 
 
 def test_sample_frames_takes_the_middles_of_equal_stretches():
@@ -38,12 +46,12 @@ def stats_of(net, image):
 
 def test_mosaic_of_a_small_frame_is_the_frame(picture):
     image = picture(60, 80)
-    assert mosaic(image, stride=4, limit=60 * 80) is image
+    assert crop_mosaic(image, stride=4, limit=60 * 80) is image
 
 
 def test_mosaic_of_a_texture_has_its_statistics(net, picture):
     image = picture(16, 16).repeat(1, 60, 72)
-    small = mosaic(image, stride=4, limit=960 * 1152 // 3)
+    small = crop_mosaic(image, stride=4, limit=960 * 1152 // 3)
     assert small.shape[-2] * small.shape[-1] <= 960 * 1152 // 3
     whole = stats_of(net, image)
     assert (stats_of(net, small) - whole).abs().max() < 0.06 * whole.abs().max()
@@ -54,7 +62,7 @@ def test_mosaic_counts_a_dull_sky_by_its_area_where_separate_crops_blow_it_up(ne
     image[:, :384] = 0.6 + 0.001 * image[:, :384]
     limit = 768 * 768 // 3
     whole = stats_of(net, image)
-    error = (stats_of(net, mosaic(image, stride=4, limit=limit)) - whole).abs().mean()
+    error = (stats_of(net, crop_mosaic(image, stride=4, limit=limit)) - whole).abs().mean()
     crops = [image[:, r : r + 256, c : c + 256] for r, c in [(0, 0), (0, 512), (512, 0), (512, 512), (256, 256)]]
     separate = torch.stack([stats_of(net, crop) for crop in crops]).mean(0)
     assert error < 0.4 * (separate - whole).abs().mean()
@@ -62,16 +70,18 @@ def test_mosaic_counts_a_dull_sky_by_its_area_where_separate_crops_blow_it_up(ne
 
 @pytest.mark.parametrize("size", [(2160, 3840), (4320, 7680), (2160, 2048), (100, 45000)])
 def test_mosaic_stays_below_the_limit_and_close_to_it(size):
-    small = mosaic(torch.zeros(1, 1, 1).expand(3, *size), stride=4)
-    assert 0.9 * PIXEL_LIMIT < small.shape[-2] * small.shape[-1] <= min(PIXEL_LIMIT, size[0] * size[1])
+    small = crop_mosaic(torch.zeros(1, 1, 1).expand(3, *size), stride=4)
+    assert 0.9 * MAX_PIXELS < small.shape[-2] * small.shape[-1] <= min(MAX_PIXELS, size[0] * size[1])
     assert small.shape[-2] % 4 == small.shape[-1] % 4 == 0
 
 
-def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
-    calibration = Calibration(of="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)})
-    calibration.save(tmp_path / "survey.safetensors")
-    back = Calibration.load(tmp_path / "survey.safetensors")
-    assert back.of == calibration.of
+def test_a_saved_calibration_comes_back_bit_for_bit(tmp_path):
+    calibration = Calibration(
+        painter_fingerprint="a painter", tensors={"00.mean": torch.rand(4), "00.variance": torch.rand(4)}
+    )
+    calibration.save(tmp_path / "calibration.safetensors")
+    back = Calibration.load(tmp_path / "calibration.safetensors")
+    assert back.painter_fingerprint == calibration.painter_fingerprint
     assert back.fingerprint == calibration.fingerprint
     assert all(torch.equal(back.tensors[k], v) for k, v in calibration.tensors.items())
 
@@ -79,8 +89,10 @@ def test_a_saved_survey_comes_back_bit_for_bit(tmp_path):
 def test_a_bit_of_difference_changes_the_fingerprint():
     value = torch.rand(4)
     near = torch.nextafter(value, torch.tensor(2.0))
-    prints = {Calibration(of="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))}
-    assert len(prints | {Calibration(of="q", tensors={"x": value}).fingerprint}) == 4
+    prints = {
+        Calibration(painter_fingerprint="p", tensors={"x": v}).fingerprint for v in (value, near, value.reshape(2, 2))
+    }
+    assert len(prints | {Calibration(painter_fingerprint="q", tensors={"x": value}).fingerprint}) == 4
     assert digest("ab", "c") != digest("a", "bc")
 
 
@@ -88,20 +100,20 @@ def test_a_path_that_is_no_utf8_has_a_digest():
     assert digest(os.fsdecode(b"caf\xe9")) == digest(b"caf\xe9")
 
 
-def test_a_damaged_or_foreign_survey_file_is_an_input_error(tmp_path, weights_file):
-    path = tmp_path / "survey.safetensors"
-    with pytest.raises(InputError, match="Cannot read the survey"):
+def test_a_damaged_or_foreign_calibration_file_is_an_input_error(tmp_path, weights_file):
+    path = tmp_path / "calibration.safetensors"
+    with pytest.raises(InputError, match="Cannot read the calibration"):
         Calibration.load(path)
-    path.write_bytes(b"no survey")
-    with pytest.raises(InputError, match="Cannot read the survey"):
+    path.write_bytes(b"no calibration")
+    with pytest.raises(InputError, match="Cannot read the calibration"):
         Calibration.load(path)
-    with pytest.raises(InputError, match="is not a survey"):
+    with pytest.raises(InputError, match="is not a calibration"):
         Calibration.load(weights_file())
 
 
 def test_any_flipped_bit_is_noticed(tmp_path):
-    path = tmp_path / "survey.safetensors"
-    Calibration(of="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
+    path = tmp_path / "calibration.safetensors"
+    Calibration(painter_fingerprint="a painter", tensors={"00.mean": torch.ones(2)}).save(path)
     content = path.read_bytes()
     believed = []
     for place in range(len(content)):
@@ -111,29 +123,29 @@ def test_any_flipped_bit_is_noticed(tmp_path):
             path.write_bytes(flipped)
             with contextlib.suppress(InputError):
                 found = Calibration.load(path)
-                believed.append((found.of, found.tensors["00.mean"].tolist()))
+                believed.append((found.painter_fingerprint, found.tensors["00.mean"].tolist()))
     assert set(map(str, believed)) <= {str(("a painter", [1.0, 1.0]))}, "nothing but what was written"
 
 
-def test_a_survey_needs_a_frame():
-    with pytest.raises(ValueError, match="one frame at least"):
+def test_a_calibration_needs_a_frame():
+    with pytest.raises(ValueError, match="at least one frame"):
         Calibration.mean([])
 
 
-def test_a_frame_in_which_there_is_nothing_is_not_surveyed(net, picture):
+def test_an_empty_frame_is_not_in_the_calibration(net, picture):
     painter = FeedforwardPainter(net, name="net", weights="x")
     frame, other, dark = picture(48, 64), picture(32, 96), torch.zeros(3, 48, 64)
     alone = painter.calibrate([frame, other])
     fading = painter.calibrate([dark, dark + 0.002 * frame, frame, dark + 0.5, other])
     assert fading.fingerprint == alone.fingerprint
-    assert list(shows([dark, frame])) == [frame]
+    assert list(usable_frames([dark, frame])) == [frame]
 
 
-def test_a_shot_of_black_frames_is_surveyed_by_a_picture_of_nothing_in_particular(net, picture):
+def test_a_shot_of_black_frames_is_calibrated_on_natural_noise(net, picture):
     """And what enters late is painted as if it had been there."""
     painter = FeedforwardPainter(net, name="net", weights="x")
     calibration = painter.calibrate([torch.zeros(3, 48, 64)] * 5)
-    assert calibration.fingerprint == painter.calibrate([anything()]).fingerprint
+    assert calibration.fingerprint == painter.calibrate([natural_noise()]).fingerprint
     frame = picture(48, 64)
     late, known = (painter.frozen(s).paint(frame, 1) for s in (calibration, painter.calibrate([frame])))
     assert torch.isfinite(late).all()
@@ -144,14 +156,14 @@ def test_a_picture_of_nothing_in_particular_is_the_same_on_any_number_of_threads
     made = []
     for count in (1, 2, 5, 8):
         threads(count)
-        anything.cache_clear()
-        made.append(anything())
+        natural_noise.cache_clear()
+        made.append(natural_noise())
     assert all(torch.equal(other, made[0]) for other in made)
-    assert list(shows([])) == []
+    assert list(usable_frames([])) == []
 
 
 def test_a_picture_of_nothing_in_particular_is_like_a_photo():
-    found = anything()
+    found = natural_noise()
     assert found.shape == (3, 256, 256) and 0 <= found.min() < 0.1 and 0.9 < found.max() <= 1
     assert 0.15 < found.std() < 0.25 and found.mean((1, 2)).sub(0.48).abs().max() < 0.03
     near, far = ((found[:, :, step:] - found[:, :, :-step]).square().mean() for step in (1, 32))
@@ -174,7 +186,7 @@ ELEMENTS = st.tuples(*[st.integers(0, 90)] * 4)
 
 @settings(max_examples=15, deadline=None)
 @given(sides=ELEMENTS, family=st.sampled_from(["plain", "all"]))
-def test_the_survey_of_an_element_has_the_same_bits_whatever_the_void_around_it(tiny, sides, family):
+def test_the_calibration_of_an_element_has_the_same_bits_whatever_the_void_around_it(tiny, sides, family):
     kinds = {} if family == "plain" else {"recolours": True, "simplifies": True, "seeded": True}
     painter = FeedforwardPainter(tiny(**kinds), name="net", weights="x")
     torch.manual_seed(1)
@@ -198,7 +210,7 @@ def test_an_element_is_painted_alike_whatever_the_void_around_it(painter, pictur
     assert (near - by_all).abs()[:, core].mean() > 0.02
 
 
-def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
+def test_full_coverage_changes_no_calibration(painter, picture):
     """Three channels: to the bit by the plain formula. Four with a cover of 1: the same numbers but for rounding."""
     frames = [picture(48, 64, seed) for seed in (1, 2)]
     found = painter.calibrate(frames)
@@ -216,7 +228,7 @@ def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
     for frame in frames:
         plain = Plain()
         with torch.inference_mode():
-            painter.net(pad(frame, 4)[None].contiguous(memory_format=torch.channels_last), plain)
+            painter.net(pad_to_stride(frame, 4)[None].contiguous(memory_format=torch.channels_last), plain)
         each.append(plain.stats)
     for index, (one, other) in enumerate(zip(*each, strict=True)):
         name = f"{index // 2:02}.{('mean', 'variance')[index % 2]}"
@@ -226,14 +238,14 @@ def test_pixels_that_all_count_are_surveyed_as_ever(painter, picture):
         torch.testing.assert_close(covered.tensors[name], tensor, rtol=1e-4, atol=1e-5)
 
 
-def test_frames_that_the_element_has_not_entered_are_not_surveyed(painter, picture):
+def test_frames_before_the_element_enters_are_not_in_the_calibration(painter, picture):
     found, void = element(picture), torch.zeros(4, 72, 96)
     speck = void.clone()
     speck[:, 10:14, 10:14] = element(picture)[:, 30:34, 40:44]  # autocropped to hardly anything
     alone = painter.calibrate([found])
     assert painter.calibrate([void, found, speck, void]).fingerprint == alone.fingerprint
-    assert painter.calibrate([void, void]).fingerprint == painter.calibrate([anything()]).fingerprint
-    assert painter.calibrate([speck]).fingerprint == painter.calibrate([anything()]).fingerprint
+    assert painter.calibrate([void, void]).fingerprint == painter.calibrate([natural_noise()]).fingerprint
+    assert painter.calibrate([speck]).fingerprint == painter.calibrate([natural_noise()]).fingerprint
 
 
 @pytest.mark.parametrize("cover", [False, True])
@@ -257,9 +269,9 @@ def test_what_is_too_small_to_have_statistics_is_painted(painter, picture, size,
 def test_cells_of_a_large_element_lie_in_it_whatever_the_void_around_it(picture):
     found = element(picture, 300, 400)
     limit = 300 * 400 // 4
-    cells = mosaic(found, stride=4, limit=limit)
+    cells = crop_mosaic(found, stride=4, limit=limit)
     assert 0.8 * limit < cells[0].numel() <= limit
-    assert torch.equal(mosaic(F.pad(found, (701, 30, 95, 1203)), stride=4, limit=limit), cells)
+    assert torch.equal(crop_mosaic(F.pad(found, (701, 30, 95, 1203)), stride=4, limit=limit), cells)
     assert cells[3].mean() > 0.9 * found[3].mean()
 
 
@@ -268,7 +280,7 @@ def test_cells_find_two_elements_in_far_corners(picture):
     found = torch.zeros(4, 400, 600)
     one = element(picture, 40, 40)
     found[:, :40, :40] = found[:, -40:, -40:] = one
-    cells = mosaic(found, stride=4, limit=400 * 600 // 20)
+    cells = crop_mosaic(found, stride=4, limit=400 * 600 // 20)
     assert cells[3].sum() > 1.5 * one[3].sum()
 
 
@@ -278,7 +290,7 @@ def test_cells_find_two_elements_in_far_corners(picture):
     stride=st.sampled_from([4, 8]),
 )
 def test_cells_by_what_they_hold_do_not_overlap_and_lie_in_the_picture(profile, kept, stride):
-    windows = _windows_by(np.asarray(profile, float), kept, stride)
+    windows = _crops_by_coverage(np.asarray(profile, float), kept, stride)
     edges = [edge for window in windows for edge in (window.start, window.stop)]
     assert edges == sorted(edges) and edges[0] >= 0 and edges[-1] <= len(profile)
     assert all(window.start % stride == 0 for window in windows)
@@ -287,7 +299,7 @@ def test_cells_by_what_they_hold_do_not_overlap_and_lie_in_the_picture(profile, 
 
 def test_where_all_lines_hold_as_much_the_cells_are_those_of_a_plate():
     for size, kept in ((960, 0.5), (2160, 0.7), (3840, 0.4)):
-        for ours, plain in zip(_windows_by(np.ones(size), kept, 4), _windows(size, kept, 4), strict=True):
+        for ours, plain in zip(_crops_by_coverage(np.ones(size), kept, 4), _crops(size, kept, 4), strict=True):
             assert abs(ours.start - plain.start) <= 4 and ours.stop - ours.start == plain.stop - plain.start
 
 
@@ -302,11 +314,11 @@ def test_statistics_by_cover_are_the_same_on_any_number_of_threads(threads, pain
 def test_void_around_an_element_is_filled_with_its_mirror_image(picture):
     found = F.pad(picture(5, 7), (9, 20, 3, 0))
     cover = F.pad(torch.ones(1, 5, 7), (9, 20, 3, 0))
-    shown = mirrored(found, cover)
+    shown = mirror_into_void(found, cover)
     box = found[:, 3:8, 9:16]
     assert torch.equal(shown[:, 3:8, 9:16], box)
     wanted = np.pad(box.numpy(), ((0, 0), (3, 0), (9, 20)), mode="reflect")
     assert np.array_equal(shown.numpy(), wanted)
-    assert mirrored(found, cover * 0) is found
+    assert mirror_into_void(found, cover * 0) is found
     one = F.pad(torch.ones(1, 1, 1), (4, 2, 1, 1))
-    assert (mirrored(one.expand(3, -1, -1) * 0.3, one) == torch.tensor(0.3)).all()
+    assert (mirror_into_void(one.expand(3, -1, -1) * 0.3, one) == torch.tensor(0.3)).all()

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from tsn.errors import InputError, UsageError
-from tsn.style.blend import Blend
+from tsn.style.blend import BlendPainter
 from tsn.style.factory import painter
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.painter import Uncalibrated
-from tsn.style.resize import Scaled
+from tsn.style.resize import ScaledPainter
 
 
-def test_a_model_is_an_unlocked_painter_with_its_tile(weights_file, tmp_path):
+def test_a_model_is_an_uncalibrated_painter_with_its_tile(weights_file, tmp_path):
     weights_file("mine")
     chosen = painter(model="mine.safetensors", tile=512, base=tmp_path)
     assert isinstance(chosen, FeedforwardPainter)
@@ -19,14 +19,14 @@ def test_a_model_is_an_unlocked_painter_with_its_tile(weights_file, tmp_path):
 
 def test_scale_wraps_it(weights_file):
     chosen = painter(model=str(weights_file()), scale=0.5)
-    assert isinstance(chosen, Scaled)
+    assert isinstance(chosen, ScaledPainter)
     assert isinstance(chosen, Uncalibrated)
 
 
 def test_a_blend_paints_from_file_to_picture(weights_file, picture):
     files = [str(weights_file(name, seed=seed)) for seed, name in enumerate(("one", "two"))]
     chosen = painter(blend={files[0]: 0.7, files[1]: lambda number: 0.3})
-    assert isinstance(chosen, Blend)
+    assert isinstance(chosen, BlendPainter)
     image = picture(24, 30)
     frozen = chosen.frozen(chosen.calibrate([image]))
     assert frozen.paint(image, 1001).shape == image.shape

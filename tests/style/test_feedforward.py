@@ -11,7 +11,7 @@ from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.painter import Calibration, Uncalibrated
 
 
-def test_locked_to_a_frame_it_paints_that_frame_as_unlocked(painter, picture):
+def test_frozen_at_a_frame_it_paints_that_frame_as_uncalibrated(painter, picture):
     image = picture(40, 52)
     frozen = painter.frozen(painter.calibrate([image]))
     assert frozen.paint(image, 1).std() > 0.01
@@ -56,7 +56,7 @@ def test_tiles_agree_with_the_whole(net, picture):
     assert tiled.fingerprint != frozen.fingerprint
 
 
-def test_survey_is_the_mean_of_its_frames(painter, picture):
+def test_a_calibration_is_the_mean_of_its_frames(painter, picture):
     a, b = picture(32, 48, seed=1), picture(32, 48, seed=2)
     both, first, second = painter.calibrate(iter([a, b])), painter.calibrate([a]), painter.calibrate([b])
     assert both.tensors.keys() == first.tensors.keys()
@@ -65,7 +65,7 @@ def test_survey_is_the_mean_of_its_frames(painter, picture):
     assert both.fingerprint not in (first.fingerprint, second.fingerprint)
 
 
-def test_fingerprints_follow_weights_and_survey(net, picture):
+def test_fingerprints_follow_weights_and_calibration(net, picture):
     one, other = (FeedforwardPainter(net, name="tiny", weights=w) for w in ("w", "v"))
     assert one.fingerprint != other.fingerprint
     calibrations = [one.calibrate([picture(32, 32, seed)]) for seed in (1, 1, 2)]
@@ -75,7 +75,7 @@ def test_fingerprints_follow_weights_and_survey(net, picture):
     assert not isinstance(one.frozen(calibrations[0]), Uncalibrated)
 
 
-def test_a_foreign_survey_is_refused(painter, picture):
+def test_a_foreign_calibration_is_refused(painter, picture):
     other = FeedforwardPainter(JohnsonNet(width=4, blocks=1), name="other", weights="others")
     with raises(InputError, match="another painter than 'tiny'") as caught:
         painter.frozen(other.calibrate([picture(32, 32)]))
@@ -83,15 +83,15 @@ def test_a_foreign_survey_is_refused(painter, picture):
     assert "plan it again" in caught.value.hint
 
 
-def test_a_survey_that_lost_a_layer_is_refused(painter, picture):
+def test_a_calibration_without_a_layer_is_refused(painter, picture):
     calibration = painter.calibrate([picture(32, 32)])
     tensors = dict(calibration.tensors)
     del tensors["00.mean"]
     with raises(InputError, match="expected 16 statistics of 80 channels, found 15 of 78"):
-        painter.frozen(Calibration(of=calibration.of, tensors=tensors))
+        painter.frozen(Calibration(painter_fingerprint=calibration.painter_fingerprint, tensors=tensors))
 
 
-def test_locked_painter_needs_no_survey_of_its_own(painter, picture):
+def test_a_frozen_painter_needs_no_calibration(painter, picture):
     frozen = painter.frozen(painter.calibrate([picture(32, 32)]))
     assert isinstance(frozen, FrozenPainter)
     assert frozen.name == "tiny"
@@ -101,15 +101,15 @@ def test_locked_painter_needs_no_survey_of_its_own(painter, picture):
 @pytest.mark.parametrize(
     ("name", "value"), [("01.mean", float("nan")), ("01.variance", float("inf")), ("01.variance", -1.0)]
 )
-def test_a_survey_of_no_statistics_is_refused(painter, picture, name, value):
+def test_a_calibration_of_impossible_statistics_is_refused(painter, picture, name, value):
     calibration = painter.calibrate([picture(32, 48)])
     calibration.tensors[name][0] = value
     with raises(InputError, match=f"holds values in {name} that are no statistics"):
         painter.frozen(calibration)
 
 
-def test_a_survey_of_other_shapes_is_refused(painter, picture):
+def test_a_calibration_of_other_shapes_is_refused(painter, picture):
     calibration = painter.calibrate([picture(32, 48)])
     tensors = {name: tensor[None] for name, tensor in calibration.tensors.items()}
     with raises(InputError, match="does not fit the net"):
-        painter.frozen(Calibration(of=calibration.of, tensors=tensors))
+        painter.frozen(Calibration(painter_fingerprint=calibration.painter_fingerprint, tensors=tensors))

@@ -81,11 +81,11 @@ def test_a_net_in_0_255_that_does_not_say_so_is_refused_with_what_to_do(net):
     assert '"range", "0-255"' in caught.value.hint
 
 
-@pytest.mark.parametrize("said", ["0", "1-0", "0 to 255", "[0, 255]", "nan..1", "0..1e9", "0-0", "", "0..9999999"])
-def test_a_range_that_is_none_is_refused(net, said):
+@pytest.mark.parametrize("declared", ["0", "1-0", "0 to 255", "[0, 255]", "nan..1", "0..1e9", "0-0", "", "0..9999999"])
+def test_an_impossible_range_is_refused(net, declared):
     with pytest.raises(InputError, match=r"net\.onnx: the metadata `range` must be black and white") as caught:
-        OnnxPainter(net(declared=said), sha256="x")
-    assert repr(said) in str(caught.value)
+        OnnxPainter(net(declared=declared), sha256="x")
+    assert repr(declared) in str(caught.value)
 
 
 @pytest.mark.parametrize("stride", ["0", "-4", "four", "4.0", "", "1025", "10000"])
@@ -114,7 +114,7 @@ def test_the_number_must_fit_the_net(net):
     with pytest.raises(UsageError, match="has one style only"):
         OnnxPainter(net(), sha256="x", index=3)
     path = net(styles=[26])
-    with pytest.raises(UsageError, match="holds several styles: say which one of 26") as caught:
+    with pytest.raises(UsageError, match="holds several styles: give the number of one of 26") as caught:
         OnnxPainter(path, sha256="x")
     assert caught.value.hint == "style: {model: net.onnx:0}"
     with pytest.raises(UsageError, match="holds the styles 0 to 25, found :26"):
@@ -159,7 +159,7 @@ def test_weights_in_files_of_their_own_are_refused_wherever_one_stands(net, monk
     onnx.save_model(model, apart, save_as_external_data=True, location="apart.onnx.data", size_threshold=0)
     assert apart.with_name("apart.onnx.data").stat().st_size
     monkeypatch.chdir(path.parent)
-    with pytest.raises(InputError, match="files of their own") as caught:
+    with pytest.raises(InputError, match="weights in other files") as caught:
         OnnxPainter(apart, sha256="x", index=3)
     assert "one file" in str(caught.value.hint)
     OnnxPainter(path, sha256="x", index=3)

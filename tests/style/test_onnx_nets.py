@@ -34,7 +34,7 @@ def save(tmp_path: Path) -> Save:
         shape: tuple = FREE,
         kind: int = TensorProto.FLOAT,
         outputs: dict | None = None,
-        **said: str,
+        **declared: str,
     ) -> Path:
         inputs = [helper.make_tensor_value_info("x", kind, shape)]
         given = outputs or {"y": (TensorProto.FLOAT, (None,) * 4)}
@@ -45,7 +45,7 @@ def save(tmp_path: Path) -> Save:
         ]
         graph = helper.make_graph(nodes, "net", inputs, results, fixed)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        helper.set_model_props(model, said)
+        helper.set_model_props(model, declared)
         path = tmp_path / "net.onnx"
         onnx.save(model, path)
         return path
@@ -54,14 +54,14 @@ def save(tmp_path: Path) -> Save:
 
 
 def negative(
-    save: Save, taken: tuple[float, float], given: tuple[float, float], *, clip: bool = False, **said: str
+    save: Save, taken: tuple[float, float], given: tuple[float, float], *, clip: bool = False, **declared: str
 ) -> Path:
     """A net that takes and gives these ranges; one that ends in a clip returns nothing beyond."""
     (a, b), (c, d) = taken, given
     nodes = [N("Sub", ["x", "a"], ["n"]), N("Mul", ["n", "k"], ["m"]), N("Add", ["m", "d"], ["o"])]
     nodes.append(N("Clip", ["o", "c", "d"], ["y"]) if clip else N("Identity", ["o"], ["y"]))
     constants = {"a": a, "k": (c - d) / (b - a), "c": c, "d": d}
-    return save(nodes, {k: v for k, v in constants.items() if k != "c" or clip}, **said)
+    return save(nodes, {k: v for k, v in constants.items() if k != "c" or clip}, **declared)
 
 
 UNIT, CODES, EVEN = (0, 1), (0, 255), (-1, 1)
@@ -81,32 +81,35 @@ def test_ranges_are_declared_apart(taken, given, save: Save, picture) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [{"range": "-1..1"}, {"range": "-1-1"}, {"range": "-1.0 .. +1"}, {"range": "0-255", "input_range": "-1..1"}]
+    "declared",
+    [{"range": "-1..1"}, {"range": "-1-1"}, {"range": "-1.0 .. +1"}, {"range": "0-255", "input_range": "-1..1"}],
 )
-def test_a_range_may_be_said_in_some_ways(said: dict[str, str], save: Save, picture) -> None:
-    given = CODES if "input_range" in said else EVEN
+def test_a_range_can_be_declared_in_several_ways(declared: dict[str, str], save: Save, picture) -> None:
+    given = CODES if "input_range" in declared else EVEN
     image = picture(16, 24)
-    painted = OnnxPainter(negative(save, EVEN, given, **said), sha256="x").paint(image, 1)
+    painted = OnnxPainter(negative(save, EVEN, given, **declared), sha256="x").paint(image, 1)
     assert torch.allclose(painted, 1 - image, atol=1e-5)
 
 
 UNSEEN = {
-    *((EVEN, UNIT, said, clip) for said in (None, "0-1") for clip in (False, True)),
+    *((EVEN, UNIT, declared, clip) for declared in (None, "0-1") for clip in (False, True)),
     (UNIT, EVEN, "-1..1", True),
 }
-"""What such a net returns may well be meant so: half of the contrast, or of the shades."""
+"""The result of such a net is possible in the declared range: it has half the contrast, or half the shades."""
 
 
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize(("taken", "given"), PAIRS)
-@pytest.mark.parametrize("said", [None, "0-1", "0-255", "-1..1"])
-def test_what_is_declared_wrong_is_refused_and_the_hint_is_right(taken, given, said, clip, save: Save, picture) -> None:
-    path = negative(save, taken, given, clip=clip, **({"range": said} if said else {}))
+@pytest.mark.parametrize("declared", [None, "0-1", "0-255", "-1..1"])
+def test_a_wrong_declaration_is_refused_and_the_hint_is_right(
+    taken, given, declared, clip, save: Save, picture
+) -> None:
+    path = negative(save, taken, given, clip=clip, **({"range": declared} if declared else {}))
     image = picture(16, 24)
-    if taken == given and WORDS[taken] == (said or "0-1"):
+    if taken == given and WORDS[taken] == (declared or "0-1"):
         assert torch.allclose(OnnxPainter(path, sha256="x").paint(image, 1), 1 - image, atol=1e-5)
         return
-    if (taken, given, said, clip) in UNSEEN:
+    if (taken, given, declared, clip) in UNSEEN:
         OnnxPainter(path, sha256="x")
         return
     with pytest.raises(InputError, match="tried on a picture: expected values in") as caught:
@@ -138,7 +141,7 @@ def test_values_a_little_beyond_are_clipped(save: Save, picture) -> None:
 
 @pytest.mark.parametrize("key", ["Range", "output-range", "outputRange", "INPUT_RANGE", "Stride"])
 def test_a_key_that_is_nearly_one_is_refused(key: str, save: Save) -> None:
-    with pytest.raises(InputError, match=rf"the metadata say '{key}', expected '\w+'"):
+    with pytest.raises(InputError, match=rf"the metadata have the key '{key}', expected '\w+'"):
         OnnxPainter(negative(save, UNIT, UNIT, **{key: "0-1"}), sha256="x")
 
 
@@ -146,10 +149,10 @@ def test_no_numbers_are_refused_by_their_frame(save: Save, picture) -> None:
     path = save([N("Sub", ["x", "dark"], ["n"]), N("Sqrt", ["n"], ["y"])], {"dark": -0.001})
     painter = OnnxPainter(path, sha256="x")
     painter.paint(picture(16, 16), 1)
-    with pytest.raises(InputError, match=r"net\.onnx: frame 12: the net returns values that are no numbers"):
+    with pytest.raises(InputError, match=r"net\.onnx: frame 12: the net returns values that are not finite"):
         painter.paint(picture(16, 16) - 0.5, 12)
     path = save([N("Sub", ["x", "x"], ["n"]), N("Div", ["n", "n"], ["y"])])
-    with pytest.raises(InputError, match="tried on a picture: the net returns values that are no numbers"):
+    with pytest.raises(InputError, match="tried on a picture: the net returns values that are not finite"):
         OnnxPainter(path, sha256="x")
 
 
@@ -166,13 +169,13 @@ def test_bytes_are_codes(save: Save, picture) -> None:
 # --- sizes -----------------------------------------------------------------------------------------------
 
 
-def by_32(save: Save, **said: str) -> Path:
+def by_32(save: Save, **declared: str) -> Path:
     scales = {"a": [1, 1, 1 / 32, 1 / 32], "b": [1, 1, 32, 32]}
     nodes = [
         N("Resize", ["x", "", "a"], ["m"], mode="nearest"),
         N("Resize", ["m", "", "b"], ["y"], mode="nearest"),
     ]
-    return save(nodes, scales, **said)
+    return save(nodes, scales, **declared)
 
 
 def test_the_stride_that_a_net_wants_is_found_and_named(save: Save, picture) -> None:
@@ -281,7 +284,7 @@ def test_a_file_too_large_to_open_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     with path.open("wb") as file:
         file.truncate(3 << 30)
-    with pytest.raises(InputError, match=r"net\.onnx has 3072 MiB, expected 1024 at most"):
+    with pytest.raises(InputError, match=r"net\.onnx has 3072 MiB, expected at most 1024"):
         OnnxPainter(path, sha256="x")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tsn.errors import InputError
-from tsn.style.frame_hashes import marks
+from tsn.style.painted_frame_hashes import hash_painted_frames
 from tsn.style.painted_frames import PaintedFrames
 
 
@@ -24,7 +24,7 @@ PLATE = torch.zeros(3, 4, 6)
 
 
 def painted_as_found(sequence):
-    return PaintedFrames(sequence, marks(sequence))
+    return PaintedFrames(sequence, hash_painted_frames(sequence))
 
 
 def test_it_returns_the_painted_frame(sequence):
@@ -42,7 +42,7 @@ def test_a_missing_frame_says_which_are_there(sequence):
 
 
 def test_a_frame_with_a_number_of_its_own(sequence):
-    painter = PaintedFrames(sequence, marks(sequence, offset=1000), offset=1000)
+    painter = PaintedFrames(sequence, hash_painted_frames(sequence, offset=1000), offset=1000)
     assert torch.allclose(painter.paint(PLATE, 2)[0], torch.tensor(1002 / 65535))
     with pytest.raises(InputError, match=r"Painted frame 1009 is missing: .*p\.1009\.png"):
         painter.paint(PLATE, 9)
@@ -73,7 +73,7 @@ def test_another_size_is_brought_to_the_plates(tmp_path):
 def test_one_side_may_be_rounded(sequence, tmp_path, height, width):
     assert cv2.imwrite(str(tmp_path / "p.1001.png"), np.zeros((height, width, 3), np.uint8))
     painter = painted_as_found(sequence)
-    assert painter.picture(1001, 1080, 1920).shape == (3, height, width)
+    assert painter.read(1001, 1080, 1920).shape == (3, height, width)
     assert painter.paint(torch.zeros(3, 1080, 1920), 1001).shape == (3, 1080, 1920)
 
 

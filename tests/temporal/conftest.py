@@ -14,15 +14,15 @@ from tsn.flow.base import Motion
 
 def constant_motion(dx: float, dy: float, height: int, width: int, seen: Tensor | None = None) -> Motion:
     """All moves by (dx, dy); `seen` (1, H, W) holds for both directions, out of frame is not seen."""
-    from tsn.flow.warp import inside
+    from tsn.flow.warp import in_frame
 
     flow = torch.tensor([float(dx), float(dy)]).view(2, 1, 1).expand(2, height, width).contiguous()
     mask = torch.ones(1, height, width) if seen is None else seen
     return Motion(
         forward=flow,
         backward=-flow,
-        seen_forward=mask * inside(flow),
-        seen_backward=mask * inside(-flow),
+        visibility_forward=mask * in_frame(flow),
+        visibility_backward=mask * in_frame(-flow),
     )
 
 

@@ -6,11 +6,9 @@ import cv2
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
-from tsn.temporal.cuts import cut_score, find, is_cut, segments
+from tsn.temporal.cuts import cut_score, is_cut
 
 H, W = 144, 256
 
@@ -114,13 +112,10 @@ def test_tiny_and_narrow_frames(size: tuple[int, int]) -> None:
     assert 0 <= cut_score(torch.rand(3, *size), torch.rand(3, *size)) <= 1
 
 
-def test_find_and_any_chunk_of_it_agree() -> None:
+def test_a_new_scene_is_a_cut_wherever_the_frames_begin() -> None:
     one, other = scene(1), scene(2)
     images = [view(one, 8 * i) for i in range(3)] + [view(other, 8 * i) for i in range(2)] + [view(one, 300)]
-    assert find(images) == (3, 5)
-    for start in range(len(images)):
-        assert find(images[start:]) == tuple(cut - start for cut in (3, 5) if cut > start)
-    assert find([]) == find(images[:1]) == ()
+    assert [is_cut(*pair) for pair in pairwise(images)] == [False, False, True, False, True]
 
 
 def test_same_score_at_any_number_of_threads() -> None:
@@ -135,23 +130,6 @@ def test_same_score_at_any_number_of_threads() -> None:
         cv2.setNumThreads(before[0])
         torch.set_num_threads(before[1])
     assert len(scores) == 1 and 0.5 < scores.pop() < 1
-
-
-def test_segments() -> None:
-    assert segments((1001, 1002, 1003, 1004), (1003,)) == [(1001, 1002), (1003, 1004)]
-    assert segments((1001, 1003, 1005), (1002, 1004)) == [(1001,), (1003,), (1005,)]
-    assert segments((1001, 1002), (1001, 900, 2000)) == [(1001, 1002)]
-    assert segments((), (5,)) == []
-
-
-@given(st.sets(st.integers(-20, 20)), st.sets(st.integers(-25, 25)))
-def test_segments_keep_every_frame_and_part_at_every_cut(frames: set[int], cuts: set[int]) -> None:
-    ordered = sorted(frames)
-    parts = segments(ordered, cuts)
-    assert [frame for part in parts for frame in part] == ordered and all(parts)
-    where = {frame: i for i, part in enumerate(parts) for frame in part}
-    for before, after in pairwise(ordered):
-        assert (where[before] != where[after]) == any(before < cut <= after for cut in cuts)
 
 
 @pytest.mark.parametrize("void", [(0, 0), (128, 72), (512, 288)])

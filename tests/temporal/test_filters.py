@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tsn.temporal.filters import blur, enlarge, gaussian_kernel, highest, lowest, luma, reduce
+from tsn.temporal.filters import blur, downsample, gaussian_kernel, local_max, local_min, luma, upsample
 
 
 @pytest.mark.parametrize("sigma", [0.3, 0.75, 2.0, 6.0])
@@ -42,7 +42,7 @@ def test_blur_is_wider_than_the_image() -> None:
 
 def test_reduce_is_the_mean_of_a_block() -> None:
     image = torch.rand(2, 8, 12)
-    small = reduce(image, 4)
+    small = downsample(image, 4)
     assert small.shape == (2, 2, 3)
     assert small[1, 0, 2].item() == pytest.approx(image[1, :4, 8:].mean().item(), abs=1e-6)
 
@@ -50,13 +50,13 @@ def test_reduce_is_the_mean_of_a_block() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 9), (5, 2)])
 def test_there_is_always_a_pixel(size: tuple[int, int]) -> None:
     image = torch.full((1, *size), 0.25)
-    assert min(reduce(image, 4).shape) == 1
-    assert torch.allclose(enlarge(reduce(image, 4), image), image)
+    assert min(downsample(image, 4).shape) == 1
+    assert torch.allclose(upsample(downsample(image, 4), image), image)
 
 
 def test_enlarge_keeps_a_slope() -> None:
     slope = torch.linspace(0, 1, 64).expand(1, 32, 64)
-    again = enlarge(reduce(slope, 4), slope)
+    again = upsample(downsample(slope, 4), slope)
     assert again.shape == slope.shape and torch.allclose(again[:, :, 4:-4], slope[:, :, 4:-4], atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_same_bits_at_any_number_of_threads(threads, channels: int) -> None:
     results = []
     for count in (1, 2, 3):
         threads(count)
-        results.append((blur(image, 1.5), reduce(image, 2), enlarge(reduce(image, 2), image)))
+        results.append((blur(image, 1.5), downsample(image, 2), upsample(downsample(image, 2), image)))
     for result in results[1:]:
         assert all(torch.equal(one, other) for one, other in zip(result, results[0], strict=True))
 
@@ -77,8 +77,8 @@ def test_same_bits_at_any_number_of_threads(threads, channels: int) -> None:
 def test_highest_and_lowest_are_those_of_the_neighbourhood(side: int, size: tuple[int, int]) -> None:
     image = torch.rand(2, *size, generator=torch.Generator().manual_seed(side))
     pool = torch.nn.MaxPool2d(side, 1, side // 2)
-    assert torch.equal(highest(image, side), pool(image[None])[0])
-    assert torch.equal(lowest(image, side), -pool(-image[None])[0])
+    assert torch.equal(local_max(image, side), pool(image[None])[0])
+    assert torch.equal(local_min(image, side), -pool(-image[None])[0])
 
 
 def test_luma_of_grey_is_grey() -> None:

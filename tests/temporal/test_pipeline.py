@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsn.temporal.disocclusion import step as derived
-from tsn.temporal.pipeline import Painted, painted, stabilise
+from tsn.temporal.disocclusion import derive_step as derived
+from tsn.temporal.pipeline import WindowFrame, derive_window_frame, stabilise_paint
 
 H, W, K = 48, 72, 3
 
 
-def under_still_light(paint: dict[int, Tensor]) -> dict[int, Painted]:
+def under_still_light(paint: dict[int, Tensor]) -> dict[int, WindowFrame]:
     """Frames whose plate is plain grey: nothing but the paint changes."""
-    return {offset: painted(torch.full_like(picture, 0.5), picture) for offset, picture in paint.items()}
+    return {offset: derive_window_frame(torch.full_like(picture, 0.5), picture) for offset, picture in paint.items()}
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def stable(motion):
 
     def make(frames: dict[int, Tensor], t: int = 6, *, detail: float = 1.0, radius: int = K) -> Tensor:
         before, after = min(radius, t - min(frames)), min(radius, max(frames) - t)
-        return stabilise(
+        return stabilise_paint(
             [step] * before,
             [step] * after,
             under_still_light({number - t: paint for number, paint in frames.items()}),
@@ -90,7 +90,7 @@ def test_same_bits_at_any_number_of_threads(noise, motion, threads) -> None:
     for count in (1, 2, 3):
         threads(count)
         around = under_still_light({number - 1: paint for number, paint in frames.items()})
-        results.append(stabilise([step], [step], around, radius=1, detail=1.0))
+        results.append(stabilise_paint([step], [step], around, radius=1, detail=1.0))
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
 
 
@@ -98,5 +98,5 @@ def test_same_bits_at_any_number_of_threads(noise, motion, threads) -> None:
 def test_tiny_and_narrow_frames(noise, motion, size: tuple[int, int]) -> None:
     frames, step = [noise(*size, seed) for seed in range(3)], derived(motion(1, 1, *size))
     around = under_still_light({offset: frames[1 + offset] for offset in (-1, 0, 1)})
-    made = stabilise([step], [step], around, radius=1, detail=1.0)
+    made = stabilise_paint([step], [step], around, radius=1, detail=1.0)
     assert made.shape == (3, *size) and torch.isfinite(made).all()

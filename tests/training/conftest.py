@@ -55,7 +55,7 @@ import torch.utils.tensorboard
 torch.set_num_threads(1)
 perceptual.load = lambda cache: (conftest.thin_features(4), "thin")
 train_style.LOG_EVERY = 1
-conftest.palette.SAMPLES = conftest.FEW_COLOURS
+conftest.palette.COLOUR_SAMPLES = conftest.FEW_COLOURS
 
 def started(job):
     if child := os.fork():
@@ -104,16 +104,16 @@ def picture() -> Callable[..., Path]:
 
 @pytest.fixture
 def ranks() -> Callable[[int], list[dict[str, str]]]:
-    """ranks(world): what torchrun tells each of so many processes, at a port that is free."""
+    """ranks(world_size): the environment that torchrun gives each process, with a port that is free."""
 
-    def told(world: int) -> list[dict[str, str]]:
+    def variables(world_size: int) -> list[dict[str, str]]:
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             port = str(one.getsockname()[1])
-        joined = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        return [joined | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world)]
+        joined = {"WORLD_SIZE": str(world_size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        return [joined | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world_size)]
 
-    return told
+    return variables
 
 
 def facts(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def thin() -> perceptual.Features:
+def thin() -> perceptual.VGGFeatures:
     return thin_features(4)
 
 
@@ -158,11 +158,11 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     """A folder with photos and a painting, and ways to train there.
 
     write(path=..., **changes): a YAML file; run(*arguments, out=...): in this process; job(...) and processes(groups):
-    in processes of their own, (exit code, output) of each; torchrun(job, count): what it says.
+    in processes of their own, (exit code, output) of each; torchrun(job, count): the finished process.
     """
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(4), "thin"))
     monkeypatch.setattr(train_style, "LOG_EVERY", 1)
-    monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)
+    monkeypatch.setattr(palette, "COLOUR_SAMPLES", FEW_COLOURS)
     for seed in range(6):
         write_picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
     write_picture(tmp_path / "painting.png", width=80, height=64, seed=9)

@@ -1,4 +1,4 @@
-"""evaluate.py on a training of noise: each option does what its help says."""
+"""evaluate.py on a training of noise: each option does what its help describes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def trained(training: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Simpl
     training.write(held_back=3)
     assert training.run("--max-steps", "3").exit_code == 0
     training.weights = training.out / "noise.safetensors"
-    monkeypatch.setattr(evaluate, "SIZE", 48)
+    monkeypatch.setattr(evaluate, "CROP_PX", 48)
     return training
 
 

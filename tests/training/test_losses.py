@@ -13,12 +13,12 @@ from tsn_training.losses import (
     content_loss,
     gram,
     moments,
-    spikes,
+    spike_loss,
     style_loss,
     temporal_loss,
     total_variation,
 )
-from tsn_training.motion import sample
+from tsn_training.motion import warp_batch
 
 WEIGHTS = {"1_1": 0.5, "2_1": 2.0}
 
@@ -141,10 +141,10 @@ def test_spikes_are_what_rises_far_above_the_rest() -> None:
     loud = calm.clone()
     loud[0, 1, 7, 9] = 60.0
 
-    assert spikes([calm]).item() == 0
+    assert spike_loss([calm]).item() == 0
     rms = loud[0, 1].square().mean().sqrt()
-    assert spikes([loud]).item() == pytest.approx(((60 / rms - 4) ** 2 / loud.numel()).item(), rel=1e-4)
-    assert spikes([5 * loud, calm]).item() == pytest.approx(spikes([loud]).item() / 2, rel=1e-4)
+    assert spike_loss([loud]).item() == pytest.approx(((60 / rms - 4) ** 2 / loud.numel()).item(), rel=1e-4)
+    assert spike_loss([5 * loud, calm]).item() == pytest.approx(spike_loss([loud]).item() / 2, rel=1e-4)
 
 
 # --- temporal ------------------------------------------------------------------------------------------------------
@@ -157,12 +157,12 @@ def motion(seed: int = 0, size: int = 24) -> torch.Tensor:
 def test_temporal_loss_of_a_steady_painter_is_zero() -> None:
     then, flow = maps(0, 2, 3, 24, 24), motion()
 
-    assert temporal_loss(sample(then, flow), then, flow, torch.ones(2, 1, 24, 24)).item() == 0
+    assert temporal_loss(warp_batch(then, flow), then, flow, torch.ones(2, 1, 24, 24)).item() == 0
 
 
 def test_temporal_loss_of_a_boiling_painter_is_not() -> None:
     then, flow, visible = maps(0, 2, 3, 24, 24), motion(), torch.ones(2, 1, 24, 24)
-    steady = sample(then, flow)
+    steady = warp_batch(then, flow)
 
     assert temporal_loss(steady + 0.1, then, flow, visible).item() == pytest.approx(0.01, rel=1e-3)
     assert temporal_loss(maps(9, 2, 3, 24, 24), then, flow, visible).item() > 0.01
@@ -172,7 +172,7 @@ def test_temporal_loss_of_a_boiling_painter_is_not() -> None:
 def test_temporal_loss_ignores_what_is_invisible() -> None:
     then, flow = maps(0, 2, 3, 24, 24), motion()
     visible = (maps(7, 2, 1, 24, 24) > 0.1).float()  # single pixels, and every cell of 2 px has a chance
-    other = torch.where(visible > 0, sample(then, flow), maps(8, 2, 3, 24, 24))
+    other = torch.where(visible > 0, warp_batch(then, flow), maps(8, 2, 3, 24, 24))
 
     assert temporal_loss(other, then, flow, visible).item() == 0
 

@@ -1,4 +1,4 @@
-"""Two moments of a scene: the motion told is the motion made, and what is covered is told too."""
+"""Two moments of a scene: the motion given is the motion made, and what is covered is marked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from tsn_training import motion
-from tsn_training.motion import Pair, moving_pair, sample
+from tsn_training.motion import FramePair, moving_pair, warp_batch
 
 SIZE = 96
 SEEDS = range(8)
@@ -20,27 +20,27 @@ def smooth(seed: int, low: float = 0.0, high: float = 1.0, size: int = SIZE) -> 
     return low + (high - low) * F.interpolate(coarse, size=(size, size), mode="bicubic")[0].clamp(0, 1)
 
 
-def pair_of(seed: int, behind: Tensor | None = None, before: Tensor | None = None) -> Pair:
+def pair_of(seed: int, behind: Tensor | None = None, before: Tensor | None = None) -> FramePair:
     behind = smooth(2 * seed + 100) if behind is None else behind
     before = smooth(2 * seed + 101) if before is None else before
     return moving_pair(behind, before, Generator().manual_seed(seed))
 
 
-def warped(pair: Pair) -> Tensor:
-    return sample(pair.then[None], pair.flow[None])[0]
+def warped(pair: FramePair) -> Tensor:
+    return warp_batch(pair.then[None], pair.flow[None])[0]
 
 
 @pytest.fixture
 def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(motion, "GRAIN", 0.0)
-    monkeypatch.setattr(motion, "FLICKER", 0.0)
+    monkeypatch.setattr(motion, "MAX_GRAIN", 0.0)
+    monkeypatch.setattr(motion, "MAX_FLICKER", 0.0)
 
 
 def test_looking_up_along_a_whole_shift_is_a_shift() -> None:
     x = torch.rand(1, 2, 9, 12)
     flow = torch.stack([torch.full((9, 12), 3.0), torch.full((9, 12), -2.0)])[None]
 
-    found = sample(x, flow)
+    found = warp_batch(x, flow)
 
     torch.testing.assert_close(found[..., 2:, :9], x[..., :7, 3:], rtol=0, atol=1e-5)
     assert torch.allclose(found[..., :2, :9], x[..., :1, 3:].expand(1, 2, 2, 9), atol=1e-5)  # the border is drawn out
@@ -55,7 +55,7 @@ def test_then_looked_up_along_the_flow_is_now(undisturbed: None, seed: int) -> N
     # Linear against cubic lookup; the object's rim, a pixel wide, is mixed with what lies behind it.
     assert error.quantile(0.9) < 0.03
     assert error.mean() < 0.02
-    assert still.mean() > 3 * error.mean()  # there was motion to be told
+    assert still.mean() > 3 * error.mean()  # there was motion
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -98,9 +98,9 @@ def test_shapes_and_ranges(seed: int) -> None:
 
     assert [tuple(x.shape) for x in pair] == [(3, 64, 64), (3, 64, 64), (2, 64, 64), (1, 64, 64), (3, 64, 64)]
     assert all(x.dtype == torch.float32 and torch.isfinite(x).all() for x in pair)
-    assert all(x.min() >= 0 and x.max() <= 1 for x in (pair.now, pair.then, pair.lit))
+    assert all(x.min() >= 0 and x.max() <= 1 for x in (pair.now, pair.then, pair.relit))
     assert set(pair.visible.unique().tolist()) == {0.0, 1.0}
-    assert pair.flow.abs().max() < 64 * (motion.SHIFT + motion.TURN + motion.ZOOM)
+    assert pair.flow.abs().max() < 64 * (motion.MAX_SHIFT + motion.MAX_TURN_RAD + motion.MAX_ZOOM)
 
 
 def test_a_seed_gives_the_same_scene_again() -> None:
@@ -122,14 +122,14 @@ def test_grain_and_light_differ_between_the_moments() -> None:
 
     assert all((pair.now - pair.then).std() > 1e-4 for pair in pairs)
     changes = torch.stack([pair.now.mean() / pair.then.mean() for pair in pairs])
-    assert changes.std() > 0.003 and (changes - 1).abs().max() < 2.1 * motion.FLICKER
+    assert changes.std() > 0.003 and (changes - 1).abs().max() < 2.1 * motion.MAX_FLICKER
 
 
 def test_the_other_light_is_now_in_another_exposure_and_sometimes_night(undisturbed: None) -> None:
     lights = []
     for seed in range(200):
         pair = moving_pair(torch.full((3, 8, 8), 0.5), torch.full((3, 8, 8), 0.5), Generator().manual_seed(seed))
-        assert pair.lit.std() < 1e-6
-        lights.append(float(pair.lit.mean()) / 0.5)
-    assert max(lights) <= motion.LIGHTEST + 1e-5 and max(lights) > 1.3
+        assert pair.relit.std() < 1e-6
+        lights.append(float(pair.relit.mean()) / 0.5)
+    assert max(lights) <= motion.MAX_EXPOSURE + 1e-5 and max(lights) > 1.3
     assert 5 < sum(light == 0 for light in lights) < 35

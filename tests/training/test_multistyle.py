@@ -16,12 +16,12 @@ from tsn.errors import InputError, UsageError
 from tsn.style import catalogue, loading
 from tsn.style.nets.johnson import JohnsonNet
 from tsn_training.config import load_styles
-from tsn_training.multistyle import Together
+from tsn_training.multistyle import MultiStyleNet
 
 
-def three() -> Together:
+def three() -> MultiStyleNet:
     torch.manual_seed(0)
-    return Together([JohnsonNet(width=2, blocks=1) for _ in range(3)])
+    return MultiStyleNet([JohnsonNet(width=2, blocks=1) for _ in range(3)])
 
 
 def test_they_share_all_convolutions_but_the_last() -> None:
@@ -46,11 +46,11 @@ def test_what_the_blocks_of_the_last_call_put_out() -> None:
     for style in (0, 2):
         nets(torch.rand(1, 3, 16, 16), style=style)
 
-    assert [tuple(x.shape) for x in nets.inner] == [(1, 8, 4, 4)]
+    assert [tuple(x.shape) for x in nets.block_outputs] == [(1, 8, 4, 4)]
 
 
 def written(training: SimpleNamespace, folder: Path, **shared: Any) -> Path:
-    """A file of two styles that train together; the second wants other weights."""
+    """A file of two styles that train together; the second has other weights."""
     training.write(folder / "a.yaml", name="a")
     training.write(folder / "b.yaml", name="b", style_weight=[1.0, 2.0], seed=6)
     file = folder / "both.yaml"
@@ -104,7 +104,7 @@ def test_each_style_leaves_a_whole_net_and_a_killed_run_goes_on(training: Simple
     assert whole.exit_code == rest.exit_code == 0, whole.output + rest.output
     assert "going on from step 4" in rest.output
     for name in ("a", "b"):
-        net = loading.load(catalogue.resolve(str(training.out / f"{name}.safetensors")))
+        net = loading.load_style_net(catalogue.resolve_style(str(training.out / f"{name}.safetensors")))
         assert torch.isfinite(net(torch.rand(1, 3, 16, 16))).all()
         expected = load_file(tmp_path / f"runs/whole/{name}.safetensors")
         found = load_file(training.out / f"{name}.safetensors")
@@ -117,11 +117,11 @@ def test_each_style_leaves_a_whole_net_and_a_killed_run_goes_on(training: Simple
 def test_two_processes_train_them_like_one(
     training: SimpleNamespace, ranks: Callable[[int], list[dict[str, str]]], tmp_path: Path
 ) -> None:
-    """Each step leaves parameters out, which DDP must be told."""
+    """Each step leaves parameters out, which DDP must know."""
     file = written(training, tmp_path)
     groups = [
         [training.job(path=file, out=tmp_path / "one")],
-        [training.job(path=file, out=tmp_path / "two", variables=told) for told in ranks(2)],
+        [training.job(path=file, out=tmp_path / "two", variables=variables) for variables in ranks(2)],
     ]
     ended = training.processes(groups)
 
@@ -129,7 +129,8 @@ def test_two_processes_train_them_like_one(
     picture = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
     for name in "ab":
         one, two = (
-            loading.load(catalogue.resolve(str(tmp_path / f"{folder}/{name}.safetensors"))) for folder in ("one", "two")
+            loading.load_style_net(catalogue.resolve_style(str(tmp_path / f"{folder}/{name}.safetensors")))
+            for folder in ("one", "two")
         )
         with torch.no_grad():
             torch.testing.assert_close(two(picture), one(picture), rtol=0, atol=5e-3)  # exported in half precision

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tsn.errors import UsageError
 from tsn.style.nets.johnson import JohnsonNet
-from tsn_training.parallel import place, require_even, without_sync
+from tsn_training.parallel import process_group, require_even_shares, without_sync
 
 # Notes the gradients of the first step as they are after all of it: averaged, accumulated, not yet clipped.
 NOTE_GRADIENTS = """\
@@ -36,7 +36,7 @@ def painted_by(state: dict[str, torch.Tensor]) -> torch.Tensor:
         return net(torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)))
 
 
-@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "adversarial"])
 def test_two_processes_train_what_one_trains(
     training: SimpleNamespace,
     ranks: Callable[[int], list[dict[str, str]]],
@@ -45,21 +45,21 @@ def test_two_processes_train_what_one_trains(
 ) -> None:
     """... whole batches and parts of them, starting what torchrun starts."""
     groups = []
-    for name, world, accumulate in (("one", 1, 1), ("two", 2, 1), ("parts", 2, 2)):
+    for name, world_size, accumulate in (("one", 1, 1), ("two", 2, 1), ("parts", 2, 2)):
         (tmp_path / name).mkdir()
         path = tmp_path / f"{name}.yaml"
         training.write(path, batch=4, accumulate=accumulate, judge=judge, light_weight=6.0 if judge else 0)
         note = NOTE_GRADIENTS.format(folder=str(tmp_path / name))
         out = tmp_path / name / "run"
-        groups.append([training.job(path=path, out=out, extra=note, variables=told) for told in ranks(world)])
+        groups.append([training.job(path=path, out=out, extra=note, variables=each) for each in ranks(world_size)])
     ended = training.processes(groups)
     assert [[code for code, _ in group] for group in ended] == [[0], [0, 0], [0, 0]], ended
 
-    alone = torch.load(tmp_path / "one/gradients_0.pt")
+    instance_norm = torch.load(tmp_path / "one/gradients_0.pt")
     net = torch.load(tmp_path / "one/run/checkpoint.pt")["net"]
     for name in ("two", "parts"):
         first, second = (torch.load(tmp_path / name / f"gradients_{rank}.pt") for rank in range(2))
-        for expected, mine, theirs in zip(alone, first, second, strict=True):
+        for expected, mine, theirs in zip(instance_norm, first, second, strict=True):
             assert torch.equal(mine, theirs)  # both processes step alike
             torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-6)
         checkpoint = torch.load(tmp_path / name / "run/checkpoint.pt")
@@ -82,10 +82,13 @@ def test_a_host_that_does_not_see_the_checkpoint_goes_on_from_it(
 ) -> None:
     """Two processes with a folder each, as on hosts that share none: only the first one's holds a checkpoint."""
     outs = [tmp_path / name / "run" for name in ("whole", "one", "other")]
-    groups = [[training.job(out=outs[0], variables=told) for told in ranks(2)]]
+    groups = [[training.job(out=outs[0], variables=each) for each in ranks(2)]]
     for limit in (["--max-steps", "4"], []):
         groups.append(
-            [training.job(*limit, out=out, variables=told) for told, out in zip(ranks(2), outs[1:], strict=True)]
+            [
+                training.job(*limit, out=out, variables=variables)
+                for variables, out in zip(ranks(2), outs[1:], strict=True)
+            ]
         )
     ended = training.processes(groups)
 
@@ -115,14 +118,14 @@ def test_torchrun_with_a_batch_that_cannot_be_shared_out(training: SimpleNamespa
     assert not (training.out / "log.csv").exists()
 
 
-@given(world=st.integers(1, 8), accumulate=st.integers(1, 4), times=st.integers(1, 4), over=st.integers(0, 31))
-def test_only_even_shares_are_taken(world: int, accumulate: int, times: int, over: int) -> None:
-    parts = world * accumulate
+@given(world_size=st.integers(1, 8), accumulate=st.integers(1, 4), times=st.integers(1, 4), over=st.integers(0, 31))
+def test_only_even_shares_are_taken(world_size: int, accumulate: int, times: int, over: int) -> None:
+    parts = world_size * accumulate
     if over % parts == 0:
-        require_even(parts * times, world=world, accumulate=accumulate)
+        require_even_shares(parts * times, world_size=world_size, accumulate=accumulate)
         return
-    with pytest.raises(UsageError, match=f"{world} processes x {accumulate} parts") as caught:
-        require_even(parts * times + over, world=world, accumulate=accumulate)
+    with pytest.raises(UsageError, match=f"{world_size} processes x {accumulate} parts") as caught:
+        require_even_shares(parts * times + over, world_size=world_size, accumulate=accumulate)
     assert f"a multiple of {parts}" in str(caught.value.hint)
 
 
@@ -131,9 +134,9 @@ def test_alone_nothing_is_joined_and_the_net_stays_itself(monkeypatch: pytest.Mo
         monkeypatch.delenv(name, raising=False)
     net = torch.nn.Linear(2, 2)
 
-    with place() as here:
-        assert (here.rank, here.world, here.first) == (0, 1, True)
-        assert here.share(net) is net
+    with process_group() as process:
+        assert (process.rank, process.world_size, process.is_first) == (0, 1, True)
+        assert process.data_parallel(net) is net
         assert not torch.distributed.is_initialized()
     with without_sync(net, last=False):
         pass

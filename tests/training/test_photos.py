@@ -14,7 +14,7 @@ from PIL import Image
 
 from tsn.errors import InputError
 from tsn_training.config import StyleConfig
-from tsn_training.photos import Samples, Share, crop, find, generator, load_image
+from tsn_training.photos import Samples, ShardSampler, find_pictures, load_image, random_crop, seeded_generator
 
 Picture = Callable[..., Path]
 SettingsOf = Callable[..., StyleConfig]
@@ -36,8 +36,8 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def test_pictures_are_found_at_any_depth_and_some_held_back(folder: Path) -> None:
-    assert sorted(names(find(folder, 0)[0])) == ["a.png", "b.PNG", "c.jpg", "d.webp", "e.jpeg"]
-    training, held_back = find(folder, 2)
+    assert sorted(names(find_pictures(folder, 0)[0])) == ["a.png", "b.PNG", "c.jpg", "d.webp", "e.jpeg"]
+    training, held_back = find_pictures(folder, 2)
     assert (names(training), names(held_back)) == (["c.jpg", "d.webp", "b.PNG"], ["a.png", "e.jpeg"])
 
 
@@ -51,7 +51,7 @@ def test_as_many_as_asked_are_held_back_and_none_is_lost(count: int, data: st.Da
         def rglob(self, pattern: str) -> list[Path]:
             return everything[::-1]
 
-    training, held = find(Folder(), held_back)  # type: ignore[arg-type]
+    training, held = find_pictures(Folder(), held_back)  # type: ignore[arg-type]
 
     assert len(held) == held_back
     assert sorted(training + held) == everything
@@ -62,13 +62,13 @@ def test_an_empty_folder_is_named(tmp_path: Path, held_back: int) -> None:
     (tmp_path / "notes.txt").touch()
 
     with pytest.raises(InputError, match=rf"{tmp_path}: 0 pictures in it \(looked for .*\.png") as caught:
-        find(tmp_path, held_back)
+        find_pictures(tmp_path, held_back)
     assert "gather_images.py" in str(caught.value.hint)
 
 
 def test_too_few_pictures_are_counted(folder: Path) -> None:
     with pytest.raises(InputError, match=r"5 pictures in it .* and 5 of them are to be held back"):
-        find(folder, 5)
+        find_pictures(folder, 5)
 
 
 def test_load_image_of_any_mode(tmp_path: Path) -> None:
@@ -99,14 +99,14 @@ def test_a_damaged_picture_is_named(
 def test_a_crop_is_square_and_in_range(tmp_path: Path, picture: Picture, size: int) -> None:
     image = load_image(picture(tmp_path / "x.png"))
     for seed in range(10):
-        x = crop(image, size, generator(seed))
+        x = random_crop(image, size, seeded_generator(seed))
         assert x.shape == (3, size, size) and x.dtype == torch.float32
         assert x.min() >= 0 and x.max() <= 1 and x.std() > 0.05
 
 
 def test_exposure_varies_from_crop_to_crop_not_within_one() -> None:
     image = torch.full((3, 64, 64), 100, dtype=torch.uint8)
-    crops = torch.stack([crop(image, 16, generator(seed)) for seed in range(40)])
+    crops = torch.stack([random_crop(image, 16, seeded_generator(seed)) for seed in range(40)])
 
     torch.testing.assert_close(crops.amax((1, 2, 3)), crops.amin((1, 2, 3)))
     exposure = crops[:, 0, 0, 0] * 255 / 100
@@ -115,7 +115,8 @@ def test_exposure_varies_from_crop_to_crop_not_within_one() -> None:
 
 def test_crops_are_mirrored_half_of_the_time() -> None:
     ramp = torch.arange(0, 256, 4, dtype=torch.uint8).expand(3, 64, 64)
-    rising = [bool(x[0, 0, -1] > x[0, 0, 0]) for x in (crop(ramp, 32, generator(seed)) for seed in range(60))]
+    crops = [random_crop(ramp, 32, seeded_generator(seed)) for seed in range(60)]
+    rising = [bool(x[0, 0, -1] > x[0, 0, 0]) for x in crops]
 
     assert 15 < sum(rising) < 45
 
@@ -123,15 +124,15 @@ def test_crops_are_mirrored_half_of_the_time() -> None:
 def test_generators_differ_in_every_number() -> None:
     keys = [(1, 2), (2, 1), (1, 2, 0), (1, 2, 1), (0, 0), (0,), (-1, 2)]
 
-    assert len({torch.rand((), generator=generator(*key)).item() for key in keys}) == len(keys)
-    assert torch.equal(torch.rand(3, generator=generator(1, 2)), torch.rand(3, generator=generator(1, 2)))
+    assert len({torch.rand((), generator=seeded_generator(*key)).item() for key in keys}) == len(keys)
+    assert torch.equal(torch.rand(3, generator=seeded_generator(1, 2)), torch.rand(3, generator=seeded_generator(1, 2)))
 
 
 # --- samples -------------------------------------------------------------------------------------------------------
 
 
 def test_a_sample_is_the_same_whoever_draws_it_and_whenever(folder: Path, settings_of: SettingsOf) -> None:
-    paths, _ = find(folder, 0)
+    paths, _ = find_pictures(folder, 0)
     one, other = Samples(paths, settings_of()), Samples(paths, settings_of())
     for number in (0, 3):
         _ = other[number]  # what was drawn before does not matter
@@ -145,7 +146,7 @@ def test_a_sample_is_the_same_whoever_draws_it_and_whenever(folder: Path, settin
 def test_each_epoch_shows_every_photo_once_in_another_order(
     folder: Path, settings_of: SettingsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paths, held_back = find(folder, 1)
+    paths, held_back = find_pictures(folder, 1)
     samples = Samples(paths, settings_of())
     shown: list[Path] = []
     load = samples._image
@@ -161,7 +162,7 @@ def test_each_epoch_shows_every_photo_once_in_another_order(
 
 def test_the_size_of_crops_follows_the_stages(folder: Path, settings_of: SettingsOf) -> None:
     config = settings_of(batch=2, stages=[{"crop": 32, "steps": 2}, {"crop": 44, "steps": 3}])
-    samples = Samples(find(folder, 0)[0], config)
+    samples = Samples(find_pictures(folder, 0)[0], config)
 
     assert [samples[number].now.shape[-1] for number in range(10)] == [32] * 4 + [44] * 6
     assert all(x.shape[-2:] == (44, 44) for x in samples[9])
@@ -172,21 +173,21 @@ def test_the_size_of_crops_follows_the_stages(folder: Path, settings_of: Setting
 
 @settings(max_examples=50, deadline=None)
 @given(
-    world=st.integers(1, 4),
+    world_size=st.integers(1, 4),
     accumulate=st.integers(1, 3),
     part=st.integers(1, 3),
     steps=st.integers(1, 5),
     data=st.data(),
 )
 def test_shares_partition_every_batch_in_order(
-    world: int, accumulate: int, part: int, steps: int, data: st.DataObject
+    world_size: int, accumulate: int, part: int, steps: int, data: st.DataObject
 ) -> None:
     first = data.draw(st.integers(0, steps))
-    batch = world * accumulate * part
+    batch = world_size * accumulate * part
     config = StyleConfig.model_construct(
         batch=batch, accumulate=accumulate, stages=(type("Stage", (), {"steps": steps})(),)
     )
-    shares = [Share(config, first=first, rank=rank, world=world) for rank in range(world)]
+    shares = [ShardSampler(config, first=first, rank=rank, world_size=world_size) for rank in range(world_size)]
 
     drawn = [list(share) for share in shares]
 

@@ -45,7 +45,7 @@ def resource(path: Path, tree: Tree, *, version: int = 1, compress: frozenset[st
 def test_every_file_comes_out_under_its_path(tmp_path: Path, version: int) -> None:
     tree: Tree = {"gcompris": {"Bäume": {"a.webp": b"\0\1\2", "empty": b""}, "none": {}}, "readme": b"text " * 99}
 
-    found = dict(rcc.files(resource(tmp_path / "x.rcc", tree, version=version, compress=frozenset({"readme"}))))
+    found = dict(rcc.read_files(resource(tmp_path / "x.rcc", tree, version=version, compress=frozenset({"readme"}))))
 
     assert found == {
         PurePosixPath("gcompris/Bäume/a.webp"): b"\0\1\2",
@@ -58,7 +58,7 @@ def test_another_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.rcc").write_bytes(b"PK\3\4 and more of a zip file")
 
     with pytest.raises(ValueError, match=r"x\.rcc: expected a Qt resource file .* found b'PK"):
-        list(rcc.files(tmp_path / "x.rcc"))
+        list(rcc.read_files(tmp_path / "x.rcc"))
 
 
 README = """\

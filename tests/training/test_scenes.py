@@ -1,4 +1,4 @@
-"""Made-up scenes: the motion told is the motion drawn, of surfaces and not of the light on them."""
+"""Made-up scenes: the motion given is the motion drawn, of surfaces and not of the light on them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 TRAINING = str(Path(__file__).parents[2] / "training")
 sys.path.insert(0, TRAINING)
 try:
-    from tsn_training import scenes
-    from tsn_training.scenes import Scene, scene
+    from tsn_training import scenes, surfaces
+    from tsn_training.scenes import Scene, random_scene
 finally:
     sys.path.remove(TRAINING)
 
@@ -21,7 +21,7 @@ H, W = 120, 160
 SEEDS = range(6)
 
 
-def surfaces() -> list[np.ndarray]:
+def sources() -> list[np.ndarray]:
     """Soft blobs of every colour, uint8."""
     rng = np.random.default_rng(3)
     coarse = rng.uniform(0, 255, (4, 24, 24, 3)).astype(np.float32)
@@ -29,7 +29,7 @@ def surfaces() -> list[np.ndarray]:
 
 
 def made(seed: int) -> Scene:
-    return scene(surfaces(), H, W, np.random.default_rng(seed))
+    return random_scene(sources(), H, W, np.random.default_rng(seed))
 
 
 def along(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
@@ -37,12 +37,12 @@ def along(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_motion_told_is_the_motion_drawn(seed: int) -> None:
+def test_the_motion_given_is_the_motion_drawn(seed: int) -> None:
     """... in most places: shadows, lights and grain change, rims are mixed."""
-    told = made(seed)
+    scene = made(seed)
     for here, there, flow, seen in (
-        (told.first, told.second, told.forward, told.seen[0]),
-        (told.second, told.first, told.backward, told.seen[1]),
+        (scene.first, scene.second, scene.forward, scene.visible[0]),
+        (scene.second, scene.first, scene.backward, scene.visible[1]),
     ):
         gain = np.median(here[seen] / np.maximum(along(there, flow)[seen], 1e-3))  # a change of light
         error = np.abs(along(there, flow) * gain - here).mean(-1)[seen]
@@ -52,9 +52,9 @@ def test_the_motion_told_is_the_motion_drawn(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_there_and_back_meet_where_both_are_seen(seed: int) -> None:
-    told = made(seed)
-    apart = np.linalg.norm(told.forward + along(told.backward, told.forward), axis=-1)[told.seen[0]]
+def test_forward_and_backward_motion_agree_where_both_are_visible(seed: int) -> None:
+    scene = made(seed)
+    apart = np.linalg.norm(scene.forward + along(scene.backward, scene.forward), axis=-1)[scene.visible[0]]
     assert np.quantile(apart, 0.9) < 0.2
 
 
@@ -67,22 +67,22 @@ def test_a_scene_is_a_pure_function_of_its_seed() -> None:
 def test_pictures_are_in_range_and_things_move_by_little_and_by_a_lot() -> None:
     speeds = []
     for seed in range(12):
-        told = made(seed)
-        assert told.first.min() >= 0 and told.first.max() <= 1 and np.isfinite(told.forward).all()
-        speeds.append(np.linalg.norm(told.forward, axis=-1))
+        scene = made(seed)
+        assert scene.first.min() >= 0 and scene.first.max() <= 1 and np.isfinite(scene.forward).all()
+        speeds.append(np.linalg.norm(scene.forward, axis=-1))
     assert np.quantile(speeds, 0.1) < 2 and np.quantile(speeds, 0.98) > 20
 
 
 def test_shadows_move_over_surfaces_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every layer but the ground unseen, the told motion is the ground's alone, whatever falls on it."""
-    monkeypatch.setattr(scenes, "SHAPES", (lambda size, rng: np.full((size, size), 0.4, np.float32),))
-    shaded = [told for told in map(made, range(12)) if np.ptp(told.first.mean(-1)) > 0]
-    for told in shaded:
-        steps = np.abs(np.diff(told.forward, axis=0)).max(), np.abs(np.diff(told.forward, axis=1)).max()
+    """With every layer but the background unseen, the motion is the background's alone, whatever falls on it."""
+    monkeypatch.setattr(surfaces, "SHAPES", (lambda size, rng: np.full((size, size), 0.4, np.float32),))
+    shaded = [scene for scene in map(made, range(12)) if np.ptp(scene.first.mean(-1)) > 0]
+    for scene in shaded:
+        steps = np.abs(np.diff(scene.forward, axis=0)).max(), np.abs(np.diff(scene.forward, axis=1)).max()
         assert max(steps) < 1, "no edge anywhere"
 
 
-@pytest.mark.parametrize("shape", scenes.SHAPES)
+@pytest.mark.parametrize("shape", surfaces.SHAPES)
 def test_shapes_have_an_inside_and_an_outside(shape) -> None:
     drawn = [shape(60, np.random.default_rng(seed)) for seed in range(8)]
     assert all(x.shape == (60, 60) and x.dtype == np.float32 and x.min() >= 0 and x.max() <= 1 for x in drawn)

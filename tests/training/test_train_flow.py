@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 
 from tsn.errors import InputError
 from tsn.flow.nets import occlusion, refine
-from tsn.flow.nets.occlusion import Occlusion
-from tsn.flow.nets.refine import Repair
+from tsn.flow.nets.occlusion import OcclusionNet
+from tsn.flow.nets.refine import RefinementNet
 from tsn.flow.warp import visibility
 
 TRAINING = Path(__file__).parents[2] / "training"
@@ -29,16 +29,16 @@ sys.path.insert(0, str(TRAINING))
 try:
     import train_flow
     from tsn_training import flow_examples, photos
-    from tsn_training.flow_examples import Examples
+    from tsn_training.flow_examples import Examples, lost_share
     from tsn_training.flow_tasks import TASKS
-    from tsn_training.parallel import Place
+    from tsn_training.parallel import Process
 finally:
     sys.path.remove(str(TRAINING))
 
 DRIVER = """\
 import os, torch, train_flow
 from tsn_training import flow_examples
-flow_examples.HEIGHT, flow_examples.WIDTH, flow_examples.LOST = 96, 128, 2.0
+flow_examples.HEIGHT, flow_examples.WIDTH, flow_examples.MAX_LOST_SHARE = 96, 128, 2.0
 torch.set_num_threads(1)
 {extra}
 train_flow.main()
@@ -73,16 +73,16 @@ def config(tmp_path: Path, pictures: Path) -> Callable[..., Path]:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow_examples, "HEIGHT", 96)
     monkeypatch.setattr(flow_examples, "WIDTH", 128)
-    monkeypatch.setattr(flow_examples, "LOST", 2.0)  # of so small scenes most are
+    monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 2.0)  # of so small scenes most are
 
 
 def run(*words: str | Path) -> Result:
     return CliRunner().invoke(train_flow.main, list(map(str, words)), catch_exceptions=False)
 
 
-def process(path: Path, out: Path, extra: str = "pass", **told: str) -> subprocess.Popen[str]:
+def process(path: Path, out: Path, extra: str = "pass", **variables: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", DRIVER.format(extra=extra), str(path), "--out", str(out)]
-    environment = {**os.environ, **told, "PYTHONPATH": str(TRAINING)}
+    environment = {**os.environ, **variables, "PYTHONPATH": str(TRAINING)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -94,7 +94,7 @@ def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
     done = run(config(steps=50), "--out", tmp_path / "run", "--max-steps", "2")
     assert done.exit_code == 0, done.output
     assert "held back" in done.output and str(tmp_path / "run/repair.safetensors") in done.output
-    Repair(8).load_state_dict(weights(tmp_path / "run"))
+    RefinementNet(8).load_state_dict(weights(tmp_path / "run"))
     (row,) = csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines())
     assert row["step"] == "2" and float(row["error"]) == pytest.approx(float(row["before"]), rel=0.2)
 
@@ -102,15 +102,15 @@ def test_a_smoke_run_leaves_weights_that_load(config, tmp_path) -> None:
 def test_it_goes_on_from_weights_that_are_there(config, tmp_path) -> None:
     path = config(steps=1, learning_rate=1e-9)
     assert run(path, "--out", tmp_path / "first").exit_code == 0
-    begun = weights(tmp_path / "first")
+    first = weights(tmp_path / "first")
     torch.manual_seed(0)
     start = tmp_path / "start.safetensors"
-    save_file({key: torch.randn_like(value) * 0.01 for key, value in begun.items()}, start)
+    save_file({key: torch.randn_like(value) * 0.01 for key, value in first.items()}, start)
     done = run(path, "--out", tmp_path / "second", "--start-from", start)
     assert done.exit_code == 0, done.output
     for key, value in load_file(start).items():
         torch.testing.assert_close(weights(tmp_path / "second")[key].float(), value.float(), rtol=1e-2, atol=1e-3)
-        assert value.numel() < 2 or not torch.allclose(begun[key].float(), value.float(), atol=1e-3)
+        assert value.numel() < 2 or not torch.allclose(first[key].float(), value.float(), atol=1e-3)
 
 
 def test_weights_to_start_from_of_another_net_are_named(config, tmp_path) -> None:
@@ -128,11 +128,11 @@ def test_a_seed_that_no_generator_takes_is_named(config, tmp_path, seed: int) ->
     assert "flow.yaml: seed: Input should be" in done.output
 
 
-def test_the_net_that_tells_what_is_hidden_is_trained_alike(config, tmp_path) -> None:
+def test_the_net_that_predicts_occlusion_is_trained_alike(config, tmp_path) -> None:
     done = run(config(net="occlusion"), "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output
     assert "missed_before" in done.output and str(tmp_path / "run/occlusion.safetensors") in done.output
-    Occlusion(8).load_state_dict(weights(tmp_path / "run", "occlusion"))
+    OcclusionNet(8).load_state_dict(weights(tmp_path / "run", "occlusion"))
     rows = list(csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines()))
     assert rows[-1]["step"] == "6" and 0 < float(rows[-1]["alarm_before"]) < 1
 
@@ -141,8 +141,9 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(config, tmp_pat
     path = config()
     assert run(path, "--out", tmp_path / "whole").exit_code == 0
     killing = (
-        "from tsn_training import records; save = records.save; "
-        "records.save = lambda out, step, parts: (save(out, step, parts), step == 4 and os.kill(os.getpid(), 9))"
+        "from tsn_training import records; save = records.save_checkpoint; "
+        "records.save_checkpoint = "
+        "lambda out, step, parts: (save(out, step, parts), step == 4 and os.kill(os.getpid(), 9))"
     )
     broken = process(path, tmp_path / "broken", killing)
     broken.communicate()
@@ -155,10 +156,10 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(config, tmp_pat
 
 def test_two_processes_train_what_one_trains(config, tmp_path, ranks) -> None:
     path = config(steps=3)
-    for name, world in (("one", 1), ("two", 2)):
-        group = [process(path, tmp_path / name, **told) for told in ranks(world)]
-        said = [member.communicate()[0] for member in group]
-        assert [member.returncode for member in group] == [0] * world, said
+    for name, world_size in (("one", 1), ("two", 2)):
+        group = [process(path, tmp_path / name, **variables) for variables in ranks(world_size)]
+        outputs = [member.communicate()[0] for member in group]
+        assert [member.returncode for member in group] == [0] * world_size, outputs
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-2, atol=2e-3)
@@ -169,34 +170,34 @@ def test_two_processes_train_what_one_trains(config, tmp_path, ranks) -> None:
 
 
 def test_examples_are_made_once(config, tmp_path, pictures, monkeypatch) -> None:
-    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
-    monkeypatch.setattr(flow_examples, "make", None)
-    assert list(flow_examples.keep(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
+    assert list(flow_examples.make_missing(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
+    monkeypatch.setattr(flow_examples, "make_example", None)
+    assert list(flow_examples.make_missing(tmp_path, range(2), 3, pictures, whole=False)) == [0, 1]
 
 
 def test_mirrored_motion_is_the_motion_of_the_mirrored_picture(tmp_path, pictures) -> None:
-    list(flow_examples.keep(tmp_path, range(1), 3, pictures, whole=False))
+    list(flow_examples.make_missing(tmp_path, range(1), 3, pictures, whole=False))
     stored = Examples(tmp_path, [0], 3)._stored(0)
-    plain = flow_examples.plain(stored)
-    found = [flow_examples.varied(stored, photos.generator(seed)) for seed in range(24)]
+    plain = flow_examples.to_float(stored)
+    found = [flow_examples.augment(stored, photos.seeded_generator(seed)) for seed in range(24)]
     speeds = {tuple(x["true"].square().sum(1).sqrt().mean((1, 2)).mul(1e3).round().tolist()) for x in found}
-    assert len(speeds) == 2  # there and back: mirroring changes no speed
+    assert len(speeds) == 2  # forward and backward: mirroring changes no speed
     mirrored = next(x for x in found if torch.equal(x["seen"], plain["seen"].flip(-1)))
     assert torch.equal(mirrored["true"][:, 0], -plain["true"][:, 0].flip(-1))
     assert torch.equal(mirrored["true"][:, 1], plain["true"][:, 1].flip(-1))
 
 
-def test_what_is_lost_altogether_is_not_trained_on(tmp_path, pictures, monkeypatch) -> None:
-    list(flow_examples.keep(tmp_path, range(3), 3, pictures, whole=False))
+def test_examples_with_too_much_lost_are_not_trained_on(tmp_path, pictures, monkeypatch) -> None:
+    list(flow_examples.make_missing(tmp_path, range(3), 3, pictures, whole=False))
     known = Examples(tmp_path, range(3), 3)
-    monkeypatch.setattr(flow_examples, "LOST", sorted(flow_examples.lost(known.plain(n)) for n in range(3))[1] + 1e-6)
+    shares = [lost_share(known.plain(number)) for number in range(3)]
+    monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", sorted(shares)[1] + 1e-6)
     kept = Examples(tmp_path, range(3), 3)
-    shares = [flow_examples.lost(kept.plain(number)) for number in range(3)]
-    assert kept.numbers == [number for number, share in enumerate(shares) if share < flow_examples.LOST]
+    assert kept.numbers == [number for number, share in enumerate(shares) if share < flow_examples.MAX_LOST_SHARE]
     assert len(kept.numbers) == 2
     x = kept.plain(kept.numbers[0])
-    assert flow_examples.lost(x | {"found": x["true"]}) == 0 and flow_examples.lost(x | {"found": x["true"] + 1}) == 1
-    monkeypatch.setattr(flow_examples, "LOST", 0)
+    assert lost_share(x | {"found": x["true"]}) == 0 and lost_share(x | {"found": x["true"] + 1}) == 1
+    monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 0)
     with pytest.raises(InputError, match="none of 3 scenes"):
         Examples(tmp_path, range(3), 3)
 
@@ -215,38 +216,38 @@ def test_faults_are_named(config, tmp_path) -> None:
 def unseen(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examples]:
     """Scenes that no training saw, of other pictures than the shipped nets know."""
 
-    def make(count: int, *, whole: bool) -> Examples:
+    def some(count: int, *, whole: bool) -> Examples:
         monkeypatch.setattr(flow_examples, "HEIGHT", 192)
         monkeypatch.setattr(flow_examples, "WIDTH", 320)
-        monkeypatch.setattr(flow_examples, "LOST", 0.5)
-        list(flow_examples.keep(tmp_path, range(count), 11, pictures, whole=whole))
+        monkeypatch.setattr(flow_examples, "MAX_LOST_SHARE", 0.5)
+        list(flow_examples.make_missing(tmp_path, range(count), 11, pictures, whole=whole))
         examples = Examples(tmp_path, range(count), 11)
         assert len(examples.numbers) > count // 4
         return examples
 
-    return make
+    return some
 
 
-HERE = Place(rank=0, world=1, device=torch.device("cpu"))
+ALONE = Process(rank=0, world_size=1, device=torch.device("cpu"))
 
 
-def test_the_shipped_net_mends_scenes_that_no_training_saw(unseen) -> None:
-    figures = train_flow.judged(TASKS["repair"], refine.net(), unseen(30, whole=False), HERE)
+def test_the_bundled_net_repairs_scenes_that_no_training_saw(unseen) -> None:
+    figures = train_flow.mean_figures(TASKS["repair"], refine.shipped_net(), unseen(30, whole=False), ALONE)
     assert figures["error"] < 0.95 * figures["before"]
 
 
 @torch.inference_mode()
-def test_at_as_many_alarms_the_shipped_net_misses_far_less_than_going_there_and_back(unseen) -> None:
+def test_at_as_many_alarms_the_bundled_net_misses_far_less_than_the_forward_backward_check(unseen) -> None:
     examples = unseen(30, whole=True)
-    told, seen, back = [], [], []
+    logits, seen, checked = [], [], []
     for number in examples.numbers:
         x = {name: value[None] for name, value in examples.plain(number).items()}
-        told.append(occlusion.net(HERE.device)(x["pictures"], x["found"]).flatten())
+        logits.append(occlusion.shipped_net(ALONE.device)(x["pictures"], x["found"]).flatten())
         seen.append(x["seen"].flatten() > 0.5)
         forward, backward = x["found"][0]
-        back.append(torch.cat([visibility(forward, backward), visibility(backward, forward)]).flatten() > 0.5)
-    told, seen, back = torch.cat(told), torch.cat(seen), torch.cat(back)
-    alarms = (~back[seen]).float().mean()
-    believed = told > told[seen].sort().values[int(alarms * seen.sum())]
+        checked.append(torch.cat([visibility(forward, backward), visibility(backward, forward)]).flatten() > 0.5)
+    logits, seen, checked = torch.cat(logits), torch.cat(seen), torch.cat(checked)
+    alarms = (~checked[seen]).float().mean()
+    believed = logits > logits[seen].sort().values[int(alarms * seen.sum())]
     assert abs((~believed[seen]).float().mean() - alarms) < 1e-3
-    assert believed[~seen].float().mean() < 0.6 * back[~seen].float().mean()
+    assert believed[~seen].float().mean() < 0.6 * checked[~seen].float().mean()

@@ -62,10 +62,10 @@ def test_a_smoke_run_leaves_weights_that_tsn_loads(training: SimpleNamespace, fa
     result = training.run("--max-steps", "2")
 
     assert result.exit_code == 0, result.output
-    info = catalogue.resolve(str(training.out / "noise.safetensors"))
+    info = catalogue.resolve_style(str(training.out / "noise.safetensors"))
     assert (info.name, info.family) == ("noise", family)
     assert (info.title, info.licence) == ("Noise, after nobody", "CC0-1.0")
-    net = loading.load(info)
+    net = loading.load_style_net(info)
     assert (net.width, net.blocks, net.simplifies) == (2, 1, simplifies)
     assert torch.isfinite(net(torch.rand(1, 3, 16, 16))).all()
     with safe_open(info.path, framework="pt") as file:
@@ -88,21 +88,21 @@ def test_a_whole_run_leaves_these_files(training: SimpleNamespace) -> None:
     assert logged_steps(training.out) == [1, 2, 3, 4, 5, 6]
     with (training.out / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    spoken = {name: [math.isfinite(float(row[name])) for row in rows] for name in train_style.LOGGED}
-    assert spoken["copy"] == [True] + 5 * [False]  # copy_steps: 1
-    assert spoken["style"] == [False] + 5 * [True]
-    assert spoken["temporal"] == 3 * [False] + 3 * [True]  # after half of the steps
+    logged = {name: [math.isfinite(float(row[name])) for row in rows] for name in train_style.LOGGED}
+    assert logged["copy"] == [True] + 5 * [False]  # copy_steps: 1
+    assert logged["style"] == [False] + 5 * [True]
+    assert logged["temporal"] == 3 * [False] + 3 * [True]  # after half of the steps
     with Image.open(training.out / "step_00006.png") as sheet:
         assert sheet.width > 256 and sheet.height > 2 * 256  # What is held back, over what became of it.
 
 
 # Kills itself as SIGKILL does it: the first life after the row of step 5, the second in the middle of a checkpoint.
 KILL_AFTER_A_ROW = """\
-def numbers(self, step, values, before=records.Log.numbers):
+def write_row(self, step, values, before=records.Log.write_row):
     before(self, step, values)
     if step == 5:
         os.kill(os.getpid(), signal.SIGKILL)
-records.Log.numbers = numbers
+records.Log.write_row = write_row
 """
 KILL_IN_A_CHECKPOINT = """\
 def write_bytes(self, data, before=Path.write_bytes):
@@ -112,7 +112,7 @@ Path.write_bytes = write_bytes
 """
 
 
-@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+@pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "adversarial"])
 def test_a_run_killed_twice_ends_in_the_same_weights(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:

@@ -10,11 +10,11 @@ from tsn_training import perceptual
 
 FEW_COLOURS = 100
 """A palette of more than a thousand takes a second, in every run that a test starts."""
-STYLES = 24
+STYLE_COUNT = 24
 
 
 @functools.cache
-def thin_features(channels: int) -> perceptual.Features:
+def thin_features(channels: int) -> perceptual.VGGFeatures:
     """The perceptual net with random weights and `channels` a layer, times the number of its block.
 
     The net that sees every painting must have fewer to learn from it.
@@ -25,4 +25,4 @@ def thin_features(channels: int) -> perceptual.Features:
         for block, count, _ in perceptual._BLOCKS:
             for i in range(1, count + 1):
                 convs[f"{block}_{i}"] = torch.nn.Conv2d(cin, cin := channels * block, 3, padding=1)
-        return perceptual.Features(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))
+        return perceptual.VGGFeatures(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))

@@ -1,0 +1,1 @@
+"""What the training scripts are made of; see docs/research/training.md."""

@@ -1,4 +1,4 @@
-"""The YAML file of a training for any painting; see `train_adain.py` for what its two lessons are."""
+"""The YAML file of a training of the net for any painting; its two stages are described in `train_adain.py`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tsn_training.config import PaintingConfig, StyleConfig, checked, read
+from tsn_training.config import PaintingConfig, StyleConfig, read_yaml, validate
 
-RIM = 16
-"""Pixels at the border of a crop that the encoder is not taught: VGG pads with zeros there, and sees a frame."""
-LEAST_CROP = 2 * RIM + 4
-"""Leaves a pixel within the rim at a quarter of the size."""
+RIM_PX = 16
+"""Border of a crop on which the encoder is not trained: VGG pads with zeros there, and sees an edge."""
+MIN_CROP_PX = 2 * RIM_PX + 4
+"""Leaves one pixel inside the rim at a quarter of the size."""
 
 
 class ArbitraryStage(BaseModel):
-    """So many steps on crops of so many pixels, without their rim."""
+    """The stage in which the encoder learns VGG's features.
+
+    Attributes:
+        crop: side of its crops, pixels; the loss leaves their rim out.
+        steps: 0 where the training begins with a net whose encoder is trained.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    crop: int = Field(ge=LEAST_CROP, multiple_of=4)
+    crop: int = Field(ge=MIN_CROP_PX, multiple_of=4)
     steps: int = Field(ge=0)
     learning_rate: float = Field(gt=0, allow_inf_nan=False)
 
@@ -29,9 +34,9 @@ class AdainConfig(PaintingConfig):
 
     Attributes:
         seen: channels of the encoder at full size, at most as many as VGG has there.
-        paintings: a folder of paintings (WikiArt), searched as `photos` is. `unseen` names those that are never
-            trained on, by the beginning of their file names: the net is judged by them.
-        see: the first lesson. All else is about the second, painting. No steps = it goes on from a net that can see.
+        paintings: a folder of paintings (such as WikiArt), searched as `photos` is.
+        unseen: beginnings of file names: such paintings are never trained on, and the net is evaluated on them.
+        see: the first stage, about the encoder. All other keys are about the second, painting.
     """
 
     seen: int = Field(ge=3, le=63, multiple_of=3)
@@ -40,7 +45,13 @@ class AdainConfig(PaintingConfig):
     see: ArbitraryStage
 
 
-def load_any(path: Path) -> StyleConfig | AdainConfig:
-    """The training of one style, or of the net for any painting, told by its lesson `see`. Raises as `load_config`."""
-    raw = read(path)
-    return checked(path, raw, AdainConfig if isinstance(raw, dict) and "see" in raw else StyleConfig)
+def load_painting_config(path: Path) -> StyleConfig | AdainConfig:
+    """Read the training of one style, or, where it has the key `see`, of the net for any painting.
+
+    Raises:
+        InputError, UsageError: as `load_config`.
+    """
+    raw = read_yaml(path)
+    if isinstance(raw, dict) and "see" in raw:
+        return validate(path, raw, AdainConfig)
+    return validate(path, raw, StyleConfig)

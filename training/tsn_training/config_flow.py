@@ -1,4 +1,4 @@
-"""The YAML file of a training of the nets beside `dis`; read by `config.load_config`."""
+"""The YAML file of a training of the nets beside the flow method `dis`; read by `config.load_config`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ class FlowConfig(BaseModel):
     """A training of a net beside `dis`.
 
     Attributes:
-        net: which, a key of `flow_tasks.TASKS`.
-        pictures: a folder of photos and paintings, to any depth, that surfaces are cut from.
-        examples: how many scenes are made for it, once; `held_back` more are never trained on.
-        batch: scenes in one step, over all processes and accumulated parts together.
+        net: which one, a key of `flow_tasks.TASKS`.
+        pictures: a folder of photos and paintings, at any depth, from which the surfaces of scenes are cut.
+        examples: the number of scenes, made once before the training.
+        held_back: the number of further scenes that are never trained on.
         width: channels, see the net's class.
+        batch: scenes in one step, over all processes and accumulated parts together.
+        accumulate: parts that a process cuts its share of the batch into, for cards that are short of memory.
+        save_every: steps from one checkpoint to the next.
+        workers: processes that load examples; 0 loads them in the training's own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

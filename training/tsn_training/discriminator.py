@@ -1,10 +1,11 @@
-"""A judge of strokes: a net that learns to tell the painting's from ours, while ours learn to pass.
+"""A discriminator of strokes: a net that learns to tell the painting's strokes from those of the style net.
 
-Goodfellow et al., "Generative adversarial nets", 2014; judged patch by patch (Isola et al., pix2pix, 2017), with hinge
-losses and spectral norm (Miyato et al. 2018). Statistics over a crop can be met with the right amount of relief along
-what a photo shows; a judge sees whether there is a stroke (docs/training.md).
+Goodfellow et al., "Generative adversarial nets", 2014; patch by patch (Isola et al., pix2pix, 2017), with hinge losses
+and spectral norm (Miyato et al., "Spectral normalization for generative adversarial networks", 2018). Gram matrices
+over a crop can be matched by a relief along the edges of the photo; a discriminator sees whether there is a stroke
+(docs/research/training.md).
 
-It sees what is finer than eight pixels only, as it is and at half size: where which colour goes is not its business.
+It sees only what is finer than eight pixels, at full and at half size: which colour goes where is left to other losses.
 """
 
 from __future__ import annotations
@@ -20,56 +21,64 @@ from tsn.errors import InputError
 from tsn_training import photos
 
 SCALES = (1, 2)
-GROUND = 8
-"""Pixels over which a picture is averaged to what the judge doesn't see."""
-BETAS = 0.5, 0.99
-"""Adam's, of both sides: who learns against somebody who learns must forget faster."""
-TOLD = 8.0
-"""What is told of a painting is divided by, or it would drown what is seen."""
-STRANGE = 0.25
-"""Of what a judge has to refuse, the share that is another painting's."""
-SIZES = (0.85, 0.92, 1.0, 1.09, 1.18)
-"""Of the painting that crops are taken from, or the judge would know each of them by heart."""
+"""Factors that pictures are reduced by; each has a discriminator of its own."""
+BLUR_PX = 8
+"""Side of the squares whose averages are subtracted from a picture before the discriminator sees it."""
+ADAM_BETAS = 0.5, 0.99
+"""For both sides: a net whose adversary learns too must forget old gradients faster than usual."""
+CONDITION_SCALE = 8.0
+"""The numbers of a condition are divided by it, or they would outweigh what is seen in the picture."""
+MISMATCHED_SHARE = 0.25
+"""Weight of real strokes under another painting's condition among all that is to be refused."""
+PAINTING_SCALES = (0.85, 0.92, 1.0, 1.09, 1.18)
+"""Sizes of the painting that crops are cut from, or the discriminator would learn each crop by heart."""
 
 
-def finer(picture: Tensor) -> Tensor:
-    """What strokes are: a picture (N, 3, H, W) less its ground, about -1 to 1."""
-    ground = F.interpolate(F.avg_pool2d(picture, GROUND), size=picture.shape[2:], mode="bilinear", align_corners=False)
-    return 4 * (picture - ground)
+def fine_detail(picture: Tensor) -> Tensor:
+    """Return a picture (N, 3, H, W) without what is coarser than `BLUR_PX`, in about -1 to 1."""
+    means = F.avg_pool2d(picture, BLUR_PX)
+    blurred = F.interpolate(means, size=picture.shape[2:], mode="bilinear", align_corners=False)
+    return 4 * (picture - blurred)
 
 
 class Discriminator(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> for each scale (N, 1, H/4, W/4): above 0 where it takes strokes for the painting's.
+    """(N, 3, H, W) in [0, 1] -> for each scale logits (N, 1, H/4, W/4), above 0 for strokes of the painting.
 
-    Where there are many paintings it is told which one is meant, and what that says weighs what it sees (Miyato &
-    Koyama, "cGANs with projection discriminator", 2018): a dab may be Van Gogh's and not Hokusai's.
+    Where a training has many paintings, the logits are conditioned on the one that is painted after (Miyato & Koyama,
+    "cGANs with projection discriminator", 2018): a dab may be Van Gogh's and not Hokusai's.
+
+    The modules' names are keys of checkpoints, and stay.
 
     Args:
-        told: numbers that tell a painting, of about 1 each; none where there is one painting alone.
+        width: channels at half size.
+        condition_channels: numbers that stand for a painting, each about 1; 0 for no condition.
     """
 
-    def __init__(self, width: int, *, told: int = 0) -> None:
+    def __init__(self, width: int, *, condition_channels: int = 0) -> None:
         super().__init__()
-        self.eyes = nn.ModuleList(_Eye(width, told) for _ in SCALES)
+        self.eyes = nn.ModuleList(_PatchDiscriminator(width, condition_channels) for _ in SCALES)
         self.eval()
 
     @torch.no_grad()
-    def iterate(self) -> None:
-        """Follow the weights' norms, by one power iteration: once a step, into however many parts its batch is cut."""
+    def update_spectral_norms(self) -> None:
+        """Take one power iteration of each layer's spectral norm: once a step, however many parts its batch has."""
         self.train()
         for layer in (module for module in self.modules() if isinstance(module, nn.Conv2d | nn.Linear)):
-            _ = layer.weight  # made anew, with the iteration, whenever it is looked at
+            _ = layer.weight  # in train mode, reading the parametrised weight runs the iteration
         self.eval()
 
-    def forward(self, picture: Tensor, of: Tensor | None = None) -> list[Tensor]:
-        """What it makes of pictures, each said to be after the painting that `of` (N, told) tells."""
-        return [eye(finer(F.avg_pool2d(picture, scale)), of) for scale, eye in zip(SCALES, self.eyes, strict=True)]
+    def forward(self, picture: Tensor, condition: Tensor | None = None) -> list[Tensor]:
+        """Return the logits of pictures, each under the condition (N, condition_channels) of a painting."""
+        return [
+            eye(fine_detail(F.avg_pool2d(picture, scale)), condition)
+            for scale, eye in zip(SCALES, self.eyes, strict=True)
+        ]
 
 
-class _Eye(nn.Module):
-    """Sees 34 px at a time."""
+class _PatchDiscriminator(nn.Module):
+    """The discriminator of one scale; a logit sees 34 px."""
 
-    def __init__(self, width: int, told: int) -> None:
+    def __init__(self, width: int, condition_channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for cin, cout, stride in ((3, 1, 2), (1, 2, 2), (2, 4, 1), (4, 4, 1)):
@@ -78,42 +87,50 @@ class _Eye(nn.Module):
             layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
         self.look = nn.Sequential(*layers)
         self.say = spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1))
-        self.expect = spectral_norm(nn.Linear(told, 4 * width, bias=False)) if told else None
+        self.expect: nn.Module | None = None
+        if condition_channels:
+            self.expect = spectral_norm(nn.Linear(condition_channels, 4 * width, bias=False))
 
-    def forward(self, x: Tensor, of: Tensor | None) -> Tensor:
-        seen = self.look(x)
-        said: Tensor = self.say(seen)
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        features = self.look(x)
+        logits: Tensor = self.say(features)
         if self.expect is not None:
-            assert of is not None
-            said = said + (seen * self.expect(of / TOLD)[..., None, None]).sum(1, keepdim=True)
-        return said
+            assert condition is not None
+            projection = self.expect(condition / CONDITION_SCALE)[..., None, None]
+            logits = logits + (features * projection).sum(1, keepdim=True)
+        return logits
 
 
-def appeal(judged: list[Tensor]) -> Tensor:
-    """What the painter makes small."""
-    return -torch.stack([one.mean() for one in judged]).mean()
+def generator_loss(logits: list[Tensor]) -> Tensor:
+    """Return the style net's loss: minus the mean logit of painted pictures, averaged over the scales."""
+    return -torch.stack([one.mean() for one in logits]).mean()
 
 
-def doubt(judged: list[Tensor], *, parts: int = 2) -> Tensor:
-    """What the judge makes small: 2 where it can't tell, 0 at best.
+def discriminator_loss(logits: list[Tensor], *, parts: int = 2) -> Tensor:
+    """Return the discriminator's hinge loss: 2 where it cannot tell, 0 at best.
 
     Args:
-        judged: of a batch in equal parts: what we painted; what the painter did; and perhaps that once more, said to be
-            after another painting, which is to be refused as well (Reed et al., "Generative adversarial text to image
-            synthesis", 2016).
+        logits: by scale, of a batch in equal parts: painted pictures; crops of the painting; and, as a third part,
+            such crops under another painting's condition, which it must refuse too (Reed et al., "Generative
+            adversarial text to image synthesis", 2016).
+        parts: 2 or 3.
     """
-    lost = []
-    for one in judged:
-        ours, its, *strange = one.chunk(parts)
-        refused = F.relu(1 + ours).mean()
-        if strange:  # a share of what it refuses, or it would learn to refuse everything
-            refused = (1 - STRANGE) * refused + STRANGE * F.relu(1 + strange[0]).mean()
-        lost.append(refused + F.relu(1 - its).mean())
-    return torch.stack(lost).mean()
+    by_scale = []
+    for one in logits:
+        fake, real, *mismatched = one.chunk(parts)
+        refused = F.relu(1 + fake).mean()
+        if mismatched:  # with a small weight, or the discriminator would learn to refuse everything
+            refused = (1 - MISMATCHED_SHARE) * refused + MISMATCHED_SHARE * F.relu(1 + mismatched[0]).mean()
+        by_scale.append(refused + F.relu(1 - real).mean())
+    return torch.stack(by_scale).mean()
 
 
-class Crops:
+class PaintingCrops:
     """Square crops of a painting (1, 3, H, W), each a pure function of the seed and its number.
+
+    Args:
+        largest: side of the largest crops that will be drawn, pixels.
+        source: the painting's file, for the error message.
 
     Raises:
         InputError: the painting is smaller than the crops.
@@ -122,19 +139,19 @@ class Crops:
     def __init__(self, painting: Tensor, *, largest: int, seed: int, source: Path) -> None:
         self.seed = seed
         self.sizes = [
-            F.interpolate(painting, scale_factor=s, mode="bicubic", antialias=True).clamp(0, 1) for s in SIZES
+            F.interpolate(painting, scale_factor=s, mode="bicubic", antialias=True).clamp(0, 1) for s in PAINTING_SCALES
         ]
         if min(self.sizes[0].shape[2:]) < largest:
             height, width = painting.shape[2:]
             raise InputError(
                 f"{source}: at painting_height it has {width}x{height} pixels, too few for crops of {largest} at"
-                f" {SIZES[0]} of its size.",
+                f" {PAINTING_SCALES[0]} of its size.",
                 hint="Give a larger painting_height, or smaller crops.",
             )
 
     def __call__(self, number: int, size: int) -> Tensor:
-        """(3, size, size)."""
-        rng = photos.generator(self.seed, number, 2)
+        """Return crop `number`, (3, size, size) in [0, 1]."""
+        rng = photos.seeded_generator(self.seed, number, 2)
         picture = self.sizes[int(photos.uniform(0, len(self.sizes), rng))][0]
         top, left = (int(photos.uniform(0, length - size + 1, rng)) for length in picture.shape[1:])
         crop = picture[:, top : top + size, left : left + size]

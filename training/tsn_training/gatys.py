@@ -1,4 +1,4 @@
-"""The style transfer that optimises the picture itself: slow, and the yardstick of the nets that are fast.
+"""Style transfer by optimising the picture itself: slow, and the reference for the fast nets.
 
 Gatys, Ecker, Bethge, "Image style transfer using convolutional neural networks", CVPR 2016.
 """
@@ -9,21 +9,26 @@ import torch
 from torch import Tensor
 
 from tsn_training import objective
-from tsn_training.objective import Target
+from tsn_training.objective import StyleTarget
 
 
-def optimise(plate: Tensor, target: Target, *, evaluations: int = 60) -> Tensor:
-    """Paint one plate (1, 3, H, W) by L-BFGS on its pixels, with the loss that the config's net was trained on."""
+def optimise(plate: Tensor, target: StyleTarget, *, evaluations: int = 60) -> Tensor:
+    """Paint one plate (1, 3, H, W) in [0, 1] by L-BFGS on its pixels, with the loss that the config's net minimises.
+
+    Args:
+        evaluations: how often the loss is computed at most.
+    """
     # Logits, so that the picture stays in [0, 1] as a net's does.
-    logits = torch.logit(target.wanted_colours(plate).clamp(0.02, 0.98)).detach().requires_grad_(True)
+    logits = torch.logit(target.recolour(plate).clamp(0.02, 0.98)).detach().requires_grad_(True)
     optimizer = torch.optim.LBFGS([logits], max_iter=evaluations, max_eval=evaluations, history_size=20)
 
     def closure() -> Tensor:
         optimizer.zero_grad()
         weight = target.config.style_weight[1]
-        loss = objective.total(objective.parts(torch.sigmoid(logits), plate, target), target.config, weight)
+        parts = objective.loss_parts(torch.sigmoid(logits), plate, target)
+        loss = objective.weighted_sum(parts, target.config, weight)
         loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]  # torch annotates the closure as float
+    optimizer.step(closure)
     return torch.sigmoid(logits).detach()

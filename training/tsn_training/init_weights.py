@@ -1,4 +1,4 @@
-"""Begin with the weights of a net that knows how to draw already."""
+"""Begin a training with the weights of a net that can draw already."""
 
 from __future__ import annotations
 
@@ -13,40 +13,46 @@ from tsn.style import catalogue, loading
 from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.texture_guide import BANDS
 
-SHOWN = "down.0.conv.weight"
-"""The kernel that looks at what a net is shown beside the plate, at half size."""
+INPUT_KERNEL = "down.0.conv.weight"
+"""The kernel that reads a net's extra inputs at half size: the recoloured plate, then the texture guide."""
 
 
-def adopt(net: StyleNet, start_from: Path) -> None:
-    """Give a net the weights of a trained one, which may have been shown no palette and no seeds: the net need not look
-    at them yet.
+def load_pretrained(net: StyleNet, start_from: Path) -> None:
+    """Give a net the weights of a trained one, which may have fewer inputs: the kernels of the others begin with 0.
 
     Raises:
-        InputError: they are of another net.
+        InputError: the weights are those of another kind of net.
     """
-    found = loading.load(catalogue.describe(start_from))
-    state = found.state_dict()
-    state.pop("palette", None)  # of another painting
+    source = loading.load_style_net(catalogue.describe_weights(start_from))
+    state = source.state_dict()
+    state.pop("palette", None)  # it is that of another painting
     if net.palette is not None:
         state["palette"] = net.palette
-    state[SHOWN] = widened(state[SHOWN], found, net)
-    adopted(net, state, start_from, f"{type(net).__name__}, width {net.width}, {net.blocks} blocks")
+    state[INPUT_KERNEL] = widen_kernel(state[INPUT_KERNEL], source, net)
+    load_weights(net, state, start_from, f"{type(net).__name__}, width {net.width}, {net.blocks} blocks")
 
 
-def widened(kernel: Tensor, found: StyleNet, net: StyleNet) -> Tensor:
-    """The kernel `SHOWN` of one net for another, which may be shown more: of that it sees nothing yet."""
-    new = (net.palette is not None and found.palette is None, 3), (net.seeded and not found.seeded, len(BANDS))
-    for place, (added, channels) in enumerate(new):
-        if added:  # colours come before seeds
-            end = kernel.shape[1] - (len(BANDS) if found.seeded and place == 0 else 0)
-            nothing = kernel.new_zeros(len(kernel), channels, *kernel.shape[2:])
-            kernel = torch.cat([kernel[:, :end], nothing, kernel[:, end:]], dim=1)
+def widen_kernel(kernel: Tensor, source: StyleNet, net: StyleNet) -> Tensor:
+    """Return `INPUT_KERNEL` of the net `source` with zeros for the inputs that only `net` has."""
+    added = (net.palette is not None and source.palette is None, 3), (net.seeded and not source.seeded, len(BANDS))
+    for position, (missing, channels) in enumerate(added):
+        if missing:  # colours come before the texture guide
+            end = kernel.shape[1] - (len(BANDS) if source.seeded and position == 0 else 0)
+            zeros = kernel.new_zeros(len(kernel), channels, *kernel.shape[2:])
+            kernel = torch.cat([kernel[:, :end], zeros, kernel[:, end:]], dim=1)
     return kernel
 
 
-def adopted(net: nn.Module, state: Mapping[str, Tensor], source: Path, said: str) -> None:
-    """Fill a net with weights. Raises InputError, which says what the net is, where they are of another."""
+def load_weights(net: nn.Module, state: Mapping[str, Tensor], source: Path, expected: str) -> None:
+    """Fill a net with weights.
+
+    Args:
+        source: the weights' file, and `expected` the net in words, for the error message.
+
+    Raises:
+        InputError: they do not fit the net.
+    """
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise InputError(f"{source} is of another net than {said}.") from error
+        raise InputError(f"{source} is of another net than {expected}.") from error

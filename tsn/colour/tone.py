@@ -21,8 +21,15 @@ def srgb_decode(encoded: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tone:
-    """A tone map: gain (1, H, W) >= 1 from the working values, then a fixed curve on working/gain in [0, top]."""
+class ToneMap:
+    """A tone map: a gain from the working values, then a fixed curve on working/gain.
+
+    Attributes:
+        top: working/gain is clipped to [0, top], which the curve maps to [0, 1].
+        gain: working values (3, H, W) -> gain (1, H, W) >= 1.
+        encode: the curve, element by element.
+        decode: its inverse.
+    """
 
     top: float
     gain: Callable[[Tensor], Tensor]
@@ -36,16 +43,16 @@ _KNEE = 0.6
 def _keep_gain(working: Tensor) -> Tensor:
     """Max-RGB ratio with a knee: m = max(R, G, B) above k = 0.6 becomes t = k + (1-k) u/(1+u), u = (m-k)/(1-k).
 
-    Measured best of the invertible tone maps: mid contrast 0.94 of sRGB's, and a stroke scales a highlight instead
-    of making a firefly. Highlights stay where they were in the plate, whatever is painted there.
+    The best of the invertible tone maps in our measurements: mid contrast is 0.94 of sRGB's, and a stroke scales a
+    highlight instead of making a firefly. Highlights stay where they were in the plate, whatever is painted there.
     """
     brightest = working.amax(0, keepdim=True)
     squeezed = 1 - (1 - _KNEE) / (1 + (brightest - _KNEE) / (1 - _KNEE))
     return torch.where(brightest > _KNEE, brightest / squeezed.clamp(min=_KNEE), 1.0)
 
 
-# The hybrid's log part goes on from sRGB at the knee with sRGB's slope (C1): s + a ln(x/k). Nothing is left to choose:
-# it reaches 1 at _SOFT_TOP = 2.2, 3.6 stops above middle grey.
+# The hybrid's log part continues sRGB from the knee on with sRGB's slope (C1): s + a ln(x/k). No parameter is free: it
+# reaches 1 at _SOFT_TOP = 2.2, 3.6 stops above middle grey.
 _SOFT_KNEE = 0.18
 _SOFT_START = 1.055 * _SOFT_KNEE ** (1 / 2.4) - 0.055
 _SOFT_RATE = 1.055 / 2.4 * _SOFT_KNEE ** (1 / 2.4)
@@ -53,9 +60,9 @@ _SOFT_TOP = _SOFT_KNEE * math.exp((1 - _SOFT_START) / _SOFT_RATE)
 
 
 def _soft_gain(working: Tensor) -> Tensor:
-    """sRGB/log hybrid: 1 up to the curve's top, then m/top, so brighter values keep hue and come back scaled.
+    """sRGB/log hybrid: 1 up to the curve's top, then m/top, so that brighter values keep their hue.
 
-    Below the top the plate leaves no ratio behind: a painted stroke can move a highlight, by 1.6x for 0.1 of style.
+    Below the top the gain is 1, so that a painted stroke can move a highlight: by 1.6x for 0.1 in style space.
     """
     return (working.amax(0, keepdim=True) / _SOFT_TOP).clamp(min=1.0)
 
@@ -71,8 +78,10 @@ def _soft_decode(encoded: Tensor) -> Tensor:
     )
 
 
-TONES = {
-    "keep": Tone(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode),
-    "soft": Tone(top=_SOFT_TOP, gain=_soft_gain, encode=_soft_encode, decode=_soft_decode),
+TONE_MAPS = {
+    "keep": ToneMap(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode),
+    "soft": ToneMap(top=_SOFT_TOP, gain=_soft_gain, encode=_soft_encode, decode=_soft_decode),
 }
-DIRECT = Tone(top=1.0, gain=lambda working: torch.ones_like(working[:1]), encode=torch.clone, decode=torch.clone)
+DISPLAY_REFERRED = ToneMap(
+    top=1.0, gain=lambda working: torch.ones_like(working[:1]), encode=torch.clone, decode=torch.clone
+)

@@ -1,4 +1,4 @@
-"""Plate space <-> working space: linear Rec.709, or its codes where the plate is display-referred."""
+"""Plate space <-> working space: linear Rec.709, or sRGB-encoded Rec.709 for display-referred plates."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ import PyOpenColorIO as ocio
 import torch
 from torch import Tensor
 
-from tsn.elementwise import steadily
-from tsn.spaces import WORKING, explained, find, processors
+from tsn.determinism import apply_elementwise
+from tsn.ocio import WORKING, find_space, processors, translate_errors
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transform:
-    """Plate values to the space that the tone map starts from, and back; both take and give float32 (3, H, W)."""
+class WorkingTransform:
+    """A transform from plate values to the working space, and back.
+
+    Attributes:
+        forward: float32 (3, H, W) -> float32 (3, H, W).
+        inverse: the way back.
+        linear: both are linear maps.
+        display: the working space is sRGB-encoded Rec.709 instead of linear Rec.709.
+    """
 
     forward: Callable[[Tensor], Tensor]
     inverse: Callable[[Tensor], Tensor]
     linear: bool
     display: bool
-    """Ends in sRGB-encoded Rec.709 instead of linear Rec.709."""
 
 
 def _matrix(values: np.ndarray) -> Callable[[Tensor], Tensor]:
     rows = values.tolist()
 
     def apply(rgb: Tensor) -> Tensor:
-        # Written out, because a matmul may run in TF32 and needn't give the same bits at every image size.
+        # Not a matmul, which may run in TF32 and may give other bits at another image size.
         return torch.stack([a * rgb[0] + b * rgb[1] + c * rgb[2] for a, b, c in rows])
 
     return apply
@@ -62,35 +68,39 @@ def _linear_to_cineon(linear: Tensor) -> Tensor:
     return (exposure.clamp(min=10 ** (-685 * 0.002 / 0.6)).log10() * (0.6 / 0.002) + 685) / 1023
 
 
-def _ways(config: Any, name: str, working: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+def _both_ways(config: Any, name: str, working: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
     forward, inverse = processors(config, name, working)
-    with explained(name):
+    with translate_errors(name):
         return _cpu(forward), _cpu(inverse)
 
 
-def transform_of(space: str) -> Transform:
-    """The kind of a space is measured, not read from its `encoding`, which many shows' configs leave empty."""
-    config, name = find(space)
+def working_transform(space: str) -> WorkingTransform:
+    """The transform of a colour space, see `tsn.ocio.resolve_space`.
+
+    Whether it is linear, log or display-referred is found by probing, not read from its `encoding`, which many shows'
+    configs leave empty.
+    """
+    config, name = find_space(space)
     if config is None:
-        return Transform(
-            forward=partial(steadily, _cineon_to_linear),
-            inverse=partial(steadily, _linear_to_cineon),
+        return WorkingTransform(
+            forward=partial(apply_elementwise, _cineon_to_linear),
+            inverse=partial(apply_elementwise, _linear_to_cineon),
             linear=False,
             display=False,
         )
-    forward, inverse = _ways(config, name, WORKING)
+    forward, inverse = _both_ways(config, name, WORKING)
     probe = torch.cat([torch.eye(3), 0.25 * torch.eye(3), torch.full((1, 3), -2.0), torch.zeros(1, 3)]).T[:, None]
-    found = forward(probe)[:, 0].double()
-    matrix = found[:, :3]
-    if torch.allclose(matrix @ probe[:, 0].double(), found, rtol=1e-4, atol=1e-5):
+    result = forward(probe)[:, 0].double()
+    matrix = result[:, :3]
+    if torch.allclose(matrix @ probe[:, 0].double(), result, rtol=1e-4, atol=1e-5):
         back = np.linalg.inv(matrix.numpy())
-        return Transform(forward=_matrix(matrix.numpy()), inverse=_matrix(back), linear=True, display=False)
+        return WorkingTransform(forward=_matrix(matrix.numpy()), inverse=_matrix(back), linear=True, display=False)
     white = forward(torch.ones(3, 1, 1))
     if not torch.allclose(white, torch.ones(3, 1, 1), atol=0.02):
-        return Transform(forward=forward, inverse=inverse, linear=False, display=False)
+        return WorkingTransform(forward=forward, inverse=inverse, linear=False, display=False)
     if torch.allclose(matrix, torch.eye(3, dtype=torch.float64), atol=1e-3):
-        # Rec.709 primaries under some video gamma: its codes are what a picture from the web holds.
+        # Rec.709 primaries with some video gamma: its codes are those of a picture from the web.
         same = _matrix(np.eye(3))
-        return Transform(forward=same, inverse=same, linear=True, display=True)
-    forward, inverse = _ways(config, name, "srgb_tx")
-    return Transform(forward=forward, inverse=inverse, linear=False, display=True)
+        return WorkingTransform(forward=same, inverse=same, linear=True, display=True)
+    forward, inverse = _both_ways(config, name, "srgb_tx")
+    return WorkingTransform(forward=forward, inverse=inverse, linear=False, display=True)

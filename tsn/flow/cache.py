@@ -11,29 +11,30 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tsn.cpu_isa import instruction_set
 from tsn.errors import OutputError
 from tsn.flow.base import FlowSource, View
-from tsn.instructions import instructions
-from tsn.io.bounded import Bounded
-from tsn.io.packed import pack, unpack
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
+from tsn.io.disk_cache import DiskCache
+from tsn.io.float_compression import compress, decompress
 
 log = logging.getLogger(__name__)
 
-FORM = "packed-1"
-"""Of the files: those of another tsn are nobody's, and go as the oldest ones."""
-GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
-"""No file: there never was one, or another process made room."""
+FILE_FORMAT = "packed-1"
+"""Part of the key: files in another format are never read again, and are removed as the oldest ones."""
+MISSING_ERRNOS = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+"""The file does not exist: it never did, or another process removed it to make room."""
 
 
 class CachedSource:
-    """Another source's flow, kept in a folder without loss: a warm cache gives what a cold one gives, bit for bit.
+    """Another source's flow, stored in a folder without loss: a warm cache gives the bits that a cold one gives.
 
-    A file is believed only if its shape and checksum are right, else the pair is measured again. A folder that can't be
-    written costs time, not the render: it is logged once. Hosts may share the folder, which `Bounded` keeps in size.
+    A file is used only if its shape and checksum are right, else the pair is estimated again. A folder that cannot be
+    written costs time but does not stop the render: one warning is logged. Hosts may share the folder, whose size
+    `DiskCache` bounds.
 
     Raises:
-        UsageError: the bound that the environment states is none.
+        UsageError: the environment variable that bounds the cache has no valid value.
     """
 
     def __init__(self, inner: FlowSource, folder: Path) -> None:
@@ -41,7 +42,7 @@ class CachedSource:
         self.folder = folder
         self.name = inner.name
         self.fingerprint = inner.fingerprint
-        self._kept = Bounded(folder, "flow")
+        self._kept = DiskCache(folder, "flow")
         self._writable = True
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
@@ -55,14 +56,16 @@ class CachedSource:
         return forward, backward
 
     def _read(self, path: Path, size: torch.Size) -> Tensor | None:
-        """A stored pair, float32 (2, 2, *size); None where there is none, or one that can't be trusted."""
-        if not self._kept.use(path):
+        """A stored pair, float32 (2, 2, *size); None if there is none, or if its file is damaged."""
+        if not self._kept.touch(path):
             return None
         try:
-            # Not mapped: a page of a file that another host has removed kills the process that looks at it.
-            return torch.from_numpy(unpack(path.read_bytes(), (2, 2, *size))).clone()  # where torch would put it
+            # Read, not memory-mapped: reading a page of a file that another host removed kills the process (SIGBUS).
+            return torch.from_numpy(
+                decompress(path.read_bytes(), (2, 2, *size))
+            ).clone()  # into memory that torch allocates
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in MISSING_ERRNOS:
                 log.warning("%s: %s, measured again", path, error.strerror)
         except ValueError as error:
             log.warning("%s: %s, measured again", path, error)
@@ -71,12 +74,12 @@ class CachedSource:
     def _keep(self, path: Path, flows: Tensor) -> None:
         if not (self._writable and self._kept.limit):
             return
-        content = pack(flows.cpu().numpy())
-        if not self._kept.admits(len(content)):
+        content = compress(flows.cpu().numpy())
+        if not self._kept.make_room(len(content)):
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_bytes(content)
         except (OSError, OutputError) as error:
             self._writable = False
@@ -84,14 +87,14 @@ class CachedSource:
 
 
 def cache_key(source: FlowSource, a: View, b: View) -> str:
-    """Hash of all that the flow of a pair depends on.
+    """Hash of all that the flow of a pair depends on, 40 hexadecimal digits.
 
-    The step in frame number is part of it: a renderer's vectors are used between neighbours only, and a held
-    frame has the content of another. So is the instruction set, since hosts of several kinds may share the folder.
+    The step in frame number is part of it: rendered vectors apply to neighbours only, and a held frame has the
+    content of another. So is the instruction set, since hosts of several kinds may share the folder.
     """
     step = b.number - a.number
     parts = [
-        *(FORM, instructions(), source.fingerprint, a.key, b.key),
+        *(FILE_FORMAT, instruction_set(), source.fingerprint, a.key, b.key),
         *(list(a.image.shape), list(b.image.shape), step),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]

@@ -1,7 +1,7 @@
 """How programs write motion vectors: in which channels, unit and direction, and with which sign.
 
-Renderers agree on none of it, and nothing in the file tells them apart. So the shot file declares a convention
-per layer, and each convention is one small function here. docs/flow.md says where each was found.
+Renderers agree on none of it, and nothing in the file distinguishes them. So the shot file names a convention for
+the layer, and each convention is one small function here. docs/guide/motion.md gives the source of each.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError, near_miss
-from tsn.io.spellings import VECTORS, role, split
+from tsn.io.channel_names import VECTOR_CHANNELS, canonical_channel, split_name
 
-Channels = Mapping[str, np.ndarray]
-Size = tuple[int, int]
+ChannelArrays = Mapping[str, np.ndarray]
+"""Every channel of a frame by its full name, each (H, W)."""
+FrameSize = tuple[int, int]
 """Width and height."""
-Scale = tuple[float, float]
-"""Factors of the horizontal and the vertical part; a negative second one turns y up into y down."""
+AxisFactors = tuple[float, float]
+"""Factors of the horizontal and the vertical component; a negative second one turns y up into y down."""
 Directions = tuple[Tensor | None, Tensor | None]
-"""Flow to the frame before and to the frame after, each (2, H, W) in our contract, None where not in the layer."""
+"""Flow to the previous frame and to the next, each (2, H, W) in our contract, None if the layer does not have it."""
 
 
-def blender(channels: Channels, layer: str, frame: Size) -> Directions:
+def blender(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """Blender's Vector pass: pixels, y up; X, Y to the frame before; Z, W from the frame after.
 
     The point at p was at (x + X, y - Y) and will be at (x - Z, y + W), in image coordinates with y down.
@@ -37,7 +38,7 @@ def blender(channels: Channels, layer: str, frame: Size) -> Directions:
     return to_previous, to_next
 
 
-def nuke(channels: Channels, layer: str, frame: Size) -> Directions:
+def nuke(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """Nuke's motion layers: pixels, y up; `forward` leads to the frame after, `backward` to the frame before.
 
     The point at p is at (x + u, y - v) of that frame. Nuke writes the channels without a layer of their own
@@ -49,13 +50,13 @@ def nuke(channels: Channels, layer: str, frame: Size) -> Directions:
     return _both_ways(channels, layer, ("forward",), ("backward",), scale=(1, -1))
 
 
-def renderman(channels: Channels, layer: str, frame: Size) -> Directions:
+def renderman(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """RenderMan's motionFore and motionBack: pixels, y down, to the frame after and to the frame before.
 
-    The point at p is at (x + X, y + Y) of that frame, whatever the shutter. The denoiser's channels call them forward
-    and backward. `layer` is any of these names, or `motion`, or what stands before them.
+    The point at p is at (x + X, y + Y) of that frame, whatever the shutter. The denoiser's channels are called forward
+    and backward. `layer` is any of these names, or `motion`, or the part before them.
     """
-    if split(layer)[1].lower() in ("dpdtime", "dpcameradtime"):
+    if split_name(layer)[1].lower() in ("dpdtime", "dpcameradtime"):
         raise InputError(
             f"layer {layer!r}: speeds in the camera's space are no motion on the screen",
             hint="Render motionFore and motionBack.",
@@ -63,7 +64,7 @@ def renderman(channels: Channels, layer: str, frame: Size) -> Directions:
     return _both_ways(channels, layer, ("motionFore", "forward"), ("motionBack", "backward"), scale=(1, 1))
 
 
-def normalised(channels: Channels, layer: str, frame: Size) -> Directions:
+def normalised(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """Unity's motion vectors: fractions of the width and height, y up, from the frame before to this one.
 
     The point at p was at (x - u width, y + v height), in image coordinates with y down. The channels are named
@@ -72,40 +73,40 @@ def normalised(channels: Channels, layer: str, frame: Size) -> Directions:
     return _pair(channels, layer, scale=(-frame[0], frame[1])), None
 
 
-def pixels_next(channels: Channels, layer: str, frame: Size) -> Directions:
+def pixels_next(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """Pixels, y up, to the frame after, as compositors blur along them: the point at p is at (x + X, y - Y) there."""
     return None, _pair(channels, layer, scale=(1, -1))
 
 
-def pixels_previous(channels: Channels, layer: str, frame: Size) -> Directions:
+def pixels_previous(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """Pixels, y up, to the frame before: the point at p was at (x + X, y - Y) there."""
     return _pair(channels, layer, scale=(1, -1)), None
 
 
-def ndc_next(channels: Channels, layer: str, frame: Size) -> Directions:
+def ndc_next(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """Fractions of the width and height, y up, to the frame after: the point at p is at (x + X width, y - Y height)."""
     return None, _pair(channels, layer, scale=(frame[0], -frame[1]))
 
 
-def vray(channels: Channels, layer: str, frame: Size) -> Directions:
+def vray(channels: ChannelArrays, layer: str, frame: FrameSize) -> Directions:
     """V-Ray's velocity with Clamp velocity off: pixels, y up, to the frame after.
 
-    Clamped, it is squeezed into [0, 1] with rest at 0.5, by a number that the file does not state.
+    With Clamp velocity on, V-Ray maps it to [0, 1] with rest at 0.5, by a factor that is not in the file.
     """
     flow = _pair(channels, layer, scale=(1, -1))
-    if all(_squeezed(part) for part in (flow[0], -flow[1])):
+    if all(_looks_clamped(part) for part in (flow[0], -flow[1])):
         raise InputError(
-            f"layer {layer!r}: a clamped velocity, squeezed into 0 to 1 around 0.5; expected pixels",
+            f"layer {layer!r}: a clamped velocity, mapped to 0 to 1 around 0.5; expected pixels",
             hint="Render the velocity element with Clamp velocity off.",
         )
     return None, flow
 
 
-def _squeezed(part: Tensor) -> bool:
+def _looks_clamped(part: Tensor) -> bool:
     return float(part.min()) >= 0 and float(part.max()) <= 1 and abs(float(part.median()) - 0.5) < 0.1
 
 
-CONVENTIONS: dict[str, Callable[[Channels, str, Size], Directions]] = {
+CONVENTIONS: dict[str, Callable[[ChannelArrays, str, FrameSize], Directions]] = {
     "blender": blender,
     "nuke": nuke,
     "renderman": renderman,
@@ -118,17 +119,19 @@ CONVENTIONS: dict[str, Callable[[Channels, str, Size], Directions]] = {
     "ndc-next": ndc_next,
 }
 _SHUTTER = (
-    "{} counts motion vectors over the shutter: they are right where it is open for one whole frame"
-    " and too short by as much as it is shorter."
+    "{} counts motion vectors over the shutter: they are right if it is open for one whole frame,"
+    " and too short in proportion if it is open for less."
 )
 CAUTIONS = {"arnold": _SHUTTER.format("Arnold"), "karma": _SHUTTER.format("Karma")}
-"""What nothing in the file tells, and an artist should know."""
+"""By convention, a warning for the artist about what the file itself cannot show."""
 
 
-def channel_of(channels: Channels, layer: str, wanted: str) -> np.ndarray | None:
-    """A layer's channel in whatever spelling it is there; None where it isn't. Raises InputError where it is twice."""
-    # Not their items: what isn't asked for need not be sound.
-    found = [name for name in channels if split(name)[0] == layer and role(split(name)[1]) == wanted]
+def channel_of(channels: ChannelArrays, layer: str, wanted: str) -> np.ndarray | None:
+    """A layer's channel in any spelling, or None. Raises InputError if it is there in two spellings."""
+    # By name only: reading the arrays of other channels could fail, and they need not be sound.
+    found = [
+        name for name in channels if split_name(name)[0] == layer and canonical_channel(split_name(name)[1]) == wanted
+    ]
     if len(found) > 1:
         raise InputError(
             f"layer {layer!r}: {' and '.join(found)} are one channel in two spellings; expected one of them",
@@ -137,8 +140,8 @@ def channel_of(channels: Channels, layer: str, wanted: str) -> np.ndarray | None
     return channels[found[0]] if found else None
 
 
-def _flow(channels: Channels, layer: str, x: str, y: str, *, scale: Scale) -> Tensor | None:
-    """(2, H, W) float32 from two channels, each times its factor; None where one of them is missing."""
+def _flow(channels: ChannelArrays, layer: str, x: str, y: str, *, scale: AxisFactors) -> Tensor | None:
+    """Flow (2, H, W), float32, from two channels, each times its factor; None if one of them is missing."""
     found = [channel_of(channels, layer, ending) for ending in (x, y)]
     parts = [torch.from_numpy(values.astype(np.float32)) for values in found if values is not None]
     if len(parts) < 2:
@@ -146,10 +149,10 @@ def _flow(channels: Channels, layer: str, x: str, y: str, *, scale: Scale) -> Te
     return torch.stack(parts) * torch.tensor(scale, dtype=torch.float32).view(2, 1, 1)
 
 
-def _any_pair(channels: Channels, layer: str, *, scale: Scale) -> Tensor | None:
-    """(2, H, W) from the two channels of a layer of vectors, X, Y or U, V or R, G; None where it has none of them."""
-    words = {role(split(name)[1]) for name in channels if split(name)[0] == layer}
-    pairs = [pair for pair in VECTORS if words.issuperset(pair)]
+def _any_pair(channels: ChannelArrays, layer: str, *, scale: AxisFactors) -> Tensor | None:
+    """Flow (2, H, W) from the channels X, Y or U, V or R, G of a layer; None if it has none of these pairs."""
+    present = {canonical_channel(split_name(name)[1]) for name in channels if split_name(name)[0] == layer}
+    pairs = [pair for pair in VECTOR_CHANNELS if present.issuperset(pair)]
     if len(pairs) > 1:
         raise InputError(
             f"layer {layer!r}: the motion could be {' or '.join(', '.join(pair).upper() for pair in pairs)}",
@@ -158,7 +161,8 @@ def _any_pair(channels: Channels, layer: str, *, scale: Scale) -> Tensor | None:
     return _flow(channels, layer, *pairs[0], scale=scale) if pairs else None
 
 
-def _pair(channels: Channels, layer: str, *, scale: Scale) -> Tensor:
+def _pair(channels: ChannelArrays, layer: str, *, scale: AxisFactors) -> Tensor:
+    """As `_any_pair`. Raises InputError if the layer has none."""
     flow = _any_pair(channels, layer, scale=scale)
     if flow is None:
         raise _missing(channels, layer, "X, Y or U, V or R, G")
@@ -166,9 +170,9 @@ def _pair(channels: Channels, layer: str, *, scale: Scale) -> Tensor:
 
 
 def _both_ways(
-    channels: Channels, layer: str, forward: tuple[str, ...], backward: tuple[str, ...], *, scale: Scale
+    channels: ChannelArrays, layer: str, forward: tuple[str, ...], backward: tuple[str, ...], *, scale: AxisFactors
 ) -> Directions:
-    """Two layers, one for each direction, maybe of one view of a stereo file."""
+    """Both directions from two layers, which may belong to one view of a stereo file."""
     words = layer.split(".")
     ways = {"motion", *(name.lower() for name in forward + backward)}
     own = [place for place in (0, len(words) - 1) if words[place].lower() in ways]
@@ -185,7 +189,7 @@ def _both_ways(
 
     to_previous, to_next = one_way(backward), one_way(forward)
     if to_previous is None and to_next is None:
-        stems = {tuple(split(name)[0].split(".")) for name in channels}
+        stems = {tuple(split_name(name)[0].split(".")) for name in channels}
         views = {".".join(word for word in stem if word.lower() not in ways) for stem in stems if ways & {*stem}} - {""}
         if views:
             raise InputError(
@@ -196,14 +200,15 @@ def _both_ways(
     return to_previous, to_next
 
 
-def _missing(channels: Channels, layer: str, expected: str) -> InputError:
+def _missing(channels: ChannelArrays, layer: str, expected: str) -> InputError:
+    """The error for a layer that is not there or lacks the expected channels."""
     present = sorted(name for name in channels if name.startswith(f"{layer}."))
     if present:
         return InputError(
             f"layer {layer!r}: expected the motion channels {expected}, found {', '.join(present)}",
             hint="Name the layer that holds the motion vectors, and its convention, under flow.vectors.",
         )
-    layers = sorted({split(name)[0] for name in channels} - {""})
+    layers = sorted({split_name(name)[0] for name in channels} - {""})
     same_ending = [known for known in layers if known.lower().endswith(f".{layer.lower()}")]
     hint = f"Perhaps you meant {same_ending[0]!r}?" if same_ending else near_miss(layer, layers)
     return InputError(

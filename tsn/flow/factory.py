@@ -1,4 +1,4 @@
-"""Which source of motion a shot gets, and the sentence that tells the artist why."""
+"""Chooses the source of motion for a shot, with a sentence for the artist that gives the reason."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tsn.flow.cache import CachedSource
 from tsn.flow.dis import DisSource
 from tsn.flow.fused import FusedSource
 from tsn.flow.raft import RaftSource
-from tsn.flow.raft_weights import folder, installed
+from tsn.flow.raft_weights import installed_weights, weights_folder
 from tsn.flow.vectors import VectorSource
 
 METHODS = ("auto", "vectors", "raft", "dis")
 
 
-def choose(
+def choose_flow_source(
     method: str,
     *,
     has_vectors: bool,
@@ -29,22 +29,22 @@ def choose(
 ) -> tuple[FlowSource, str]:
     """The flow source for a shot, and why it is that one.
 
-    `auto` is the renderer's vectors, else RAFT if its weights are here, else DIS, both directions fused. Where the
-    vectors leave gaps in a picture (background), RAFT fills them if its weights are here, else plain DIS: what is left
-    to it is mostly a smooth sky, and it costs a fifteenth. Frames that the vectors don't join at all (a stepped range)
-    get what a shot without vectors would.
+    `auto` means the renderer's vectors, else RAFT if its weights are installed, else fused DIS. Where the vectors leave
+    gaps in a picture (background), RAFT fills them if its weights are installed, else plain DIS: the gaps are mostly
+    smooth sky, and it costs a fifteenth. Pairs of frames without vectors (a stepped range) get what a shot without
+    vectors would.
 
     Args:
         method: a name in `METHODS`.
-        has_vectors: the plate carries motion vectors and the shot file names their layer.
+        has_vectors: the plate has motion vectors and the shot file names their layer.
         device: where RAFT runs.
         scale: size at which motion is estimated; rendered vectors are always at full size.
         weights: RAFT's state dict, or None for the published weights in the weights folder.
-        cache: folder that keeps what was estimated; rendered vectors cost less to decode than to keep.
+        cache: folder for estimated flow; rendered vectors cost less to decode than to store.
 
     Raises:
         UsageError: an unknown method, or `vectors` without any.
-        InputError: RAFT's weights are asked for and not there.
+        InputError: RAFT is requested and its weights are not there.
     """
     if method not in METHODS:
         raise UsageError(
@@ -52,7 +52,7 @@ def choose(
             hint=near_miss(method, METHODS),
         )
 
-    def kept(source: FlowSource) -> FlowSource:
+    def cached(source: FlowSource) -> FlowSource:
         return source if cache is None else CachedSource(source, cache)
 
     if method == "vectors" and not has_vectors:
@@ -61,33 +61,34 @@ def choose(
             hint="Add flow.vectors: {layer: ViewLayer.Vector, convention: blender}, or take method: auto.",
         )
     if method == "dis":
-        return kept(FusedSource(scale=scale)), "DIS estimates the motion, as the shot file asks."
+        return cached(FusedSource(scale=scale)), "DIS estimates the motion, as the shot file asks."
     if method == "raft":
         raft = RaftSource(_weights(weights), device=device, scale=scale)
-        return kept(raft), f"{raft.name} estimates the motion, as the shot file asks."
+        return cached(raft), f"{raft.name} estimates the motion, as the shot file asks."
 
     estimator: FlowSource
-    if weights is None and installed() is None:
-        estimator, fills = FusedSource(scale=scale), kept(DisSource(scale=scale))
-        why = f"DIS estimates the motion, since there are no RAFT weights in {folder()}."
+    if weights is None and installed_weights() is None:
+        estimator, fills = FusedSource(scale=scale), cached(DisSource(scale=scale))
+        why = f"DIS estimates the motion, since there are no RAFT weights in {weights_folder()}."
     else:
         path = _weights(weights)
         estimator = RaftSource(path, device=device, scale=scale)
-        fills = kept(estimator)
+        fills = cached(estimator)
         why = f"{estimator.name} estimates the motion, with the weights {path}."
     if not has_vectors:
-        return kept(estimator), f"{why} The plate has no motion vectors."
+        return cached(estimator), f"{why} The plate has no motion vectors."
     asked = "as the shot file asks" if method == "vectors" else "since the plate has them"
     return (
-        VectorSource(fills, kept(estimator)),
+        VectorSource(fills, cached(estimator)),
         f"The renderer's motion vectors are used, {asked}; {fills.name} fills in where they are missing.",
     )
 
 
 def _weights(weights: Path | None) -> Path:
-    path = weights or installed()
+    """The file of RAFT's weights. Raises InputError if there is none."""
+    path = weights or installed_weights()
     if path is None:
-        raise InputError(f"no RAFT weights in {folder()}", hint="tsn fetch raft-large")
+        raise InputError(f"no RAFT weights in {weights_folder()}", hint="tsn fetch raft-large")
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected RAFT's weights (flow.weights)", hint="tsn fetch raft-large")
     return path

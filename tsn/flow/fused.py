@@ -1,18 +1,18 @@
-"""Motion of live plates: DIS at half the size, fused with what the other direction and the neighbours say, refined.
+"""Motion of live plates: DIS at half the size, fused with proposals from the reverse flow and the neighbours, refined.
 
-DIS (Kroeger et al., ECCV 2016) lets a motion bleed over the edge of what moves, and loses thin and fast things.
-The two pictures mostly know better, if only the right motion is offered to them:
+DIS (Kroeger et al., ECCV 2016) lets a motion bleed over the edge of what moves, and loses thin and fast things. The two
+pictures mostly show which motion is right, once it is among the proposals:
 
-1. Half size, each direction: DIS with and without mean-free patches, the reverse flow turned round, and every
-   neighbour's motion are candidates; the cheapest by colour and grain stays (`fusion.Field`).
-2. A small net repairs what pictures get wrong: shadows that were followed, motion that bled (`repair`).
-3. Full size: from there, with one level of DIS for the digits behind the point, and the nearest neighbours' motion.
-   What leads farther away is believed only where there and back don't meet: pictures would undo the repair.
+1. Half size, each direction: proposals are DIS with and without mean-free patches, the inverse of the reverse flow, and
+   every neighbour's motion; at each pixel the one that differs least in colour and grain stays (`fusion.FlowField`).
+2. A small net refines what comparing pictures gets wrong: shadows that were followed, motion that bled (`nets.refine`).
+3. Full size: from there, one level of DIS for sub-pixel motion, and the nearest neighbours' motion. DIS may lead far
+   from the refined flow only where that is not forward-backward consistent: the pictures would undo the refinement.
 4. Variational refinement (Brox et al., ECCV 2004) for smooth sub-pixel motion, in OpenCV's implementation.
-5. Both directions once more offered to each other, and moved half way towards each other where they nearly meet:
-   what does not meet is taken for hidden by the temporal passes, and boils.
+5. Each direction once more proposed to the other, and both moved half way towards each other where they are nearly
+   consistent: what is inconsistent counts as occluded in the temporal passes, and boils.
 
-docs/flow.md has the figures, and what else was tried. A pair at 640x360 costs .9 CPU-seconds with AVX512.
+docs/research/flow.md has the figures, and what else was tried. A pair at 640x360 costs .9 CPU-seconds with AVX512.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ from torch import Tensor
 from tsn.flow import fusion
 from tsn.flow.base import View
 from tsn.flow.dis import luma8
-from tsn.flow.fusion import Field
-from tsn.flow.nets.refine import fingerprint, repaired
+from tsn.flow.fusion import FlowField
+from tsn.flow.nets.refine import fingerprint, refine_flows
 from tsn.flow.scale import scaled_flow, scaled_image
 
-SMALLEST = 64
+MIN_SIDE_PX = 64
 """Shorter sides are padded: DIS needs some 32 pixels, and starts at half the size."""
 
-JUMPS_HALF = ((1, 4, 16, 2, 8), (1, 32, 1))
-"""Pixels over which motion is offered to neighbours, with the other direction asked after each row."""
-JUMPS_FULL = (2, 1)
+HALF_SIZE_JUMPS_PX = ((1, 4, 16, 2, 8), (1, 32, 1))
+"""Distances over which motion is proposed to neighbours; after each row the directions exchange proposals."""
+FULL_SIZE_JUMPS_PX = (2, 1)
+"""The same at full size."""
 
-FAR = 4.0
-"""Pixels: farther than this the last level of DIS doesn't lead where there and back meet to as much."""
+MAX_DIS_STEP_PX = 4.0
+"""The last level of DIS changes flow by at most this where the forward-backward error is at most this, too."""
 
 SMOOTHNESS = 20.0
-ROUNDS = 5
-"""Of the variational refinement."""
-NEAR = 0.5
-"""Squared pixels: up to this, a difference between there and back is split in halves; at twice this no more."""
+"""Weight alpha of the smoothness term in the variational refinement."""
+REFINEMENT_ITERATIONS = 5
+"""Fixed-point iterations of the variational refinement."""
+NEARLY_CONSISTENT_PX2 = 0.5
+"""Squared pixels of forward-backward error up to which it is halved; from twice this on, flow is left alone."""
 
 
 class FusedSource:
@@ -78,7 +80,7 @@ def estimate_both(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         first, second: style space, float32 (3, H, W) in [0, 1], of one size.
     """
     _, height, width = first.shape
-    right, bottom = max(0, SMALLEST - width), max(0, SMALLEST - height)
+    right, bottom = max(0, MIN_SIDE_PX - width), max(0, MIN_SIDE_PX - height)
     pictures = [
         cv2.copyMakeBorder(
             np.ascontiguousarray(image.float().clamp(0, 1).permute(1, 2, 0).numpy()),
@@ -88,75 +90,85 @@ def estimate_both(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         for image in (first, second)
     ]
     lumas = [_luma(picture) for picture in pictures]
-    halves = [_halved(picture) for picture in pictures]
-    half = repaired(halves, _found(halves, lumas))
-    forward, backward = _sharpened(pictures, lumas, half)
-    flows = _met(forward, backward), _met(backward, forward)
+    halves = [_half_size(picture) for picture in pictures]
+    half = refine_flows(halves, _estimate_half_size(halves, lumas))
+    forward, backward = _full_size(pictures, lumas, half)
+    flows = _pulled_together(forward, backward), _pulled_together(backward, forward)
     forth, back = (torch.from_numpy(f[:height, :width]).permute(2, 0, 1).contiguous() for f in flows)
     return forth, back
 
 
-def _found(halves: list[np.ndarray], lumas: list[np.ndarray]) -> list[np.ndarray]:
-    """Both directions at half the size, from pictures of that size and full lumas."""
+def _estimate_half_size(halves: list[np.ndarray], lumas: list[np.ndarray]) -> list[np.ndarray]:
+    """Flow of both directions at half size before the net, from pictures of that size and lumas of full size."""
     small = [fusion.features(half) for half in halves]
-    first, second = (_halved(luma) for luma in lumas)
+    first, second = (_half_size(luma) for luma in lumas)
     fields = _fields(small, [_dis(first, second, mean_free=True), _dis(second, first, mean_free=True)])
-    # Mean-free patches see through a change of light, and lose what differs from its surroundings by tone alone.
-    fields[0].offer(_dis(first, second, mean_free=False))
-    fields[1].offer(_dis(second, first, mean_free=False))
-    fusion.agree(*fields)
-    for jumps in JUMPS_HALF:
+    # Mean-free patches are robust to a change of light, but miss what differs from its surroundings by tone alone.
+    fields[0].propose(_dis(first, second, mean_free=False))
+    fields[1].propose(_dis(second, first, mean_free=False))
+    fusion.exchange_proposals(*fields)
+    for jumps in HALF_SIZE_JUMPS_PX:
         for field in fields:
-            field.spread(jumps)
-        fusion.agree(*fields)
-    return [fusion.median(field.flow, 5) for field in fields]
+            field.propagate(jumps)
+        fusion.exchange_proposals(*fields)
+    return [fusion.median_flow(field.flow, 5) for field in fields]
 
 
-def found(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Both directions at half the size, (h, w, 2) in its pixels, of two pictures, float32 (H, W, 3) in [0, 1]."""
-    return _found(list(map(_halved, pictures)), [_luma(picture) for picture in pictures])
+def estimate_half_size(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Flow of both directions at half size as it enters the refinement net, which is trained on it.
+
+    Args:
+        pictures: both frames, float32 (H, W, 3) in [0, 1].
+
+    Returns:
+        (H/2, W/2, 2) each, rounded up, in pixels of that size.
+    """
+    return _estimate_half_size(list(map(_half_size, pictures)), [_luma(picture) for picture in pictures])
 
 
-def _sharpened(
+def _full_size(
     pictures: list[np.ndarray], lumas: list[np.ndarray], half: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both directions at full size, from those at half of it."""
+    """Flow of both directions at full size, from those at half size."""
     height, width = lumas[0].shape
-    ways, seen = (lumas, lumas[::-1]), [fusion.features(picture) for picture in pictures]
-    fields = _fields(seen, [fusion.resized(flow, height, width) for flow in half])
-    lost = [_squared(_missed(a.flow, b.flow)) > FAR**2 for a, b in (fields, fields[::-1])]
-    for field, anything, (here, there) in zip(fields, lost, ways, strict=True):
-        offer = _dis_level(here, there, field.flow)
-        near = _squared(offer - field.flow) <= FAR**2
-        field.offer(np.where(near | anything, offer, field.flow))
-        field.spread(JUMPS_FULL)
-    fusion.agree(*fields)
-    smooth = [
-        _refined(here, there, fusion.median(field.flow, 5)) for field, (here, there) in zip(fields, ways, strict=True)
+    ways, features = (lumas, lumas[::-1]), [fusion.features(picture) for picture in pictures]
+    fields = _fields(features, [fusion.resize_flow(flow, height, width) for flow in half])
+    inconsistent = [
+        _squared_length(_forward_backward_error(a.flow, b.flow)) > MAX_DIS_STEP_PX**2 for a, b in (fields, fields[::-1])
     ]
-    fields = _fields(seen, smooth)  # refinement moves each direction on its own
-    fusion.agree(*fields)
-    forward, backward = (fusion.median(field.flow, 3) for field in fields)
+    for field, free, (here, there) in zip(fields, inconsistent, ways, strict=True):
+        proposal = _dis_level(here, there, field.flow)
+        near = _squared_length(proposal - field.flow) <= MAX_DIS_STEP_PX**2
+        field.propose(np.where(near | free, proposal, field.flow))
+        field.propagate(FULL_SIZE_JUMPS_PX)
+    fusion.exchange_proposals(*fields)
+    smooth = [
+        _refine_variationally(here, there, fusion.median_flow(field.flow, 5))
+        for field, (here, there) in zip(fields, ways, strict=True)
+    ]
+    fields = _fields(features, smooth)  # refinement moves each direction on its own
+    fusion.exchange_proposals(*fields)
+    forward, backward = (fusion.median_flow(field.flow, 3) for field in fields)
     return forward, backward
 
 
-def _fields(features: list[np.ndarray], flows: list[np.ndarray]) -> tuple[Field, Field]:
+def _fields(features: list[np.ndarray], flows: list[np.ndarray]) -> tuple[FlowField, FlowField]:
     first, second = features
-    return Field(first, second, flows[0]), Field(second, first, flows[1])
+    return FlowField(first, second, flows[0]), FlowField(second, first, flows[1])
 
 
 def _luma(picture: np.ndarray) -> np.ndarray:
     return luma8(torch.from_numpy(picture).permute(2, 0, 1))
 
 
-def _halved(picture: np.ndarray) -> np.ndarray:
+def _half_size(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     return cv2.resize(picture, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
 
 
 def _dis(first: np.ndarray, second: np.ndarray, *, mean_free: bool) -> np.ndarray:
     """DIS down to the finest scale, uint8 (H, W) -> float32 (H, W, 2)."""
-    # A new object per estimate: it keeps its buffers, and one that threads share would mix them up.
+    # A new object for each estimate: it owns buffers, which threads that share it would overwrite.
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     method.setFinestScale(0)
     method.setUseMeanNormalization(mean_free)
@@ -164,31 +176,32 @@ def _dis(first: np.ndarray, second: np.ndarray, *, mean_free: bool) -> np.ndarra
 
 
 def _dis_level(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The last level of DIS alone, from a flow that is right to a pixel or so."""
+    """The finest level of DIS alone, from a flow that is right to about a pixel."""
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     method.setFinestScale(0)
     method.setCoarsestScale(0)
     return np.asarray(method.calc(first, second, start.copy()))
 
 
-def _refined(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _refine_variationally(first: np.ndarray, second: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Variational refinement of a flow, uint8 (H, W) twice and float32 (H, W, 2) -> float32 (H, W, 2)."""
     method = cv2.VariationalRefinement.create()
     method.setAlpha(SMOOTHNESS)
-    method.setFixedPointIterations(ROUNDS)
+    method.setFixedPointIterations(REFINEMENT_ITERATIONS)
     return np.asarray(method.calc(first, second, start.copy()))
 
 
-def _squared(flow: np.ndarray) -> np.ndarray:
+def _squared_length(flow: np.ndarray) -> np.ndarray:
     """Squared lengths, (H, W, 1)."""
     return np.asarray(np.square(flow[..., :1]) + np.square(flow[..., 1:]))
 
 
-def _missed(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
-    """Where going there and back ends, against where it began, (H, W, 2)."""
-    return np.asarray(flow + fusion.sampled(reverse, fusion.grid(*flow.shape[:2]) + flow))
+def _forward_backward_error(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
+    """flow(p) + reverse(p + flow(p)), (H, W, 2): 0 where the two are consistent."""
+    return np.asarray(flow + fusion.sample_at(reverse, fusion.pixel_grid(*flow.shape[:2]) + flow))
 
 
-def _met(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
-    """The flow moved half way to what the reverse flow says, where the two nearly agree."""
-    apart = _missed(flow, reverse)
-    return flow - apart * (np.clip(2 - _squared(apart) / NEAR, 0, 1) / 2)
+def _pulled_together(flow: np.ndarray, reverse: np.ndarray) -> np.ndarray:
+    """The flow moved half way to the inverse of the reverse flow, where the two are nearly consistent."""
+    error = _forward_backward_error(flow, reverse)
+    return flow - error * (np.clip(2 - _squared_length(error) / NEARLY_CONSISTENT_PX2, 0, 1) / 2)

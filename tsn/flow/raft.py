@@ -1,4 +1,4 @@
-"""RAFT: the estimator for live plates, where its weights are at hand.
+"""RAFT: the estimator for live plates, if its weights are installed.
 
 Teed, Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020, in torchvision's
 implementation. A pair at 640x360 costs about 11 CPU-seconds (raft-large) or 3 (raft-small), so it wants a GPU.
@@ -13,18 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tsn.determinism import POINTWISE_DILATION
 from tsn.errors import DeviceError, InputError
 from tsn.flow.base import View
-from tsn.flow.raft_weights import sha256
+from tsn.flow.raft_weights import weights_sha256
 from tsn.flow.scale import scaled_flow, scaled_image
-from tsn.io.state import read_header, read_state, require_numbers
+from tsn.io.safetensors_file import read_header, read_state_dict, require_finite
 
-UPDATES = 12
-SMALLEST = 128
-"""The correlation pyramid halves the 1/8 feature map three times and needs two samples at its top."""
-LARGEST = 1 << 28
-"""Bytes of a file of weights; raft-large has 21 MB."""
-ADVICE = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
+FLOW_UPDATES = 12
+"""Iterations of RAFT's recurrent update."""
+MIN_SIDE_PX = 128
+"""Shorter sides are padded: the pyramid halves the 1/8 feature map three times, and needs 2 samples at its top."""
+MAX_FILE_BYTES = 1 << 28
+"""Largest file of weights that is read; raft-large has 21 MB."""
+REFETCH_HINT = "Fetch it again: tsn fetch raft-large. Or name another file in flow.weights."
 
 
 class RaftSource:
@@ -35,24 +37,24 @@ class RaftSource:
     under autocast.
 
     Args:
-        weights: a state dict, `.pth` or `.safetensors`; large or small is told from its names.
+        weights: a state dict, `.pth` or `.safetensors`; its tensor names show whether it is the large or the small net.
         device: where to run.
-        scale: the image is made this much smaller or larger first.
+        scale: factor by which the image is resized first.
 
     Raises:
-        InputError: the file is not there, damaged, or not RAFT's.
+        InputError: the file is missing, damaged, or not RAFT's.
     """
 
     def __init__(self, weights: Path, *, device: torch.device, scale: float = 1.0) -> None:
-        digest = sha256(weights)
-        self.name, network = load(weights)
+        digest = weights_sha256(weights)
+        self.name, network = load_network(weights)
         self.network = network.to(device)
         self.device = device
         self.scale = scale
         precision = "half" if device.type == "cuda" else "float"
         self.fingerprint = (
             f"{self.name}-1 {digest[:16]} torch {torch.__version__} {device.type} {precision} "
-            f"updates {UPDATES} scale {scale:g}"
+            f"updates {FLOW_UPDATES} scale {scale:g}"
         )
 
     def pair(self, a: View, b: View) -> tuple[Tensor, Tensor]:
@@ -77,22 +79,22 @@ class RaftSource:
     @torch.no_grad()
     def _estimate(self, first: Tensor, second: Tensor) -> Tensor:
         _, height, width = first.shape
-        batches = [padded(image)[None] * 2 - 1 for image in (first, second)]
+        batches = [pad_for_raft(image)[None] * 2 - 1 for image in (first, second)]
         half = torch.autocast("cuda", dtype=torch.float16, enabled=self.device.type == "cuda")
-        # cuDNN may otherwise pick another algorithm, with other bits, on another run.
+        # Else cuDNN may choose another algorithm, with other bits, in another run.
         with half, torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            flow = self.network(*batches, num_flow_updates=UPDATES)[-1][0]
+            flow = self.network(*batches, num_flow_updates=FLOW_UPDATES)[-1][0]
         return flow.float()[:, :height, :width].contiguous()
 
 
-def padded(image: Tensor) -> Tensor:
+def pad_for_raft(image: Tensor) -> Tensor:
     """`image` (C, H, W) with its right and bottom border repeated, to multiples of 8 and at least 128 a side."""
     _, height, width = image.shape
-    right, bottom = (max(SMALLEST, -(-side // 8) * 8) - side for side in (width, height))
+    right, bottom = (max(MIN_SIDE_PX, -(-side // 8) * 8) - side for side in (width, height))
     return F.pad(image[None], (0, right, 0, bottom), mode="replicate")[0]
 
 
-def load(path: Path) -> tuple[str, nn.Module]:
+def load_network(path: Path) -> tuple[str, nn.Module]:
     """The architecture's name and the network in eval mode, from a state dict on disk.
 
     Raises:
@@ -107,26 +109,26 @@ def load(path: Path) -> tuple[str, nn.Module]:
         name = "raft-large" if any(key.startswith("mask_predictor.") for key in names) else "raft-small"
         network = (raft_large if name == "raft-large" else raft_small)(weights=None)
         if state is None:
-            state = read_state(path, network.state_dict(), said=name, hint=ADVICE)
+            state = read_state_dict(path, network.state_dict(), net_name=name, hint=REFETCH_HINT)
         own = network.state_dict()
         if not all(tensor.is_floating_point() == state[key].is_floating_point() for key, tensor in own.items()):
             raise TypeError
         network.load_state_dict(state)
-        require_numbers(path, own)
+        require_finite(path, own)
     except (RuntimeError, AttributeError, TypeError, KeyError) as error:
         raise InputError(
             f"{path}: expected a state dict of torchvision's raft-large or raft-small, found something else",
-            hint=ADVICE,
+            hint=REFETCH_HINT,
         ) from error
     except InputError as error:
-        raise InputError(str(error), hint=ADVICE) from error
-    return name, _steady(network).eval().requires_grad_(False)
+        raise InputError(str(error), hint=REFETCH_HINT) from error
+    return name, _thread_invariant(network).eval().requires_grad_(False)
 
 
 def _pickled(path: Path) -> dict[str, Tensor]:
     """The state dict in a `.pth` file."""
-    if path.stat().st_size > LARGEST or _unpacked(path) > LARGEST:
-        raise InputError(f"{path}: expected {LARGEST >> 20} MiB of weights at most, found more")
+    if path.stat().st_size > MAX_FILE_BYTES or _unpacked(path) > MAX_FILE_BYTES:
+        raise InputError(f"{path}: expected {MAX_FILE_BYTES >> 20} MiB of weights at most, found more")
     try:
         # weights_only: a pickle from somewhere must not be able to run code on a farm.
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -137,7 +139,7 @@ def _pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _unpacked(path: Path) -> int:
-    """Bytes that are in an archive, as its own list has them; 0 of another file."""
+    """Bytes of an archive's contents by its own directory; 0 if the file is no archive."""
     try:
         with ZipFile(path) as archive:
             return sum(entry.file_size for entry in archive.infolist())
@@ -145,13 +147,9 @@ def _unpacked(path: Path) -> int:
         return 0
 
 
-def _steady(network: nn.Module) -> nn.Module:
-    """The network with the same bits at any number of threads.
-
-    On a CPU, torch sends a 1x1 convolution of a small batch to one library at 1 thread and to another at 2 or more
-    (`use_mkldnn` in ATen's Convolution.cpp). A dilated one goes to the same always, and a single tap has no spread.
-    """
+def _thread_invariant(network: nn.Module) -> nn.Module:
+    """The network with the same bits at any number of threads, see `tsn.determinism.POINTWISE_DILATION`."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
-            module.dilation = (2, 2)
+            module.dilation = (POINTWISE_DILATION, POINTWISE_DILATION)
     return network

@@ -1,12 +1,11 @@
-"""Published RAFT weights: what they are called, where they come from, and where they are looked for on disk.
+"""Published RAFT weights: their names, their URLs, and the folder in which they are looked for.
 
-They are not shipped with tsn. `tsn fetch raft-large` brings them once into the weights folder: `$TSN_WEIGHTS`, or
-`~/.local/share/tsn/weights`. On a farm, point TSN_WEIGHTS at a folder that every host can read.
+They do not come with tsn. `tsn fetch raft-large` downloads them once into the weights folder: `$TSN_WEIGHTS`, or
+`~/.local/share/tsn/weights`. On a farm, set TSN_WEIGHTS to a folder that every host can read.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import urllib.request
 from collections.abc import Iterator
@@ -16,14 +15,15 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from tsn.errors import InputError, OutputError, UsageError, near_miss
-from tsn.io.sequence import atomic
+from tsn.io.atomic import atomic_write
+from tsn.io.hashing import sha256_of
 
 TIMEOUT_S = 30.0
-BLOCK = 1 << 20
+BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedWeights:
     """A weight file that can be fetched.
 
     Attributes:
@@ -40,21 +40,22 @@ class Published:
 
     @property
     def file(self) -> str:
+        """The file's name on disk."""
         return self.url.rpartition("/")[2]
 
 
 # Names, hashes and recipes as in torchvision/models/optical_flow/raft.py (Raft_Large_Weights, Raft_Small_Weights).
-# The fine-tuned C_T_SKHT, not the KITTI variant, which is tuned to driving. In the order of preference.
+# The fine-tuned C_T_SKHT, not the KITTI variant, which is tuned to driving.
 REGISTRY = {
     entry.name: entry
     for entry in (
-        Published(
+        PublishedWeights(
             name="raft-large",
             url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
             sha256="ff5fadd5",
             about="RAFT, 5.3M parameters, FlyingChairs + FlyingThings3D + Sintel/KITTI/HD1K, torchvision, BSD-3-Clause",
         ),
-        Published(
+        PublishedWeights(
             name="raft-small",
             url="https://download.pytorch.org/models/raft_small_C_T_V2-01064c6d.pth",
             sha256="01064c6d",
@@ -64,14 +65,14 @@ REGISTRY = {
 }
 
 
-def folder() -> Path:
-    """Where weights are looked for and fetched to; it need not exist."""
+def weights_folder() -> Path:
+    """The folder where weights are looked for and downloaded to; it need not exist."""
     chosen = os.environ.get("TSN_WEIGHTS")
     return Path(chosen).expanduser() if chosen else Path.home() / ".local" / "share" / "tsn" / "weights"
 
 
-def published(name: str) -> Published:
-    """The registry's entry, or a UsageError with the near-miss."""
+def published_weights(name: str) -> PublishedWeights:
+    """The registry's entry of a name. Raises UsageError, with the nearest name as a hint, if there is none."""
     if name not in REGISTRY:
         raise UsageError(
             f"no published weights {name!r}, expected one of {', '.join(REGISTRY)}", hint=near_miss(name, REGISTRY)
@@ -79,43 +80,49 @@ def published(name: str) -> Published:
     return REGISTRY[name]
 
 
-def installed() -> Path | None:
-    """The best published RAFT weights that are in the folder, or None."""
-    files = (folder() / entry.file for entry in REGISTRY.values())
+def installed_weights() -> Path | None:
+    """The best of the published RAFT weights that are in the folder, or None.
+
+    Every entry of `REGISTRY` is taken for RAFT: weights of another net need a registry of their own.
+    """
+    files = (weights_folder() / entry.file for entry in REGISTRY.values())
     return next((file for file in files if file.is_file()), None)
 
 
-def sha256(path: Path) -> str:
+def weights_sha256(path: Path) -> str:
     """Hash of a file's content, 64 hexadecimal digits; InputError where it can't be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(
             f"{path}: cannot read the flow weights: {error.strerror or error}", hint="tsn fetch raft-large"
         ) from error
 
 
-def fetch(entry: Published, *, into: Path | None = None) -> Path:
-    """Download a weight file unless it is here already, and let it appear only once its hash is right.
+def fetch(entry: PublishedWeights, *, into: Path | None = None) -> Path:
+    """Download a weight file, unless it is installed already, and return its path.
+
+    The file appears under its name only after its hash was found to be right.
 
     Args:
-        entry: which one, from `published`.
-        into: the folder; the usual one by default. Made where it is missing.
+        entry: which one, from `published_weights`.
+        into: the folder, created if missing; `weights_folder()` by default.
 
     Raises:
-        InputError: not reachable, or its content is not what was published; nothing is left behind.
-        OutputError: the folder can't be written.
+        InputError: the URL cannot be reached, or the content is not what was published; no file is left behind.
+        OutputError: the folder cannot be written.
     """
-    target = (into or folder()) / entry.file
-    if target.is_file() and sha256(target).startswith(entry.sha256):
+    target = (into or weights_folder()) / entry.file
+    if target.is_file() and sha256_of(target).startswith(entry.sha256):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{target.parent}: cannot make the weights folder: {error.strerror}") from error
-    with atomic(target) as temporary:
-        found = _download(entry, temporary)
+    with atomic_write(target) as temporary:
+        with temporary.open("wb") as file:
+            file.writelines(_content_blocks(entry))
+        found = weights_sha256(temporary)
         if not found.startswith(entry.sha256):
             raise InputError(
                 f"{entry.url}: expected sha256 {entry.sha256}..., found {found[: max(8, len(entry.sha256))]}",
@@ -125,28 +132,18 @@ def fetch(entry: Published, *, into: Path | None = None) -> Path:
     return target
 
 
-def _download(entry: Published, path: Path) -> str:
-    """Stream the file to `path` and return its sha256."""
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for block in _blocks(entry):
-            digest.update(block)
-            file.write(block)
-    return digest.hexdigest()
-
-
-def _blocks(entry: Published) -> Iterator[bytes]:
-    """The file's content from its URL; only faults of the network become an InputError, not those of the disk."""
+def _content_blocks(entry: PublishedWeights) -> Iterator[bytes]:
+    """The file's content from its URL, block by block. Raises InputError on faults of the network only."""
     try:
-        with urllib.request.urlopen(entry.url, timeout=TIMEOUT_S) as answer:
-            block = answer.read(BLOCK)
+        with urllib.request.urlopen(entry.url, timeout=TIMEOUT_S) as response:
+            block = response.read(BLOCK_BYTES)
             while block:
                 yield block
-                block = answer.read(BLOCK)
+                block = response.read(BLOCK_BYTES)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):
-            error.close()  # it is the server's answer as well
+            error.close()  # the error is the open response, too
         raise InputError(
             f"{entry.url}: cannot be downloaded: {getattr(error, 'reason', None) or error}",
-            hint=f"On a machine without internet, copy {entry.file} to {folder()} by hand, or set TSN_WEIGHTS.",
+            hint=f"On a machine without internet, copy {entry.file} to {weights_folder()} by hand, or set TSN_WEIGHTS.",
         ) from error

@@ -1,4 +1,4 @@
-"""Estimating at a reduced size: the image made smaller, the flow brought back to full size and to full pixels."""
+"""Estimation at a reduced size: scales the image down, and the flow back up to pixels of the full size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def scaled_image(image: Tensor, scale: float) -> Tensor:
-    """`image` (C, H, W) at `scale` times its size, antialiased; the very same tensor at scale 1."""
+    """`image` (C, H, W) at `scale` times its size, antialiased; the same tensor at scale 1."""
     _, height, width = image.shape
     size = max(1, round(height * scale)), max(1, round(width * scale))
     if size == (height, width):
@@ -16,7 +16,7 @@ def scaled_image(image: Tensor, scale: float) -> Tensor:
 
 
 def scaled_flow(flow: Tensor, height: int, width: int) -> Tensor:
-    """`flow` (2, h, w) on a grid of `height` x `width`, its vectors in pixels of that grid."""
+    """`flow` (2, h, w) on a grid of `height` x `width`, in pixels of that grid."""
     _, small_height, small_width = flow.shape
     if (small_height, small_width) == (height, width):
         return flow

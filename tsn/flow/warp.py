@@ -1,6 +1,6 @@
-"""Warping by flow, composing flows, and what can be seen of one frame in another.
+"""Warping by flow, composition of flows, and visibility by the forward-backward check.
 
-Flow contract: float32 (2, H, W), pixels, x right, y down; the point seen at p in frame a is at
+Flow contract: float32 (2, H, W), pixels, x right, y down; the point at p in frame a is at
 p + flow(p) in frame b. Thresholds after Sundaram, Brox, Keutzer, "Dense point trajectories by
 GPU-accelerated large displacement optical flow", ECCV 2010, as Ruder et al. 2016 use them.
 """
@@ -26,12 +26,12 @@ def _pixel_grid(height: int, width: int, device: torch.device) -> Tensor:
 
 
 def warp(image: Tensor, flow: Tensor, *, mode: str = "bilinear") -> Tensor:
-    """Sample `image`, given on frame b's grid, at p + flow(p): what frame a sees of it.
+    """Backward warping: sample `image`, on frame b's grid, at p + flow(p), which aligns it with frame a.
 
     Args:
         image: (C, H, W).
         flow: (2, H, W), from a to b.
-        mode: "bilinear" or "bicubic" (sharper: paint keeps 0.9 of its gradient energy through one resample).
+        mode: "bilinear" or "bicubic" (sharper: paint keeps 0.9 of its gradient energy in one resampling).
 
     Returns:
         (C, H, W). Samples outside the frame repeat its border.
@@ -43,18 +43,19 @@ def warp(image: Tensor, flow: Tensor, *, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(image[None], grid[None], mode=mode, padding_mode="border", align_corners=True)[0]
 
 
-def sample(x: Tensor, flow: Tensor, *, mode: str = "bilinear", beyond: str = "border") -> Tensor:
-    """As `warp`, for a batch: what nets and their losses look up. Its last bits are others.
+def warp_batch(x: Tensor, flow: Tensor, *, mode: str = "bilinear", padding: str = "border") -> Tensor:
+    """As `warp`, for a batch, in nets and their losses. The last bits differ from those of `warp`.
 
     Args:
-        x: (N, C, H, W), no side of one pixel.
+        x: (N, C, H, W), each side at least 2 pixels.
         flow: (N, 2, H, W).
-        beyond: what lies outside the frame: its "border", repeated, or "zeros".
+        mode: see `warp`.
+        padding: values outside the frame: "border" repeats its border, "zeros".
     """
     height, width = x.shape[-2:]
     y, x0 = torch.meshgrid(torch.arange(height, device=x.device), torch.arange(width, device=x.device), indexing="ij")
     grid = torch.stack([(x0 + flow[:, 0]) * 2 / (width - 1) - 1, (y + flow[:, 1]) * 2 / (height - 1) - 1], dim=-1)
-    return F.grid_sample(x, grid, mode=mode, padding_mode=beyond, align_corners=True)
+    return F.grid_sample(x, grid, mode=mode, padding_mode=padding, align_corners=True)
 
 
 def compose(ab: Tensor, bc: Tensor) -> Tensor:
@@ -62,8 +63,8 @@ def compose(ab: Tensor, bc: Tensor) -> Tensor:
     return ab + warp(bc, ab)
 
 
-def inside(flow: Tensor) -> Tensor:
-    """Bool (1, H, W): p + flow(p) lies inside the frame."""
+def in_frame(flow: Tensor) -> Tensor:
+    """Bool (1, H, W): whether p + flow(p) lies inside the frame."""
     _, height, width = flow.shape
     x, y = _pixel_grid(height, width, flow.device) + flow
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))[None]
@@ -74,7 +75,7 @@ def _squared_norm(flow: Tensor) -> Tensor:
 
 
 def consistent(flow: Tensor, reverse: Tensor) -> Tensor:
-    """Bool (1, H, W): going there and back ends where it began, so the point is not occluded.
+    """Forward-backward consistency, bool (1, H, W): where it fails, the point is occluded or the flow is wrong.
 
     |w + w'|^2 <= 0.01 (|w|^2 + |w'|^2) + 0.5, with w' the reverse flow sampled at p + w(p).
     """
@@ -83,7 +84,7 @@ def consistent(flow: Tensor, reverse: Tensor) -> Tensor:
 
 
 def motion_boundary(flow: Tensor) -> Tensor:
-    """Bool (1, H, W): |grad u|^2 + |grad v|^2 > 0.01 |w|^2 + 0.002, where flow mixes two motions."""
+    """Bool (1, H, W), where flow mixes two motions: |grad u|^2 + |grad v|^2 > 0.01 |w|^2 + 0.002."""
     gradient = torch.zeros_like(flow[:1])
     gradient[:, :, :-1] += _squared_norm(flow[:, :, 1:] - flow[:, :, :-1])
     gradient[:, :-1, :] += _squared_norm(flow[:, 1:, :] - flow[:, :-1, :])
@@ -91,9 +92,9 @@ def motion_boundary(flow: Tensor) -> Tensor:
 
 
 def visibility(flow: Tensor, reverse: Tensor) -> Tensor:
-    """Float32 (1, H, W), 1 where the point at p is seen in the other frame, 0 where occluded or out of frame.
+    """Float32 (1, H, W): 1 where the point at p is visible in the other frame, 0 where occluded or out of frame.
 
-    Motion boundaries stay visible: a temporal pass would lose every silhouette otherwise. Metrics that
-    must not measure across them use `motion_boundary` as well.
+    Motion boundaries count as visible: otherwise a temporal pass would lose every silhouette. Metrics that must not
+    measure across them use `motion_boundary` as well.
     """
-    return (consistent(flow, reverse) & inside(flow)).float()
+    return (consistent(flow, reverse) & in_frame(flow)).float()

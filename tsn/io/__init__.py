@@ -1,4 +1,4 @@
-"""Plates and pictures in, frames out. Formats are told by their first bytes, not by their names."""
+"""Reads plates and pictures, writes frames. A file's format is known by its first bytes, not by its name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tsn.errors import InputError, OutputError, UsageError
-from tsn.io.atomic import OUTPUT, atomic, cannot_write, sweep
-from tsn.io.frame import Box, Frame, Probe, blank_like, cut, place
+from tsn.io.atomic import OUTPUT_SETTING, atomic_write, remove_leftovers, write_error
+from tsn.io.frame import Box, Frame, Probe, blank_like, crop, place
 from tsn.io.sequence import FrameSequence
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ __all__ = [
     "Frame",
     "FrameSequence",
     "Probe",
-    "atomic",
+    "atomic_write",
     "blank_like",
-    "complete",
-    "cut",
+    "crop",
+    "is_complete",
     "place",
     "probe",
     "read_attributes",
     "read_frame",
     "read_image",
-    "sweep",
+    "remove_leftovers",
     "write_frame",
     "write_png",
 ]
@@ -42,7 +42,7 @@ def read_frame(path: Path, number: int, *, layer: str | None = None) -> Frame:
     """Read one plate frame, EXR or DPX.
 
     Args:
-        layer: the layer to paint ("ViewLayer.Combined"); None chooses, see `tsn.io.exr.read`.
+        layer: the layer to paint ("ViewLayer.Combined"); None chooses as `tsn.io.exr.read` does.
 
     Raises:
         InputError: missing, damaged, of another format, or without that layer.
@@ -61,13 +61,13 @@ def read_frame(path: Path, number: int, *, layer: str | None = None) -> Frame:
 
 
 def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mapping[str, str]) -> None:
-    """Write a frame with other RGB and everything else as it was; atomic and checked.
+    """Write a frame with new RGB and everything else as it was; atomic, and read back to check.
 
     Args:
-        rgb: shaped like `frame.rgb`, any float dtype. EXR: converted to the stored dtype, finite values stay
-            finite, NaN and infinity pass. DPX: clipped to [0, 1] and rounded to codes.
-        attributes: where it came from ("tsn:version", ...). EXR: string attributes of the painted part.
-            DPX: user data, beside another program's where the plate has some.
+        rgb: shaped like `frame.rgb`, any float dtype. EXR: converted to the stored dtype; finite values stay finite,
+            NaN and infinity are kept. DPX: clipped to [0, 1] and rounded to codes.
+        attributes: the frame's origin ("tsn:version", ...). EXR: string attributes of the painted part. DPX: user
+            data, beside that of another program where the plate has some.
 
     Raises:
         UsageError: the output has the suffix of another format.
@@ -77,13 +77,13 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
 
     if rgb.shape != frame.rgb.shape:
         raise ValueError(f"rgb is {rgb.shape}, the frame {frame.rgb.shape}")
-    kind = "dpx" if isinstance(frame.handle, dpx.File) else "exr"
+    kind = "dpx" if isinstance(frame.handle, dpx.DpxFile) else "exr"
     if path.suffix.lower() != f".{kind}":
         raise UsageError(
             f"The output {path} is not named *.{kind}, but the plate {frame.path.name} is {kind.upper()}",
             hint=f"tsn keeps the plate's format: name the output *.{kind}.",
         )
-    with atomic(path, OUTPUT) as temporary:
+    with atomic_write(path, OUTPUT_SETTING) as temporary:
         if kind == "dpx":
             dpx.write(frame, rgb, temporary, attributes, name=path.name)
         else:
@@ -93,17 +93,17 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
         try:
             probe(temporary)
         except InputError as error:
-            if not path.parent.exists():  # removed between writing and looking
+            if not path.parent.exists():  # the folder was removed after the write
                 gone = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-                raise cannot_write(path, gone, OUTPUT) from error
+                raise write_error(path, gone, OUTPUT_SETTING) from error
             raise OutputError(f"Can't write {path}: it came out broken: {error}", hint="Is the disk full?") from error
 
 
 def probe(path: Path, *, layer: str | None = None) -> Probe:
-    """What the header says, having checked that the file is complete; about 0.1 ms for EXR and DPX.
+    """Read a file's header and check that the file is complete; takes about 0.1 ms for EXR and DPX.
 
     Args:
-        layer: EXR: the layer whose windows to give, and that must be there; None: the one `read_frame` chooses.
+        layer: EXR: the layer whose windows to give; it must exist. None: the one that `read_frame` chooses.
 
     Raises:
         InputError: missing, damaged, or without that layer.
@@ -123,11 +123,11 @@ def probe(path: Path, *, layer: str | None = None) -> Probe:
 
         return image.probe(path)
 
-    return _opened_once(path, look)
+    return _with_format(path, look)
 
 
-def complete(path: Path) -> bool:
-    """Whether a whole, undamaged file is there."""
+def is_complete(path: Path) -> bool:
+    """Whether the file exists, is complete and has a sound header."""
     try:
         probe(path)
     except InputError:
@@ -136,10 +136,11 @@ def complete(path: Path) -> bool:
 
 
 def read_attributes(path: Path, *, layer: str | None = None, whole: bool = False) -> dict[str, str]:
-    """String attributes of a frame's header, without reading pixels: EXR all of them, DPX those tsn wrote.
+    """Read the string attributes of a frame's header, without pixels: EXR all of them, DPX those that tsn wrote.
 
     Args:
-        layer: EXR: the layer that was painted, whose part counts before the others; None as in `read_frame`.
+        layer: EXR: the layer that was painted; its part wins where others have the same attribute. None as in
+            `read_frame`.
         whole: check that the file is complete, as `probe` does.
 
     Raises:
@@ -158,18 +159,18 @@ def read_attributes(path: Path, *, layer: str | None = None, whole: bool = False
             return dpx.read_attributes(path)
         raise InputError(f"{path} is neither EXR nor DPX")
 
-    return _opened_once(path, look)
+    return _with_format(path, look)
 
 
 def read_image(path: Path, *, admit: Callable[[int, int], None] | None = None) -> np.ndarray:
-    """A picture as it is shown: float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
+    """Read a display-referred picture, float32 (H, W, 3) in [0, 1]; see `tsn.io.image.read_image`."""
     from tsn.io import image
 
     return image.read_image(path, admit=admit)
 
 
 def write_png(path: Path, rgb: np.ndarray) -> None:
-    """8-bit PNG of (H, W, 3) in [0, 1]; see `tsn.io.image.write_png`."""
+    """Write (H, W, 3) in [0, 1] as 8-bit PNG; see `tsn.io.image.write_png`."""
     from tsn.io import image
 
     image.write_png(path, rgb)
@@ -180,8 +181,8 @@ def _refuse_layer(path: Path, layer: str | None) -> None:
         raise InputError(f"{path} is a DPX file, which has no layers", hint=f"Remove `layer: {layer}` from the shot.")
 
 
-def _opened_once(path: Path, look: Callable[[str], T]) -> T:
-    """What the right reader finds: first the one that the name tells, as each opening is a trip to the file server."""
+def _with_format(path: Path, look: Callable[[str], T]) -> T:
+    """Call `look` with the file's format, trying the one of its suffix first: each opening asks the file server."""
     named = path.suffix.lower().removeprefix(".")
     if named not in ("exr", "dpx"):
         return look(_kind(path))

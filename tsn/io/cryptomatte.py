@@ -1,8 +1,8 @@
-"""Cryptomatte as a file holds it: which channels are the ranks of a layer, and what its manifest says.
+"""Cryptomatte in a file: the channels that are the ranks of a layer, and its manifest.
 
 After the specification of Friedman and Jones (Psyop, 2015), version 1.2.0: a header has
 `cryptomatte/<key>/name`, `hash`, `conversion`, and `manifest` (JSON, name -> hash in hex) or `manif_file` (the same
-in a file beside the frame). What they mean for pixels is in `tsn.matte`.
+in a file beside the frame). `tsn.matte` makes mattes of them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tsn.errors import InputError, near_miss
-from tsn.io.spellings import COLOURS, Twice, colours, role, split
+from tsn.io.channel_names import RGBA, AmbiguousChannel, canonical_channel, colour_channels, split_name
 
 _RANKED = re.compile(r"(?P<layer>.+?)(?P<rank>\d\d)")
-"""A rank's layer: a name and two digits, `crypto_object00`; its channels are (id, coverage) pairs, R G and B A."""
+"""Layer of a rank: a name and two digits, `crypto_object00`; its channels are pairs (id, coverage), R, G and B, A."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
+class CryptomatteLayer:
     """A Cryptomatte layer: its full name, and the channels (id, coverage) of its ranks in order."""
 
     name: str
@@ -32,63 +32,63 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a manifest says of names.
+    """The names of a layer's objects.
 
     Attributes:
-        names: name -> hash; None where ids can only be had by hashing the names.
-        note: why a manifest that the header speaks of is not used, a sentence; None where nothing is amiss.
+        names: name -> hash; None without a manifest, where ids can only be made by hashing names.
+        note: a sentence why a manifest that the header names can't be used; None where there is no fault.
     """
 
     names: Mapping[str, int] | None
     note: str | None = None
 
 
-def layer(wanted: str, channels: Iterable[str]) -> Layer:
-    """The Cryptomatte layer that somebody named.
+def find_layer(wanted: str, channels: Iterable[str]) -> CryptomatteLayer:
+    """Find a Cryptomatte layer by its name.
 
     Args:
-        wanted: its full name, or the end of it after a dot (Blender puts the view layer before it); failing that,
-            the same in other letters (`crypto_object` for `ViewLayer.CryptoObject`), or with a rank's digits.
+        wanted: its full name, or the end of it after a dot (Blender puts the view layer first); else another spelling
+            of that (`crypto_object` for `ViewLayer.CryptoObject`), or with the two digits of a rank.
         channels: full names of all channels.
 
     Raises:
-        InputError: no such layer, several, or one whose ranks are not whole.
+        InputError: no such layer, several of them, or one that lacks channels of a rank.
     """
     ranks: dict[str, dict[str, dict[str, str]]] = {}
     for channel in channels:
-        stem, word = split(channel)
-        if role(word) in COLOURS and (part := _RANKED.fullmatch(stem)):
+        stem, word = split_name(channel)
+        if canonical_channel(word) in RGBA and (part := _RANKED.fullmatch(stem)):
             ranks.setdefault(part["layer"], {}).setdefault(part["rank"], {})[word] = channel
     whole = {name: pairs for name in ranks if (pairs := _pairs(ranks[name])) is not None}
-    found = named(wanted, whole) or [name for name in whole if _alike(wanted, name)]
+    found = match_ending(wanted, whole) or [name for name in whole if _same_letters(wanted, name)]
     if len(found) == 1:
-        return Layer(name=found[0], pairs=whole[found[0]])
-    if not found and (broken := named(wanted, ranks)):
+        return CryptomatteLayer(name=found[0], pairs=whole[found[0]])
+    if not found and (broken := match_ending(wanted, ranks)):
         names = [channel for rank in ranks[broken[0]].values() for channel in rank.values()]
         raise InputError(
             f"The Cryptomatte layer {broken[0]!r} is not whole:"
             f" each rank needs R, G, B, A once, found {', '.join(names)}.",
             hint="Render the layer with all its channels.",
         )
-    refuse("Cryptomatte layer", wanted, found, whole)
-    raise AssertionError("refuse raises")
+    raise_unmatched("Cryptomatte layer", wanted, found, whole)
+    raise AssertionError("raise_unmatched raises")
 
 
-def named(name: str, known: Iterable[str]) -> list[str]:
-    """The name itself where it is known, else all that end in it after a dot."""
+def match_ending(name: str, known: Iterable[str]) -> list[str]:
+    """The name itself where it is known, else all known names that end in it after a dot."""
     names = list(known)
     return [name] if name in names else [one for one in names if one.endswith(f".{name}")]
 
 
-def refuse(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> None:
-    """Raise InputError for a name that is not there, or that may be any of several."""
+def raise_unmatched(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> None:
+    """Raise InputError for a name that is unknown, or that matches several names."""
     if found:
         raise InputError(
             f"The {kind} {name!r} could be any of {', '.join(found)}.",
             hint=f"Give the whole name, such as {found[0]!r}.",
         )
     names = list(known)
-    # The endings too, since that is what an artist typed.
+    # Near-misses among the endings too: artists leave out the view layer.
     words = [one.split(".") for one in names]
     ends = [".".join(parts[start:]) for parts in words for start in range(1, len(parts))]
     raise InputError(
@@ -98,12 +98,12 @@ def refuse(kind: str, name: str, found: Sequence[str], known: Iterable[str]) -> 
 
 
 def _pairs(ranks: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...] | None:
-    """(id, coverage) of every rank in order; None where a pair is broken, as in RGB layers with digits."""
+    """(id, coverage) of every rank in order; None where a pair is incomplete, as in RGB layers with digits."""
     result = []
     for _, rank in sorted(ranks.items()):
         try:
-            words = colours(rank)
-        except Twice:
+            words = colour_channels(rank)
+        except AmbiguousChannel:
             return None
         if set(words) not in ({*"rgba"}, {*"rg"}):
             return None
@@ -112,8 +112,8 @@ def _pairs(ranks: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...
     return tuple(result)
 
 
-def _alike(end: str, name: str) -> bool:
-    """Whether a name, or its end after a dot, has the letters of another: crypto_object, ViewLayer.CryptoObject."""
+def _same_letters(end: str, name: str) -> bool:
+    """Whether a name, or its end after a dot, has the same letters: crypto_object, ViewLayer.CryptoObject."""
     words = name.split(".")
     letters = _letters(end)
     return letters != "" and any(letters == _letters("".join(words[start:])) for start in range(len(words)))
@@ -123,10 +123,10 @@ def _letters(name: str) -> str:
     return "".join(char for char in re.sub(r"\d\d$", "", name) if char.isalnum()).casefold()
 
 
-def attributes(name: str, header: Mapping[str, Any]) -> dict[str, str]:
-    """The header's `cryptomatte/<key>/...` of a layer by their last word; empty where it has none.
+def layer_metadata(name: str, header: Mapping[str, Any]) -> dict[str, str]:
+    """The header's `cryptomatte/<key>/...` of a layer, by their last word; empty where it has none.
 
-    They are those whose `name` is the layer's, or its end after a dot, or the same in other letters.
+    The key is the one whose `name` is the layer's, or its end after a dot, or another spelling of that.
     """
     groups: dict[str, dict[str, str]] = {}
     for key, value in header.items():
@@ -135,32 +135,32 @@ def attributes(name: str, header: Mapping[str, Any]) -> dict[str, str]:
     names = {key: group["name"] for key, group in groups.items() if "name" in group}
     exact = [key for key, value in names.items() if value == name]
     ending = [key for key, value in names.items() if name.endswith(f".{value}")]
-    alike = [key for key, value in names.items() if _alike(value, name) or _alike(name, value)]
+    alike = [key for key, value in names.items() if _same_letters(value, name) or _same_letters(name, value)]
     found = exact[:1] or ending[:1] or alike
     return groups[found[0]] if len(found) == 1 else {}
 
 
-def manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -> Manifest:
-    """What the manifest of a layer says: the embedded one, else the sidecar's.
+def read_manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -> Manifest:
+    """Read the manifest of a layer: the embedded one, else the sidecar file.
 
     Args:
         name: the layer's full name.
         folder: of the frame, in which a sidecar lies.
 
     Raises:
-        InputError: ids that are made in another way than this version of tsn knows.
+        InputError: the ids are made by another hash or conversion than tsn knows.
     """
-    said = attributes(name, header)
+    metadata = layer_metadata(name, header)
     for key, expected in (("hash", "MurmurHash3_32"), ("conversion", "uint32_to_float32")):
-        if said.get(key, expected) != expected:
-            raise InputError(f"Cryptomatte {name}: {key} is {said[key]!r}, expected {expected!r}.")
+        if metadata.get(key, expected) != expected:
+            raise InputError(f"Cryptomatte {name}: {key} is {metadata[key]!r}, expected {expected!r}.")
     notes = []
-    if "manifest" in said:
-        names = _parsed(said["manifest"])
+    if "manifest" in metadata:
+        names = _parsed(metadata["manifest"])
         if names is not None:
             return Manifest(names=names)
         notes.append("the manifest in the header is damaged")
-    if sidecar := said.get("manif_file"):
+    if sidecar := metadata.get("manif_file"):
         names, fault = _beside(sidecar, folder)
         if names is not None:
             return Manifest(names=names)
@@ -174,11 +174,11 @@ def manifest(name: str, header: Mapping[str, Any], folder: Path | None = None) -
 
 
 def _beside(sidecar: str, folder: Path | None) -> tuple[Mapping[str, int] | None, str]:
-    """The names in a sidecar, and what is wrong with it."""
+    """The names in a sidecar file, and what is wrong with it."""
     path = PurePosixPath(sidecar.replace("\\", "/"))
     if folder is None:
         return None, "can't be looked for"
-    for place in (folder / path, folder / path.name):  # a plate that was copied keeps its files together
+    for place in (folder / path, folder / path.name):  # a copied plate may have its sidecar beside it
         try:
             return _read(place, place.stat().st_mtime_ns), "is damaged"
         except (OSError, ValueError):
@@ -186,8 +186,8 @@ def _beside(sidecar: str, folder: Path | None) -> tuple[Mapping[str, int] | None
     return None, "is not there"
 
 
-@lru_cache(maxsize=4)  # all frames of a plate may share one, of many megabytes
-def _read(path: Path, date: int) -> Mapping[str, int] | None:
+@lru_cache(maxsize=4)  # all frames of a plate may share one, of many megabytes; the date is for the cache only
+def _read(path: Path, _modified_ns: int) -> Mapping[str, int] | None:
     return _parsed(path.read_bytes().decode("utf-8", "surrogateescape"))
 
 

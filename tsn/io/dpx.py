@@ -1,9 +1,8 @@
 """DPX plates: read code-exact, replace the picture, keep the header.
 
-The usual files are read and written here, without OpenImageIO: one picture element, RGB or RGBA, not
-run-length coded; 8 and 16 bit, 10 and 12 bit filled by method A or B, 12 bit packed. Others are refused by
-name. OpenImageIO would drop what it has no name for, and put the temporary name it writes to into the header.
-Where the picture lies is found in `dpx_layout`.
+Reads and writes the usual files without OpenImageIO: one picture element, RGB or RGBA, not run-length coded; 8 and 16
+bit, 10 and 12 bit filled by method A or B, 12 bit packed. Others are refused with the reason. OpenImageIO would drop
+header fields that it does not know, and write its temporary file name into the header. `dpx_layout` finds the picture.
 
 Reference: SMPTE ST 268:2003. Offsets below are the standard's.
 """
@@ -19,27 +18,28 @@ from pathlib import Path
 import numpy as np
 
 from tsn.errors import InputError
-from tsn.io.dpx_layout import GENERIC, HEADER, UNDEFINED, Layout, find
+from tsn.io.dpx_layout import GENERIC, HEADER, UNDEFINED, DpxLayout, find_layout
 from tsn.io.frame import Box, Frame, Probe
 
 MARK = b"tsn".ljust(32, b"\0")
-"""Begins what tsn keeps of user data, as the standard asks: who wrote it, in 32 bytes. No JSON holds a zero byte."""
-# names as OpenImageIO gives them in "dpx:Transfer"
+"""Start of tsn's user data. The standard wants the writer's name in 32 bytes; JSON holds no zero byte."""
+# As OpenImageIO names them in "dpx:Transfer".
 TRANSFERS = (
     *("User defined", "Printing density", "Linear", "Logarithmic", "Unspecified video", "SMPTE 274M", "ITU-R 709-4"),
     *("ITU-R 601-5 system B or G", "ITU-R 601-5 system M", "NTSC composite video", "PAL composite video"),
     *("Z depth linear", "Z depth homogeneous", "ADX"),
 )
 SPACES = {"Linear": "lin_rec709_scene", "Logarithmic": "KodakLog", "ITU-R 709-4": "srgb_rec709_scene"}
+# Offset and size of the header's text fields.
 TEXTS = {"Creator": (160, 100), "Project": (260, 200), "Copyright": (460, 200), "Timestamp": (136, 24)}
 
 
 @dataclass(frozen=True)
-class File:
-    """A frame's handle."""
+class DpxFile:
+    """The `Frame.handle` of a DPX frame: the whole file, and where its picture lies."""
 
     data: bytes
-    layout: Layout
+    layout: DpxLayout
 
 
 def read(path: Path, number: int) -> Frame:
@@ -49,7 +49,7 @@ def read(path: Path, number: int) -> Frame:
         InputError: missing, cut short, or a kind of DPX that isn't supported.
     """
     data, layout = _load(path, whole=True)
-    values = (codes(data, layout) / np.float64(layout.white)).astype(np.float32)
+    values = (read_codes(data, layout) / np.float64(layout.white)).astype(np.float32)
     box = Box(0, 0, layout.width, layout.height)
     return Frame(
         path=path,
@@ -60,36 +60,36 @@ def read(path: Path, number: int) -> Frame:
         display_window=box,
         channels={name: values[..., index] for index, name in enumerate("RGBA"[: layout.samples])},
         header=_header(data, layout),
-        handle=File(data, layout),
+        handle=DpxFile(data, layout),
     )
 
 
 def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, str], *, name: str) -> None:
-    """Write a frame's file with another picture; not atomic, `tsn.io.write_frame` is.
+    """Write a frame's file with a new picture. Not atomic; `tsn.io.write_frame` is.
 
     Args:
         rgb: (H, W, 3), clipped to [0, 1].
-        attributes: go into the user data, as JSON under the user "tsn". Where another program's data is there, it
-            stays what the header points to, and ours lies between it and the picture.
-        name: what the header's file name field says.
+        attributes: stored as JSON in the user data of the user "tsn". User data of another program stays where the
+            header points; ours follows it, before the picture.
+        name: for the header's field of the file name.
     """
     handle = frame.handle
-    assert isinstance(handle, File)
+    assert isinstance(handle, DpxFile)
     layout, data = handle.layout, handle.data
     values = rgb if frame.alpha is None else np.concatenate([rgb, frame.alpha[..., None]], axis=-1)
     body = bytearray(data[layout.start :])
     picture = np.frombuffer(body, np.uint8, layout.line * layout.height).reshape(layout.height, layout.line)
     packed = _pack(np.rint(np.clip(np.nan_to_num(np.float64(values)), 0, 1) * layout.white).astype(np.uint16), layout)
-    # What pads the words and the lines stays: it means nothing, but the plate shall survive bit for bit.
+    # Padding bits of words and lines keep their values, so that the plate survives bit for bit.
     picture[:, : packed.shape[1]] &= ~_pack(np.full(values[:1].shape, layout.white, np.uint16), layout)
     picture[:, : packed.shape[1]] |= packed
 
     head, user = bytearray(data[: min(HEADER, layout.start)]), data[HEADER : layout.start]
     if attributes:
-        if len(head) < HEADER:  # user data begins behind the film and television headers, which hold nothing here
+        if len(head) < HEADER:  # user data follows the film and television headers, which are left empty here
             head += b"\xff" * (HEADER - len(head))
             struct.pack_into(f"{layout.order}2I", head, 24, GENERIC, HEADER - GENERIC)
-        theirs = _of_others(data, layout)
+        theirs = _foreign_user_data(data, layout)
         block = MARK + json.dumps(dict(attributes), sort_keys=True).encode()
         user = theirs + block.ljust(max(len(user) - len(theirs), -(-len(block) // 1024) * 1024), b"\0")
         if not theirs:
@@ -106,7 +106,7 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
 
 
 def probe(path: Path) -> Probe:
-    """Header and completeness: the picture lies inside the file.
+    """Read the header and check that the picture lies inside the file.
 
     Raises:
         InputError: missing, cut short, or a kind of DPX that isn't supported.
@@ -123,7 +123,7 @@ def probe(path: Path) -> Probe:
 
 
 def read_attributes(path: Path) -> dict[str, str]:
-    """What `write` was given as attributes; {} where there are none."""
+    """Read the attributes that `write` stored; {} where there are none."""
     data, layout = _load(path, whole=False)
     _, mark, block = data[HEADER : layout.start].rpartition(MARK)
     try:
@@ -132,8 +132,8 @@ def read_attributes(path: Path) -> dict[str, str]:
         return {}
 
 
-def codes(data: bytes, layout: Layout) -> np.ndarray:
-    """The stored code values, uint16 (H, W, 3 or 4)."""
+def read_codes(data: bytes, layout: DpxLayout) -> np.ndarray:
+    """Unpack the stored code values, uint16 (H, W, 3 or 4)."""
     count, shape = layout.width * layout.samples, (layout.height, layout.width, layout.samples)
     lines = np.frombuffer(data, np.uint8, layout.line * layout.height, layout.start).reshape(layout.height, layout.line)
     if layout.bits == 8:
@@ -151,18 +151,18 @@ def codes(data: bytes, layout: Layout) -> np.ndarray:
     return ((samples >> _below(layout)) & layout.white).astype(np.uint16).reshape(shape)
 
 
-def _shifts(layout: Layout) -> tuple[int, int, int]:
-    """10 bit: how far the three samples stand above the lowest bit of their word."""
+def _shifts(layout: DpxLayout) -> tuple[int, int, int]:
+    """10 bit: bits by which the three samples of a word are shifted up."""
     return (22, 12, 2) if layout.packing == 1 else (20, 10, 0)
 
 
-def _below(layout: Layout) -> int:
-    """12 and 16 bit: bits of padding below a sample in its 16."""
+def _below(layout: DpxLayout) -> int:
+    """12 and 16 bit: padding bits below a sample in its 16 bits."""
     return 4 if layout.bits == 12 and layout.packing == 1 else 0
 
 
-def _pack(values: np.ndarray, layout: Layout) -> np.ndarray:
-    """Code values of some lines -> uint8 (lines, bytes a line without padding)."""
+def _pack(values: np.ndarray, layout: DpxLayout) -> np.ndarray:
+    """Pack the code values of some lines: uint8 (lines, bytes per line without padding)."""
     lines = values.reshape(len(values), -1)
     if layout.bits == 8:
         return lines.astype(np.uint8)
@@ -183,8 +183,8 @@ def _pack(values: np.ndarray, layout: Layout) -> np.ndarray:
     return (lines << _below(layout)).astype(f"{layout.order}u2").view(np.uint8)
 
 
-def _load(path: Path, *, whole: bool) -> tuple[bytes, Layout]:
-    """The file's bytes (or all before the picture) and its layout."""
+def _load(path: Path, *, whole: bool) -> tuple[bytes, DpxLayout]:
+    """Read the whole file, or what precedes the picture, and find its layout."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
@@ -193,15 +193,14 @@ def _load(path: Path, *, whole: bool) -> tuple[bytes, Layout]:
                 file.seek(offset)
                 return file.read(count)
 
-            layout = find(path, read(0, HEADER), size, read)
+            layout = find_layout(path, read(0, HEADER), size, read)
             return read(0, size if whole else layout.start), layout
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
 
 
-def _of_others(data: bytes, layout: Layout) -> bytes:
-    """What another program keeps between header and picture, whether its header says so or not; empty where that is
-    free, or ours alone."""
+def _foreign_user_data(data: bytes, layout: DpxLayout) -> bytes:
+    """Another program's user data between header and picture, even where the header names none; else empty."""
     (size,) = struct.unpack_from(f"{layout.order}I", data, 32)
     between = data[HEADER : layout.start]
     before, mark, _ = between.rpartition(MARK)
@@ -210,7 +209,7 @@ def _of_others(data: bytes, layout: Layout) -> bytes:
     return between if size not in (0, UNDEFINED) or between.strip(b"\0\xff") else b""
 
 
-def _header(data: bytes, layout: Layout) -> dict[str, object]:
+def _header(data: bytes, layout: DpxLayout) -> dict[str, object]:
     result: dict[str, object] = {
         "oiio:BitsPerSample": layout.bits,
         "oiio:Endian": "big" if layout.order == ">" else "little",

@@ -1,9 +1,8 @@
 """OpenEXR plates: read any, repaint the RGB of one layer, keep every other bit.
 
-Writing replaces R, G, B and A of the painted part; its other channels are encoded anew without loss, and
-every other part is copied as bytes. A painted part that was stored with a lossy compression (pxr24, b44,
-b44a, dwaa, dwab, lj2k) is written as zip instead: encoding it that way again would change the AOVs that
-lie beside the RGB.
+Writing replaces R, G, B and A of the painted part; its other channels are encoded again without loss, and every other
+part is copied as bytes. A painted part that was stored with a lossy compression (pxr24, b44, b44a, dwaa, dwab, lj2k) is
+written as zip: a second lossy encoding would change the AOVs beside the RGB.
 """
 
 from __future__ import annotations
@@ -21,40 +20,40 @@ import OpenEXR
 
 from tsn.errors import DeviceError, InputError, OutputError
 from tsn.io import exr_container as container
-from tsn.io.exr_container import Attribute, Chunk, Container, Damaged, Incomplete, Part
-from tsn.io.exr_layers import choose, full_names, lossy_floats
-from tsn.io.exr_part import COMPRESSIONS, rename
+from tsn.io.exr_container import Damaged, ExrAttribute, ExrChunk, ExrContainer, ExrPart, Incomplete
+from tsn.io.exr_layers import choose_layer, full_names, lossy_floats
+from tsn.io.exr_part import COMPRESSIONS, rename_channels
 from tsn.io.frame import Box, Frame, Probe, place
 
-# what a part needs to be decoded on its own; every other attribute is kept away from the decoder
-CODING = frozenset(
+# What a part needs to be decoded on its own; no other attribute is given to the decoder.
+CODEC_ATTRIBUTES = frozenset(
     {"channels", "compression", "dataWindow", "displayWindow", "lineOrder", "pixelAspectRatio", "tiles"}
     | {"screenWindowCenter", "screenWindowWidth"}
 )
 
 
 @dataclass
-class File:
-    """A whole file in memory: its bytes, its anatomy, and the pixels decoded so far, by part."""
+class ExrFile:
+    """A whole file in memory: its bytes, its headers and chunk tables, and the pixels decoded so far, by part."""
 
     path: Path
     data: bytes
-    anatomy: Container
+    structure: ExrContainer
     decoded: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def pixels(self, index: int) -> dict[str, np.ndarray]:
-        """Channels of a part by their names in that part, (H, W) each.
+        """Decode the channels of a part, once: (H, W) each, by their names in that part.
 
         Raises:
             InputError: a chunk is damaged.
         """
         if index not in self.decoded:
             try:
-                self.decoded[index] = _decode(self.anatomy.parts[index], self.anatomy.chunks(index, self.data))
+                self.decoded[index] = _decode(self.structure.parts[index], self.structure.chunks(index, self.data))
             except (Damaged, RuntimeError, ValueError) as error:
                 _refuse(self.path, error)
             except MemoryError as error:
-                window = self.anatomy.parts[index].window("dataWindow")
+                window = self.structure.parts[index].window("dataWindow")
                 raise DeviceError(
                     f"{self.path}: not enough memory for its {window.width}x{window.height} pixels",
                     hint="Render with fewer workers, or on a host with more memory.",
@@ -63,35 +62,34 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Painted:
-    """A frame's handle: the file, the part that is painted, and the names of R, G, B and maybe A in it."""
+class PaintedPart:
+    """The `Frame.handle` of an EXR frame: the file, the part to paint, and its names of R, G, B and, if any, A."""
 
-    file: File
+    file: ExrFile
     part: int
     names: tuple[str, ...]
 
 
-class Channels(Mapping[str, np.ndarray]):
-    """Every flat channel by full name, decoded part by part when first asked for.
+class ExrChannels(Mapping[str, np.ndarray]):
+    """Every flat channel by full name, decoded part by part on first use.
 
-    In a multi-part file a channel answers to "part.channel" too, even where its name alone is unique. Each part has a
-    data window of its own; all channels are given on the one `window`, NaN (whole numbers: 0) where a part has no
-    pixels.
+    In a multi-part file "part.channel" finds a channel too, even where its name alone is unique. Each part has a data
+    window of its own; all channels are given on the one `window`, NaN (integers: 0) where a part has no pixels.
     """
 
-    def __init__(self, file: File, window: Box) -> None:
+    def __init__(self, file: ExrFile, window: Box) -> None:
         self._file = file
         self._window = window
-        self._names = full_names(file.anatomy.parts)
+        self._names = full_names(file.structure.parts)
         self._aliases = dict(self._names)
-        if len(file.anatomy.parts) > 1:
+        if len(file.structure.parts) > 1:
             for index, name in self._names.values():
-                self._aliases.setdefault(f"{file.anatomy.parts[index].name}.{name}", (index, name))
+                self._aliases.setdefault(f"{file.structure.parts[index].name}.{name}", (index, name))
 
     def __getitem__(self, key: str) -> np.ndarray:
         index, name = self._aliases[key]
         pixels = self._file.pixels(index)[name]
-        own = self._file.anatomy.parts[index].window("dataWindow")
+        own = self._file.structure.parts[index].window("dataWindow")
         if own == self._window:
             return pixels
         return place(pixels, own, self._window, fill=np.nan if pixels.dtype.kind == "f" else 0)
@@ -118,14 +116,14 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
     """
     try:
         data = path.read_bytes()
-        anatomy = container.parse(data, len(data))
-        _check_last(anatomy, data[anatomy.last()[1] :][:48], len(data))
+        structure = container.parse(data, len(data))
+        _check_last(structure, data[structure.last()[1] :][:48], len(data))
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
     except (Damaged, Incomplete) as error:
         _refuse(path, error)
-    index, names = choose(path, anatomy.parts, layer)
-    file, part = File(path, data, anatomy), anatomy.parts[index]
+    index, names = choose_layer(path, structure.parts, layer)
+    file, part = ExrFile(path, data, structure), structure.parts[index]
     pixels = file.pixels(index)
     kinds = {channel.name: channel.type for channel in part.channels}
     if any(kinds[name] == 0 for name in names):
@@ -137,15 +135,15 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
         alpha=pixels[names[3]] if len(names) > 3 else None,
         data_window=part.window("dataWindow"),
         display_window=part.window("displayWindow"),
-        channels=Channels(file, part.window("dataWindow")),
-        header=_header(anatomy.parts, index),
-        lossy=lossy_floats(anatomy.parts),
-        handle=Painted(file=file, part=index, names=names),
+        channels=ExrChannels(file, part.window("dataWindow")),
+        header=_header(structure.parts, index),
+        lossy=lossy_floats(structure.parts),
+        handle=PaintedPart(file=file, part=index, names=names),
     )
 
 
 def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, str]) -> None:
-    """Write a frame's file with other RGB; not atomic, `tsn.io.write_frame` is.
+    """Write a frame's file with new RGB. Not atomic; `tsn.io.write_frame` is.
 
     Args:
         rgb: (H, W, 3) on the data window, any float dtype. Finite values beyond the stored dtype's range
@@ -153,11 +151,11 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         attributes: string attributes for the header of the painted part.
 
     Raises:
-        OutputError: OpenEXR refuses to encode it; none is known that `read` lets pass.
+        OutputError: OpenEXR refuses to encode it; no case is known that `read` does not refuse first.
     """
     handle = frame.handle
-    assert isinstance(handle, Painted)
-    anatomy, part = handle.file.anatomy, handle.file.anatomy.parts[handle.part]
+    assert isinstance(handle, PaintedPart)
+    structure, part = handle.file.structure, handle.file.structure.parts[handle.part]
     pixels = dict(handle.file.pixels(handle.part))
     for plane, name in enumerate(handle.names[:3]):
         pixels[name] = to_dtype(rgb[..., plane], pixels[name].dtype)
@@ -170,67 +168,67 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
             f"Can't write frame {frame.number}: OpenEXR does not encode the header of {frame.path}: {error}",
             hint="Write the plate anew with the program it came from.",
         ) from error
-    names = {utf8: name for name, utf8 in _in_utf8(part).items()}
+    names = {utf8: name for name, utf8 in _latin1_names(part).items()}
     changed = {
-        "channels": Attribute("channels", "chlist", rename(encoded.value("channels"), names)),
+        "channels": ExrAttribute("channels", "chlist", rename_channels(encoded.value("channels"), names)),
         "compression": encoded.by_name["compression"],
     }
     if "chunkCount" in part.by_name:
-        changed["chunkCount"] = Attribute("chunkCount", "int", struct.pack("<i", len(chunks)))
+        changed["chunkCount"] = ExrAttribute("chunkCount", "int", struct.pack("<i", len(chunks)))
     for name, text in attributes.items():
-        changed[name] = Attribute(name, "string", text.encode("utf-8", "surrogateescape"))
-    header = [changed.get(item.name, item) for item in part.attributes]  # both, where a header has one twice
+        changed[name] = ExrAttribute(name, "string", text.encode("utf-8", "surrogateescape"))
+    header = [changed.get(item.name, item) for item in part.attributes]  # a header may have an attribute twice
     header += [item for name, item in changed.items() if name not in part.by_name]
-    version = anatomy.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
+    version = structure.version | (container.LONG_NAMES if any(len(item.name) > 31 for item in header) else 0)
     parts = [
-        (header, chunks) if index == handle.part else (other.attributes, anatomy.chunks(index, handle.file.data))
-        for index, other in enumerate(anatomy.parts)
+        (header, chunks) if index == handle.part else (other.attributes, structure.chunks(index, handle.file.data))
+        for index, other in enumerate(structure.parts)
     ]
     with open(path, "wb") as out:
         out.writelines(container.assemble(version, parts))
 
 
 def probe(path: Path, layer: str | None = None) -> Probe:
-    """Header and completeness, in about 0.1 ms: chunk tables without holes, the last chunk inside the file.
+    """Read the header and check completeness, in about 0.1 ms: whole chunk tables, the last chunk inside the file.
 
-    Windows and compression are those of the part that `read` would paint; of the first flat part where
-    no layer is named and none can be chosen.
+    Windows and compression are those of the part that `read` would paint; of the first flat part where no layer is
+    named and none can be chosen.
 
     Raises:
-        InputError: missing, cut short, not an OpenEXR file, or without the layer named. Flipped bits in the
-            pixels go unseen.
+        InputError: missing, cut short, not an OpenEXR file, or without the layer named. Flipped bits in the pixels are
+            not noticed.
     """
-    anatomy = _anatomy(path, whole=True)
-    part = _painted(path, anatomy.parts, layer)
+    structure = _read_structure(path, whole=True)
+    part = _part_to_paint(path, structure.parts, layer)
     return Probe(
         data_window=part.window("dataWindow"),
         display_window=part.window("displayWindow"),
-        channels=tuple(full_names(anatomy.parts)),
+        channels=tuple(full_names(structure.parts)),
         compression=part.compression,
         format="exr",
     )
 
 
 def read_attributes(path: Path, layer: str | None = None, *, whole: bool = False) -> dict[str, str]:
-    """The string attributes of all parts; where two have the same name, those of the part that `read` would paint.
+    """Read the string attributes of all parts; those of the part that `read` would paint win over others.
 
     Args:
-        whole: look at the file's end too, as `probe` does.
+        whole: check that the file is complete, as `probe` does.
 
     Raises:
         InputError: missing, without the layer named, or its header or chunk tables are not complete.
     """
-    parts = _anatomy(path, whole=whole).parts
+    parts = _read_structure(path, whole=whole).parts
     return {
         item.name: item.value.decode("utf-8", "surrogateescape")
-        for part in (*reversed(parts), _painted(path, parts, layer))  # of two passes each left its own in its part
+        for part in (*reversed(parts), _part_to_paint(path, parts, layer))  # two passes may have painted a part each
         for item in part.attributes
         if item.type == "string"
     }
 
 
 def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Values in a float dtype; finite ones stay finite, what has the dtype already is returned as it is."""
+    """Convert to a float dtype, C-contiguous; finite values stay finite."""
     if values.dtype == dtype:
         return np.ascontiguousarray(values)
     limit = np.finfo(dtype).max
@@ -239,17 +237,18 @@ def to_dtype(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return np.ascontiguousarray(clamped.astype(dtype))
 
 
-def _painted(path: Path, parts: Sequence[Part], layer: str | None) -> Part:
+def _part_to_paint(path: Path, parts: Sequence[ExrPart], layer: str | None) -> ExrPart:
     """The part that `read` would paint; the first flat one where no layer is named and none can be chosen."""
     try:
-        return parts[choose(path, parts, layer)[0]]
+        return parts[choose_layer(path, parts, layer)[0]]
     except InputError:
         if layer is not None:
             raise
-        return next((part for part in parts if part.oddity is None), parts[0])
+        return next((part for part in parts if part.unsupported_reason is None), parts[0])
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:
+    """Raise InputError for a file that `error` found damaged."""
     if isinstance(error, Incomplete):
         reason = "it ends inside its header"
     else:
@@ -259,68 +258,72 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
     ) from error
 
 
-def _check_last(anatomy: Container, leader: bytes, room: int) -> None:
-    index, offset = anatomy.last()
-    if offset + anatomy.extent(index, leader)[0] > room:
+def _check_last(structure: ExrContainer, leader: bytes, room: int) -> None:
+    """Raise Damaged unless the last chunk, which begins with `leader`, ends within `room` bytes."""
+    index, offset = structure.last()
+    if offset + structure.extent(index, leader)[0] > room:
         raise Damaged("it was cut short")
 
 
-def _anatomy(path: Path, *, whole: bool) -> Container:
-    """Headers of a file on disk, reading no more of it than they take; `whole` looks at the last chunk too."""
+def _read_structure(path: Path, *, whole: bool) -> ExrContainer:
+    """Read the headers of a file and no more of it; `whole` checks the last chunk too."""
     try:
         with open(path, "rb", buffering=0) as file:
             size = file.seek(0, io.SEEK_END)
-            wanted = 1 << 14  # most headers; a plate of ten thousand frames is read like this
+            wanted = 1 << 14  # enough for most headers; it counts over a plate of ten thousand frames
             while True:
                 file.seek(0)
                 data = file.read(wanted)
                 try:
-                    anatomy = container.parse(data, size)
+                    structure = container.parse(data, size)
                     break
                 except Incomplete:
                     if len(data) >= size:
                         raise
                     wanted *= 8
             if whole:
-                file.seek(anatomy.last()[1])
-                _check_last(anatomy, file.read(48), size)
-            return anatomy
+                file.seek(structure.last()[1])
+                _check_last(structure, file.read(48), size)
+            return structure
     except OSError as error:
         raise InputError(f"Can't read {path}: {error.strerror}") from error
     except (Damaged, Incomplete) as error:
         _refuse(path, error)
 
 
-def _decode(part: Part, chunks: Sequence[Chunk]) -> dict[str, np.ndarray]:
-    names = _in_utf8(part)
-    header = [item for item in part.attributes if item.name in CODING]
+def _decode(part: ExrPart, chunks: Sequence[ExrChunk]) -> dict[str, np.ndarray]:
+    """Decode the pixels of a part, wrapped in a single-part file of its own."""
+    names = _latin1_names(part)
+    header = [item for item in part.attributes if item.name in CODEC_ATTRIBUTES]
     if names:
-        channels = Attribute("channels", "chlist", rename(part.value("channels"), names))
+        channels = ExrAttribute("channels", "chlist", rename_channels(part.value("channels"), names))
         header = [channels if item.name == "channels" else item for item in header]
     version = 2 | (container.TILED if part.tiled else 0) | part.flags & container.LONG_NAMES
     stream = io.BytesIO(b"".join(container.assemble(version, [(header, chunks)])))
     found = OpenEXR.File(stream, separate_channels=True).parts
-    if not found:  # the wheel prints a warning and drops the part where a chunk can't be decoded
+    if not found:  # the wheel prints a warning and drops a part that it can't decode
         raise Damaged("its pixels can't be decoded")
     pixels = {name: channel.pixels for name, channel in found[0].channels.items()}
     return {channel.name: pixels[names.get(channel.name, channel.name)] for channel in part.channels}
 
 
-def _in_utf8(part: Part) -> dict[str, str]:
-    """Channel names that are no UTF-8, as which the wheel wants them, read as Latin-1.
+def _latin1_names(part: ExrPart) -> dict[str, str]:
+    """Channel names that are not UTF-8, as the wheel requires, -> their bytes read as Latin-1.
 
-    That keeps their order, in which the pixels are stored, and what stands behind the last dot, by which dwaa chooses.
+    That keeps their order, in which pixels are stored, and the word after the last dot, by which dwaa compresses.
     """
     raw = {channel.name: channel.name.encode("utf-8", "surrogateescape") for channel in part.channels}
     return {name: text.decode("latin-1") for name, text in raw.items() if text.decode("utf-8", "ignore") != name}
 
 
-def _encode(part: Part, pixels: Mapping[str, np.ndarray]) -> tuple[Part, tuple[Chunk, ...]]:
+def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, tuple[ExrChunk, ...]]:
+    """Encode pixels as a part like this one; zip where its own compression is lossy."""
+
     def corners(name: str) -> tuple[tuple[int, int], tuple[int, int]]:
         box = part.window(name)
         return (box.x, box.y), (box.right - 1, box.bottom - 1)
 
-    code = container.ZIP if part.compression in container.LOSSY else part.code
+    code = container.ZIP if part.compression in container.LOSSY_COMPRESSIONS else part.code
     header = {
         "type": OpenEXR.tiledimage if part.tiled else OpenEXR.scanlineimage,
         "compression": OpenEXR.Compression(code),
@@ -331,7 +334,7 @@ def _encode(part: Part, pixels: Mapping[str, np.ndarray]) -> tuple[Part, tuple[C
     if part.tiled:
         tiles = header["tiles"] = OpenEXR.TileDescription()
         tiles.xSize, tiles.ySize, _ = part.tiles
-    names = _in_utf8(part)
+    names = _latin1_names(part)
     channels = {
         name: OpenEXR.Channel(name, pixels[channel.name], 1, 1, channel.linear)
         for channel in part.channels
@@ -340,11 +343,12 @@ def _encode(part: Part, pixels: Mapping[str, np.ndarray]) -> tuple[Part, tuple[C
     stream = io.BytesIO()
     OpenEXR.File(header, channels).write(stream)
     data = stream.getvalue()
-    anatomy = container.parse(data, len(data))
-    return anatomy.parts[0], anatomy.chunks(0, data)
+    structure = container.parse(data, len(data))
+    return structure.parts[0], structure.chunks(0, data)
 
 
-def _strings(value: bytes) -> list[str]:
+def _string_vector(value: bytes) -> list[str]:
+    """The value of a `stringvector`."""
     result, at = [], 0
     while at < len(value):
         (size,) = struct.unpack_from("<i", value, at)
@@ -353,7 +357,9 @@ def _strings(value: bytes) -> list[str]:
     return result
 
 
-def _plain(form: str) -> Callable[[bytes], Any]:
+def _number_decoder(form: str) -> Callable[[bytes], Any]:
+    """A decoder of one number, or a tuple of several, by a `struct` format."""
+
     def unpack(value: bytes) -> Any:
         numbers = struct.unpack(form, value)
         return numbers[0] if len(numbers) == 1 else numbers
@@ -361,13 +367,13 @@ def _plain(form: str) -> Callable[[bytes], Any]:
     return unpack
 
 
-VALUES: dict[str, Callable[[bytes], Any]] = {
+ATTRIBUTE_DECODERS: dict[str, Callable[[bytes], Any]] = {
     "string": lambda value: value.decode("utf-8", "surrogateescape"),
-    "stringvector": _strings,
+    "stringvector": _string_vector,
     "rational": lambda value: Fraction(*struct.unpack("<iI", value)),
     "compression": lambda value: COMPRESSIONS[value[0]][0],
     **{
-        name: _plain(f"<{form}")
+        name: _number_decoder(f"<{form}")
         for name, form in {
             **{"int": "i", "float": "f", "double": "d", "chromaticities": "8f", "box2i": "4i", "box2f": "4f"},
             **{"v2i": "2i", "v2f": "2f", "v2d": "2d", "v3i": "3i", "v3f": "3f", "v3d": "3d"},
@@ -377,13 +383,13 @@ VALUES: dict[str, Callable[[bytes], Any]] = {
 }
 
 
-def _header(parts: Sequence[Part], index: int) -> dict[str, object]:
-    """Attributes of one part as Python values (raw bytes where no rule is known), and all manifests."""
+def _header(parts: Sequence[ExrPart], index: int) -> dict[str, object]:
+    """Attributes of one part as Python values (raw bytes where the type is unknown), and all Cryptomatte manifests."""
     manifests = [item for part in parts for item in part.attributes if item.name.startswith("cryptomatte/")]
     result: dict[str, object] = {}
     for item in (*manifests, *parts[index].attributes):
         try:
-            result[item.name] = VALUES[item.type](item.value)
+            result[item.name] = ATTRIBUTE_DECODERS[item.type](item.value)
         except (KeyError, IndexError, ValueError, ArithmeticError, struct.error):
             result[item.name] = item.value
     return result

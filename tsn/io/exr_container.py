@@ -1,10 +1,9 @@
-"""The anatomy of an OpenEXR file: headers, chunk tables and chunks, without decoding a pixel.
+"""The structure of an OpenEXR file: headers, chunk tables and chunks, without decoding pixels.
 
-tsn repaints one part of a file. All that it doesn't repaint (other parts, deep samples, attributes of
-types nobody knows) is carried over as bytes, so it can't change. The `OpenEXR` wheel decodes and encodes
-the pixels (`exr.py`), wrapped in plain single-part files that `assemble` builds. Handing it whole files
-instead loses things, measured with 3.5.3: it refuses files with `deepImageState` or Latin-1 attributes,
-can't write back an empty string vector, reduces rationals, drops a damaged part without raising.
+tsn repaints one part of a file. The rest (other parts, deep samples, attributes of unknown types) is copied as bytes,
+so it can't change. The `OpenEXR` wheel decodes and encodes pixels (`exr.py`), in single-part files that `assemble`
+builds. Given whole files it loses things, measured with 3.5.3: it refuses files with `deepImageState` or Latin-1
+attributes, can't write back an empty string vector, reduces rationals, and drops a damaged part without an error.
 
 Reference: https://openexr.com/en/latest/OpenEXRFileLayout.html
 """
@@ -18,47 +17,52 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tsn.io.exr_part import LONG_NAMES as LONG_NAMES
-from tsn.io.exr_part import LOSSY as LOSSY
+from tsn.io.exr_part import LOSSY_COMPRESSIONS as LOSSY_COMPRESSIONS
 from tsn.io.exr_part import MULTIPART, NON_IMAGE
 from tsn.io.exr_part import TILED as TILED
 from tsn.io.exr_part import ZIP as ZIP
-from tsn.io.exr_part import Attribute as Attribute
 from tsn.io.exr_part import Damaged as Damaged
-from tsn.io.exr_part import Part as Part
+from tsn.io.exr_part import ExrAttribute as ExrAttribute
+from tsn.io.exr_part import ExrPart as ExrPart
 
 MAGIC = b"\x76\x2f\x31\x01"
 LENGTH = struct.Struct("<i")
 
 
-# what all parts of a file must agree on
-SHARED: dict[str, Callable[[Part], object]] = {
+# Attributes that must be equal in all parts of a file.
+EQUAL_IN_ALL_PARTS: dict[str, Callable[[ExrPart], object]] = {
     "displayWindow": lambda part: part.window("displayWindow"),
     "pixelAspectRatio": lambda part: part.aspect,
 }
 
 
 class Incomplete(Exception):
-    """The bytes at hand end before the header and chunk tables do."""
+    """The bytes that were read end before the header and chunk tables do."""
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """One chunk without the part number that multi-part files put in front; offset only tells the order."""
+class ExrChunk:
+    """A chunk without the part number that precedes it in multi-part files; `offset` serves for the order only."""
 
     offset: int
     data: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Container:
-    """All headers of a file. `chunk` and `chunks` need the whole file's bytes, `parse` only its start."""
+class ExrContainer:
+    """All headers and chunk tables of a file.
+
+    Attributes:
+        version: the version field with its flags.
+        end: offset behind the chunk tables.
+    """
 
     version: int
-    parts: tuple[Part, ...]
+    parts: tuple[ExrPart, ...]
     end: int
 
     def extent(self, index: int, leader: bytes) -> tuple[int, int]:
-        """Size of a chunk and of the part number in front of it, from its first 44 bytes or more."""
+        """Size of a chunk with its part number, and of the part number, from its first 44 bytes or more."""
         part, skip = self.parts[index], 4 if self.version & MULTIPART else 0
         at = skip + (16 if part.tiled else 4)
         try:
@@ -75,14 +79,14 @@ class Container:
             raise Damaged("a chunk is empty")
         return head + size, skip
 
-    def chunks(self, index: int, data: bytes) -> tuple[Chunk, ...]:
-        """Every chunk of a part, in table order."""
+    def chunks(self, index: int, data: bytes) -> tuple[ExrChunk, ...]:
+        """Every chunk of a part, in table order. `data` is the whole file."""
         result = []
         for offset in self.parts[index].offsets:
             size, skip = self.extent(index, data[offset : offset + 48])
             if offset + size > len(data):
                 raise Damaged("it ends inside a chunk")
-            result.append(Chunk(offset, data[offset + skip : offset + size]))
+            result.append(ExrChunk(offset, data[offset + skip : offset + size]))
         return tuple(result)
 
     def last(self) -> tuple[int, int]:
@@ -99,10 +103,13 @@ def _text(name: bytes) -> str:
 
 
 class _Reader:
+    """Reads a header from bytes that may end too early, where it raises Incomplete."""
+
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
     def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
         if count < 0:
             raise Damaged("an attribute of its header has a negative size")
         if self.at + count > len(self.data):
@@ -112,6 +119,7 @@ class _Reader:
         return self.data[start : self.at]
 
     def name(self) -> str:
+        """The next string that ends in a zero byte."""
         end = self.data.find(b"\0", self.at, self.at + 256)
         if end < 0:
             if len(self.data) - self.at < 256:
@@ -120,21 +128,22 @@ class _Reader:
         start, self.at = self.at, end + 1
         return _text(self.data[start:end])
 
-    def header(self) -> tuple[Attribute, ...]:
+    def header(self) -> tuple[ExrAttribute, ...]:
+        """The attributes of the next header; empty at the end of them all."""
         attributes = []
         while name := self.name():
             kind = self.name()
             (size,) = LENGTH.unpack(self.take(4))
-            attributes.append(Attribute(name, kind, self.take(size)))
+            attributes.append(ExrAttribute(name, kind, self.take(size)))
         return tuple(attributes)
 
 
-def parse(data: bytes, size: int) -> Container:
-    """Headers and chunk tables of a file of `size` bytes that begins with `data`.
+def parse(data: bytes, size: int) -> ExrContainer:
+    """Parse headers and chunk tables of a file of `size` bytes that begins with `data`.
 
     Raises:
         Incomplete: more of the file is needed.
-        Damaged: more of it would not help.
+        Damaged: the file is broken.
     """
     reader = _Reader(data)
     if reader.take(4) != MAGIC:
@@ -143,13 +152,13 @@ def parse(data: bytes, size: int) -> Container:
     if version & 0xFF != 2:
         raise Damaged(f"its format version is {version & 0xFF}, not 2")
     if version & 0xFFFFE100 or (version & TILED and version & (MULTIPART | NON_IMAGE)):
-        raise Damaged(f"its version field, {version:#x}, has flags that nobody knows or that exclude each other")
+        raise Damaged(f"its version field, {version:#x}, has flags that are unknown or exclude each other")
     headers = [reader.header()]
     while version & MULTIPART and (header := reader.header()):
         headers.append(header)
     parts = []
     for attributes in headers:
-        part = Part(attributes=attributes, flags=version)
+        part = ExrPart(attributes=attributes, flags=version)
         try:
             part.check(size)
             count = part.count_chunks()
@@ -158,23 +167,23 @@ def parse(data: bytes, size: int) -> Container:
         if not 0 < count * 8 < size:
             raise Damaged(f"its header promises {count} chunks, more than the file can hold")
         parts.append((part, count))
-    for name, shared in SHARED.items():
-        if len(parts) > 1 and len({shared(part) for part, _ in parts}) > 1:
+    for name, value_of in EQUAL_IN_ALL_PARTS.items():
+        if len(parts) > 1 and len({value_of(part) for part, _ in parts}) > 1:
             raise Damaged(f"its parts have not the same {name}")
     tables = [struct.unpack(f"<{count}Q", reader.take(8 * count)) for _, count in parts]
     if any(not reader.at <= offset < size for table in tables for offset in table):
         raise Damaged("its chunk table points at nothing: it was not written to the end, or cut short")
     if any(len(set(table)) < len(table) for table in tables):
         raise Damaged("its chunk table has the same chunk twice")
-    return Container(
+    return ExrContainer(
         version=version,
         parts=tuple(dataclasses.replace(part, offsets=table) for (part, _), table in zip(parts, tables, strict=True)),
         end=reader.at,
     )
 
 
-def assemble(version: int, parts: Sequence[tuple[Sequence[Attribute], Sequence[Chunk]]]) -> list[bytes]:
-    """The bytes of a file, in pieces, from headers and chunks in table order."""
+def assemble(version: int, parts: Sequence[tuple[Sequence[ExrAttribute], Sequence[ExrChunk]]]) -> list[bytes]:
+    """Build a file, as a list of byte strings, from headers and chunks in table order."""
     multipart = bool(version & MULTIPART)
     head = bytearray(MAGIC + struct.pack("<I", version))
     for attributes, _ in parts:
@@ -189,7 +198,9 @@ def assemble(version: int, parts: Sequence[tuple[Sequence[Attribute], Sequence[C
     for index, (_, chunks) in enumerate(parts):
         prefix = struct.pack("<i", index) if multipart else b""
         places = [0] * len(chunks)
-        for row in sorted(range(len(chunks)), key=lambda row: chunks[row].offset):  # line order down stays down
+        for row in sorted(
+            range(len(chunks)), key=lambda row: chunks[row].offset
+        ):  # chunks keep their order in the file, as a decreasing line order
             places[row] = at
             body += [prefix, chunks[row].data]
             at += len(prefix) + len(chunks[row].data)

@@ -8,34 +8,35 @@ from functools import lru_cache
 from pathlib import Path
 
 from tsn.errors import InputError, near_miss
-from tsn.io.exr_container import Part
-from tsn.io.spellings import VIEWERS, Twice, colours, role, split
+from tsn.io.channel_names import VIEWER_RGBA, AmbiguousChannel, canonical_channel, colour_channels, split_name
+from tsn.io.exr_container import ExrPart
 
 DCT = ("R", "G", "B", "Y", "RY", "BY")
-"""Channels of which dwaa and dwab keep what the eye sees; any other name they keep as it is (OpenEXR 3.5)."""
+"""Channels that dwaa and dwab compress with loss; they keep all others exactly (OpenEXR 3.5)."""
 FLOAT = 2
+"""Pixel type of a float32 channel."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Layer:
-    """A layer with RGB: the part that holds it, and the names in it of R, G, B and maybe A.
+class _RgbLayer:
+    """A layer with RGB: the index of its part, and that part's names of R, G, B and, if any, A.
 
-    `twice` are spellings of which nobody can tell which to paint; `members` is empty then.
+    `ambiguous` are the spellings of a channel that has several; `members` is empty then.
     """
 
     part: int
     members: tuple[str, ...] = ()
-    twice: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
 
 
-def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[int, str]]:
-    """Full name -> part and name in that part.
+def full_names(parts: Sequence[ExrPart], *, flat: bool = True) -> dict[str, tuple[int, str]]:
+    """Full name -> index of the part, and the name in that part.
 
-    A part's name goes in front of its channels where they don't begin with it already, and either the
-    part is named like a layer ("ViewLayer.Vector", Blender) or another part has channels of these names.
+    A part's name is put before its channels' names, unless they begin with it, where the part is named like a layer
+    ("ViewLayer.Vector", Blender) or another part has channels of the same names.
 
     Args:
-        flat: leave out parts whose channels are no plain (H, W) arrays: deep, mipmapped, subsampled.
+        flat: leave out parts whose channels are not plain (H, W) arrays: deep, mipmapped, subsampled.
     """
     names = [[channel.name for channel in part.channels] for part in parts]
     result = {}
@@ -43,7 +44,7 @@ def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[i
         rivals = [row for other, row in enumerate(names) if other != index and (part.deep or not parts[other].deep)]
         others = {name for row in rivals for name in row}
         named = len(parts) > 1 and ("." in part.name or not others.isdisjoint(names[index]))
-        if flat and part.oddity is not None:
+        if flat and part.unsupported_reason is not None:
             continue
         front = f"{part.name}." if named and part.name else ""
         for name in names[index]:
@@ -51,8 +52,8 @@ def full_names(parts: Sequence[Part], *, flat: bool = True) -> dict[str, tuple[i
     return result
 
 
-def lossy_floats(parts: Sequence[Part]) -> frozenset[str]:
-    """Full names of the float32 channels whose bits their compression has changed: no ids are left in them."""
+def lossy_floats(parts: Sequence[ExrPart]) -> frozenset[str]:
+    """Full names of the float32 channels that a lossy compression has changed: ids in them are lost."""
     kept = {"pxr24": lambda word: False, "dwaa": lambda word: word not in DCT, "dwab": lambda word: word not in DCT}
     if not any(part.compression in kept for part in parts):  # most plates
         return frozenset()
@@ -62,50 +63,52 @@ def lossy_floats(parts: Sequence[Part]) -> frozenset[str]:
         for full, (index, name) in full_names(parts).items()
         if name in floats[index]
         and parts[index].compression in kept
-        and not kept[parts[index].compression](split(name)[1])
+        and not kept[parts[index].compression](split_name(name)[1])
     )
 
 
-_colours = lru_cache(maxsize=256)(colours)  # ten thousand frames, and most of their layers, have the same words
+# Ten thousand frames, and most of their layers, have the same names.
+_colour_channels = lru_cache(maxsize=256)(colour_channels)
 
 
-def _layers(parts: Sequence[Part]) -> dict[str, list[_Layer]]:
-    """Layers with RGB, and the parts that hold one of that name. "" is the layer of plain R, G, B."""
+def _layers(parts: Sequence[ExrPart]) -> dict[str, list[_RgbLayer]]:
+    """Layers with RGB by name, one for each part that has it; "" is the layer of plain R, G, B."""
     groups: dict[tuple[str, int], dict[str, str]] = {}
     for full, (index, name) in full_names(parts, flat=False).items():
-        stem, word = split(full)
+        stem, word = split_name(full)
         groups.setdefault((stem, index), {})[word] = name
-    result: dict[str, list[_Layer]] = {}
+    result: dict[str, list[_RgbLayer]] = {}
     for (stem, index), words in groups.items():
         if "crypto" in stem.lower():  # ids, not colours
             continue
         try:
-            found = _colours(tuple(words))
-        except Twice as error:
-            if set("rgb") <= {role(word) for word in words}:
-                twice = tuple(words[word] for word in error.names)
-                result.setdefault(stem, []).append(_Layer(part=index, twice=twice))
+            found = _colour_channels(tuple(words))
+        except AmbiguousChannel as error:
+            if set("rgb") <= {canonical_channel(word) for word in words}:
+                ambiguous = tuple(words[word] for word in error.names)
+                result.setdefault(stem, []).append(_RgbLayer(part=index, ambiguous=ambiguous))
             continue
         if set("rgb") <= set(found):
             members = tuple(words[word] for word in found.values())
-            result.setdefault(stem, []).append(_Layer(part=index, members=members))
+            result.setdefault(stem, []).append(_RgbLayer(part=index, members=members))
     return result
 
 
-def choose(path: Path, parts: Sequence[Part], layer: str | None) -> tuple[int, tuple[str, ...]]:
-    """The part to paint and the names in it of R, G, B and, where there is one, A.
+def choose_layer(path: Path, parts: Sequence[ExrPart], layer: str | None) -> tuple[int, tuple[str, ...]]:
+    """Choose the part to paint: its index, and its names of R, G, B and, if any, A.
 
     Args:
-        layer: "ViewLayer.Combined" or the name of a part, or None: plain R, G, B; else the one layer that
-            ends in ".Combined" (Blender); else the only layer with R, G and B. Any spelling of them will do.
+        layer: "ViewLayer.Combined" or the name of a part, or None: plain R, G, B; else the only layer that ends in
+            ".Combined" (Blender); else the only layer with R, G and B, in any spelling.
 
     Raises:
-        InputError: no such layer, several to choose from, one that spells a channel twice, or that can't be painted.
+        InputError: no such layer, several to choose from, one with a channel in two spellings, or one that can't be
+            painted.
     """
     layers = _layers(parts)
     if layer is None:
         combined = [name for name in layers if name.endswith(".Combined") or name == "Combined"]
-        usable = [name for name in layers if any(parts[one.part].oddity is None for one in layers[name])]
+        usable = [name for name in layers if any(parts[one.part].unsupported_reason is None for one in layers[name])]
         if "" in layers:
             layer = ""
         elif len(combined) == 1:
@@ -128,26 +131,28 @@ def choose(path: Path, parts: Sequence[Part], layer: str | None) -> tuple[int, t
                 hint=near_miss(layer, [*filter(None, layers), *(part.name for part in parts if part.name)]),
             )
         layers[layer] = part
-    chosen = _only(path, parts, layers[layer])
-    if oddity := parts[chosen.part].oddity:
-        raise InputError(f"{path}: the part that holds {', '.join(chosen.members)} {oddity} and can't be painted")
+    chosen = _shown_part(path, parts, layers[layer])
+    if reason := parts[chosen.part].unsupported_reason:
+        raise InputError(f"{path}: the part that holds {', '.join(chosen.members)} {reason} and can't be painted")
     return chosen.part, chosen.members
 
 
-def _only(path: Path, parts: Sequence[Part], several: Sequence[_Layer]) -> _Layer:
-    """The one of several parts that holds a layer as viewers show it; a question where nobody can tell."""
+def _shown_part(path: Path, parts: Sequence[ExrPart], several: Sequence[_RgbLayer]) -> _RgbLayer:
+    """The part whose channels viewers show, of several that hold a layer. Raises InputError where that is unclear."""
     if len(several) > 1:
-        viewed = [one for one in several if tuple(split(name)[1] for name in one.members[:3]) == VIEWERS[:3]]
+        viewed = [one for one in several if tuple(split_name(name)[1] for name in one.members[:3]) == VIEWER_RGBA[:3]]
         if len(viewed) != 1:
-            names = "; ".join(f"{', '.join(one.members or one.twice)} in {parts[one.part].name!r}" for one in several)
+            names = "; ".join(
+                f"{', '.join(one.members or one.ambiguous)} in {parts[one.part].name!r}" for one in several
+            )
             raise InputError(
                 f"{path} has the picture in two spellings: {names}", hint="Name the part to paint with `layer:`."
             )
         several = viewed
     (chosen,) = several
-    if chosen.twice:
+    if chosen.ambiguous:
         raise InputError(
-            f"{path} spells one channel of the picture twice: {' and '.join(chosen.twice)}; expected one of them",
+            f"{path} spells one channel of the picture twice: {' and '.join(chosen.ambiguous)}; expected one of them",
             hint="Keep one and rename the other. Where R, G and B are all there, those are painted.",
         )
     return chosen

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # `tsn --help` names sequences without ever needing numpy's 0
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of pixels: x right, y down, `right` and `bottom` exclusive."""
+    """A rectangle of pixels, such as a data window: x right, y down, `right` and `bottom` exclusive."""
 
     x: int
     y: int
@@ -23,26 +23,28 @@ class Box:
 
     @property
     def right(self) -> int:
+        """The first column beyond it."""
         return self.x + self.width
 
     @property
     def bottom(self) -> int:
+        """The first line below it."""
         return self.y + self.height
 
     def union(self, other: Box) -> Box:
-        """The smallest rectangle that holds both."""
+        """The smallest rectangle that contains both."""
         x, y = min(self.x, other.x), min(self.y, other.y)
         return Box(x, y, max(self.right, other.right) - x, max(self.bottom, other.bottom) - y)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What the header of a whole, undamaged frame says.
+    """The header of a complete, undamaged file.
 
     Attributes:
         channels: full names, as in `Frame.channels`.
         compression: "zip", "dwaa", ...; "none" for DPX.
-        format: "exr", "dpx", or what OpenImageIO calls the file ("png", "tiff", "jpeg").
+        format: "exr", "dpx", or OpenImageIO's name of the format ("png", "tiff", "jpeg").
     """
 
     data_window: Box
@@ -54,19 +56,19 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One frame as stored, with everything else the file holds.
+    """One frame as stored, with everything else of its file.
 
     Attributes:
         path: the file it came from.
         number: frame number.
         rgb: (H, W, 3) on the data window. EXR: float16 or float32 as stored (float32 where R, G and B differ).
             DPX: float32, code / (2^bits - 1).
-        alpha: (H, W) as stored, or None. The writer writes this one too.
-        channels: every flat channel of every part by full name ("ViewLayer.Vector.X"), decoded when asked for; (H, W)
-            on the data window, NaN (whole numbers: 0) where its own part has no pixels.
+        alpha: (H, W) as stored, or None. It is written too.
+        channels: every flat channel of every part by full name ("ViewLayer.Vector.X"), decoded on first use; (H, W) on
+            the data window, NaN (integers: 0) where its own part has no pixels.
         header: attributes of the part that holds the RGB; Cryptomatte manifests of other parts too.
-        handle: what the writer needs; nobody else's business.
-        lossy: full names of the float32 channels that are stored in a compression which changed their bits.
+        handle: the format's own data, for its writer only.
+        lossy: full names of the float32 channels whose bits a lossy compression has changed.
     """
 
     path: Path
@@ -82,7 +84,7 @@ class Frame:
 
 
 def place(array: np.ndarray, data_window: Box, canvas: Box, *, fill: float = 0) -> np.ndarray:
-    """Lay pixels that fill `data_window` on a canvas: `fill` where they don't reach, cropped where they stick out.
+    """Place the pixels of `data_window` on a canvas: `fill` where there are none, cropped where they exceed it.
 
     Args:
         array: (H, W) or (H, W, C), H and W those of `data_window`.
@@ -104,13 +106,13 @@ def place(array: np.ndarray, data_window: Box, canvas: Box, *, fill: float = 0) 
     return result
 
 
-def cut(array: np.ndarray, canvas: Box, data_window: Box) -> np.ndarray:
-    """The other way: the pixels of `data_window` out of those of a canvas."""
+def crop(array: np.ndarray, canvas: Box, data_window: Box) -> np.ndarray:
+    """The inverse of `place`: the pixels of `data_window` out of those of a canvas."""
     return place(array, canvas, data_window)
 
 
 def blank_like(frame: Frame, number: int) -> Frame:
-    """A black, transparent frame made the same way; its other channels stay those of `frame`."""
+    """A black, transparent frame with the windows, header and other channels of `frame`."""
     import numpy as np
 
     alpha = None if frame.alpha is None else np.zeros_like(frame.alpha)

@@ -1,4 +1,4 @@
-"""The heavy parts of a shot, made once: painter, motion, colour, device."""
+"""The heavy parts of a shot, loaded once: painter, flow, colour, device; and the shot's calibration."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ import torch
 from torch import Tensor
 
 from tsn import colour, io, matte
-from tsn.alpha import coverage, unpremultiply
+from tsn.alpha import statistics_weight, unpremultiply
+from tsn.cpu_isa import instruction_set
 from tsn.errors import DeviceError, InputError, OutputError, at_frame
 from tsn.flow import vectors
 from tsn.flow.base import FlowSource, RenderedVectors, View
 from tsn.flow.conventions import CAUTIONS
-from tsn.flow.factory import choose
-from tsn.instructions import instructions
-from tsn.io.bounded import Bounded
+from tsn.flow.factory import choose_flow_source
+from tsn.io.disk_cache import DiskCache
 from tsn.io.frame import Box, Frame
 from tsn.rendering.output import cache_folder
-from tsn.rendering.plan import Pins, Plan, calibration_frames, type_of
+from tsn.rendering.plan import Pins, Plan, calibration_frames, device_type_of
 from tsn.shot.model import Shot
-from tsn.style.calibration import mirrored
+from tsn.style.calibration import mirror_into_void
 from tsn.style.factory import painter as choose_painter
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest
 
 COVERAGE = "coverage-1"
-"""Goes up when plates that hold void begin to be surveyed another way."""
+"""Version of how void is left out of the calibration; a new one makes frames of plates with void stale."""
 VOID = "void"
-"""In a survey of which some frame holds void. No painter's: what it says goes into the engine's fingerprint, so that
-frames from before void was left out are stale, and those of plates without any are not."""
+"""A tensor in the calibration of a plate with void (pixels without coverage). It is not for the painter: it changes the
+engine's fingerprint, so that frames from before void was left out are stale, and those of plates without void are not.
+"""
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`.
+    """The device of a name: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1`.
 
     Raises:
         DeviceError: no such device here.
@@ -45,34 +46,34 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, dtype=torch.float64, device=device)  # texture is measured in these, which Apple's `mps` lacks
+        torch.zeros(1, dtype=torch.float64, device=device)  # texture is measured in float64, which Apple's `mps` lacks
     except (RuntimeError, AssertionError, TypeError) as error:
         raise DeviceError(
             f"No device {name!r} here: {str(error).splitlines()[0]}",
             hint="Use --device cpu, or auto for whatever there is.",
         ) from error
-    # The same picture whatever the hardware thinks is fast: full float32, one algorithm.
+    # The same picture whatever is fastest on this hardware: full float32, one algorithm.
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return device
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedFrame:
     """One plate frame, ready for painter and flow; tensors on the canvas and the device.
 
     Attributes:
         source: plate values as stored, float32 (3, H, W), premultiplied where the plate is.
         alpha: (1, H, W), or None.
-        cover: how much each pixel counts in statistics, (1, H, W) in [0, 1]; None where all do. Void does not.
-        residue: what style space could not hold.
-        view: style-space picture and renderer's vectors.
+        cover: how much each pixel counts in statistics, (1, H, W) in [0, 1], 0 in void; None where all count fully.
+        reference: what of the colours does not fit into style space, to restore them (`tsn.colour`).
+        view: the picture in style space, and the renderer's vectors.
     """
 
     source: Tensor
     alpha: Tensor | None
     cover: Tensor | None
-    residue: colour.Residue
+    reference: colour.PlateReference
     view: View
 
 
@@ -93,21 +94,23 @@ class Engine:
         """A plate frame from disk."""
         return io.read_frame(path, number, layer=self.shot.layer)
 
-    def prepare(self, frame: Frame, *, motion: bool = True) -> Prepared:
-        """A frame in style space, with its motion vectors decoded if `motion` is wanted."""
+    def prepare(self, frame: Frame, *, motion: bool = True) -> PreparedFrame:
+        """A frame in style space, with its motion vectors decoded where `motion` is true."""
         source = self._on_canvas(frame.rgb, frame)
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else unpremultiply(source, alpha)
-        style, residue = self.codec.to_style(straight)
+        style, reference = self.codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
-        return Prepared(source=source, alpha=alpha, cover=self._cover(frame, source, alpha), residue=residue, view=view)
+        return PreparedFrame(
+            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), reference=reference, view=view
+        )
 
-    def shown(self, prepared: Prepared) -> Tensor:
-        """The picture that the painter gets of a frame, (3, H, W): ONNX nets can't be told what of it is void."""
+    def painter_input(self, prepared: PreparedFrame) -> Tensor:
+        """The picture for the painter, (3, H, W). ONNX nets take no cover, so for them void is filled by mirroring."""
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
         image = prepared.view.image
-        return mirrored(image, prepared.cover) if by_frame and prepared.cover is not None else image
+        return mirror_into_void(image, prepared.cover) if by_frame and prepared.cover is not None else image
 
     def matte_of(self, frame: Frame) -> Tensor | None:
         """The shot's matte on the canvas, (1, H, W) in [0, 1]; None where the whole frame is painted."""
@@ -132,11 +135,11 @@ class Engine:
         return self._on_canvas(cover[..., None], frame)
 
     def _cover(self, frame: Frame, source: Tensor, alpha: Tensor | None) -> Tensor | None:
-        """See `Prepared`. Outside of its data window a plate without alpha is void as well."""
+        """The `cover` of `PreparedFrame`. Outside of its data window a plate without alpha is void as well."""
         if alpha is None:
             cover = self._on_canvas(np.ones(frame.rgb.shape[:2] + (1,), np.float32), frame)
         else:
-            cover = coverage(source, alpha)
+            cover = statistics_weight(source, alpha)
         return None if bool((cover == 1).all()) else cover
 
     def _on_canvas(self, pixels: object, frame: Frame) -> Tensor:
@@ -166,22 +169,23 @@ def make_engine(
     device: str = "auto",
     note: Callable[[str], None] = lambda text: None,
     tile: int | None = None,
-    lock: bool = True,
+    calibrated: bool = True,
 ) -> Engine:
-    """Load everything a shot needs, checked against one of its frames and the plan's pins, and lock it to the survey.
+    """Load everything a shot needs, check it with one frame and the plan's pins, and calibrate the painter.
 
     Args:
-        note: told in a sentence what was chosen, and what takes a while.
-        tile: instead of `style.tile`, where memory is short. What is painted differs by rounding only, and a
-            finished frame does not tell.
-        lock: leave the painter unlocked, for whoever takes the survey.
+        device: as for `choose_device`.
+        note: called with a sentence about what was chosen, and what takes a while.
+        tile: replaces `style.tile` where memory is short. The paint differs by rounding only, and the frame hash
+            does not contain it.
+        calibrated: False leaves the painter without the shot's statistics, for `tsn.rendering.pin`, which takes them.
 
     Raises:
         TsnError: of any kind; nothing has been written then.
     """
     shot, chosen = plan.shot, choose_device(device)
-    path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.sample)
-    first = io.read_frame(path, plan.sample, layer=shot.layer)
+    path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.probe_frame)
+    first = io.read_frame(path, plan.probe_frame, layer=shot.layer)
     style = shot.style
     painter = choose_painter(
         model=style.model,
@@ -190,13 +194,13 @@ def make_engine(
         blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
         frames=style.frames,
         offset=style.offset,
-        marks=plan.plate.painted,
+        hashes=plan.plate.painted,
         scale=style.scale,
         tile=style.tile if tile is None else tile,
         device=chosen,
     )
     has_vectors = shot.flow.vectors is not None
-    flow, reason = choose(
+    flow, reason = choose_flow_source(
         shot.flow.method,
         has_vectors=has_vectors,
         device=chosen,
@@ -205,7 +209,7 @@ def make_engine(
         cache=cache_folder() / "flow",
     )
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
-    pinned = None if plan.pins is None else plan.pins.survey
+    pinned = None if plan.pins is None else plan.pins.calibration
     calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Uncalibrated) else None
     engine = Engine(
         shot=shot,
@@ -221,12 +225,12 @@ def make_engine(
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
-    # A layer or matte that isn't there stops the shot here, not at frame 900 of the night.
+    # A missing layer or matte stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
     for text in _cautions(shot, first):
         note(text)
-    if lock and isinstance(painter, Uncalibrated):
+    if calibrated and isinstance(painter, Uncalibrated):
         if calibration is None:
             calibration = take_calibration(engine, plan, note)
             engine = replace(engine, fingerprint=with_calibration(engine.fingerprint, calibration))
@@ -236,37 +240,39 @@ def make_engine(
 
 
 def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
-    """What may go wrong without anybody noticing, as one frame shows."""
+    """Warnings about what one frame shows and nobody might notice later."""
     if shot.matte is not None and shot.matte.cryptomatte is not None:
         found = matte.manifest(frame.channels, frame.header, layer=shot.matte.cryptomatte, folder=frame.path.parent)
         if found.note is not None:
             yield f"Warning: {found.note}"
-    asked = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
-    if asked and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
+    uses_vectors = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
+    if uses_vectors and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
         yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
 
 
-def share_of(cover: Tensor) -> float:
-    """The part of the canvas that a matte covers: 0.0 and 1.0 are exact, for nothing and for everything."""
+def matte_coverage(cover: Tensor) -> float:
+    """The share of the canvas inside a matte; exactly 0.0 for nothing and 1.0 for everything."""
     return float(cover.double().mean())
 
 
 def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | None) -> tuple[str, ...]:
-    """An engine's fingerprint, by what its survey says: a plate that holds void is painted by another method."""
+    """An engine's fingerprint with a mark if the calibration met void, see `VOID`; its numbers are not in it."""
     if calibration is None or VOID not in calibration.tensors:
         return fingerprint
     return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
 
 
 def _kind(device: torch.device, pins: Pins | None) -> str:
-    """The kind of device as a finished frame states it; a survey of another kind gives other bits, so it says so."""
-    kind = f"cpu {instructions()}" if device.type == "cpu" else device.type
-    return kind if pins is None or type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
+    """The kind of device for the frame hash. A calibration from another kind gives other bits, so it is named too."""
+    kind = f"cpu {instruction_set()}" if device.type == "cpu" else device.type
+    return (
+        kind if pins is None or device_type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
+    )
 
 
 def _require_pinned(engine: Engine, pins: Pins) -> None:
-    """Raise InputError where this worker would paint otherwise than the plan says."""
-    if engine.device.type != type_of(pins.device):  # nor need RAFT then be in the same precision
+    """Raise InputError where this worker's engine is not the one that the plan was pinned with."""
+    if engine.device.type != device_type_of(pins.device):  # RAFT's precision may differ too, so `flow` is not compared
         pairs = [("painter", pins.painter, engine.fingerprint[0]), ("colour", pins.colour, engine.fingerprint[2])]
     else:
         names = ("painter", "flow", "colour", "device")
@@ -290,19 +296,20 @@ def _unpack(pinned: str, painter: Uncalibrated) -> Calibration:
     from safetensors.torch import load
 
     try:
-        return Calibration(of=painter.fingerprint, tensors=load(b64decode(pinned)))
+        return Calibration(painter_fingerprint=painter.fingerprint, tensors=load(b64decode(pinned)))
     except (ValueError, SafetensorError) as error:
         raise InputError(f"The survey in the plan is damaged: {error}", hint="Submit the shot again.") from error
 
 
 def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Calibration:
-    """The shot's survey, out of the cache or taken now. The same wherever it is taken on this kind of device.
+    """The shot's calibration, from the cache or taken now; the same on every device of this kind.
 
     Args:
-        engine: one with a painter that is not locked yet.
+        engine: with a painter that is not calibrated yet.
+        note: called with a sentence about what takes a while.
 
     Returns:
-        The painter's survey, and `VOID` in it where some frame holds void.
+        The statistics that the painter takes of the calibration frames, with `VOID` where a frame has void.
     """
     painter = engine.painter
     assert isinstance(painter, Uncalibrated)
@@ -310,12 +317,12 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]
     libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
     key = digest(
-        *(plan.tsn, COVERAGE, *libraries, plan.stated.digest, plan.stated.plate),
+        *(plan.tsn, COVERAGE, *libraries, plan.canonical_shot.digest, plan.canonical_shot.plate),
         *(*engine.fingerprint, str(engine.canvas), *stamps),
     )
     path = cache_folder() / "survey" / f"{key}.safetensors"
-    kept = Bounded(path.parent, "survey")
-    if kept.use(path):
+    kept = DiskCache(path.parent, "survey")
+    if kept.touch(path):
         try:
             return Calibration.load(path)
         except InputError:
@@ -324,17 +331,17 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     paths = io.FrameSequence.parse(plan.shot.plate, base=Path())
     void: dict[str, Tensor] = {}
 
-    def seen(number: int) -> Tensor:
+    def picture(number: int) -> Tensor:
         prepared = engine.prepare(engine.read(paths.path(number), number), motion=False)
         if prepared.cover is None:
             return prepared.view.image
         void[VOID] = torch.ones(1)
         return torch.cat([prepared.view.image, prepared.cover])
 
-    calibration = painter.calibrate(map(seen, numbers))
+    calibration = painter.calibrate(map(picture, numbers))
     calibration = replace(calibration, tensors={**calibration.tensors, **void})
     try:
-        if kept.admits(calibration.size):
+        if kept.make_room(calibration.size):
             path.parent.mkdir(parents=True, exist_ok=True)
             calibration.save(path)
     except (OSError, OutputError) as error:

@@ -1,4 +1,4 @@
-"""What of a host decides pixels beside the shot file: versions of libraries, and what colour spaces mean there."""
+"""What decides pixels on a host besides the shot file: versions of libraries, and its OCIO config."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tsn import io, spaces
+from tsn import io, ocio
 from tsn.errors import InputError
 from tsn.shot.model import Shot
 
@@ -19,10 +19,10 @@ LIBRARIES = ("torch", "opencolorio", "opencv-python-headless")
 ONNX = ("onnxruntime", "onnxruntime-gpu")
 
 
-def libraries_of(shot: Shot) -> dict[str, str]:
-    """The versions of the libraries that a shot's pixels are computed with; none is loaded.
+def library_versions(shot: Shot) -> dict[str, str]:
+    """Name -> version of the libraries that a shot's pixels are computed with; none is imported.
 
-    Of those that a host has not got, or not by this name, nothing is said: whoever needs them will miss them.
+    A library that is not installed, or under another name, is left out; the code that needs it will fail.
     """
     style = shot.style
     names = [*(style.blend or ()), style.model or ""]
@@ -37,26 +37,26 @@ def _version(name: str) -> str | None:
         return None
 
 
-def colour_of(shot: Shot, sample: int) -> str:
-    """What the plate's colour space means on this host.
+def colour_fingerprint(shot: Shot, sample: int) -> str:
+    """Fingerprint of the plate's colour space with this host's OCIO config.
 
     Args:
-        sample: number of the frame whose header is asked where the shot says `auto`.
+        sample: number of the frame whose header is read where the shot has `auto`.
 
     Raises:
         UsageError: the space is unknown here.
-        InputError: the frame, the config or a file that the space reads is missing or damaged.
+        InputError: the frame, the config, or a file that the space needs is missing or damaged.
     """
     header = None
     if shot.colour.input.lower() == "auto":
         path = io.FrameSequence.parse(shot.plate, base=Path()).path(sample)
         header = io.read_frame(path, sample, layer=shot.layer).header
-    return spaces.fingerprint(spaces.resolve_space(shot.colour.input, header))
+    return ocio.space_fingerprint(ocio.resolve_space(shot.colour.input, header))
 
 
 def require_environment(plan: Plan) -> None:
-    """Raise InputError where this host would compute other pixels than the one that made the plan."""
-    here: Mapping[str, str] = libraries_of(plan.shot)
+    """Raise InputError where this host would compute other pixels than the host that made the plan."""
+    here: Mapping[str, str] = library_versions(plan.shot)
     if here != plan.libraries:
         name = next(n for n in sorted({*here, *plan.libraries}) if here.get(n) != plan.libraries.get(n))
         raise InputError(
@@ -66,7 +66,7 @@ def require_environment(plan: Plan) -> None:
         )
     if plan.colour is None:
         return
-    colour = colour_of(plan.shot, plan.sample)
+    colour = colour_fingerprint(plan.shot, plan.probe_frame)
     if colour != plan.colour:
         raise InputError(
             f"{socket.gethostname()} has another meaning of the plate's colour space than the plan:"

@@ -1,4 +1,4 @@
-"""What a render tells while it runs. It lives apart from the renderer, so that who only listens needs no torch."""
+"""What a render reports while it runs. In a module of its own, so that a process that only listens needs no torch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something a person or a farm wants to know.
+    """The progress of a render, for people and farms.
 
     Attributes:
-        kind: "start" (total known), "note" (a sentence), "frame" (one is finished), "done".
+        kind: "start" (total is known), "note" (a sentence for people), "frame" (one is finished), "done".
+        done, total: frames finished so far, and to finish in all.
+        frame: number of the frame.
         status: of a frame: "rendered", or "skipped" where it was finished before or the plate has none.
-        worker: which of several it is from, such as "cuda:1" or "cpu 2".
-        cover: of a rendered frame, the share of the canvas that the matte lets through; None without a matte.
+        seconds: wall time, of the frame or of the whole render.
+        text: of a note.
+        worker: the worker that it is from where there are several, such as "cuda:1" or "cpu 2".
+        cover: share of the canvas inside the matte, 0 to 1, of a rendered frame; None without a matte.
     """
 
     kind: Literal["start", "note", "frame", "done"]
@@ -30,3 +34,4 @@ class Event:
 
 
 Report = Callable[[Event], None]
+"""A function that is called with each event."""

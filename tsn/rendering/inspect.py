@@ -1,7 +1,7 @@
-"""What is on disk of a shot, before any work is spent on it.
+"""Find and check the files of a shot before any work is spent on it.
 
-Every frame's header is read and its completeness checked (a tenth of a millisecond each); a damaged,
-truncated, differently sized or differently layered frame is refused here by name.
+Every frame's header is read and its completeness checked (a tenth of a millisecond each); a damaged or truncated
+frame, or one of another size or with other layers, is refused here by name.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from tsn import frames as ranges
 from tsn import io, matte
 from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io.frame import Box, Probe
-from tsn.io.sequence import told
+from tsn.io.sequence import describe_ignored
 from tsn.shot.model import Shot
-from tsn.style.frame_hashes import marks
+from tsn.style.painted_frame_hashes import hash_painted_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,9 @@ class Plate:
     Attributes:
         frames: every frame of the shot, ascending, those that are missing too.
         missing: the gaps.
-        canvas: the pixels that are painted; data windows may move inside it from frame to frame.
-        stamps: frame -> size and date of its file, to notice a plate that was rendered again.
-        painted: frame -> content of what another tool painted of it (`style.frames`, see `tsn.style.frame_hashes`).
+        canvas: the window that is painted, the union of all data windows (with `style.frames` the display window).
+        stamps: frame on disk -> size and date of its file, to notice a plate that was rendered again.
+        painted: frame -> hash of the frame that another tool painted of it (`style.frames`).
     """
 
     frames: tuple[int, ...]
@@ -50,15 +50,15 @@ def inspect(shot: Shot) -> Plate:
     """Find the shot's frames and check every one of them.
 
     Raises:
-        UsageError: `frames:` is no frame range, or the output's suffix is another format's.
-        InputError: no plate, a gap under `missing: error`, a damaged or a deviating frame, one that is there
-            under two names; no painted frames; a name of the matte that no frame has.
+        UsageError: `frames:` is no frame range, or the output has another format's suffix.
+        InputError: no plate, a gap with `missing: error`, a damaged frame, a frame unlike the others or there under
+            two names; no painted frames; a name of the matte that no frame has.
     """
     sequence = io.FrameSequence.parse(shot.plate, base=Path())
     on_disk = sequence.on_disk()
     if not on_disk:
         hint = "`plate:` is relative to the file that states it; check the folder."
-        raise InputError(f"No plate found: {shot.plate}", hint=told(sequence.strays()) or hint)
+        raise InputError(f"No plate found: {shot.plate}", hint=describe_ignored(sequence.ignored_files()) or hint)
     wanted = tuple(sorted(ranges.parse(shot.frames))) if shot.frames else _without_gaps(on_disk)
     there = set(on_disk)
     missing = tuple(number for number in wanted if number not in there)
@@ -66,7 +66,7 @@ def inspect(shot: Shot) -> Plate:
         raise InputError(
             f"{shot.plate}: {_count(missing)} missing: {ranges.compact(missing)} (on disk: {ranges.compact(on_disk)})",
             hint="Render them, correct `frames:`, or choose `missing: hold`, `black` or `skip`."
-            f" {told(sequence.strays())}".rstrip(),
+            f" {describe_ignored(sequence.ignored_files())}".rstrip(),
         )
     present = [number for number in wanted if number in there]
     if not present:
@@ -75,7 +75,7 @@ def inspect(shot: Shot) -> Plate:
             hint="Correct `frames:` or `plate:`.",
         )
     taken = set(present)
-    if doubled := [names for number, names in sequence.twice().items() if number in taken]:
+    if doubled := [names for number, names in sequence.duplicate_frames().items() if number in taken]:
         raise InputError(
             f"{shot.plate}: {_count(doubled)} there under two names, such as {' and '.join(doubled[0])}",
             hint="Remove those that are not meant; nobody can tell which of the two is the frame.",
@@ -90,24 +90,15 @@ def inspect(shot: Shot) -> Plate:
     for probe in probes.values():
         canvas = canvas.union(probe.data_window)
     painted: dict[int, str] = {}
-    if shot.style.frames:  # another tool painted what a person sees: the display window
-        canvas, painted = first.display_window, marks(shot.style.frames, present, offset=shot.style.offset)
+    if shot.style.frames:  # other tools paint the display window
+        canvas = first.display_window
+        painted = hash_painted_frames(shot.style.frames, present, offset=shot.style.offset)
     stamps = {number: stamp(path) for number, path in paths.items()}
     return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
 
 
-def require_in_shot(plate: Plate, wanted: Sequence[int]) -> None:
-    """Raise UsageError for wanted frames that the shot hasn't got."""
-    strangers = sorted(set(wanted) - set(plate.frames))
-    if strangers:
-        raise UsageError(
-            f"Frames {ranges.compact(strangers)} are not in the shot, which has {ranges.compact(plate.frames)}.",
-            hint="Ask for frames of the shot, or correct its `frames:`.",
-        )
-
-
 def _without_gaps(on_disk: Sequence[int]) -> tuple[int, ...]:
-    """First to last at the sequence's own step, so that a frame that never arrived is noticed."""
+    """All frames from first to last at the sequence's own step, so that a frame that never arrived is noticed."""
     step = gcd(*(b - a for a, b in pairwise(on_disk))) if len(on_disk) > 1 else 1
     return tuple(range(on_disk[0], on_disk[-1] + 1, step))
 
@@ -132,13 +123,13 @@ def _require_alike(paths: dict[int, Path], probes: dict[int, Probe]) -> None:
             if wanted != found:
                 raise InputError(
                     f"{paths[number]}: frame {number} has another {what} than frame {first}: "
-                    f"expected {_shown(wanted, found)}, found {_shown(found, wanted)}",
+                    f"expected {_described(wanted, found)}, found {_described(found, wanted)}",
                     hint="Render the odd frames again, or split the shot where the plate changes.",
                 )
 
 
 def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str]) -> None:
-    """Objects come and go, and renderers list those in the picture: a name is wrong where no frame has it."""
+    """Refuse a name of the matte that no frame has; renderers list only the objects in the picture."""
     if shot.matte is None or shot.matte.cryptomatte is None:
         return
     known: set[str] = set()
@@ -146,13 +137,13 @@ def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str
         with at_frame(path, number):
             header = io.read_attributes(path, layer=shot.layer)
             names = matte.manifest(channels, header, layer=shot.matte.cryptomatte, folder=path.parent).names
-        if names is None:  # ids are hashed from the names: nobody can tell
+        if names is None:  # no manifest, so no names to compare with
             return
         known.update(names)
-        if all(matte.spelt(name, known) for name in shot.matte.names):  # in most shots the first frame's
+        if all(matte.in_manifest(name, known) for name in shot.matte.names):  # in most shots after the first frame
             return
     if known:
-        name = next(name for name in shot.matte.names if not matte.spelt(name, known))
+        name = next(name for name in shot.matte.names if not matte.in_manifest(name, known))
         raise InputError(
             f"{shot.plate}: Cryptomatte {shot.matte.cryptomatte} has no {name!r} in any frame of the shot,"
             f" among {len(known)} names.",
@@ -160,7 +151,8 @@ def _require_names(shot: Shot, paths: Mapping[int, Path], channels: Sequence[str
         )
 
 
-def _shown(value: object, other: object) -> str:
+def _described(value: object, other: object) -> str:
+    """A value for a message; of a set only what the other one lacks."""
     if isinstance(value, Box):
         return f"{value.width}x{value.height}+{value.x}+{value.y}"
     if isinstance(value, set) and isinstance(other, set):
@@ -173,6 +165,6 @@ def _count(numbers: Sequence[object]) -> str:
 
 
 def stamp(path: Path) -> str:
-    """Size and date of a file. Raises OSError where there is none."""
+    """Size in bytes and date in nanoseconds of a file, as `SIZE:DATE`. Raises OSError where there is none."""
     status = path.stat()
     return f"{status.st_size}:{status.st_mtime_ns}"

@@ -1,7 +1,7 @@
-"""Look at a whole shot once, and write into its plan what no worker shall decide again: survey and cuts.
+"""Look at a whole shot once, and write calibration and cuts into its plan (the farm step `survey`).
 
-Both are functions of the plate, so a worker without pins comes to the same; with them it need not read the
-survey's frames, and a worker with another processor can't come to something slightly different.
+Both are functions of the plate, so a worker without pins finds the same; with them it need not read the calibration
+frames, and a worker with another processor can't find something slightly different.
 """
 
 from __future__ import annotations
@@ -18,34 +18,41 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tsn import io
-from tsn.cores import threads
+from tsn.cpu_quota import thread_count
 from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
 from tsn.rendering.plan import Pins, Plan
 from tsn.style.painter import Uncalibrated
-from tsn.temporal.cuts import is_cut, small
+from tsn.temporal.cuts import cut_thumbnail, is_cut
 
-BATCH = 32
+BATCH_FRAMES = 32
+"""Read and made small at the same time, before cuts are looked for in them."""
 
 
 def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambda text: None) -> Plan:
-    """The plan with its pins, taken now on this host.
+    """The plan with its pins, found now on this host.
+
+    Args:
+        device: `auto`, `cpu`, `cuda:0`.
+        note: called with a sentence about what is going on.
 
     Raises:
-        TsnError: of any kind: a fault of the shot shows here, before the farm is asked for anything.
+        TsnError: of any kind; a fault of the shot shows here, before the farm gets any work.
     """
     bare = replace(plan, pins=None)
-    engine = make_engine(bare, device=device, note=note, lock=False)
-    fingerprint, survey = engine.fingerprint, None
+    engine = make_engine(bare, device=device, note=note, calibrated=False)
+    fingerprint, calibration = engine.fingerprint, None
     cuts: tuple[int, ...] | None = None
     if isinstance(engine.painter, Uncalibrated):
         taken = take_calibration(engine, bare, note)
         fingerprint = with_calibration(fingerprint, taken)
-        survey = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
+        calibration = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
     if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
         cuts = find_cuts(engine, bare)
         note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
     painter, flow, space, kind = fingerprint
-    return replace(plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, survey=survey))
+    return replace(
+        plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, calibration=calibration)
+    )
 
 
 def find_cuts(engine: Engine, plan: Plan) -> tuple[int, ...]:
@@ -64,14 +71,14 @@ def find_cuts(engine: Engine, plan: Plan) -> tuple[int, ...]:
 
 
 def _small(engine: Engine, plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
-    """Frames in style space at the size that cuts are found at, a batch of them at a time."""
+    """(Number, picture) of frames in style space at the size that cuts are found at."""
     paths = io.FrameSequence.parse(plan.shot.plate, base=Path())
 
     def one(number: int) -> Tensor:
         with torch.inference_mode():  # holds for one thread only
-            return small(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
+            return cut_thumbnail(engine.prepare(engine.read(paths.path(number), number), motion=False).view.image)
 
-    with ThreadPoolExecutor(threads()) as pool:
-        for start in range(0, len(numbers), BATCH):
-            batch = numbers[start : start + BATCH]
+    with ThreadPoolExecutor(thread_count()) as pool:
+        for start in range(0, len(numbers), BATCH_FRAMES):
+            batch = numbers[start : start + BATCH_FRAMES]
             yield from zip(batch, pool.map(one, batch), strict=True)

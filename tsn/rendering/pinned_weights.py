@@ -1,57 +1,58 @@
-"""The weight files that a shot is rendered with, by their contents: the same on every host, or no render."""
+"""The weight files of a shot by their SHA-256: a host with others refuses to render."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import socket
 from collections.abc import Mapping
 
 from tsn.errors import InputError
+from tsn.io.hashing import sha256_of
 from tsn.rendering.plan import Plan
 from tsn.shot import pathmap
 from tsn.shot.model import Shot
 
 FLOW = "flow"
+"""The name of RAFT's weights among them."""
 DIS = "none: DIS estimates"
+"""In place of a hash where RAFT has no weights here."""
 
 
-def weights_of(shot: Shot) -> dict[str, str]:
-    """What a shot calls each of its weight files and paintings -> its sha256, and `flow` -> RAFT's. Loads no tensor.
+def hash_weights(shot: Shot) -> dict[str, str]:
+    """SHA-256 (hex) of each weight file and painting by its name in the shot, and of RAFT's weights as `flow`.
 
     Raises:
         UsageError: no such style.
         InputError: a file is missing or damaged.
     """
-    from tsn.flow.raft_weights import installed, sha256
-    from tsn.style.catalogue import resolve
+    from tsn.flow.raft_weights import installed_weights, weights_sha256
+    from tsn.style.catalogue import resolve_style
 
     style = shot.style
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
-    found = {name: resolve(file_of(name)).sha256 for name in names}
+    found = {name: resolve_style(weight_file(name)).sha256 for name in names}
     for painting in style.adain or ():
         try:
-            with open(painting, "rb") as file:
-                found[painting] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[painting] = sha256_of(painting)
         except OSError as error:
             raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
-    if shot.temporal.window and shot.flow.method in ("auto", "raft"):
-        # `auto` falls back to DIS on a host without RAFT's weights, so that too is worth a line in the plan.
-        raft = shot.flow.weights or installed()
-        found[FLOW] = sha256(raft) if raft else DIS
+    if shot.temporal.window and shot.flow.method in ("auto", "raft", "vectors"):
+        # RAFT fills in what vectors leave out, and without its weights on a host DIS does: that too is worth a line.
+        raft = shot.flow.weights or installed_weights()
+        found[FLOW] = weights_sha256(raft) if raft else DIS
     return found
 
 
 def require_weights(plan: Plan) -> None:
     """Raise InputError where this host's weights are not those the plan was made with.
 
-    A plan that pins none, as those that never leave this process, is let pass.
+    A plan without weights, which never left its process, passes.
     """
     if not plan.weights:
         return
-    by = pathmap.rules()
-    planned = {pathmap.mapped(name, by): sha256 for name, sha256 in plan.weights.items()}
-    here = weights_of(plan.shot)
+    by = pathmap.read_rules()
+    planned = {pathmap.map_path(name, by): sha256 for name, sha256 in plan.weights.items()}
+    here = hash_weights(plan.shot)
     if here != planned:
         raise InputError(
             f"{socket.gethostname()} has other weights than the plan: {_difference(planned, here)}",
@@ -64,6 +65,6 @@ def _difference(planned: Mapping[str, str], here: Mapping[str, str]) -> str:
     return f"{name}: expected {planned.get(name, 'nothing')[:16]}, found {here.get(name, 'nothing')[:16]}"
 
 
-def file_of(model: str) -> str:
-    """The file of `styles.onnx:19`."""
+def weight_file(model: str) -> str:
+    """The path of a weight file, without the number of a style: `styles.onnx` of `styles.onnx:19`."""
     return re.sub(r"(\.onnx):\d+$", r"\1", model, flags=re.IGNORECASE)

@@ -1,8 +1,16 @@
-"""The plan of a shot: pure data that pins everything a worker needs, written as JSON.
+"""The plan of a shot: pure data that fixes what a worker renders, and from what.
 
-A plan fixes the shot, its frames, the canvas, the weights and the chunk borders; no farm engine chooses them.
-Any worker that holds the plan renders any chunk of it to the same bits, and once it is pinned, so does a worker
-that would have come to another survey or other cuts.
+A plan contains the shot, its frames, the canvas, the weights and the chunk borders; no farm engine chooses them.
+Any worker with the plan renders any chunk of it to the same bits.
+
+*Handles.* The paint of a frame is averaged along the motion over its temporal window, K frames to each side
+(`temporal.window`). So a chunk reads up to K frames more at each end than it writes, its handles: a chunk that writes
+1033-1064 with K = 8 reads 1025-1072. Without them its first and last frames would be averaged over fewer neighbours,
+and the chunk border would show. The average is made in `tsn.temporal.window`; `Plan.window_of` and, at cuts that are
+found, `tsn.rendering.stream` end the window.
+
+*Frame hash.* `Plan.frame_hash` is of everything that an output frame depends on. It goes into the frame's header; a
+frame on disk with the same hash is finished and skipped, one with another hash is rendered again.
 """
 
 from __future__ import annotations
@@ -13,33 +21,29 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import tsn
 from tsn import frames as ranges
-from tsn.errors import InputError
 from tsn.frames import Chunk
-from tsn.io.frame import Box
-from tsn.rendering.environment import libraries_of
-from tsn.rendering.inspect import Plate, require_in_shot
-from tsn.shot import pathmap
-from tsn.shot.model import Shot, from_json, to_json
+from tsn.rendering.environment import library_versions
+from tsn.rendering.inspect import Plate
+from tsn.shot.model import Shot
 from tsn.temporal import METHOD
 
-FORMAT = 4
 CALIBRATION_FRAMES = 5
+"""Frames of a shot that its calibration is taken from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pins:
-    """What `tsn.rendering.pin` found by looking at the whole shot, so that no worker decides it again.
+    """What `tsn.rendering.pin` found in the whole shot before the farm starts, so that no worker finds it anew.
 
     Attributes:
-        device: kind of the device it was found on; of a CPU also its instruction set.
-        painter, flow, colour: fingerprints and colour space; a worker that comes to others is refused.
-        cuts: first frames of new takes; None where nobody looked for any.
-        survey: the painter's survey as base64 of safetensors; None where it takes none.
+        device: kind of the device it was found on; of a CPU with its instruction set, such as `cpu avx2`.
+        painter, flow, colour: fingerprints of the engine; a worker with other ones is refused.
+        cuts: first frames of new takes; None where none are to be found (listed in the shot, or no window).
+        calibration: the painter's frozen statistics, safetensors as base64 (`survey` in the file); None where the
+            painter needs none.
     """
 
     device: str
@@ -47,16 +51,16 @@ class Pins:
     flow: str
     colour: str
     cuts: tuple[int, ...] | None
-    survey: str | None
+    calibration: str | None
 
     @property
     def fingerprint(self) -> tuple[str, ...]:
-        """Of the engine that renders on the same kind of device, as `Plan.digest` takes it."""
+        """That of an engine on the same kind of device, as `Plan.frame_hash` takes it."""
         return (self.painter, self.flow, self.colour, self.device)
 
 
-def type_of(kind: str) -> str:
-    """The type of a device, `cpu` or `cuda`, out of its kind as pins have it."""
+def device_type_of(kind: str) -> str:
+    """The type of a device, `cpu` or `cuda`, from its kind in `Pins`, such as `cpu avx2`."""
     return kind.split(maxsplit=1)[0]
 
 
@@ -69,13 +73,14 @@ class Plan:
         plate: its frames as found when the plan was made.
         chunks: what one worker renders at a time, with the handles it reads.
         tsn: version of tsn that made the plan.
-        weights: sha256 of every weight file (`pinned_weights`); empty in a plan that stays in its process.
+        weights: name -> SHA-256 of every weight file (`pinned_weights`); empty in a plan that stays in its process.
         libraries: versions of the libraries that pixels are computed with (`tsn.rendering.environment`).
-        colour: what the plate's colour space means to whoever made the plan (`tsn.spaces.fingerprint`); None in a plan
-            that stays in its process.
-        contents: plate frame -> SHA-256 of its file; empty in a plan that stays in its process.
-        pins: see there; None where each worker looks for itself.
-        submitted: the shot under the paths of whoever made the plan, where they are others here (`tsn.shot.pathmap`).
+        colour: fingerprint of the plate's colour space where the plan was made (`tsn.ocio.fingerprint`); None in a
+            plan that stays in its process.
+        plate_hashes: plate frame -> SHA-256 of its file, to notice a changed plate on a host whose copies have other
+            dates; empty in a plan that stays in its process.
+        pins: calibration and cuts; None where each worker finds them itself.
+        submitted_shot: the shot under the paths that it was submitted with, where this host has others (`plan_file`).
     """
 
     shot: Shot
@@ -85,33 +90,37 @@ class Plan:
     weights: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
     colour: str | None = None
-    contents: Mapping[int, str] = field(default_factory=dict)
+    plate_hashes: Mapping[int, str] = field(default_factory=dict)
     pins: Pins | None = None
-    submitted: Shot | None = None
+    submitted_shot: Shot | None = None
 
     @property
-    def stated(self) -> Shot:
-        """The shot that hashes and headers tell of: the same on every host, whatever its paths."""
-        return self.submitted or self.shot
+    def canonical_shot(self) -> Shot:
+        """The shot as hashes and headers contain it: the same on every host, whatever its paths."""
+        return self.submitted_shot or self.shot
 
     @cached_property
-    def wanted(self) -> tuple[int, ...]:
-        """Every frame that was asked for, ascending."""
+    def requested(self) -> tuple[int, ...]:
+        """Every requested frame, ascending."""
         return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
 
     @cached_property
-    def written(self) -> tuple[int, ...]:
-        """Those of them that there will be: all but the gaps that are skipped."""
-        return tuple(number for number in self.wanted if self.source_of(number) is not None)
+    def output_frames(self) -> tuple[int, ...]:
+        """The requested frames that will be written, ascending: all but the gaps that `missing: skip` leaves out."""
+        return tuple(number for number in self.requested if self.source_of(number) is not None)
 
     @cached_property
     def takes(self) -> tuple[tuple[int, ...], ...]:
-        """Frames on disk in runs that no gap and no listed cut interrupts: history ends with a run."""
+        """Plate frames on disk in runs without a gap or a listed cut. No temporal window reaches beyond its take.
+
+        Cuts that are found (`temporal.cuts: auto`) are not in here: `tsn.rendering.stream` stops at them, so the frames
+        behind one are read and hashed, and have no weight.
+        """
         cuts = () if self.shot.temporal.cuts == "auto" else self.shot.temporal.cuts
         runs: list[list[int]] = [[]]
         passed = 0
         for number in self.plate.frames:
-            # A cut on a number that the shot leaves out (on twos, say) parts it at the next frame there is.
+            # A cut on a number that the shot leaves out (on twos, say) counts at the next frame there is.
             before, passed = passed, bisect_right(cuts, number)
             if passed != before or number not in self.plate.stamps:
                 runs.append([])
@@ -119,8 +128,11 @@ class Plan:
                 runs[-1].append(number)
         return tuple(tuple(run) for run in runs if run)
 
-    def near(self, number: int) -> tuple[int, ...]:
-        """The frames of its take that a frame on disk may depend on: itself and its window."""
+    def window_of(self, number: int) -> tuple[int, ...]:
+        """The plate frames that the paint of a plate frame depends on: itself, and up to K to each side in its take.
+
+        At the first and last frame of a take the window has one side only, in a chunk as in the whole shot.
+        """
         run = self.takes[bisect_right(self._starts, number) - 1]
         place, radius = bisect_left(run, number), self.shot.temporal.window
         return run[max(0, place - radius) : place + radius + 1]
@@ -130,17 +142,17 @@ class Plan:
         return tuple(run[0] for run in self.takes)
 
     @property
-    def sample(self) -> int:
-        """The plate frame that a host tries its engine on: the same everywhere, and every chunk reads it anyway."""
+    def probe_frame(self) -> int:
+        """The plate frame that a host checks its engine with: one of the calibration, so the same on every host."""
         return calibration_frames(self.plate.present)[0]
 
     @property
-    def calibration_reads(self) -> tuple[int, ...]:
-        """Frames that every chunk reads besides its own: those of the survey, or the one its engine is tried on."""
-        return calibration_frames(self.plate.present) if self.pins is None else (self.sample,)
+    def extra_reads(self) -> tuple[int, ...]:
+        """What every chunk reads besides `Chunk.reads`: the calibration frames; only `probe_frame` with `pins`."""
+        return calibration_frames(self.plate.present) if self.pins is None else (self.probe_frame,)
 
     def source_of(self, number: int) -> int | None:
-        """The plate frame that output frame `number` is made of; None where the plate has none (`skip`)."""
+        """The plate frame that an output frame is made of, in a gap the one before; None with `missing: skip`."""
         if number in self.plate.stamps:
             return number
         if self.shot.missing == "skip":
@@ -148,20 +160,28 @@ class Plan:
         present = self.plate.present
         return present[max(0, bisect_left(present, number) - 1)]
 
-    def made_of(self, frames: Iterable[int]) -> set[int]:
-        """The plate frames that some output frames may depend on: their sources, with the window of each."""
+    def plate_frames_for(self, frames: Iterable[int]) -> set[int]:
+        """The plate frames that output frames depend on: the source of each, with its window."""
         sources = {source for number in frames if (source := self.source_of(number)) is not None}
-        return {number for source in sources for number in self.near(source)}
+        return {number for source in sources for number in self.window_of(source)}
 
-    def digest(self, number: int, *engine: str) -> str:
-        """Hash of all that output frame `number` depends on: a finished frame with another one is stale.
+    def frame_hash(self, number: int, *engine: str) -> str:
+        """SHA-256 (hex) that changes whenever output frame `number` may, the header's `tsn:frameSha256`.
+
+        It is made of: the version of tsn and of the temporal method; versions of libraries; the shot file
+        (`Shot.digest`); the frame's number and that of its plate frame; the canvas; size and date of the plate frames
+        in its window and of the calibration frames; hashes of painted frames (`style.frames`) in its window; and the
+        engine.
 
         Args:
-            engine: fingerprints of painter and flow, colour space, device type.
+            engine: `Engine.fingerprint`: painter (with the hash of its weights), flow, colour, kind of device.
+
+        Not in it: contents of the plate, the calibration's numbers, cuts that were found, the output path, chunks and
+        threads. Shot file and calibration frames are the same for all frames, so a change of them touches all.
         """
         libraries, shot, canvas, with_calibration = self._same_for_all
         source = self.source_of(number)
-        near = () if source is None else self.near(source)
+        near = () if source is None else self.window_of(source)
         stamps = [*((n, self.plate.stamps[n]) for n in near), *with_calibration]
         painted = [(n, self.plate.painted[n]) for n in near if n in self.plate.painted]
         parts = [self.tsn, METHOD, libraries, shot, number, source, canvas, stamps, painted, *engine]
@@ -169,130 +189,40 @@ class Plan:
 
     @cached_property
     def _same_for_all(self) -> tuple[list[tuple[str, str]], str, dict[str, int], list[tuple[int, str]]]:
-        """What the digests of all frames share: a shot of a thousand keys or cuts is hashed once."""
+        """The parts that are the same for all frames, so that a shot of a thousand keyframes is hashed once."""
         with_calibration = [(n, self.plate.stamps[n]) for n in calibration_frames(self.plate.present)]
-        return sorted(self.libraries.items()), self.stated.digest, asdict(self.plate.canvas), with_calibration
+        return sorted(self.libraries.items()), self.canonical_shot.digest, asdict(self.plate.canvas), with_calibration
 
 
 def calibration_frames(present: Sequence[int]) -> tuple[int, ...]:
-    """Frames that stand for the whole shot when its statistics are taken: evenly spaced. Every chunk reads them too."""
+    """The frames that the painter's statistics are taken from, evenly spaced. Without pins every chunk reads them."""
     return ranges.sample_frames(present, CALIBRATION_FRAMES)
 
 
-def plan(shot: Shot, plate: Plate, *, wanted: Sequence[int] | None = None, chunk_size: int | None = None) -> Plan:
-    """Cut a shot into chunks.
+def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, chunk_size: int | None = None) -> Plan:
+    """Split a shot into chunks.
 
     Args:
-        wanted: the frames to write, None = all. Neighbours outside may be read all the same.
-        chunk_size: frames a chunk; the default keeps the handles, which are painted twice, under a third.
+        frames: the frames to write, None = all. Their neighbours are read all the same.
+        chunk_size: frames a chunk; the default is `default_chunk_size`.
 
     Raises:
         UsageError: frames that the shot hasn't got, or no chunk size.
     """
-    numbers = tuple(plate.frames if wanted is None else sorted(set(wanted)))
-    require_in_shot(plate, numbers)
+    numbers = tuple(plate.frames if frames is None else sorted(set(frames)))
     window = shot.temporal.window
     size = default_chunk_size(window) if chunk_size is None else chunk_size
     chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window)
-    bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__, libraries=libraries_of(shot))
+    bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__, libraries=library_versions(shot))
     return replace(bare, chunks=tuple(_with_sources(bare, chunk) for chunk in chunks))
 
 
 def default_chunk_size(window: int) -> int:
-    """Keeps the handles, which are painted twice, under a third of a chunk."""
+    """Frames a chunk, such that its handles, which its neighbours paint too, are at most a third of what it reads."""
     return max(16, 4 * window)
 
 
 def _with_sources(plan: Plan, chunk: Chunk) -> Chunk:
-    """The chunk, reading also what its gaps are made of: in a long gap that lies far outside the handles."""
-    needed = plan.made_of(number for number in chunk.frames if number not in plan.plate.stamps)
+    """The chunk with the plate frames that its gaps are made of; in a long gap they are far outside the handles."""
+    needed = plan.plate_frames_for(number for number in chunk.frames if number not in plan.plate.stamps)
     return replace(chunk, reads=tuple(sorted({*chunk.reads, *needed}))) if needed else chunk
-
-
-def to_dict(plan: Plan) -> dict[str, Any]:
-    """JSON-ready form; `from_dict` reads it back exactly."""
-    plate = plan.plate
-    return {
-        "format": FORMAT,
-        "tsn": plan.tsn,
-        "shot": to_json(plan.stated),
-        "shot_sha256": plan.stated.digest,
-        "frames": list(plate.frames),
-        "missing": list(plate.missing),
-        "canvas": asdict(plate.canvas),
-        "handles": plan.shot.temporal.window,
-        "survey": list(calibration_frames(plan.plate.present)),
-        "weights": dict(plan.weights),
-        "libraries": dict(plan.libraries),
-        "colour": plan.colour,
-        "contents": {str(number): content for number, content in plan.contents.items()},
-        "pins": None if plan.pins is None else asdict(plan.pins),
-        "chunks": [
-            {
-                "index": c.index,
-                "frames": list(c.frames),
-                "range": ranges.compact(c.frames),
-                "reads": list(c.reads),
-                "survey": list(plan.calibration_reads),
-            }
-            for c in plan.chunks
-        ],
-        "stamps": {str(number): stamp for number, stamp in plate.stamps.items()},
-        "painted": {str(number): mark for number, mark in plate.painted.items()},
-    }
-
-
-def from_dict(data: dict[str, Any]) -> Plan:
-    """The plan that `to_dict` wrote. Raises AttributeError, KeyError, TypeError or ValueError for anything else."""
-    if data["format"] != FORMAT:
-        raise ValueError(f"plan format {data['format']}, this tsn reads {FORMAT}")
-    return Plan(
-        shot=from_json(data["shot"]),
-        plate=Plate(
-            frames=tuple(data["frames"]),
-            missing=tuple(data["missing"]),
-            canvas=Box(**data["canvas"]),
-            stamps={int(number): stamp for number, stamp in data["stamps"].items()},
-            painted={int(number): mark for number, mark in data["painted"].items()},
-        ),
-        chunks=tuple(
-            Chunk(index=c["index"], frames=tuple(c["frames"]), reads=tuple(c["reads"])) for c in data["chunks"]
-        ),
-        tsn=data["tsn"],
-        weights=dict(data["weights"]),
-        libraries=dict(data["libraries"]),
-        colour=data["colour"],
-        contents={int(number): content for number, content in data["contents"].items()},
-        pins=None if data["pins"] is None else _pins(data["pins"]),
-    )
-
-
-def _pins(data: dict[str, Any]) -> Pins:
-    cuts = data["cuts"]
-    return Pins(**data | {"cuts": None if cuts is None else tuple(cuts)})
-
-
-def save(plan: Plan, path: Path, setting: str = "the path") -> None:
-    """Write the plan, atomically. Raises OutputError, which names the `setting` that chose the path."""
-    from tsn.io.sequence import atomic
-
-    with atomic(path, setting) as temporary:
-        temporary.write_text(json.dumps(to_dict(plan), indent=1) + "\n", encoding="utf-8")
-
-
-def load(path: Path) -> Plan:
-    """Read a plan, with its files where `$TSN_PATHMAP` says that this host has them.
-
-    Raises:
-        InputError: it is missing, damaged or not a plan.
-        UsageError: the variable holds no rules.
-    """
-    by = pathmap.rules()
-    try:
-        return pathmap.here(from_dict(json.loads(path.read_text(encoding="utf-8"))), by)
-    except OSError as error:
-        raise InputError(f"Can't read the plan {path}: {error.strerror}.") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a plan of this tsn: {error}.", hint="Make one with `tsn plan SHOT -o plan.json`."
-        ) from error

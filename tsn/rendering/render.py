@@ -1,6 +1,6 @@
-"""Render a plan: stream the shot, write each frame once it is whole, skip what is finished.
+"""Render a plan: paint frame after frame, write each one whole, skip what is finished.
 
-Reading ahead and writing behind run beside the painting, one thread each.
+Plate frames are read in advance and output frames written on one thread each, while others are painted.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from torch import Tensor
 
 from tsn import alpha, colour, io
 from tsn.errors import DeviceError
+from tsn.io.atomic import OUTPUT_SETTING, write_error
 from tsn.io.frame import Frame, blank_like
-from tsn.io.sequence import OUTPUT, cannot_write
-from tsn.rendering.engine import Engine, Prepared, make_engine, share_of
+from tsn.rendering.engine import Engine, PreparedFrame, make_engine, matte_coverage
 from tsn.rendering.event import Event, Report
-from tsn.rendering.exchange import Exchange, Handover
-from tsn.rendering.finished import finished, made_by_tsn
+from tsn.rendering.finished import is_finished, is_made_by_tsn
 from tsn.rendering.output import make_folder
+from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
 from tsn.rendering.plan import Plan
-from tsn.rendering.plates import Plates
+from tsn.rendering.plate_reader import PlateReader
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
-from tsn.style.tiles import edge
+from tsn.style.tiles import tile_side
 
-WRITE_BEHIND = 2
-SMALLEST_TILE = 128
-"""Where memory is short. Below this the margins cost more than the tile."""
+WRITE_BEHIND_FRAMES = 2
+"""Painted frames that may wait to be written."""
+MIN_TILE_PX = 128
+"""Side of the smallest tile where memory is short; in smaller ones the margins would cost more than the tile."""
 
 
 class Renderer:
     """Renders a plan on one device, chunk after chunk, with everything heavy loaded once.
 
-    What one chunk read and painted of the next is kept for it, so that neighbours in ascending order cost no more
-    than both as one.
+    Paint in the handles is kept for the next chunk, so that neighbours in ascending order cost no more than one chunk
+    of both.
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
-        report: told of progress, on the thread that calls `render`; another may be set between two calls.
-        exchange: frames whose paint goes from and to workers beside this one (CPU only).
+        report: called with every event, on the thread that calls `render`; it may be replaced between two calls.
+        sharing: the frames whose paint is shared with the workers beside this one (CPU only).
     """
 
     def __init__(
@@ -55,33 +56,33 @@ class Renderer:
         *,
         device: str = "auto",
         report: Report = lambda event: None,
-        exchange: Exchange | None = None,
+        sharing: PaintSharing | None = None,
     ) -> None:
         self.plan = plan
-        self._device, self.report, self._exchange = device, report, exchange
+        self._device, self.report, self._sharing = device, report, sharing
         self._outputs = io.FrameSequence.parse(plan.shot.output, base=Path())
         self._engine: Engine | None = None
         self._tile: int | None = None
-        self._lane: _Lane | None = None
+        self._state: _RenderState | None = None
         self._swept = False
 
     def load(self) -> Engine:
-        """Everything heavy, on the first call. Raises TsnError of any kind."""
+        """Load everything heavy, on the first call. Raises TsnError of any kind."""
         if self._engine is None:
             with _out_of_memory_explained():
                 engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
             if self.plan.shot.temporal.window:
                 self._note(engine.flow_reason)
-            if self._exchange is not None and engine.device.type == "cpu":
-                engine = replace(engine, painter=Handover(engine.painter, self._exchange))
+            if self._sharing is not None and engine.device.type == "cpu":
+                engine = replace(engine, painter=SharingPainter(engine.painter, self._sharing))
             self._engine = engine
         return self._engine
 
     def render(self, chunks: Sequence[int] | None = None, *, force: bool = False) -> tuple[Path, ...]:
-        """Render some chunks, or all; the paths of their frames. Raises as the function `render` does.
+        """Render some chunks, or all, and return the paths of their frames. Raises as the function `render` does.
 
-        The output folder must be there: a worker that starts late shall not make it anew, empty, after somebody
-        removed it with the frames of the others.
+        The output folder must exist: a worker that starts late must not make it again, empty, after somebody removed
+        it with the frames of the others.
         """
         plan = self.plan
         chosen = plan.chunks if chunks is None else [plan.chunks[index] for index in chunks]
@@ -89,7 +90,7 @@ class Renderer:
         total, started = len(numbers), time.monotonic()
         self.report(Event(kind="start", total=total))
         if not self._swept:  # a folder of ten thousand frames is listed once, not for each chunk
-            io.sweep(Path(plan.shot.output).parent)
+            io.remove_leftovers(Path(plan.shot.output).parent)
             self._swept = True
         fingerprint = self.load().fingerprint
         for number in numbers:
@@ -98,7 +99,7 @@ class Renderer:
         todo = [
             n
             for n in numbers
-            if plan.source_of(n) is not None and (force or not finished(plan, n, fingerprint, self._outputs))
+            if plan.source_of(n) is not None and (force or not is_finished(plan, n, fingerprint, self._outputs))
         ]
         for done, number in enumerate(sorted(set(numbers) - set(todo)), start=1):
             self.report(Event(kind="frame", frame=number, status="skipped", done=done, total=total))
@@ -117,40 +118,40 @@ class Renderer:
         return tuple(self._outputs.path(number) for number in numbers if plan.source_of(number) is not None)
 
     def close(self) -> None:
-        """Forget what was read and painted ahead."""
-        if self._lane is not None:
-            self._lane.plates.close()
-            self._lane = None
+        """End the reading thread and drop the paint in memory."""
+        if self._state is not None:
+            self._state.plates.close()
+            self._state = None
 
     def _paint(self, todo: Sequence[int], force: bool) -> Iterator[Event]:
-        """As `_render`, in the lane of the chunk before, or in a new one; after a fault nobody trusts it."""
+        """As `_render`, with the state that the chunk before left; after an error it is dropped."""
         try:
-            if self._lane is None:
-                self._lane = _Lane(self.load(), self.plan)
-                self._paint_ahead(self._lane, force)
-            yield from _render(self.plan, self._lane, self._outputs, todo, self.report)
+            if self._state is None:
+                self._state = _RenderState(self.load(), self.plan)
+                self._paint_ahead(self._state, force)
+            yield from _render(self.plan, self._state, self._outputs, todo, self.report)
         except BaseException:
             self.close()
             raise
 
-    def _paint_ahead(self, lane: _Lane, force: bool) -> None:
-        engine, exchange = lane.engine, self._exchange
-        if exchange is None or not isinstance(engine.painter, Handover):
+    def _paint_ahead(self, state: _RenderState, force: bool) -> None:
+        engine, sharing = state.engine, self._sharing
+        if sharing is None or not isinstance(engine.painter, SharingPainter):
             return
-        for number in exchange.ahead:
+        for number in sharing.ahead:
             there = number in self.plan.plate.stamps
-            if there and (force or not finished(self.plan, number, engine.fingerprint, self._outputs)):
-                prepared = engine.prepare(lane.plates.get(number), motion=False)
-                engine.painter.ahead(engine.shown(prepared), number)
+            if there and (force or not is_finished(self.plan, number, engine.fingerprint, self._outputs)):
+                prepared = engine.prepare(state.plates.get(number), motion=False)
+                engine.painter.ahead(engine.painter_input(prepared), number)
 
     def _clear(self, number: int) -> None:
-        """Where the plate has no frame, one that was painted when it had would pass for a frame of the shot."""
+        """Remove an output frame that the plate has no frame for any more: it would pass for one of the shot."""
         path = self._outputs.path(number)
-        if made_by_tsn(path):
+        if is_made_by_tsn(path):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise cannot_write(path, error, OUTPUT) from error
+                raise write_error(path, error, OUTPUT_SETTING) from error
             self._note(f"Frame {number}: the plate has none any more, so {path.name} was removed.")
         elif path.exists():
             self._note(f"Frame {number}: the plate has none; {path.name} stays, since tsn did not make it.")
@@ -159,16 +160,16 @@ class Renderer:
         self.report(Event(kind="note", text=text))
 
     def _smaller_tiles(self, error: Exception) -> None:
-        """Go on with tiles of half the size; raises DeviceError where that can't help."""
+        """Go on with tiles of half the size. Raises DeviceError where there are no tiles, or no smaller ones."""
         style, canvas = self.plan.shot.style, self.plan.plate.canvas
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
-        tile = min(edge(height, width, self._tile or style.tile), max(height, width)) // 2
+        tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
         untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
-        if tile < SMALLEST_TILE or untiled:
+        if tile < MIN_TILE_PX or untiled:
             raise _explained(error) from error
         self._engine, self._tile = None, tile
-        error.__traceback__ = None  # its frames hold the tensors that there is no room for
+        error.__traceback__ = None  # it keeps the tensors alive that there is no room for
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self._note(
@@ -191,7 +192,7 @@ def render(
         chunks: indices into the plan, None = all.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         force: render finished frames again.
-        report: told of progress, on this thread.
+        report: called with every event, on this thread.
 
     Raises:
         TsnError: of any kind. Frames written before it are whole and will be skipped next time.
@@ -201,32 +202,34 @@ def render(
         return renderer.render(chunks, force=force)
 
 
-class _Lane:
-    """An engine with the plate frames and the paint that it has at hand."""
+class _RenderState:
+    """An engine with the plate frames and the paint in memory."""
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self.engine = engine
-        self.plates = Plates(engine, plan)
+        self.plates = PlateReader(engine, plan)
         self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
 
 
-def _render(plan: Plan, lane: _Lane, outputs: io.FrameSequence, todo: Sequence[int], report: Report) -> Iterator[Event]:
+def _render(
+    plan: Plan, state: _RenderState, outputs: io.FrameSequence, todo: Sequence[int], report: Report
+) -> Iterator[Event]:
     """Yield an event for each frame once it is on disk."""
     writer = ThreadPoolExecutor(1, "write")
     writing: list[tuple[Event, Future[None]]] = []
     try:
         clock = time.monotonic()
         for number in todo:
-            frame, rgb, cover, note = _frame(plan, lane, number)
+            frame, rgb, cover, note = _frame(plan, state, number)
             if note:
                 report(Event(kind="note", text=note))
-            attributes = provenance(plan, lane.engine, number)
+            attributes = provenance(plan, state.engine, number)
             job = writer.submit(io.write_frame, frame, rgb, outputs.path(number), attributes=attributes)
             now = time.monotonic()
             event = Event(kind="frame", frame=number, status="rendered", seconds=now - clock, cover=cover)
             writing.append((event, job))
             clock = now
-            while writing and (len(writing) > WRITE_BEHIND or writing[0][1].done()):
+            while writing and (len(writing) > WRITE_BEHIND_FRAMES or writing[0][1].done()):
                 yield _written(writing)
         while writing:
             yield _written(writing)
@@ -240,13 +243,13 @@ def _written(writing: list[tuple[Event, Future[None]]]) -> Event:
     return event
 
 
-def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, float | None, str | None]:
-    """One output frame: the plate frame it is written into, its RGB as float32 or as stored, what of it the matte
-    covers, and a remark.
+def _frame(plan: Plan, state: _RenderState, number: int) -> tuple[Frame, np.ndarray, float | None, str | None]:
+    """One output frame: the plate frame it is written into, its RGB (float32, or as stored), the share of the canvas
+    inside the matte, and a note.
     """
-    engine, source = lane.engine, plan.source_of(number)
+    engine, source = state.engine, plan.source_of(number)
     assert source is not None
-    frame = lane.plates.again(source)
+    frame = state.plates.reread(source)
     if source != number:
         if plan.shot.missing == "black":
             black = blank_like(frame, number)
@@ -254,47 +257,58 @@ def _frame(plan: Plan, lane: _Lane, number: int) -> tuple[Frame, np.ndarray, flo
         frame = replace(frame, number=number)
     strength = plan.shot.style.strength.at(number)
     cover = engine.matte_of(frame)
-    share = None if cover is None else share_of(cover)
+    share = None if cover is None else matte_coverage(cover)
     if strength == 0 or share == 0:
         return frame, frame.rgb, share, None
     prepared = engine.prepare(frame, motion=False)
-    rgb = paint_plate(engine, prepared, lane.stream.painted(source), strength if cover is None else strength * cover)
-    broken = colour.nonfinite(prepared.source)
+    rgb = paint_plate(engine, prepared, state.stream.painted(source), strength if cover is None else strength * cover)
+    broken = colour.nonfinite_mask(prepared.source)
     count = int(broken.sum())
     note = (
         f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
     )
-    mixed = io.cut(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
+    mixed = io.crop(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
     # Outside the canvas, and where nothing was painted, the stored bits stay.
-    touched = io.cut((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
+    touched = io.crop((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
     kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
     return frame, np.where(kept, frame.rgb, mixed), share, note
 
 
-def paint_plate(engine: Engine, prepared: Prepared, painted: Tensor, amount: Tensor | float) -> Tensor:
-    """Style-space paint back into the plate: plate values (3, H, W), the source's own where nothing is painted."""
-    plate = engine.codec.from_style(painted, prepared.residue)
+def paint_plate(engine: Engine, prepared: PreparedFrame, painted: Tensor, amount: Tensor | float) -> Tensor:
+    """Bring paint back from style space and composite it over the plate.
+
+    Args:
+        painted: style space, (3, H, W).
+        amount: strength times matte, a number or (1, H, W), 0 to 1.
+
+    Returns:
+        Plate values (3, H, W), premultiplied where the plate is; the source's own bits where the amount is 0.
+    """
+    plate = engine.codec.from_style(painted, prepared.reference)
     if prepared.alpha is not None:
         plate = alpha.premultiply(plate, prepared.alpha)
-        amount = amount * alpha.presence(prepared.source, prepared.alpha)
-    amount = torch.where(colour.nonfinite(prepared.source), 0.0, amount)
+        amount = amount * alpha.paint_mask(prepared.source, prepared.alpha)
+    amount = torch.where(colour.nonfinite_mask(prepared.source), 0.0, amount)
     return alpha.composite(prepared.source, plate, amount)
 
 
 def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
-    """What goes into the header of a frame: enough to make it again, and nothing that differs between hosts."""
-    shot, source = to_json(plan.stated), plan.source_of(number)
+    """The `tsn:` attributes in the header of an output frame: enough to render it again.
+
+    They are the same on every host with the same kind of device and processor.
+    """
+    shot, source = to_json(plan.canonical_shot), plan.source_of(number)
     assert source is not None, "frames without a source aren't written"
     style = plan.plate.painted.get(source, engine.fingerprint[0])
     return {
         "tsn:version": plan.tsn,
         "tsn:shot": json.dumps(shot, sort_keys=True),
-        "tsn:shotSha256": plan.stated.digest,
+        "tsn:shotSha256": plan.canonical_shot.digest,
         "tsn:style": engine.painter.name,
         "tsn:styleSha256": style,
         "tsn:flow": engine.flow.name,
         "tsn:device": engine.device.type,
-        "tsn:frameSha256": plan.digest(number, *engine.fingerprint),
+        "tsn:frameSha256": plan.frame_hash(number, *engine.fingerprint),
     }
 
 
@@ -309,7 +323,7 @@ def _out_of_memory_explained() -> Iterator[None]:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether it says so: on a CPU torch has no type of its own for that."""
+    """Whether memory ran out; on a CPU only the message of torch's RuntimeError shows it."""
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     return "can't allocate memory" in str(error) or "not enough memory" in str(error)

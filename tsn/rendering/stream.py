@@ -1,4 +1,4 @@
-"""A shot streamed through a bounded window: what the temporal passes need, computed once and then forgotten."""
+"""The temporal window sliding over a shot: paint and motion of its frames, each computed once, then dropped."""
 
 from __future__ import annotations
 
@@ -8,45 +8,48 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.flow.base import View, measure
-from tsn.rendering.engine import Engine, Prepared
+from tsn.flow.base import View, motion_between
+from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.plan import Plan
 from tsn.temporal.cuts import is_cut
-from tsn.temporal.disocclusion import Step, step
-from tsn.temporal.pipeline import Painted, painted, stabilise
+from tsn.temporal.disocclusion import MotionStep, derive_step
+from tsn.temporal.pipeline import WindowFrame, derive_window_frame, stabilise_paint
 
 
 class Stream:
-    """Paint, grain energies and motion of the frames around the one being made.
+    """Stable paint, frame by frame, from the paint, texture energy and motion of the frames in its window.
 
-    Memory is flat in the length of the shot: never more than 2K + 1 frames of paint and motion.
+    Memory does not grow with the length of the shot: at most 2K + 1 frames of paint and motion.
 
     Args:
-        plan: its takes bound the window; cuts inside them are pinned, or found here unless the shot lists its own.
-        prepared: reads and prepares the frame of a number.
+        plan: its takes end the window; cuts inside a take are pinned, or found here unless the shot lists them.
+        prepared: a function that reads and prepares the frame of a number.
     """
 
-    def __init__(self, engine: Engine, plan: Plan, prepared: Callable[[int], Prepared]) -> None:
+    def __init__(self, engine: Engine, plan: Plan, prepared: Callable[[int], PreparedFrame]) -> None:
         self._engine, self._prepared = engine, prepared
         self._numbers = plan.plate.present
         self._place = {number: place for place, number in enumerate(self._numbers)}
-        self._near = plan.near
+        self._near = plan.window_of
         self._starts = {run[0] for run in plan.takes}
         pinned = None if plan.pins is None else plan.pins.cuts
         self._starts.update(pinned or ())
         self._find_cuts = plan.shot.temporal.cuts == "auto" and pinned is None
         self._radius = plan.shot.temporal.window
-        self._painted: dict[int, Painted] = {}
-        self._motion: dict[int, Step | None] = {}  # by the place of the first of two frames
+        self._painted: dict[int, WindowFrame] = {}
+        self._motion: dict[int, MotionStep | None] = {}  # by the place of the first of two frames
         self._last: tuple[int, View] | None = None
 
     def painted(self, number: int) -> Tensor:
-        """Stable paint of a frame, style space (3, H, W). Cheapest in ascending order."""
+        """Stable paint of a frame, style space (3, H, W). Cheapest in ascending order.
+
+        A jump computes the window anew, to the same bits: paint is made of one frame, and motion of two.
+        """
         if self._radius == 0:
             return self._paint(self._prepared(number))
         place, near = self._place[number], self._near(number)
         self._slide(self._place[near[0]], self._place[near[-1]])
-        return stabilise(
+        return stabilise_paint(
             self._run(place - 1, -1),
             self._run(place, 1),
             {other - place: frame for other, frame in self._painted.items()},
@@ -54,16 +57,16 @@ class Stream:
             detail=self._engine.shot.temporal.detail.at(number),
         )
 
-    def _run(self, place: int, direction: int) -> list[Step]:
-        """Steps outwards from a frame, as far as the take and the window reach."""
-        run: list[Step] = []
+    def _run(self, place: int, direction: int) -> list[MotionStep]:
+        """Motion from frame to frame outwards from a place, as far as the take and the window reach."""
+        run: list[MotionStep] = []
         while len(run) < self._radius and (motion := self._motion.get(place)) is not None:
             run.append(motion)
             place += direction
         return run
 
     def _slide(self, first: int, last: int) -> None:
-        """Have places `first` to `last` ready, and forget what lies before them."""
+        """Make paint and motion of places `first` to `last` available, and drop those before them."""
         if self._last is None or first > self._last[0] + 1 or first not in self._painted:
             self._painted, self._motion, self._last = {}, {}, None
         self._painted = {place: frame for place, frame in self._painted.items() if place >= first}
@@ -72,15 +75,15 @@ class Stream:
         for place in range(start, last + 1):
             prepared = self._prepared(self._numbers[place])
             view = prepared.view
-            self._painted[place] = painted(view.image, self._paint(prepared))
+            self._painted[place] = derive_window_frame(view.image, self._paint(prepared))
             if self._last is not None:
                 self._motion[place - 1] = self._between(self._last[1], view)
             self._last = (place, view)
 
-    def _paint(self, prepared: Prepared) -> Tensor:
-        """The paint of a frame alone. Raises InputError where it holds what is no number: a window would spread it."""
+    def _paint(self, prepared: PreparedFrame) -> Tensor:
+        """The paint of a single frame. Raises InputError where it has NaN or Inf, which the window would spread."""
         engine, number = self._engine, prepared.view.number
-        paint = engine.painter.paint(engine.shown(prepared), number)
+        paint = engine.painter.paint(engine.painter_input(prepared), number)
         if not torch.isfinite(paint).all():
             raise InputError(
                 f"Frame {number}: {engine.painter.name} painted what is no number.",
@@ -88,14 +91,14 @@ class Stream:
             )
         return paint
 
-    def _between(self, before: View, view: View) -> Step | None:
-        """Motion from a frame to the next; None across a cut or a gap."""
+    def _between(self, before: View, view: View) -> MotionStep | None:
+        """Motion between a frame and the next; None across a cut or a gap."""
         if view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image)):
             return None
-        motion = measure(self._engine.flow, before, view)
+        motion = motion_between(self._engine.flow, before, view)
         if not (torch.isfinite(motion.forward).all() and torch.isfinite(motion.backward).all()):
             raise InputError(
                 f"Frames {before.number} to {view.number}: {self._engine.flow.name} found motion that is no number.",
                 hint="Take flow.method: dis, or other weights.",
             )
-        return step(motion)
+        return derive_step(motion)

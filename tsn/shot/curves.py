@@ -68,10 +68,10 @@ class Curve:
         return min(max(value, min(low, high)), max(low, high))
 
     __call__ = at
-    """So that a curve can stand where a function of the frame is wanted."""
+    """A curve may be used as a function of the frame."""
 
-    def written(self) -> float | dict[str, float | str]:
-        """As the shot file would say it: a number, or a keyframe mapping."""
+    def to_yaml(self) -> float | dict[str, float | str]:
+        """As the shot file writes it: a number, or a mapping of keyframes."""
         if len(self.keys) == 1:
             return self.keys[0][1]
         mapping: dict[str, float | str] = {str(frame): value for frame, value in self.keys}
@@ -83,4 +83,5 @@ class Curve:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Curve:
+        """The curve that `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
         return cls(keys=tuple((int(frame), float(value)) for frame, value in data["keys"]), interp=data["interp"])

@@ -1,4 +1,4 @@
-"""Where each value of a shot comes from: the answer of `tsn explain`."""
+"""Where each value of a shot comes from, as `tsn explain` prints it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tsn.shot.curves import Curve
 from tsn.shot.load import Resolved, resolve
 from tsn.shot.paths import model_path
 from tsn.shot.schema import SECTIONS
-from tsn.shot.yaml_positions import Origin, find
+from tsn.shot.yaml_positions import Origin, find_node
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One value: its dotted key, the value as it counts (paths absolute), and where it was stated."""
+    """One value: its dotted key, the resolved value (paths absolute), and where it comes from."""
 
     key: str
     value: Any
@@ -36,13 +36,13 @@ def explain(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
 
 def render_text(rows: Sequence[Row]) -> str:
     """A table of key, value and origin, one row a line."""
-    cells = [(row.key, _shown(row.value), str(row.origin)) for row in rows]
+    cells = [(row.key, _text(row.value), str(row.origin)) for row in rows]
     key_width, value_width = (max((len(cell[column]) for cell in cells), default=0) for column in (0, 1))
     return "".join(f"{key:{key_width}}  {value:{value_width}}  {origin}\n" for key, value, origin in cells)
 
 
 def render_json(rows: Sequence[Row]) -> str:
-    """A JSON list of {key, value, origin: {kind, file, line, column, name}}; what does not apply is null."""
+    """A JSON list of {key, value, origin: {kind, file, line, column, name}}; a field that does not apply is null."""
     data = [
         {
             "key": row.key,
@@ -63,13 +63,13 @@ def render_json(rows: Sequence[Row]) -> str:
 def _rows(resolved: Resolved, path: tuple[str, ...] = ()) -> Iterator[Row]:
     for key in SECTIONS[path].model_fields:
         here = (*path, key)
-        if here == ("extends",):  # Said by the origins themselves.
+        if here == ("extends",):  # The origins show it.
             continue
         value = _value(resolved, here)
         if here in SECTIONS and value is not None:
             yield from _rows(resolved, here)
         elif here == ("style", "blend") and value is not None:
-            for name, entry in find(resolved.tree, here)[0].value.items():
+            for name, entry in find_node(resolved.tree, here)[0].value.items():
                 if entry.value is not None:
                     model = model_path(name, entry)
                     yield Row(key=f"style.blend.{model}", value=value[model], origin=entry.origin)
@@ -87,18 +87,18 @@ def _value(resolved: Resolved, path: tuple[str, ...]) -> Any:
 
 
 def _origin(resolved: Resolved, path: tuple[str, ...]) -> Origin:
-    node, rest = find(resolved.tree, path)
+    node, rest = find_node(resolved.tree, path)
     if node.value is None:
         return replace(node.origin, kind="default")
     return Origin(kind="default") if rest else node.origin
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     value = _plain(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_shown(item) for item in value) + "]"
+        return "[" + ", ".join(_text(item) for item in value) + "]"
     if value is None or isinstance(value, bool):
         return {None: "-", True: "true", False: "false"}[value]
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
@@ -106,7 +106,7 @@ def _shown(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Curve):
-        return value.written()
+        return value.to_yaml()
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Path) else value

@@ -13,8 +13,8 @@ _NULL = {"type": "null"}
 def json_schema() -> dict[str, Any]:
     """The JSON Schema for editors.
 
-    It differs from the models where inheritance makes a file less than a shot: only `version` is required,
-    and every other key may be null, which resets what was inherited.
+    It differs from the pydantic models since a file may inherit the rest of a shot: only `version` is required,
+    and every other key may be null, which resets an inherited value.
     """
     schema = ShotFile.model_json_schema()
     models = {model.__name__: model for model in SECTIONS.values()}
@@ -36,7 +36,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _resettable(field: dict[str, Any], description: str | None) -> dict[str, Any]:
-    """A field that may also be null, without what editors would show as noise."""
+    """A field that may also be null, without titles, which editors would only show as noise."""
     outer: dict[str, Any] = {"description": description}
     if not isinstance(field.get("default"), dict | None):
         outer["default"] = field["default"]
@@ -46,7 +46,7 @@ def _resettable(field: dict[str, Any], description: str | None) -> dict[str, Any
 
 
 def json_schema_text() -> str:
-    """What shots/shot.schema.json must hold."""
+    """The content of shots/shot.schema.json."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 

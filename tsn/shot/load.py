@@ -1,7 +1,6 @@
-"""From YAML to a Shot: what is stated is validated, paths are filled in, and faults are told together.
+"""From YAML to a Shot: values are validated, paths are made absolute, and all faults are reported together.
 
-`tsn.shot.cascade` says which statement of a value wins; a value that nothing states has the default of
-`tsn.shot.model`.
+`tsn.shot.cascade` says which source of a value wins; a value that no source gives has the default in `tsn.shot.model`.
 """
 
 from __future__ import annotations
@@ -9,41 +8,41 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from tsn.errors import near_miss
-from tsn.shot import advice
-from tsn.shot.cascade import statements
-from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
+from tsn.shot import hints
+from tsn.shot.cascade import read_cascade
+from tsn.shot.model import Shot, from_json
 from tsn.shot.paths import (
     PATTERNS,
     Paths,
-    localised,
+    fill_variables,
     model_path,
     painting_weights,
-    pattern_of,
-    refuse_format,
-    refuse_linear,
+    refuse_duplicate_files,
+    refuse_other_format,
     refuse_overwriting,
-    refuse_twice,
-    tokens_of,
+    refuse_scene_linear_frames,
+    resolve_pattern,
+    token_values,
 )
 from tsn.shot.schema import MERGED, SECTIONS, ShotFile
 from tsn.shot.values import model_name
-from tsn.shot.yaml_positions import Fault, Node, described, find, plain, refusal
+from tsn.shot.yaml_positions import Fault, Node, describe, error_of, find_node, plain_value
 
 DOTTED = tuple(".".join((*path, key)) for path, model in SECTIONS.items() for key in model.model_fields)
-"""Every key of a shot file by its whole name."""
+"""The dotted name of every key of a shot file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """A shot, and what it was resolved from: the merged statements, the values of the path tokens."""
+    """A shot, with the merged tree and the values of the path tokens that it was made from."""
 
     shot: Shot
     tree: Node
@@ -67,43 +66,43 @@ def load(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, st
 
 
 def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> Resolved:
-    """`load`, with what `tsn explain` needs to tell where each value came from."""
+    """As `load`, with what `tsn explain` needs to name the source of each value."""
     faults: list[Fault] = []
-    tree = statements(Path(file), sets=sets, environ=environ, faults=faults)
-    tree = localised(tree, environ, faults)
+    tree = read_cascade(Path(file), sets=sets, environ=environ, faults=faults)
+    tree = fill_variables(tree, environ, faults)
     parsed = _validate(tree, faults)
     _refuse_unknown_models(tree, faults)
-    tokens = tokens_of(tree, Path(file))
-    paths: Paths = {loc: pattern_of(tree, loc, tokens, environ, faults) for loc in PATTERNS}
-    refuse_format(tree, paths, faults)
-    refuse_linear(tree, paths, faults)
+    tokens = token_values(tree, Path(file))
+    paths: Paths = {loc: resolve_pattern(tree, loc, tokens, environ, faults) for loc in PATTERNS}
+    refuse_other_format(tree, paths, faults)
+    refuse_scene_linear_frames(tree, paths, faults)
     refuse_overwriting(tree, paths, faults)
-    refuse_twice(tree, faults)
+    refuse_duplicate_files(tree, faults)
     if faults or parsed is None:
-        raise refusal(faults, Path(file))
+        raise error_of(faults, Path(file))
     return Resolved(shot=_build(parsed, tree, paths, Path(file)), tree=tree, tokens=tokens)
 
 
 # --- validation --------------------------------------------------------------------------------------
 
 
-def _validate(tree: Node, faults: list[Fault]) -> ShotFile | None:
+def _validate(tree: Node, faults: list[Fault]) -> BaseModel | None:
     try:
-        return ShotFile.model_validate(_data(tree))
+        return ShotFile.model_validate(_data_for_pydantic(tree))
     except ValidationError as error:
         faults += [_fault(tree, dict(one)) for one in error.errors(include_url=False, include_input=False)]
         return None
 
 
-def _data(node: Node, path: tuple[str, ...] = ()) -> Any:
+def _data_for_pydantic(node: Node, path: tuple[str, ...] = ()) -> Any:
     if isinstance(node.value, dict):
-        # Null is the default of a key there is; of any other it would hide a misspelt one.
+        # Null resets a known key to its default; under an unknown key it must not hide a misspelling.
         known = None if path not in SECTIONS else SECTIONS[path].model_fields
         empty = {key for key, item in node.value.items() if item.value is None and path in MERGED}
         dropped = {key for key in empty if known is None or key in known}
-        return {key: _data(item, (*path, key)) for key, item in node.value.items() if key not in dropped}
+        return {key: _data_for_pydantic(item, (*path, key)) for key, item in node.value.items() if key not in dropped}
     if isinstance(node.value, list):
-        return [_data(item, (*path, "")) for item in node.value]
+        return [_data_for_pydantic(item, (*path, "")) for item in node.value]
     # A frame range or a version token may look like a number, and 010 must not become 10.
     as_written = path == ("frames",) or path[:1] == ("tokens",)
     return node.text if as_written and type(node.value) in (int, float) else node.value
@@ -125,14 +124,14 @@ _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less tha
 
 
 def _fault(tree: Node, error: dict[str, Any]) -> Fault:
-    """A pydantic error in the words and at the place of the file."""
+    """A pydantic error in our words, at its place in the file."""
     kind, loc, ctx = error["type"], error["loc"], error.get("ctx", {})
-    node, _ = find(tree, (*loc, *([ctx["at"]] if ctx.get("at") else [])))
+    node, _ = find_node(tree, (*loc, *([ctx["at"]] if ctx.get("at") else [])))
     dotted = ".".join(str(part) for part in loc if part != "[key]")
     hint: str | None
     if kind == "extra_forbidden":
-        beside = plain(find(tree, loc[:-1])[0])
-        hint = advice.unknown(str(loc[-1]), beside, SECTIONS[tuple(loc[:-1])].model_fields, DOTTED)
+        beside = plain_value(find_node(tree, loc[:-1])[0])
+        hint = hints.unknown_key_hint(str(loc[-1]), beside, SECTIONS[tuple(loc[:-1])].model_fields, DOTTED)
         return Fault(message=f"unknown key {str(loc[-1])!r}", origin=node.key, hint=hint)
     if kind == "missing":
         hint = SECTIONS[tuple(loc[:-1])].model_fields[loc[-1]].description
@@ -145,84 +144,68 @@ def _fault(tree: Node, error: dict[str, Any]) -> Fault:
     expected = _EXPECTED.get(kind) or ctx.get("expected") or (f"a number, {bound}" if bound else error["msg"].lower())
     key = str(loc[-1]) if loc else ""
     hint = _hint(kind, key, node, expected)
-    if node.value is None and isinstance(beside := plain(find(tree, loc[:-1])[0]), dict):
-        hint = advice.decimal(key, beside)
-    return Fault(message=f"{dotted}: expected {expected}, found {described(node)}", origin=node.origin, hint=hint)
+    if node.value is None and isinstance(beside := plain_value(find_node(tree, loc[:-1])[0]), dict):
+        hint = hints.decimal_comma_hint(key, beside)
+    return Fault(message=f"{dotted}: expected {expected}, found {describe(node)}", origin=node.origin, hint=hint)
 
 
 def _hint(kind: str, key: str, node: Node, expected: str) -> str | None:
-    value = plain(node)
+    value = plain_value(node)
     if kind == "literal_error":
         return near_miss(node.text, re.findall(r"'([^']*)'", expected)) if node.text else None
     if kind == "string_type":
-        return f'Put it in quotes: "{node.text}".' if node.text else advice.text(key, value)
+        return f'Put it in quotes: "{node.text}".' if node.text else hints.text_hint(key, value)
     if kind == "list_type":
-        return advice.list_of(key, value)
+        return hints.list_hint(key, value)
     if kind == "model_type":
         fields = next((model.model_fields for path, model in SECTIONS.items() if path[-1:] == (key,)), {})
         return f"Its keys: {', '.join(fields)}." if fields else None
     if isinstance(value, str):
-        return advice.switch(value) if kind == "bool_type" else advice.number(value)
+        return hints.boolean_hint(value) if kind == "bool_type" else hints.number_hint(value)
     return None
 
 
 def _refuse_unknown_models(tree: Node, faults: list[Fault]) -> None:
-    """Null takes a model out of a blend; under a name that is none it would hide a misspelt one."""
-    blend, rest = find(tree, ("style", "blend"))
+    """Null takes a model out of a blend; under an unknown name it must not hide a misspelling."""
+    blend, rest = find_node(tree, ("style", "blend"))
     if rest or not isinstance(blend.value, dict):
         return
-    beside = plain(blend)
+    beside = plain_value(blend)
     for name, entry in blend.value.items():
         if entry.value is None:
             try:
                 model_name(name)
             except PydanticCustomError as error:
-                told = error.context or {}
-                hint = advice.decimal(name, beside) or told.get("hint")
-                faults.append(Fault(message=f"style.blend.{name}: {told.get('message')}", origin=entry.key, hint=hint))
+                context = error.context or {}
+                hint = hints.decimal_comma_hint(name, beside) or context.get("hint")
+                message = f"style.blend.{name}: {context.get('message')}"
+                faults.append(Fault(message=message, origin=entry.key, hint=hint))
 
 
 # --- the shot ----------------------------------------------------------------------------------------
 
 
-def _build(parsed: ShotFile, tree: Node, paths: Paths, file: Path) -> Shot:
-    style, flow, matte = parsed.style, parsed.flow, parsed.matte
-    blend = None
-    if style.blend is not None:
-        entries = find(tree, ("style", "blend"))[0].value
-        blend = dict(sorted((model_path(name, entries[name]), curve) for name, curve in style.blend.items()))
-    adain = None
-    if style.adain is not None:
-        adain = dict(sorted(painting_weights(style.adain, find(tree, ("style", "adain"))[0])))
-    weights = None
-    if flow.weights is not None:
-        weights = Path(find(tree, ("flow", "weights"))[0].origin.path(flow.weights))
-    return Shot(
-        file=Path(os.path.abspath(file)),
-        version=parsed.version,
+def _build(parsed: BaseModel, tree: Node, paths: Paths, file: Path) -> Shot:
+    """The shot with its paths absolute, each relative to the file that it stands in."""
+    shot = from_json({"file": os.path.abspath(file), **parsed.model_dump(exclude={"extends", "tokens"})})
+    style, flow = shot.style, shot.flow
+
+    def at(*loc: str) -> Node:
+        return find_node(tree, loc)[0]
+
+    blend, adain, weights = style.blend, style.adain, flow.weights
+    if blend is not None:
+        entries = at("style", "blend").value
+        blend = dict(sorted((model_path(name, entries[name]), curve) for name, curve in blend.items()))
+    if adain is not None:
+        adain = dict(sorted(painting_weights(adain, at("style", "adain"))))
+    if weights is not None:
+        weights = Path(at("flow", "weights").origin.path(str(weights)))
+    model = None if style.model is None else model_path(style.model, at("style", "model"))
+    return replace(
+        shot,
         plate=str(paths["plate",]),
         output=str(paths["output",]),
-        layer=parsed.layer,
-        frames=parsed.frames,
-        missing=parsed.missing,
-        colour=Colour(**parsed.colour.model_dump()),
-        style=Style(
-            model=None if style.model is None else model_path(style.model, find(tree, ("style", "model"))[0]),
-            adain=adain,
-            colours=style.colours,
-            blend=blend,
-            frames=paths["style", "frames"],
-            offset=style.offset,
-            strength=style.strength,
-            scale=style.scale,
-            tile=style.tile,
-        ),
-        flow=Flow(
-            method=flow.method,
-            vectors=None if flow.vectors is None else Vectors(**flow.vectors.model_dump()),
-            scale=flow.scale,
-            weights=weights,
-        ),
-        temporal=Temporal(window=parsed.temporal.window, detail=parsed.temporal.detail, cuts=parsed.temporal.cuts),
-        matte=None if matte is None else Matte(**matte.model_dump() | {"names": tuple(matte.names)}),
+        style=replace(style, model=model, adain=adain, blend=blend, frames=paths["style", "frames"]),
+        flow=replace(flow, weights=weights),
     )

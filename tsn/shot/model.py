@@ -1,26 +1,45 @@
-"""The resolved shot: frozen data, every path absolute, every default filled in.
+"""The shot: its sections, their keys, and the default and meaning of each key.
 
-`tsn.shot.load.load` makes one from YAML; a plan carries it to the farm as JSON (`to_json`, `from_json`).
-The defaults here are the defaults of the shot file.
+This is the one place that lists the keys of a shot file. A key is one line here: its name, the kind of its value, the
+description that editors show, its default and its bounds. From these dataclasses `tsn.shot.schema` makes what pydantic
+checks of a file, `tsn.shot.json_schema` what editors read, and `tsn.shot.load.load` a frozen `Shot`, in which every
+path is absolute and every default is filled in. A plan carries a shot to the farm as JSON (`to_json`, `from_json`).
 """
 
+# ruff: noqa: RUF009 - `key` makes a field, which ruff takes for a default that all instances share.
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tsn.shot.curves import Curve
 
+# Kinds of values, as a resolved shot has them. `tsn.shot.values` has a type of the same name for each of those that a
+# file may write in another way, or that need a check of their own.
+Text = str
+Space = str
+FrameRange = str
+ModelName = str
+UnitCurve = Curve
+DetailCurve = Curve
+Blend = Mapping[str, Curve]
+Paintings = Mapping[str, float]
+Scale = float
+WeightsFile = Path
+Names = tuple[str, ...]
+Cuts = Literal["auto"] | tuple[int, ...]
 Missing = Literal["error", "hold", "black", "skip"]
 Highlights = Literal["keep", "soft"]
 Colours = Literal["painting", "plate"]
 Method = Literal["auto", "vectors", "raft", "dis"]
+Background = Literal["estimate", "still"]
 Convention = Literal[
     "blender",
     "nuke",
@@ -35,188 +54,221 @@ Convention = Literal[
 ]
 
 ONE = Curve.constant(1.0)
+LAST_FRAME = 10**9
+"""The highest frame number taken: beyond any shot, and small enough for exact arithmetic."""
+
+
+def key(description: str, *, default: Any = MISSING, **bounds: float) -> Any:
+    """A field of a section that is a key of the shot file.
+
+    Args:
+        description: what editors show, and what the error says where the key is missing.
+        default: the value where no file gives one; a key without a default must be in the file.
+        bounds: `ge`, `gt`, `le`, `lt`, as pydantic names them.
+    """
+    return field(default=default, metadata={"description": description, **bounds})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Colour:
-    """`input` is an OCIO colour space, or `auto` to take it from the plate's header."""
+    """How the plate's colours reach the style and come back."""
 
-    input: str = "auto"
-    highlights: Highlights = "keep"
+    input: Space = key("OCIO colour space of the plate, or auto: from the header.", default="auto")
+    highlights: Highlights = key(
+        "keep: highlights stay exactly where they are; soft: a lower knee, so the paint reaches them.", default="keep"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What paints: exactly one of `model`, `adain`, `blend` and `frames` is set.
+    """What paints: exactly one of model, adain, blend and frames.
 
-    Attributes:
-        model: a bundled name, or the absolute path of a .safetensors or .onnx file (`file.onnx:19`).
-        adain: absolute paths of paintings to paint like, and their weights, sorted by path; proportions count.
-        colours: of the painting, or kept from the plate; with `adain` only.
-        blend: weights of several such models, sorted by name; only their proportions count, and they
-            are never all zero at once.
-        frames: absolute pattern of a sequence that another tool painted.
-        offset: what is added to a plate frame's number to have that of the painted one.
-        strength: 0 (the plate) to 1.
-        scale: resolution that is painted at, relative to the plate; 0.5 doubles the strokes.
-        tile: side of the tiles in pixels, 0 = chosen for the device.
+    In a resolved shot `blend` and `adain` are sorted by name, since the order of summing must not depend on the file;
+    the weights of `blend` are never all zero at one frame.
     """
 
-    model: str | None = None
-    adain: Mapping[str, float] | None = None
-    colours: Colours = "painting"
-    blend: Mapping[str, Curve] | None = None
-    frames: str | None = None
-    offset: int = 0
-    strength: Curve = ONE
-    scale: float = 1.0
-    tile: int = 0
+    model: ModelName | None = key(
+        "A bundled style (see `tsn styles`), or a .safetensors or .onnx file (a.onnx:19 = its style 19).", default=None
+    )
+    adain: Paintings | None = key(
+        "Any painting, painting.png; or several with their weights, {a.png: 0.7, b.png: 0.3}.", default=None
+    )
+    colours: Colours = key("With adain: colours of the painting, or kept from the plate.", default="painting")
+    blend: Blend | None = key(
+        "Several models and their weights, {great-wave: 0.7, tarascon: 0.3}; proportions count.", default=None
+    )
+    frames: Text | None = key(
+        "A sequence painted frame by frame by another tool, painted.####.png: only made stable. Frames of"
+        " another size and the same proportions are brought to the plate's display window.",
+        default=None,
+    )
+    offset: int = key(
+        "With frames: added to a plate frame's number to have the painted one's; -1000 where the plate"
+        " starts at 1001 and the painted frames at 1.",
+        default=0,
+        ge=-LAST_FRAME,
+        le=LAST_FRAME,
+    )
+    strength: UnitCurve = key("0 = the plate, bit for bit; 1 = fully painted. May have keyframes.", default=ONE)
+    scale: Scale = key(
+        "Resolution painted at, relative to the plate: 0.5 on a 4K plate has the strokes of a 2K one.", default=1.0
+    )
+    tile: int = key("Side of the tiles in pixels; 0 = chosen for the device.", default=0, ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vectors:
-    """The renderer's motion vectors: the layer that holds them, and how they are to be read.
+    """The renderer's motion vectors."""
 
-    `background` says how the world moves where the renderer wrote nothing: `estimate`, or `still` on the screen.
-    """
-
-    layer: str
-    convention: Convention = "blender"
-    background: Literal["estimate", "still"] = "estimate"
+    layer: Text = key("The layer that holds them, such as ViewLayer.Vector.")
+    convention: Convention = key(
+        "Whose rules they follow: direction, sign and units. Or those themselves: pixels-next is pixels, y "
+        "up, to the frame after. docs/guide/motion.md lists them.",
+        default="blender",
+    )
+    background: Background = key(
+        "Motion of the world behind everything, for which renderers write none: estimated from the "
+        "picture, or still on the screen (locked camera, backdrop).",
+        default="estimate",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """Where motion comes from; `scale` is the resolution it is estimated at, relative to the plate."""
+    """Where the motion between frames comes from."""
 
-    method: Method = "auto"
-    vectors: Vectors | None = None
-    scale: float = 1.0
-    weights: Path | None = None
+    method: Method = key("auto: vectors where given, else RAFT if its weights are here, else DIS.", default="auto")
+    vectors: Vectors | None = key("The layer of motion vectors, where the plate has one.", default=None)
+    scale: Scale = key("Resolution at which motion is estimated, relative to the plate.", default=1.0)
+    weights: WeightsFile | None = key("RAFT weights, instead of the ones `tsn fetch` brings.", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Temporal:
-    """Stabilising: frames to each side (0 = per frame), texture kept, and the first frames of new takes."""
+    """How the paint is made stable."""
 
-    window: int = 8
-    detail: Curve = ONE
-    cuts: Literal["auto"] | tuple[int, ...] = "auto"
+    window: int = key("Frames to each side; 0 = every frame by itself.", default=8, ge=0, le=32)
+    detail: DetailCurve = key("Texture kept: 1 = as much as one frame has. May have keyframes.", default=ONE)
+    cuts: Cuts = key("First frames of new takes, or auto: found in the plate.", default="auto")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matte:
-    """Where the paint goes: named Cryptomatte objects or one channel; `invert` turns it round."""
+    """Where the paint goes."""
 
-    cryptomatte: str | None = None
-    names: tuple[str, ...] = ()
-    channel: str | None = None
-    invert: bool = False
+    cryptomatte: Text | None = key("A Cryptomatte layer, such as CryptoObject.", default=None)
+    names: Names = key("Names in it, as the manifest spells them.", default=())
+    channel: Text | None = key("One channel as matte, instead of Cryptomatte.", default=None)
+    invert: bool = key("Paint everything else.", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """One shot, ready to plan and to render.
+    """A shot of TemporalStyleNet.
 
-    Attributes:
-        file: the YAML file, absolute.
-        version: of the shot file's format, 1.
-        plate, output: absolute patterns, the frame number written `####`.
-        layer: the layer to paint, None = the plate's own RGB.
-        frames: a range such as `1001-1050x2`, None = what is on disk.
-        missing: what to do where the plate has a gap.
+    `file` is the YAML file, absolute. `version`, of the format, must be written in every file.
     """
 
     file: Path
     version: int = 1
-    plate: str
-    output: str
-    layer: str | None = None
-    frames: str | None = None
-    missing: Missing = "error"
-    colour: Colour = Colour()
-    style: Style
-    flow: Flow = Flow()
-    temporal: Temporal = Temporal()
-    matte: Matte | None = None
+    plate: Text = key("The plate, sh010.####.exr; relative to this file. Tokens: {show} {seq} {shot} ...")
+    layer: Text | None = key("The layer to paint; by default the plate's own RGB.", default=None)
+    frames: FrameRange | None = key("Frames, such as 1001-1050x2; by default what is on disk.", default=None)
+    missing: Missing = key("What to do where the plate has a gap.", default="error")
+    output: Text = key("The result, styled/{shot}_{version}.####.exr; relative to this file.")
+    colour: Colour = key("How the plate's colours reach the style and back.", default=Colour())
+    style: Style = key("What paints: a model's name, or exactly one of model, adain, blend and frames.")
+    flow: Flow = key("Where the motion between frames comes from.", default=Flow())
+    temporal: Temporal = key("How the paint is made stable.", default=Temporal())
+    matte: Matte | None = key("Where the paint goes; by default everywhere.", default=None)
 
     @cached_property
     def digest(self) -> str:
-        """sha256 (hex) of everything in the shot file that changes pixels.
+        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in.
 
-        Paths enter it relative to the shot file, so a show that moves as a whole keeps its digests.
-        The contents of the plate and of weight files are not in it: the plan hashes those.
+        Each keyframe counts for all frames. Paths enter it relative to the shot file, so a show that moves as a whole
+        keeps its digests. `Plan.frame_hash` adds weights by their content (the painter's fingerprint), and the plate by
+        size and date.
         """
-        data = to_json(self)
-        del data["file"], data["output"]
         folder = self.file.parent
-        data["plate"] = _relative(self.plate, folder)
-        style, flow = data["style"], data["flow"]
-        style["model"] = _relative(style["model"], folder)
-        style["frames"] = _relative(style["frames"], folder)
-        if style["adain"] is not None:
-            style["adain"] = {_relative(name, folder): weight for name, weight in style["adain"].items()}
-        if style["blend"] is not None:
-            style["blend"] = {_relative(name, folder): curve for name, curve in style["blend"].items()}
-        flow["weights"] = _relative(flow["weights"], folder)
+        data = change_paths(to_json(self), lambda path: _relative(path, folder))
+        del data["file"], data["output"]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def to_json(shot: Shot) -> dict[str, Any]:
     """JSON-ready and exact: `from_json(json.loads(json.dumps(to_json(shot)))) == shot`."""
-    data: dict[str, Any] = _plain(shot)
-    return data
+    data: dict[str, Any] = _to_plain(shot)
+    first = ("file", "version", "plate", "output")  # the order that plans have always had
+    return {name: data[name] for name in dict.fromkeys((*first, *data))}
 
 
 def from_json(data: Mapping[str, Any]) -> Shot:
     """The shot that `to_json` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: data that `to_json` didn't write.
+        AttributeError, KeyError, TypeError, ValueError: data that `to_json` didn't write.
     """
-    style, flow, temporal, matte = data["style"], data["flow"], data["temporal"], data["matte"]
-    blend, vectors, cuts = style["blend"], flow["vectors"], temporal["cuts"]
-    resolved = {
-        "file": Path(data["file"]),
-        "colour": Colour(**data["colour"]),
-        "style": Style(
-            **style
-            | {
-                "strength": Curve.from_json(style["strength"]),
-                "blend": None if blend is None else {name: Curve.from_json(curve) for name, curve in blend.items()},
-            }
-        ),
-        "flow": Flow(
-            **flow
-            | {
-                "vectors": None if vectors is None else Vectors(**vectors),
-                "weights": None if flow["weights"] is None else Path(flow["weights"]),
-            }
-        ),
-        "temporal": Temporal(
-            **temporal
-            | {"detail": Curve.from_json(temporal["detail"]), "cuts": cuts if cuts == "auto" else tuple(cuts)}
-        ),
-        "matte": None if matte is None else Matte(**matte | {"names": tuple(matte["names"])}),
+    shot: Shot = _from_plain(Shot, data)
+    return shot
+
+
+def change_paths(data: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """What `to_json` gave, with every path changed. Names of bundled styles go through `change` as well."""
+
+    def one(path: str | None) -> str | None:
+        return None if path is None else change(path)
+
+    def many(weights: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        return None if weights is None else {change(path): weight for path, weight in weights.items()}
+
+    style, flow = data["style"], data["flow"]
+    return {
+        **data,
+        **{name: change(data[name]) for name in ("file", "plate", "output")},
+        "style": {
+            **style,
+            **{name: one(style[name]) for name in ("model", "frames")},
+            **{name: many(style[name]) for name in ("adain", "blend")},
+        },
+        "flow": {**flow, "weights": one(flow["weights"])},
     }
-    return Shot(**{**data, **resolved})
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Curve):
         return value.to_json()
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {each.name: _to_plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {name: _to_plain(item) for name, item in value.items()}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 
-def _relative(text: str | None, folder: Path) -> str | None:
-    """An absolute path as seen from the shot file's folder; a bundled name (or None) as it is."""
-    if text is None or not os.path.isabs(text):
-        return text
-    return Path(os.path.relpath(text, folder)).as_posix()
+def _from_plain(kind: Any, data: Any) -> Any:
+    """The value of a field of this kind, out of what JSON can hold."""
+    if data is None:
+        return None
+    for option in get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,):
+        if option is Curve:
+            return Curve.from_json(data)
+        if isinstance(option, type) and is_dataclass(option):
+            return option(**{name: _from_plain(_hints(option)[name], item) for name, item in data.items()})
+        if get_origin(option) is get_origin(Paintings):
+            return {name: _from_plain(get_args(option)[1], item) for name, item in data.items()}
+        if option is Path:
+            return Path(data)
+    return tuple(data) if isinstance(data, list) else data
+
+
+@lru_cache
+def _hints(section: type) -> dict[str, Any]:
+    return get_type_hints(section)
+
+
+def _relative(text: str, folder: Path) -> str:
+    """An absolute path as seen from the shot file's folder; a bundled name as it is."""
+    return Path(os.path.relpath(text, folder)).as_posix() if os.path.isabs(text) else text

@@ -10,15 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tsn.errors import UsageError
-
-if TYPE_CHECKING:
-    from tsn.rendering.plan import Plan
-    from tsn.shot.model import Shot
 
 VARIABLE = "TSN_PATHMAP"
 HINT = f"{VARIABLE} is FROM=TO, with semicolons between several, or a JSON file of Open Job Description's rules."
@@ -26,18 +22,22 @@ HINT = f"{VARIABLE} is FROM=TO, with semicolons between several, or a JSON file 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What begins with `source` begins with `destination` here; `windows` sources ignore case and kind of slash."""
+    """A path in the folder `source` is in the folder `destination` here.
+
+    Attributes:
+        windows: `source` is a path of Windows, so case and the kind of slash don't count.
+    """
 
     source: str
     destination: str
     windows: bool
 
 
-def rules(environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
-    """The rules of `$TSN_PATHMAP`, the longest source first; none where it is not set.
+def read_rules(environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
+    """The rules in `$TSN_PATHMAP`, the longest source first; none where it is not set.
 
     Raises:
-        UsageError: it holds no rules, or names a file that does not; one leads into the source of another.
+        UsageError: it contains no rules, or names a file without rules; a rule leads into the source of another.
     """
     found: list[Rule] = []
     for entry in environ.get(VARIABLE, "").split(";"):
@@ -47,10 +47,10 @@ def rules(environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
         if given:
             found.append(_rule(source.strip(), destination.strip()))
         else:
-            found += _of_file(Path(entry))
+            found += _rules_of_file(Path(entry))
     by = tuple(sorted(found, key=lambda rule: -len(rule.source)))
     for rule in by:
-        if (again := mapped(rule.destination, by)) != rule.destination:
+        if (again := map_path(rule.destination, by)) != rule.destination:
             raise UsageError(
                 f"{VARIABLE}: {rule.source} leads to {rule.destination}, and another rule from there to {again}.",
                 hint="A path is mapped wherever it is read, so no rule may lead into another's source.",
@@ -58,7 +58,7 @@ def rules(environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
     return by
 
 
-def _of_file(path: Path) -> list[Rule]:
+def _rules_of_file(path: Path) -> list[Rule]:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         listed = data.get("path_mapping_rules", [])
@@ -90,10 +90,10 @@ def is_windows(path: str) -> bool:
     return bool(drive) and (len(drive) == 2 or path.startswith("\\\\"))
 
 
-def mapped(path: str, by: Sequence[Rule]) -> str:
-    """A path as this host has it; one that no rule is for stays as it is, and so does one that is mapped already.
+def map_path(path: str, by: Sequence[Rule]) -> str:
+    """A path as this host has it; a path that no rule fits, or that is mapped already, is unchanged.
 
-    A rule may lead into a folder below its own source, `/mnt=/mnt/nas`, and a plan that is made here is read here too.
+    A rule may lead into a folder below its own source, `/mnt=/mnt/nas`, and a plan that was made here is read here too.
     """
     for rule in by:
         rest = _below(path, rule.source, windows=rule.windows)
@@ -105,7 +105,7 @@ def mapped(path: str, by: Sequence[Rule]) -> str:
 
 
 def _below(path: str, folder: str, *, windows: bool = False) -> str | None:
-    """What of a path comes after a folder that it is, or lies in; else None."""
+    """The part of a path after a folder, where it is that folder or lies in it; else None."""
     text, start = (_folded(path), _folded(folder)) if windows else (path, folder)
     rest = path[len(folder) :]
     if text == start or (text.startswith(start) and (rest[:1] in ("/", "\\") or start.endswith("/"))):
@@ -114,32 +114,5 @@ def _below(path: str, folder: str, *, windows: bool = False) -> str | None:
 
 
 def _folded(path: str) -> str:
-    """Without case and kind of slash, and as long as before, which `casefold` doesn't keep."""
+    """In lower case with forward slashes, of the same length, which `casefold` doesn't keep."""
     return "".join(low if len(low := one.lower()) == 1 else one for one in path.replace("\\", "/"))
-
-
-def here(plan: Plan, by: Sequence[Rule]) -> Plan:
-    """A plan with its files where this host has them. What hashes are made of stays as it was submitted."""
-    shot = _shot(plan.shot, by)
-    return plan if shot == plan.shot else replace(plan, shot=shot, submitted=plan.stated)
-
-
-def _shot(shot: Shot, by: Sequence[Rule]) -> Shot:
-    def moved(path: str) -> str:
-        return mapped(path, by)
-
-    style, flow = shot.style, shot.flow
-    return replace(
-        shot,
-        file=Path(moved(str(shot.file))),
-        plate=moved(shot.plate),
-        output=moved(shot.output),
-        style=replace(
-            style,
-            model=None if style.model is None else moved(style.model),
-            adain=None if style.adain is None else {moved(name): weight for name, weight in style.adain.items()},
-            blend=None if style.blend is None else {moved(name): curve for name, curve in style.blend.items()},
-            frames=None if style.frames is None else moved(style.frames),
-        ),
-        flow=replace(flow, weights=None if flow.weights is None else Path(moved(str(flow.weights)))),
-    )

@@ -1,4 +1,7 @@
-"""The paths of a shot file: tokens filled in, made absolute, and those refused that would do harm."""
+"""The paths of a shot file: variables and tokens filled in, made absolute, and harmful ones refused.
+
+A path is harmful where a render would overwrite its own input, or where a file counts twice.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +13,25 @@ from pathlib import Path
 
 from tsn.errors import UsageError, near_miss
 from tsn.io.sequence import FrameSequence
-from tsn.shot.foreign import TOKENS, expanded, local
+from tsn.shot.host_paths import TOKENS, expand_variables, localise_path
 from tsn.shot.values import MODEL_FILE
-from tsn.shot.yaml_positions import Fault, Loc, Node, Origin, find
+from tsn.shot.yaml_positions import Fault, Loc, Node, Origin, find_node
 
 FORMATS = (".exr", ".dpx")
-"""Endings of plates, and so of what is written."""
+"""Endings of plates, and so of output frames."""
 Paths = Mapping[tuple[str, ...], str | None]
-
-
+"""Absolute patterns by their keys; None where there is none, or a fault."""
 PATTERNS = (("plate",), ("output",), ("style", "frames"))
-"""Paths with tokens, filled in by `pattern_of`."""
+"""Keys whose paths may contain tokens; `resolve_pattern` fills them in."""
 
 
-def localised(tree: Node, environ: Mapping[str, str], faults: list[Fault]) -> Node:
-    """The tree with the variables in its paths filled in; paths that this host can't open are at fault."""
+def fill_variables(tree: Node, environ: Mapping[str, str], faults: list[Fault]) -> Node:
+    """The tree with the variables in its paths filled in; a path that can't be one of this host is a fault."""
 
     def filled(text: str, origin: Origin, dotted: str, *, whole: bool) -> str:
         try:
-            text = expanded(text, environ)
-            return local(text, environ) if whole else text
+            text = expand_variables(text, environ)
+            return localise_path(text, environ) if whole else text
         except UsageError as error:
             faults.append(Fault(message=f"{dotted}: {error}", origin=origin, hint=error.hint))
             return text
@@ -69,7 +71,7 @@ def localised(tree: Node, environ: Mapping[str, str], faults: list[Fault]) -> No
 
 
 def _changed(tree: Node, loc: Loc, change: Callable[[Node, str], Node], done: Loc = ()) -> Node:
-    """The tree with another node at a place, if there is one."""
+    """The tree with the node at a place changed, if there is one."""
     if not loc:
         return change(tree, ".".join(map(str, done)))
     if not isinstance(tree.value, dict) or loc[0] not in tree.value:
@@ -78,8 +80,8 @@ def _changed(tree: Node, loc: Loc, change: Callable[[Node, str], Node], done: Lo
     return replace(tree, value=tree.value | {loc[0]: below})
 
 
-def tokens_of(tree: Node, file: Path) -> dict[str, str]:
-    """What the tokens in its paths stand for."""
+def token_values(tree: Node, file: Path) -> dict[str, str]:
+    """The value of each token in the paths of a shot."""
     stated = tree.value.get("tokens")
     layer = tree.value.get("layer")
     tokens = {"shot": file.name.split(".")[0]}
@@ -90,17 +92,17 @@ def tokens_of(tree: Node, file: Path) -> dict[str, str]:
     return tokens | {"frame": "####"}
 
 
-def pattern_of(
+def resolve_pattern(
     tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], environ: Mapping[str, str], faults: list[Fault]
 ) -> str | None:
-    """A path with its tokens filled in, absolute; None where there is none or it is at fault."""
-    node, rest = find(tree, loc)
+    """A path with its tokens filled in, absolute; None where there is none, or a fault."""
+    node, rest = find_node(tree, loc)
     if rest or not isinstance(node.value, str) or not node.value:
         return None
-    stated, rest = find(tree, ("tokens",))
+    stated, rest = find_node(tree, ("tokens",))
     filled = stated.value.values() if not rest and isinstance(stated.value, dict) else ()
     places = {node.origin, *(token.origin for token in filled)}
-    if any(fault.origin in places for fault in faults):  # told already
+    if any(fault.origin in places for fault in faults):  # reported already
         return None
     dotted, before = ".".join(loc), len(faults)
 
@@ -122,17 +124,17 @@ def pattern_of(
         return None
     try:
         FrameSequence.parse(text, base=Path())  # As it is written, for the message.
-        return FrameSequence.parse(node.origin.path(local(text, environ)), base=Path()).pattern
+        return FrameSequence.parse(node.origin.path(localise_path(text, environ)), base=Path()).pattern
     except UsageError as error:
         faults.append(Fault(message=f"{dotted}: {error}", origin=node.origin, hint=error.hint))
         return None
 
 
 def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
-    """An output must not take the place of what it is made from."""
+    """Refuse an output that would overwrite the plate or the painted frames."""
 
     def place(path: str) -> str:
-        """Where its frames lie, whatever links lead there and however many places the number has."""
+        """The real folder, and the name without the number's padding."""
         folder, name = os.path.split(path)
         return os.path.join(os.path.realpath(folder), re.sub("#+", "#", name))
 
@@ -141,34 +143,34 @@ def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
     for loc, path in same.items():
         if path == output:
             message = f"output: expected a path of its own, found that of {'.'.join(loc)}, which it would overwrite"
-            faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin))
+            faults.append(Fault(message=message, origin=find_node(tree, ("output",))[0].origin))
 
 
-def refuse_format(tree: Node, paths: Paths, faults: list[Fault]) -> None:
-    """The output has the plate's format, as its name shall say. What the plate really is, its first frame tells."""
+def refuse_other_format(tree: Node, paths: Paths, faults: list[Fault]) -> None:
+    """Refuse an output whose ending is not the plate's. `tsn.rendering.inspect` looks at the plate itself."""
     output, plate = (os.path.splitext(paths[key,] or "")[1].lower() for key in ("output", "plate"))
     expected = [plate] if plate in FORMATS else FORMATS
     if paths["output",] is not None and output not in expected:
         message = f"output: expected a name that ends in {' or '.join(expected)}, found {output or 'no ending'}"
         hint = "tsn keeps the plate's format, EXR or DPX."
-        faults.append(Fault(message=message, origin=find(tree, ("output",))[0].origin, hint=hint))
+        faults.append(Fault(message=message, origin=find_node(tree, ("output",))[0].origin, hint=hint))
 
 
-def refuse_linear(tree: Node, paths: Paths, faults: list[Fault]) -> None:
-    """Painted frames are pictures as they are shown; their files are only read where the strength is above 0."""
+def refuse_scene_linear_frames(tree: Node, paths: Paths, faults: list[Fault]) -> None:
+    """Refuse painted frames as EXR or DPX: they are display-referred, and those formats are not."""
     ending = os.path.splitext(paths["style", "frames"] or "")[1].lower()
     if ending in FORMATS:
         message = (
             f"style.frames: expected PNG, TIFF, JPEG or WebP, found {ending}, whose values are scene-linear or log"
         )
         hint = "Convert the frames to sRGB as 16-bit PNG or TIFF."
-        faults.append(Fault(message=message, origin=find(tree, ("style", "frames"))[0].origin, hint=hint))
+        faults.append(Fault(message=message, origin=find_node(tree, ("style", "frames"))[0].origin, hint=hint))
 
 
-def refuse_twice(tree: Node, faults: list[Fault]) -> None:
-    """A file has one weight. Of two, one was perhaps forgotten in the show, so they are not added silently."""
+def refuse_duplicate_files(tree: Node, faults: list[Fault]) -> None:
+    """Refuse a file with two weights: one of them was perhaps forgotten in the show, so they are not added silently."""
     for key, path in (("adain", _painting_path), ("blend", model_path)):
-        node, rest = find(tree, ("style", key))
+        node, rest = find_node(tree, ("style", key))
         first: dict[str, str] = {}
         for name, place in () if rest else _named(node):
             file = path(name, place)
@@ -180,7 +182,7 @@ def refuse_twice(tree: Node, faults: list[Fault]) -> None:
 
 
 def _named(node: Node) -> Iterator[tuple[str, Node]]:
-    """What a list or a mapping to weights names, and the nodes that know where."""
+    """The files that a list or a mapping to weights names, each with the node that has its place."""
     if isinstance(node.value, dict):
         yield from ((name, item) for name, item in node.value.items() if item.value is not None)
     elif isinstance(node.value, list):
@@ -188,7 +190,7 @@ def _named(node: Node) -> Iterator[tuple[str, Node]]:
 
 
 def model_path(name: str, node: Node) -> str:
-    """A bundled name as it is, a file's path absolute."""
+    """The name of a bundled style unchanged, the path of a file absolute."""
     return node.key.path(name) if MODEL_FILE.search(name) else name
 
 
@@ -197,6 +199,6 @@ def _painting_path(name: str, node: Node) -> str:
 
 
 def painting_weights(weights: Mapping[str, float], node: Node) -> Iterator[tuple[str, float]]:
-    """Paintings by their absolute paths, each relative to the file that names it."""
+    """(Absolute path, weight) of each painting; a path is relative to the file that names it."""
     for name, weight in weights.items():
         yield _painting_path(name, node.value[name] if isinstance(node.value, dict) else node), weight

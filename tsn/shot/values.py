@@ -1,6 +1,7 @@
-"""What the keys of a shot file may hold: their types for pydantic, and the words for what they may not.
+"""The types of the values in a shot file, for pydantic, with the message for each value that is refused.
 
-`tsn.shot.schema` says which keys there are.
+`tsn.shot.model` says which keys there are, and names the kind of each value; a type here stands for the kind of the
+same name.
 """
 
 from __future__ import annotations
@@ -25,50 +26,48 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tsn.errors import UsageError
-from tsn.shot.advice import QUOTES, decimal, shown
-from tsn.shot.advice import number as number_hint
 from tsn.shot.curves import Curve, Interp
+from tsn.shot.hints import QUOTES, decimal_comma_hint, number_hint, yaml_text
+from tsn.shot.model import LAST_FRAME
 
 MODEL_FILE = re.compile(r"\.(safetensors|onnx(:[0-9]+)?)\Z", re.IGNORECASE)
-"""What ends the name of a model's file; :19 is one style of an ONNX net with several."""
-JOINERS = "\u00ad\u200c\u200d"
-"""Unseen, but a part of how some languages are written."""
-SPACES = re.compile(r"[^\S ]")
-"""Other spaces than the plain one."""
-LAST_FRAME = 10**9
-"""Beyond any shot, and small enough for exact arithmetic on frame numbers."""
+"""The end of a weight file's name; `:19` picks one style of an ONNX net with several."""
+INVISIBLE_JOINERS = "\u00ad\u200c\u200d"
+"""Invisible, but part of how some languages are written."""
+UNUSUAL_SPACES = re.compile(r"[^\S ]")
+"""Spaces other than the plain one."""
 
 
 def fault(message: str, *, at: str | None = None, hint: str | None = None) -> PydanticCustomError:
-    """An error that `load` shows as it is; `at` is a key below the value that was validated."""
-    # Pydantic formats messages by braces, which our own may hold.
+    """An error whose message `load` shows unchanged; `at` is a key below the value that was validated."""
+    # Pydantic formats messages by braces, and ours may contain braces.
     return PydanticCustomError("tsn", "{message}", {"message": message, "at": at, "hint": hint})
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
-    """What other modules refuse, as an error that knows its place. They are imported where they are asked."""
+def _as_fault() -> Iterator[None]:
+    """Turns a UsageError of another module into a `fault`, which gets its place in the file."""
     try:
         yield
     except UsageError as error:
         raise fault(str(error), hint=error.hint) from None
 
 
-def _readable(text: str) -> str:
+def _check_readable(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise fault(f"expected one line of text, found {text!r}")
-    spaces = "".join(SPACES.findall(text))
-    unseen = [character for character in text if unicodedata.category(character) == "Cf" and character not in JOINERS]
+    spaces = "".join(UNUSUAL_SPACES.findall(text))
+    invisible = {each for each in text if unicodedata.category(each) == "Cf"} - set(INVISIBLE_JOINERS)
     quoted = len(text) > 1 and text[0] in QUOTES and text[-1] in QUOTES
-    if unseen or quoted or text.strip(spaces) != text:
+    if invisible or quoted or text.strip(spaces) != text:
         what = "typographic quotes" if quoted else "spaces that nobody sees"
-        plain = "".join(character for character in text if character not in unseen).strip(spaces + QUOTES * quoted)
+        plain = "".join(each for each in text if each not in invisible).strip(spaces + QUOTES * quoted)
         raise fault(f"expected plain text, found {what}: {text!a}", hint=f"Type it anew: {plain}")
     return text
 
 
 def model_name(text: str) -> str:
-    """A bundled style, or a file; raises what `fault` makes for anything else."""
+    """The name of a bundled style or of a file, unchanged; raises a `fault` for anything else."""
     if ("." in text or "/" in text) and not MODEL_FILE.search(text):
         raise fault(
             f"expected the name of a bundled style, or a .safetensors or .onnx file, found {text!r}",
@@ -77,26 +76,26 @@ def model_name(text: str) -> str:
     if not MODEL_FILE.search(text):
         from tsn.style.catalogue import require_bundled
 
-        with _refused():
+        with _as_fault():
             require_bundled(text)
     return text
 
 
 def _space(text: str) -> str:
-    if text.lower() != "auto":  # which the plate's header tells
-        from tsn.spaces import find
+    if text.lower() != "auto":  # auto is resolved from the plate's header
+        from tsn.ocio import find_space
 
-        with _refused():
-            find(text)
+        with _as_fault():
+            find_space(text)
     return text
 
 
-def _range(value: Any) -> Any:
+def _frame_range(value: Any) -> Any:
     text = str(value) if type(value) is int else value
     if isinstance(text, str):
         from tsn import frames
 
-        with _refused():
+        with _as_fault():
             frames.parse(text)
     return text
 
@@ -107,30 +106,30 @@ def _cuts(value: Any) -> Literal["auto"] | tuple[int, ...]:
     if not isinstance(value, list) or not all(type(frame) is int for frame in value):
         numbers = re.fullmatch(r"-?[0-9]+(?:[\s,]+-?[0-9]+)*", str(value))
         hint = f"Write [{', '.join(re.findall(r'-?[0-9]+', str(value)))}]." if numbers else None
-        raise fault(f"expected auto, or a list of frame numbers such as [1017, 1043], found {shown(value)}", hint=hint)
+        expected = "auto, or a list of frame numbers such as [1017, 1043]"
+        raise fault(f"expected {expected}, found {yaml_text(value)}", hint=hint)
     return tuple(sorted(set(value)))
 
 
 def _paintings(value: Any) -> Any:
-    """One painting, a list of them, or their weights: always as weights."""
+    """Paintings as a mapping to weights, from one painting, a list of them, or such a mapping."""
     if isinstance(value, str):
         value = [value]
     if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
         return dict.fromkeys(value, 1.0)
     if not isinstance(value, Mapping) or not value:
-        raise fault(
-            f"expected a painting, a list of them, or their weights {{a.png: 0.7, b.png: 0.3}}, found {shown(value)}"
-        )
+        expected = "a painting, a list of them, or their weights {a.png: 0.7, b.png: 0.3}"
+        raise fault(f"expected {expected}, found {yaml_text(value)}")
     return value
 
 
 def _curve(value: Any, *, low: float, high: float) -> Curve:
-    """A number, or {frame: number, ..., interp: linear|hold|smooth}."""
+    """A curve from a number, or from {frame: number, ..., interp: linear|hold|smooth}."""
     if not isinstance(value, Mapping):
         return Curve.constant(_number(value, low=low, high=high, at=None))
     interp: Interp = value.get("interp", "linear")
-    if interp not in list(get_args(Interp)):  # a list, since what is there may not be hashable
-        found = repr(interp) if isinstance(interp, str) else shown(interp)
+    if interp not in list(get_args(Interp)):  # a list, since the value may not be hashable
+        found = repr(interp) if isinstance(interp, str) else yaml_text(interp)
         raise fault(f"expected 'linear', 'hold' or 'smooth', found {found}", at="interp")
     keys: dict[int, float] = {}
     for key, item in value.items():
@@ -143,7 +142,7 @@ def _curve(value: Any, *, low: float, high: float) -> Curve:
             raise fault(f"expected a frame number or interp, found {key!r}", at=key, hint=hint)
         if int(key) in keys:
             raise fault(f"frame {int(key)} has two keys", at=key)
-        if item is None and (comma := decimal(key, value)):
+        if item is None and (comma := decimal_comma_hint(key, value)):
             raise fault("expected a number, found nothing", at=key, hint=comma)
         keys[int(key)] = _number(item, low=low, high=high, at=key)
     if not keys:
@@ -157,7 +156,7 @@ def _number(value: Any, *, low: float, high: float, at: str | None) -> float:
     if type(value) not in (int, float):
         expected = "a number" if at else "a number, or keyframes such as {1001: 0.2, 1040: 0.8}"
         hint = number_hint(value) if isinstance(value, str) else None
-        raise fault(f"expected {expected}, found {shown(value)}", at=at, hint=hint)
+        raise fault(f"expected {expected}, found {yaml_text(value)}", at=at, hint=hint)
     if not math.isfinite(value) or not low <= value <= high:
         raise fault(f"expected a number from {low:g} to {high:g}, found {value}", at=at)
     return float(value)
@@ -185,12 +184,12 @@ def _curve_schema(low: float, high: float) -> dict[str, Any]:
     }
 
 
-# The JSON Schema shows the defaults of whole sections, so pydantic must know how to write a curve.
-_WRITTEN = PlainSerializer(Curve.written)
-Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_readable)]
+# In JSON only, where the schema shows the defaults of whole sections; `load` takes the curve itself.
+_WRITTEN = PlainSerializer(Curve.to_yaml, when_used="json")
+Text = Annotated[str, StringConstraints(min_length=1), AfterValidator(_check_readable)]
 Space = Annotated[Text, AfterValidator(_space)]
 ModelName = Annotated[Text, AfterValidator(model_name)]
-Range = Annotated[Text, BeforeValidator(_range), WithJsonSchema({"type": ["string", "integer"]})]
+FrameRange = Annotated[Text, BeforeValidator(_frame_range), WithJsonSchema({"type": ["string", "integer"]})]
 Cuts = Annotated[
     Literal["auto"] | tuple[int, ...],
     PlainValidator(_cuts),
@@ -202,6 +201,7 @@ UnitCurve = Annotated[
 DetailCurve = Annotated[
     Curve, PlainValidator(partial(_curve, low=0, high=2)), _WRITTEN, WithJsonSchema(_curve_schema(0, 2))
 ]
+Blend = dict[ModelName, UnitCurve]
 PositiveWeight = Annotated[float, Field(gt=0)]
 Paintings = Annotated[
     dict[Text, PositiveWeight],
@@ -216,6 +216,8 @@ Paintings = Annotated[
         }
     ),
 ]
+Names = list[Text]
+WeightsFile = Text
 Scale = Annotated[float, Field(gt=0, le=2)]
 Token = Annotated[Text, WithJsonSchema({"type": ["string", "number"]})]
-"""Numbers are taken as they are written: 010 stays 010."""
+"""A number stays as it is written: 010 is not turned into 10."""

@@ -1,6 +1,8 @@
-"""YAML read into nodes that know where they were stated, and faults told at their places.
+"""YAML read into nodes with their line and column, and faults reported at those places.
 
-Scalars are those of YAML 1.2 (`no`, `on` and `1001:20` are text, 010 is ten), as editors read them.
+Scalars are those of YAML 1.2 (`no`, `on` and `1001:20` are text, 010 is ten), as editors read them. Round-trip loading
+by ruamel.yaml knows places too, but not how a scalar was written (version: 003); it stops at the first key that is
+there twice, and needs half a minute for 2000 open brackets.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a value comes from; `name` is the variable or the text after --set, lines count from 1."""
+    """Where a value comes from; `name` is the variable or the text after --set, lines and columns count from 1."""
 
     kind: Literal["file", "environment", "set", "default"]
     file: Path | None = None
@@ -37,20 +39,21 @@ class Origin:
 
     @property
     def folder(self) -> Path:
-        """What relative paths stated here are relative to."""
+        """The folder that relative paths from here are relative to."""
         return Path(os.path.abspath(self.file)).parent if self.file else Path.cwd()
 
     def path(self, text: str) -> str:
-        """A path stated here, absolute; `~` and `~user` are home folders, as in a shell."""
+        """A path from here, absolute; `~` and `~user` are home folders, as in a shell."""
         return os.path.abspath(os.path.join(self.folder, os.path.expanduser(text)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A stated value: a scalar, a list or a mapping of nodes, with its place and its key's place.
+    """A value: a scalar, a list of nodes or a mapping to nodes, with its own place and that of its key.
 
-    `text` is a scalar as it is written. `partial` is a mapping that a dotted key made
-    (`--set style.strength.1001=0`): it says nothing of other keys.
+    Attributes:
+        text: a scalar as it is written.
+        partial: a mapping made of a dotted key (`--set style.strength.1001=0`), which leaves other keys as they are.
     """
 
     value: Any
@@ -62,15 +65,15 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What is wrong at a place. Faults are collected, so that one run tells of all of them."""
+    """An error at a place. Faults are collected, so that one run reports all of them."""
 
     message: str
     origin: Origin
     hint: str | None = None
 
 
-def find(tree: Node, loc: Loc) -> tuple[Node, Loc]:
-    """The node at a place, or the deepest on the way there with what is left of it."""
+def find_node(tree: Node, loc: Loc) -> tuple[Node, Loc]:
+    """The node at a place, or the deepest one on the way there with the rest of the way."""
     for index, part in enumerate(loc):
         known = (
             tree.value
@@ -85,15 +88,15 @@ def find(tree: Node, loc: Loc) -> tuple[Node, Loc]:
     return tree, ()
 
 
-def plain(node: Node) -> Any:
-    """What a node holds, without places."""
+def plain_value(node: Node) -> Any:
+    """The value of a node, without places."""
     if isinstance(node.value, dict):
-        return {key: plain(item) for key, item in node.value.items()}
-    return [plain(item) for item in node.value] if isinstance(node.value, list) else node.value
+        return {key: plain_value(item) for key, item in node.value.items()}
+    return [plain_value(item) for item in node.value] if isinstance(node.value, list) else node.value
 
 
-def described(node: Node) -> str:
-    """What a node holds, in the words of a message: expected ..., found ..."""
+def describe(node: Node) -> str:
+    """The value of a node in the words of a message, after `found`."""
     if node.value is None:
         return "nothing"
     if isinstance(node.value, dict | list):
@@ -101,8 +104,8 @@ def described(node: Node) -> str:
     return f"the text {node.value!r}" if isinstance(node.value, str) else node.text
 
 
-def refusal(faults: Sequence[Fault], file: Path | None) -> UsageError:
-    """All faults as one error, the shot file's own first."""
+def error_of(faults: Sequence[Fault], file: Path | None) -> UsageError:
+    """One error with all faults, those of the shot file itself first."""
 
     def rank(fault: Fault) -> tuple[bool, bool, str, int, int]:
         origin = fault.origin
@@ -142,21 +145,24 @@ _SCALARS: Mapping[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:float": lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
     "tag:yaml.org,2002:str": str,
 }
-_LARGEST = 1 << 20
-"""Bytes of a shot file: more is a plate given by mistake."""
-_MOST_NODES = 20_000
-"""Nodes of a file with its aliases written out: more is a bomb."""
+_MAX_BYTES = 1 << 20
+"""Of a shot file; a larger one is a plate given by mistake."""
+_MAX_NODES = 20_000
+"""Of a file with its aliases written out; more is an attack ('billion laughs')."""
 
 
-def read(file: Path, faults: list[Fault]) -> Node | None:
-    """What a file holds at its top level, or None where it is empty.
+def read_file(file: Path, faults: list[Fault]) -> Node | None:
+    """The top node of a file, or None where the file is empty.
+
+    Args:
+        faults: collects the errors that leave the rest readable.
 
     Raises:
-        ShotError: no file, too large, not UTF-8, or as `parse` does; what is only wrong goes to `faults`.
+        ShotError: no file, too large, not UTF-8, or not YAML.
     """
     try:
         with file.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
+            data = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         near = [path.name for path in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
         if file.is_dir():
@@ -166,7 +172,7 @@ def read(file: Path, faults: list[Fault]) -> Node | None:
         hint = near_miss(file.name, near) or "Check the path."
         raise ShotError(f"can't read it: {(error.strerror or str(error)).lower()}", file=file, hint=hint) from None
     what = "A shot file is a small YAML text, saved as UTF-8."
-    if len(data) > _LARGEST:
+    if len(data) > _MAX_BYTES:
         raise ShotError("expected a shot file, found more than 1 MiB", file=file, hint=what)
     try:
         text = data.decode("utf-8-sig")
@@ -182,7 +188,7 @@ def _at(file: Path, mark: yaml.Mark | None) -> Origin:
 
 
 def parse_value(text: str, origin: Origin, faults: list[Fault]) -> Node | None:
-    """One value outside of a file, as `parse`. A comment is refused: whoever wrote the # meant it."""
+    """One value outside of a file, as `parse`. A comment is a fault, since the # was meant as part of the value."""
     node = parse(text, lambda mark: origin, faults)
     tokens = [token for token in yaml.scan(text, Loader=_Loader) if not isinstance(token, yaml.StreamEndToken)]
     rest = text[max(token.end_mark.index for token in tokens) :].strip()
@@ -198,7 +204,7 @@ def parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[F
     Args:
         text: one YAML document.
         place: the origin of what starts at a mark of the text.
-        faults: collects what is only wrong, such as a key that is there twice.
+        faults: collects the errors that leave the rest readable, such as a key that is there twice.
 
     Raises:
         ShotError, UsageError: broken YAML, in a file or outside of one.
@@ -210,18 +216,18 @@ def parse(text: str, place: Callable[[yaml.Mark | None], Origin], faults: list[F
         mark = error.problem_mark or error.context_mark
         line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else text
         problem = error.problem or error.context or "no YAML"
-        fault = Fault(message=f"broken YAML: {problem}", origin=place(mark), hint=_repair(line, problem))
+        fault = Fault(message=f"broken YAML: {problem}", origin=place(mark), hint=_syntax_hint(line, problem))
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, 0)
         fault = Fault(message=f"expected text, found the character {error.character:#04x}", origin=place(mark))
     except RecursionError:
         fault = Fault(message="nested too deeply", origin=place(None))
-    raise refusal([fault], fault.origin.file)
+    raise error_of([fault], fault.origin.file)
 
 
-def _repair(line: str, problem: str) -> str | None:
-    """A hint for a line that can't be read."""
+def _syntax_hint(line: str, problem: str) -> str | None:
+    """A hint for a line with a syntax error."""
     if "'\\t'" in problem:
         return "There is a tab where YAML takes spaces only."
     if re.search(r"[:=]\s*[{@%`]", f":{line}") or re.search(r"\}[^\s,}\]]", line):
@@ -235,7 +241,7 @@ def _repair(line: str, problem: str) -> str | None:
 
 @dataclass
 class _Converter:
-    """Composed YAML to `Node`s; a class only to count and to notice aliases that hold themselves."""
+    """Makes `Node`s of composed YAML; counts them, and notices aliases that contain themselves."""
 
     place: Callable[[yaml.Mark | None], Origin]
     faults: list[Fault]
@@ -245,8 +251,8 @@ class _Converter:
     def node(self, raw: yaml.Node, key: Origin) -> Node:
         origin = self.place(raw.start_mark)
         self.count += 1
-        if id(raw) in self.open or self.count > _MOST_NODES:
-            raise refusal([Fault(message="aliases that never end", origin=origin)], origin.file)
+        if id(raw) in self.open or self.count > _MAX_NODES:
+            raise error_of([Fault(message="aliases that never end", origin=origin)], origin.file)
         self.open.add(id(raw))
         try:
             text = raw.value if isinstance(raw, yaml.ScalarNode) else ""

@@ -1,0 +1,1 @@
+"""Style space in, painted style space out: painters, their nets, and the calibration on a shot."""

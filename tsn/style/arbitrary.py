@@ -1,8 +1,9 @@
-"""Any painting, without training on it: `style: {adain: painting.png}`.
+"""Painter for any painting, without training on it: `style: {adain: painting.png}`.
 
-The family's name is of the first of its kind (Huang & Belongie, "Arbitrary style transfer in real-time with
-adaptive instance normalization", 2017). What a painting tells the net, and how, stands in `adain_net.py`; what comes
-of it is a net like that of any other style, locked to the shot's survey, at the same cost a frame.
+A style prediction net sets the parameters of a style transfer net for the painting (`nets/style_prediction.py`). After
+that it is a net like that of any other style: calibrated on the shot, frozen, at the same cost per frame. The name
+`adain` of the family is that of a well-known forerunner (Huang & Belongie, "Arbitrary style transfer in real-time with
+adaptive instance normalization", 2017).
 """
 
 from __future__ import annotations
@@ -15,30 +16,32 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.calibration import cover_of, mosaic, shows
+from tsn.style.calibration import coverage_of, crop_mosaic, usable_frames
 from tsn.style.feedforward import FeedforwardPainter
 from tsn.style.nets.style_prediction import StylePredictionNet, luma
 from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
-from tsn.style.paintings import Painting, as_seen
+from tsn.style.paintings import Painting, resize_painting
 
 METHOD = "adain-4"
-"""Goes up when the same weights begin to paint another picture."""
+"""Part of the fingerprint. Increase the number when the same weights give other pixels."""
 
-LIGHT = ("light.plate", "light.painted")
-"""In a survey where the plate keeps its colours: mean and deviation of the luma."""
+LUMA_KEYS = ("light.plate", "light.painted")
+"""Tensors of the calibration where the plate keeps its colours: mean and standard deviation of the luma, (2,) each."""
 
 
 class ArbitraryPainter:
-    """An unlocked painter after one painting, or several.
+    """An uncalibrated painter in the style of one painting, or of a weighted mix.
 
     Args:
-        net: on the device it shall paint on.
+        net: on the device to paint on.
         paintings: at least one.
         weights: SHA-256 of the net's weights.
-        keep_colours: paint in light and dark only, and leave the plate's chroma: painted luma, matched in mean and
-            contrast to the plate's, under the colours of the plate (Gatys et al., "Preserving color in
-            neural artistic style transfer", 2016).
-        tile: longest side of a tile once locked, pixels; 0 = auto.
+        keep_colours: transfer luma only: the painted luma, matched to the plate's in mean and contrast, with the chroma
+            of the plate (Gatys et al., "Preserving color in neural artistic style transfer", 2016).
+        tile: longest side of a tile in pixels, for the frozen painter; 0 = auto.
+
+    Attributes:
+        net: the style transfer net, set for the paintings.
     """
 
     def __init__(
@@ -58,70 +61,76 @@ class ArbitraryPainter:
             *(METHOD, weights, repr(keep_colours)),
             *(text for p, share in zip(paintings, shares, strict=True) for text in (p.sha256, repr(share))),
         )
-        self.canvas = net.eval().canvas_for([as_seen(painting.image) for painting in paintings], shares)
+        self.net = net.eval().transfer_net_for([resize_painting(painting.image) for painting in paintings], shares)
 
-    def _painter(self, light: tuple[float, float] | None = None) -> FeedforwardPainter:
-        canvas = copy.copy(self.canvas)
-        canvas.luma = light
-        return FeedforwardPainter(canvas, name=self.name, weights=self.fingerprint, tile=self.tile)
+    def _painter(self, luma_match: tuple[float, float] | None = None) -> FeedforwardPainter:
+        """A painter with the transfer net; `luma_match` is its `StyleTransferNet.luma`."""
+        net = copy.copy(self.net)
+        net.luma = luma_match
+        return FeedforwardPainter(net, name=self.name, weights=self.fingerprint, tile=self.tile)
 
     def paint(self, image: Tensor, number: int) -> Tensor:
-        """See `Painter.paint`: by the statistics of this frame alone."""
+        """See `Painter.paint`; with the statistics of this frame alone."""
         return self.frozen(self.calibrate([image])).paint(image, number)
 
     @torch.no_grad()
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
         """See `Uncalibrated.calibrate`.
 
-        Where the plate keeps its colours, all frames are held, at most `calibration.PIXEL_LIMIT` pixels of each: what
-        is painted of them at the statistics of all is measured too.
+        Where the plate keeps its colours, the luma that is painted with the statistics of all frames is measured too.
+        All frames are then in memory, with at most `calibration.MAX_PIXELS` pixels each.
         """
         painter = self._painter()
         if not self.keep_colours:
-            return replace(painter.calibrate(images), of=self.fingerprint)
-        frames = list(shows(mosaic(image, stride=self.canvas.stride) for image in images))
+            return replace(painter.calibrate(images), painter_fingerprint=self.fingerprint)
+        frames = list(usable_frames(crop_mosaic(image, stride=self.net.stride) for image in images))
         calibration = painter.calibrate(frames)
         frozen = painter.frozen(calibration)
-        seen = (frames, [frozen.paint(frame[:3], number) for number, frame in enumerate(frames)])
-        light = {
-            name: torch.stack([_light(x[:3], cover_of(f)) for x, f in zip(of, frames, strict=True)]).mean(0)
-            for name, of in zip(LIGHT, seen, strict=True)
+        painted = [frozen.paint(frame[:3], number) for number, frame in enumerate(frames)]
+        luma_statistics = {
+            key: torch.stack(
+                [_luma_statistics(p[:3], coverage_of(f)) for p, f in zip(pictures, frames, strict=True)]
+            ).mean(0)
+            for key, pictures in zip(LUMA_KEYS, (frames, painted), strict=True)
         }
-        return Calibration(of=self.fingerprint, tensors={**calibration.tensors, **light})
+        return Calibration(painter_fingerprint=self.fingerprint, tensors={**calibration.tensors, **luma_statistics})
 
     def frozen(self, calibration: Calibration) -> Painter:
         """See `Uncalibrated.frozen`."""
         require_calibration_of(self, calibration)
         tensors = dict(calibration.tensors)
-        light = [tensors.pop(name).tolist() for name in LIGHT if name in tensors]
-        if len(light) != (len(LIGHT) if self.keep_colours else 0):
+        luma_statistics = [tensors.pop(name).tolist() for name in LUMA_KEYS if name in tensors]
+        expected = len(LUMA_KEYS) if self.keep_colours else 0
+        if len(luma_statistics) != expected:
             raise InputError(
-                f"The survey does not fit the net: expected the light of plate and paint {self.keep_colours}, found"
-                f" {len(light)} of {len(LIGHT)}.",
+                f"The calibration does not fit the net: expected {expected} tensors of luma statistics, found"
+                f" {len(luma_statistics)}.",
                 hint="Plan the shot again.",
             )
-        matched = None
-        if light:
-            (mean, deviation), (painted, spread) = light
-            gain = deviation / max(spread, 1e-3)
-            matched = gain, mean - gain * painted
-        painter = self._painter(matched)
-        frozen = painter.frozen(Calibration(of=painter.fingerprint, tensors=tensors))
+        luma_match = None
+        if luma_statistics:
+            (mean, deviation), (painted_mean, painted_deviation) = luma_statistics
+            gain = deviation / max(painted_deviation, 1e-3)
+            luma_match = gain, mean - gain * painted_mean
+        painter = self._painter(luma_match)
+        frozen = painter.frozen(Calibration(painter_fingerprint=painter.fingerprint, tensors=tensors))
         frozen.fingerprint = digest(self.fingerprint, calibration.fingerprint, str(self.tile))
         return frozen
 
 
-def _light(picture: Tensor, cover: Tensor | None) -> Tensor:
-    """Mean and deviation of the luma of (3, H, W), (2,): row by row, or other threads would sum in another order.
+def _luma_statistics(picture: Tensor, coverage: Tensor | None) -> Tensor:
+    """Mean and standard deviation of the luma of (3, H, W), as (2,).
+
+    First by row, so that the order of summation does not depend on the number of threads.
 
     Args:
-        cover: how much each pixel counts, (1, H, W); None where all do.
+        coverage: weight of each pixel, (1, H, W); None weighs all alike.
     """
     rows = luma(picture[None])[0, 0].double().cpu()
-    if cover is None:
+    if coverage is None:
         mean = rows.mean(1).mean()
         return torch.stack([mean, (rows - mean).square().mean(1).mean().sqrt()]).float()
-    weight = cover[0].double().cpu()
+    weight = coverage[0].double().cpu()
     total = weight.sum(1).sum()
     mean = (rows * weight).sum(1).sum() / total
     return torch.stack([mean, (((rows - mean).square() * weight).sum(1).sum() / total).sqrt()]).float()

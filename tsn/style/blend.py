@@ -1,4 +1,4 @@
-"""A weighted mix of painters, in style space, with weights that may move over the shot."""
+"""Blends of painters: a weighted mean in style space, with weights that may change over the shot."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from tsn.errors import UsageError
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
 Weight = float | Callable[[int], float]
-"""A constant, or a curve: frame number -> weight. A curve's repr must tell its values, as a frozen
-dataclass's does: it goes into the fingerprint."""
+"""A constant, or a curve from frame numbers to weights. The repr of a curve goes into the fingerprint: it must contain
+its values, as that of a frozen dataclass does."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class WeightedPainter:
+    """One painter of a blend, and its weight: 0 or more, of any sum."""
+
     painter: Painter
     weight: Weight
 
-    def at(self, number: int) -> float:
+    def weight_at(self, number: int) -> float:
+        """The weight at a frame."""
         return self.weight(number) if callable(self.weight) else self.weight
 
 
-def shares(parts: Sequence[Part], number: int) -> list[float]:
+def normalised_weights(parts: Sequence[WeightedPainter], number: int) -> list[float]:
     """The weights at a frame, scaled to a sum of 1.
 
     Raises:
-        UsageError: a weight is negative or no number, or all are 0 at this frame.
+        UsageError: a weight is negative or not finite, or all are 0.
     """
-    weights = [part.at(number) for part in parts]
+    weights = [part.weight_at(number) for part in parts]
     for part, weight in zip(parts, weights, strict=True):
         if not 0 <= weight < float("inf"):
             raise UsageError(
@@ -46,34 +49,39 @@ def shares(parts: Sequence[Part], number: int) -> list[float]:
     return [weight / total for weight in weights]
 
 
-class Blend:
-    """A weighted mean of paintings. Painters without weight at a frame are not asked."""
+class BlendPainter:
+    """Weighted mean of what its painters paint; those with weight 0 at a frame do not run."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[WeightedPainter]) -> None:
         self.parts = tuple(parts)
         self.name = "+".join(part.painter.name for part in self.parts)
-        # Before the lock and after it alike: a survey does not depend on the weights, but it is cheap.
+        # The weights are in the fingerprint of an uncalibrated blend as well. Its calibration does not depend on
+        # them, but to take it again is cheap.
         self.fingerprint = digest("blend", *(t for p in self.parts for t in (p.painter.fingerprint, repr(p.weight))))
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        asked = [(p.painter, share) for p, share in zip(self.parts, shares(self.parts, number), strict=True) if share]
-        if len(asked) == 1:
-            return asked[0][0].paint(image, number)
+        weighted = [
+            (p.painter, share)
+            for p, share in zip(self.parts, normalised_weights(self.parts, number), strict=True)
+            if share
+        ]
+        if len(weighted) == 1:
+            return weighted[0][0].paint(image, number)
         mixed = torch.zeros_like(image)
-        for painter, share in asked:
+        for painter, share in weighted:
             mixed += share * painter.paint(image, number)
         return mixed.clamp_(0, 1)
 
 
-class UncalibratedBlend(Blend):
-    """A blend where one painter at least wants a survey; the survey holds one for each that does."""
+class UncalibratedBlendPainter(BlendPainter):
+    """A blend in which at least one painter is uncalibrated; its calibration holds those of all such painters."""
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
-        """See `Uncalibrated.calibrate`; holds all frames, since each painter must see them all.
+        """See `Uncalibrated.calibrate`; keeps all frames in memory, since each painter needs all of them at once.
 
-        The mean of a painter's surveys of single frames need not be its survey of them together: where it keeps the
-        plate's colours, `ArbitraryPainter` measures what it paints of each frame by the statistics of all.
+        Calibrations on single frames could not be averaged: `ArbitraryPainter` with the plate's colours measures what
+        it paints of each frame with the statistics of all.
         """
         frames = list(images)
         tensors = {
@@ -82,7 +90,7 @@ class UncalibratedBlend(Blend):
             if isinstance(part.painter, Uncalibrated)
             for name, tensor in part.painter.calibrate(frames).tensors.items()
         }
-        return Calibration(of=self.fingerprint, tensors=tensors)
+        return Calibration(painter_fingerprint=self.fingerprint, tensors=tensors)
 
     def frozen(self, calibration: Calibration) -> Painter:
         """See `Uncalibrated.frozen`."""
@@ -91,16 +99,16 @@ class UncalibratedBlend(Blend):
         for index, part in enumerate(self.parts):
             painter: Painter = part.painter
             if isinstance(painter, Uncalibrated):
-                head = f"{index}/"
-                own = {k.removeprefix(head): v for k, v in calibration.tensors.items() if k.startswith(head)}
-                painter = painter.frozen(Calibration(of=painter.fingerprint, tensors=own))
-            parts.append(Part(painter=painter, weight=part.weight))
-        return Blend(parts)
+                prefix = f"{index}/"
+                own = {k.removeprefix(prefix): v for k, v in calibration.tensors.items() if k.startswith(prefix)}
+                painter = painter.frozen(Calibration(painter_fingerprint=painter.fingerprint, tensors=own))
+            parts.append(WeightedPainter(painter=painter, weight=part.weight))
+        return BlendPainter(parts)
 
 
-def blend(parts: Sequence[Part]) -> Painter:
-    """A blend, unlocked if any of its painters is. Raises UsageError where there are none."""
+def blend_painters(parts: Sequence[WeightedPainter]) -> Painter:
+    """Blend painters; the result is `Uncalibrated` if one of them is. Raises UsageError if there are none."""
     if not parts:
-        raise UsageError("A blend needs one style at least, as in {blend: {great-wave: 0.7, auvers: 0.3}}.")
+        raise UsageError("A blend needs at least one style, as in {blend: {great-wave: 0.7, tarascon: 0.3}}.")
     uncalibrated = any(isinstance(part.painter, Uncalibrated) for part in parts)
-    return UncalibratedBlend(parts) if uncalibrated else Blend(parts)
+    return UncalibratedBlendPainter(parts) if uncalibrated else BlendPainter(parts)

@@ -1,35 +1,39 @@
-"""The style weights that come with tsn, and those of the user: find and describe them, without torch.
+"""Find and describe style weights, those that come with tsn and the user's own; without torch.
 
-Safetensors only. A `.pth` file is a pickle, and loading one runs whatever code its author put into it.
-The metadata in a file say whose style it is (`name`, `title`, `licence`) and which net it is for (`tsn.style.loading`).
-training/train_style.py writes them.
+Only safetensors and ONNX files are accepted: a `.pth` file is a pickle, and to load one runs any code that its author
+put into it. The metadata of a safetensors file describe the style (`name`, `title`, `licence`) and its net (see
+`tsn.style.loading`); training/train_style.py writes them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tsn.errors import InputError, UsageError, near_miss
-from tsn.io.state import read_header
+from tsn.io.hashing import sha256_of
+from tsn.io.safetensors_file import read_header
 
-BUNDLED = Path(__file__).parent / "weights"
-FILES = {".safetensors", ".onnx"}
-PICKLES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
+BUNDLED_DIR = Path(__file__).parent / "weights"
+"""Folder of the styles that come with tsn."""
+WEIGHT_SUFFIXES = {".safetensors", ".onnx"}
+PICKLE_SUFFIXES = {".pth", ".pt", ".ckpt", ".pkl", ".bin", ".model", ".t7"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StyleInfo:
-    """What `tsn styles` tells of a style.
+    """Description of a style, as `tsn styles` prints it.
 
     Attributes:
-        name: what a shot file calls it.
-        family: one of `families.NETS`, or `onnx`.
+        name: of the style in shot files.
+        family: one of `families.NETS`, or `adain`, or `onnx`.
+        title: of the painting, with its painter.
+        licence: of the weights.
         sha256: of the file.
         size: of the file, bytes.
+        path: of the file.
     """
 
     name: str
@@ -41,48 +45,54 @@ class StyleInfo:
     path: Path
 
     def to_dict(self) -> dict[str, str | int]:
-        """For JSON."""
+        """The fields as JSON values."""
         return {**asdict(self), "path": str(self.path)}
 
 
-def bundled() -> tuple[StyleInfo, ...]:
+def bundled_styles() -> tuple[StyleInfo, ...]:
     """The styles that come with tsn, by name."""
-    return tuple(sorted((describe(path) for path in BUNDLED.glob("*.safetensors")), key=lambda info: info.name))
+    return tuple(
+        sorted((describe_weights(path) for path in BUNDLED_DIR.glob("*.safetensors")), key=lambda info: info.name)
+    )
 
 
-def resolve(model: str, *, base: Path = Path()) -> StyleInfo:
-    """What `style.model` means: a bundled name, or a `.safetensors` or `.onnx` file relative to `base`.
+def resolve_style(model: str, *, base: Path = Path()) -> StyleInfo:
+    """Find the style that `style.model` names.
+
+    Args:
+        model: the name of a bundled style, or a `.safetensors` or `.onnx` file.
+        base: folder that relative paths start from.
 
     Raises:
-        UsageError: a name that no bundled style has.
-        InputError: a file that is missing, damaged, or of another kind.
+        UsageError: no bundled style has this name.
+        InputError: the file is missing, damaged, or of another type.
     """
     path = base / os.path.expanduser(model)
     kind = path.suffix.lower()
-    if kind not in FILES | PICKLES and "/" not in model and "\\" not in model:
+    if kind not in WEIGHT_SUFFIXES | PICKLE_SUFFIXES and "/" not in model and "\\" not in model:
         require_bundled(model)
-        return describe(BUNDLED / f"{model}.safetensors")
-    if kind in PICKLES:
+        return describe_weights(BUNDLED_DIR / f"{model}.safetensors")
+    if kind in PICKLE_SUFFIXES:
         raise InputError(
             f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix}.",
             hint="Loading a pickle can run foreign code. Convert it where you trust it:"
             " safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW, metadata=...)"
             " for a tsn net, torch.onnx.export for any other.",
         )
-    if kind not in FILES:
+    if kind not in WEIGHT_SUFFIXES:
         raise InputError(f"{path}: weights must be a .safetensors or .onnx file, found {path.suffix or 'no ending'}.")
     if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*") if p.suffix.lower() in FILES]
+        siblings = [p.name for p in path.parent.glob("*") if p.suffix.lower() in WEIGHT_SUFFIXES]
         raise InputError(
             f"The weights file does not exist: {path}",
             hint=near_miss(path.name, siblings) or "A relative path is relative to the shot file.",
         )
-    return describe(path)
+    return describe_weights(path)
 
 
 def require_bundled(name: str) -> None:
-    """Raise UsageError for a name that no bundled style has; their files are called as they are."""
-    known = sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+    """Raise UsageError unless a bundled style has this name, which is also the name of its file."""
+    known = sorted(path.stem for path in BUNDLED_DIR.glob("*.safetensors"))
     if name not in known:
         raise UsageError(
             f"No style is called {name!r}; bundled are: {', '.join(known) or 'none'}.",
@@ -90,15 +100,18 @@ def require_bundled(name: str) -> None:
         )
 
 
-def describe(path: Path) -> StyleInfo:
-    """Hash a weights file and read who it is, without loading it. Raises InputError."""
+def describe_weights(path: Path) -> StyleInfo:
+    """Hash a weights file and read its metadata, without loading the weights.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
         size = path.stat().st_size
     except OSError as error:
         raise InputError(f"Cannot read the weights {path}: {error.strerror}.") from error
-    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else metadata(path)
+    facts = {"family": "onnx"} if path.suffix.lower() == ".onnx" else read_metadata(path)
     return StyleInfo(
         name=facts.get("name", path.stem),
         family=facts.get("family", "unknown"),
@@ -110,6 +123,6 @@ def describe(path: Path) -> StyleInfo:
     )
 
 
-def metadata(path: Path) -> Mapping[str, str]:
-    """What a safetensors file says of itself. Raises InputError where it is none."""
-    return read_header(path).facts
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """The metadata of a safetensors file. Raises InputError if it is damaged, or none."""
+    return read_header(path).metadata

@@ -1,4 +1,4 @@
-"""From what a shot file says under `style:` to a painter."""
+"""Build the painter that `style:` in a shot file describes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Literal
 import torch
 
 from tsn.errors import UsageError
-from tsn.style.blend import Part, Weight, blend
-from tsn.style.catalogue import resolve
-from tsn.style.loading import load
+from tsn.style.blend import Weight, WeightedPainter, blend_painters
+from tsn.style.catalogue import resolve_style
+from tsn.style.loading import load_style_net
 from tsn.style.painter import Painter
-from tsn.style.resize import scaled
+from tsn.style.resize import scale_painter
 
 
 def painter(
@@ -24,29 +24,31 @@ def painter(
     blend: Mapping[str, Weight] | None = None,
     frames: str | None = None,
     offset: int = 0,
-    marks: Mapping[int, str] | None = None,
+    hashes: Mapping[int, str] | None = None,
     scale: float = 1.0,
     tile: int = 0,
     device: torch.device | str = "cpu",
     base: Path = Path(),
 ) -> Painter:
-    """The painter of a shot. Where it is an `Uncalibrated` one, survey the shot and lock it before painting.
+    """Build the painter of a shot. If it is `Uncalibrated`, calibrate it on the shot and freeze it before painting.
 
     Args:
-        model: a bundled name, or a .safetensors or .onnx file (`file.onnx:19` for one style of several).
-        adain: files of paintings to paint like, and their weights.
-        colours: with `adain`, those of the paintings, or kept from the plate.
-        blend: models and their weights, constant or over frames.
-        frames: pattern of a sequence that is painted already; nothing paints it at another size, so `scale` must be 1.
-        offset: what is added to a plate frame's number to have that of the painted one; with `frames`.
-        marks: which of `frames` there are, by content (`frame_hashes`), as a plan has them; None = those on disk.
+        model: the name of a bundled style, or a .safetensors or .onnx file (`file.onnx:19` for one of its styles).
+        adain: files of paintings whose style is transferred, and their weights.
+        colours: with `adain`: those of the paintings, or of the plate.
+        blend: models and their weights, constant or a curve over frames.
+        frames: pattern of a sequence that was painted elsewhere; `scale` must be 1 then.
+        offset: with `frames`: number of a painted frame minus that of its plate frame.
+        hashes: with `frames`: the painted frames and the hashes of their files, from the plan
+            (`painted_frame_hashes.hash_painted_frames`); None takes them from disk.
         scale: paint at this multiple of the plate's size.
-        tile: longest side of a tile in pixels at the painted size, 0 = auto; ONNX nets are never tiled.
-        base: folder that relative files start from.
+        tile: longest side of a tile at the painted size, pixels; 0 = auto. ONNX nets are never tiled.
+        device: to paint on.
+        base: folder that relative paths start from.
 
     Raises:
         UsageError: not exactly one of `model`, `adain`, `blend` and `frames`, or an impossible setting.
-        InputError: a file is missing, damaged, or not what it should be.
+        InputError: a file is missing, damaged, or of the wrong type.
     """
     given = [
         name
@@ -60,7 +62,7 @@ def painter(
     if tile < 0:
         raise UsageError(f"style.tile must be 0 (auto) or a size in pixels, got {tile}.")
     if frames is not None:
-        from tsn.style import frame_hashes as painted
+        from tsn.style.painted_frame_hashes import hash_painted_frames
         from tsn.style.painted_frames import PaintedFrames
 
         if scale != 1:
@@ -68,33 +70,37 @@ def painter(
                 f"style.scale is {scale}, but painted frames cannot be painted at another size.", hint="Remove scale."
             )
         pattern = str(base / frames)
-        found = painted.marks(pattern, offset=offset) if marks is None else marks
-        return PaintedFrames(pattern, found, offset=offset)
+        hashes = hash_painted_frames(pattern, offset=offset) if hashes is None else hashes
+        return PaintedFrames(pattern, hashes, offset=offset)
     if adain is not None:
-        return scaled(_after(adain, colours=colours, tile=tile, device=device, base=base), scale)
+        return scale_painter(_arbitrary_painter(adain, colours=colours, tile=tile, device=device, base=base), scale)
     if model is not None:
-        return scaled(_one(model, tile=tile, device=device, base=base), scale)
+        return scale_painter(_model_painter(model, tile=tile, device=device, base=base), scale)
     assert blend is not None
-    return scaled(_mix(blend, tile=tile, device=device, base=base), scale)
+    return scale_painter(_blend_painter(blend, tile=tile, device=device, base=base), scale)
 
 
-def _mix(weights: Mapping[str, Weight], *, tile: int, device: torch.device | str, base: Path) -> Painter:
-    return blend(
-        [Part(painter=_one(m, tile=tile, device=device, base=base), weight=weight) for m, weight in weights.items()]
+def _blend_painter(weights: Mapping[str, Weight], *, tile: int, device: torch.device | str, base: Path) -> Painter:
+    """A blend of models by their weights."""
+    return blend_painters(
+        [
+            WeightedPainter(painter=_model_painter(m, tile=tile, device=device, base=base), weight=weight)
+            for m, weight in weights.items()
+        ]
     )
 
 
-def _after(
+def _arbitrary_painter(
     paintings: Mapping[str, float], *, colours: str, tile: int, device: torch.device | str, base: Path
 ) -> Painter:
-    """A painter after paintings."""
+    """A painter in the style of any paintings."""
     from tsn.style.arbitrary import ArbitraryPainter
-    from tsn.style.loading import load_style_prediction
+    from tsn.style.loading import load_style_prediction_net
     from tsn.style.paintings import read_paintings
 
-    info = resolve("adain")
+    info = resolve_style("adain")
     return ArbitraryPainter(
-        load_style_prediction(info.path).to(device),
+        load_style_prediction_net(info.path).to(device),
         read_paintings(paintings, base=base),
         weights=info.sha256,
         keep_colours=colours == "plate",
@@ -102,18 +108,20 @@ def _after(
     )
 
 
-def _one(model: str, *, tile: int, device: torch.device | str, base: Path) -> Painter:
+def _model_painter(model: str, *, tile: int, device: torch.device | str, base: Path) -> Painter:
+    """A painter of one bundled style or weights file."""
     from tsn.style.onnx import OnnxPainter, split_index
 
     file, index = split_index(model)
-    info = resolve(file, base=base)
+    info = resolve_style(file, base=base)
     if info.family == "onnx":
         return OnnxPainter(info.path, sha256=info.sha256, index=index, device=device)
 
     if info.family == "adain":
         raise UsageError(
-            f"style.model: {info.name} paints like any painting, and needs one.", hint="style: {adain: painting.png}"
+            f"style.model: {info.name} transfers the style of any painting, and needs one.",
+            hint="style: {adain: painting.png}",
         )
     from tsn.style.feedforward import FeedforwardPainter
 
-    return FeedforwardPainter(load(info).to(device), name=info.name, weights=info.sha256, tile=tile)
+    return FeedforwardPainter(load_style_net(info).to(device), name=info.name, weights=info.sha256, tile=tile)

@@ -1,4 +1,4 @@
-"""A feed-forward net as a painter: by each frame's own statistics, or locked to a shot's survey."""
+"""Feed-forward nets as painters: with the statistics of each frame, or with those of the shot, frozen."""
 
 from __future__ import annotations
 
@@ -8,42 +8,46 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.style.calibration import mosaic, shows
-from tsn.style.nets.layers import Stats, StyleNet
+from tsn.style.calibration import crop_mosaic, usable_frames
+from tsn.style.nets.layers import NormStats, StyleNet
 from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
-from tsn.style.tiles import Tile, edge, pad, paint_tiled, tiles
+from tsn.style.tiles import Tile, cut_tiles, pad_to_stride, paint_tiled, tile_side
 
 METHOD = "feedforward-3"
-"""Goes up when the same weights begin to paint another picture."""
+"""Part of the fingerprint. Increase the number when the same weights give other pixels."""
 
 
-def calibration_from_stats(of: str, stats: Stats) -> Calibration:
-    """Names the norm layers in the order the net runs them: `00.mean`, `00.variance`, ..."""
+def calibration_from_stats(painter_fingerprint: str, stats: NormStats) -> Calibration:
+    """Name the statistics of the norm layers, in the order the net runs them: `00.mean`, `00.variance`, ..."""
     named: dict[str, Tensor] = {}
     for index, (mean, variance) in enumerate(stats):
-        # Copies outside inference mode: a tensor made inside it may not meet a parameter later.
+        # Copies outside inference mode: tensors made inside it cannot be combined with parameters later.
         named[f"{index:02}.mean"] = mean.detach().float().cpu().clone()
         named[f"{index:02}.variance"] = variance.detach().float().cpu().clone()
-    return Calibration(of=of, tensors=named)
+    return Calibration(painter_fingerprint=painter_fingerprint, tensors=named)
 
 
-def stats_from_calibration(calibration: Calibration, net: StyleNet) -> Stats:
-    """The way back, on the net's device. Raises InputError unless there is one pair of the right size per norm."""
+def stats_from_calibration(calibration: Calibration, net: StyleNet) -> NormStats:
+    """The inverse of `calibration_from_stats`, on the net's device.
+
+    Raises:
+        InputError: the names or sizes are not those of the net's norms, or a value is not finite.
+    """
     device = next(net.parameters()).device
-    sizes = [layer.conv.out_channels for layer in net.norms()]
+    sizes = [layer.conv.out_channels for layer in net.norm_layers()]
     names = [f"{index:02}.{kind}" for index in range(len(sizes)) for kind in ("mean", "variance")]
     found = {name: tuple(tensor.shape) for name, tensor in calibration.tensors.items()}
     expected = {name: (sizes[index // 2],) for index, name in enumerate(names)}
     if found != expected:
         raise InputError(
-            f"The survey does not fit the net: expected {len(expected)} statistics of {sum(sizes)} channels,"
+            f"The calibration does not fit the net: expected {len(expected)} statistics of {sum(sizes)} channels,"
             f" found {len(found)} of {sum(tensor.numel() for tensor in calibration.tensors.values()) // 2}.",
             hint="Plan the shot again.",
         )
     for name, tensor in calibration.tensors.items():
         if not torch.isfinite(tensor).all() or (name.endswith("variance") and (tensor < 0).any()):
             raise InputError(
-                f"The survey holds values in {name} that are no statistics of pictures.",
+                f"The calibration holds values in {name} that are no statistics of pictures.",
                 hint="The style's weights are too large, or the plan is damaged: plan the shot again.",
             )
     return [
@@ -53,13 +57,13 @@ def stats_from_calibration(calibration: Calibration, net: StyleNet) -> Stats:
 
 
 class FeedforwardPainter:
-    """An unlocked net. It paints each frame whole, normalised by itself.
+    """An uncalibrated net. It paints each frame whole, normalised by itself.
 
     Args:
-        net: on the device it shall paint on.
+        net: on the device to paint on.
         name: of the style.
         weights: SHA-256 of its weights.
-        tile: longest side of a tile once locked, pixels; 0 = auto.
+        tile: longest side of a tile in pixels, for the frozen painter; 0 = auto.
     """
 
     def __init__(self, net: StyleNet, *, name: str, weights: str, tile: int = 0) -> None:
@@ -70,16 +74,16 @@ class FeedforwardPainter:
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        padded = pad(image, self.net.stride)
+        padded = pad_to_stride(image, self.net.stride)
         whole = (slice(0, padded.shape[-2]), slice(0, padded.shape[-1]))
         painted = paint_tiled(self.net, padded, [Tile(read=whole, write=whole)])
         return painted[:, : image.shape[-2], : image.shape[-1]]
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
-        """See `Uncalibrated.calibrate`; holds one frame at a time, of at most `calibration.PIXEL_LIMIT` pixels."""
+        """See `Uncalibrated.calibrate`; keeps one frame in memory, of at most `calibration.MAX_PIXELS` pixels."""
         frames = []
-        for image in shows(mosaic(image, stride=self.net.stride) for image in images):
-            picture = pad(image, self.net.stride)[None]
+        for image in usable_frames(crop_mosaic(image, stride=self.net.stride) for image in images):
+            picture = pad_to_stride(image, self.net.stride)[None]
             stats = self.net.calibrate([picture.contiguous(memory_format=torch.channels_last)])
             frames.append(calibration_from_stats(self.fingerprint, stats))
         return Calibration.mean(frames)
@@ -95,9 +99,14 @@ class FeedforwardPainter:
 
 
 class FrozenPainter:
-    """A net of convolutions only: norms folded in at a shot's statistics, large frames in tiles.
+    """A frozen net, of convolutions only; it paints large frames in tiles.
 
-    The tile size is in the fingerprint, as tiles need not agree with the whole to the last bit.
+    Args:
+        net: from `StyleNet.freeze`, on the device to paint on.
+        name: of the style.
+        fingerprint: of the uncalibrated painter and the calibration. The tile size is added to it, since the last bits
+            of a frame may depend on the tiles.
+        tile: longest side of a tile in pixels; 0 = auto.
     """
 
     def __init__(self, net: StyleNet, *, name: str, fingerprint: str, tile: int) -> None:
@@ -108,9 +117,9 @@ class FrozenPainter:
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        padded = pad(image, self.net.stride)
+        padded = pad_to_stride(image, self.net.stride)
         height, width = padded.shape[-2:]
-        plan = tiles(
-            height, width, tile=edge(height, width, self.tile), overlap=self.net.radius, stride=self.net.stride
+        plan = cut_tiles(
+            height, width, tile=tile_side(height, width, self.tile), overlap=self.net.radius, stride=self.net.stride
         )
         return paint_tiled(self.net, padded, plan)[:, : image.shape[-2], : image.shape[-1]]

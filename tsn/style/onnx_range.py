@@ -1,9 +1,9 @@
-"""In which range a net from elsewhere takes and gives its picture: what its file declares, and whether that can be.
+"""The ranges of the pixel values that an ONNX net takes and returns: read them from its file, and test them.
 
-The ONNX format has no word for it, so the file's metadata say it: `range` for both sides, `input_range` and
-`output_range` for one of them, each from black to white as in `0-255` or `-1..1`. What a net returns of one known
-picture then tells whether it can be meant so. One picture of the net's own, and not of the shot's: every host
-refuses the same nets, whichever frame it paints.
+The ONNX format has no field for it, so we read it from the file's metadata: `range` for both sides, or `input_range`
+and `output_range`, each from black to white, as in `0-255` or `-1..1`. What a net returns for one test picture then
+shows whether the range is possible. The test picture does not come from the shot, so that every host refuses the same
+nets, whichever frame it paints.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ import numpy as np
 
 from tsn.errors import InputError
 
-KEYS = ("range", "input_range", "output_range", "stride")
+METADATA_KEYS = ("range", "input_range", "output_range", "stride")
+"""Keys of an ONNX file's metadata that we read."""
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
-BEYOND = 0.2
-"""Of the range: where one value of twenty lies farther below black or above white, it is not the net's. Nets whose last
-layer is not bounded miss their range by a tenth."""
-FLAT = 2 / 255
-"""Of the range: between the darkest and the brightest fiftieth of a picture that shows something."""
+MAX_OVERSHOOT = 0.2
+"""Share of the range: if 5 % of the values are further below black or above white, the net has another range. Nets
+whose last layer is not bounded leave their range by about 0.1."""
+MIN_CONTRAST = 2 / 255
+"""Least `contrast` of a picture that is not blank."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Values of black and white."""
+    """The values of black (`low`) and white (`high`)."""
 
     low: float
     high: float
@@ -40,76 +41,90 @@ class Range:
 
     @property
     def width(self) -> float:
+        """White minus black."""
         return self.high - self.low
 
 
-UNIT, CODES, EVEN = Range(0, 1), Range(0, 255), Range(-1, 1)
-USUAL = (
-    *((one, one) for one in (CODES, EVEN, UNIT)),
-    *((UNIT, CODES), (CODES, UNIT), (UNIT, EVEN), (EVEN, UNIT), (CODES, EVEN), (EVEN, CODES)),
+UNIT_RANGE, BYTE_RANGE, SIGNED_RANGE = Range(0, 1), Range(0, 255), Range(-1, 1)
+COMMON_RANGES = (
+    *((one, one) for one in (BYTE_RANGE, SIGNED_RANGE, UNIT_RANGE)),
+    *(
+        (UNIT_RANGE, BYTE_RANGE),
+        (BYTE_RANGE, UNIT_RANGE),
+        (UNIT_RANGE, SIGNED_RANGE),
+        (SIGNED_RANGE, UNIT_RANGE),
+        (BYTE_RANGE, SIGNED_RANGE),
+        (SIGNED_RANGE, BYTE_RANGE),
+    ),
 )
-"""Ranges of input and output that nets have, the commonest first."""
-BETTER = 1.2
-"""How much more of the range a pair of ranges must show than a commoner one that is possible as well."""
+"""(input, output) ranges of published nets, the most common first."""
+MIN_GAIN = 1.2
+"""Factor by which a pair of ranges must give more contrast than a more common pair that is possible too."""
 
 
-def declared(said: Mapping[str, str], path: Path) -> tuple[Range | None, Range | None]:
-    """What the metadata say of input and output; None where they say nothing.
+def declared_ranges(metadata: Mapping[str, str], path: Path) -> tuple[Range | None, Range | None]:
+    """Read the ranges of input and output from the metadata of a file; None where they are not declared.
 
     Raises:
-        InputError: a range is none, or a key is nearly one of `KEYS`.
+        InputError: a range can't be read, or a key is a misspelt one of `METADATA_KEYS`.
     """
-    for key in said:
-        meant = next((k for k in KEYS if k.replace("_", "") == re.sub("[^a-z]", "", key.lower())), key)
+    for key in metadata:
+        meant = next((k for k in METADATA_KEYS if k.replace("_", "") == re.sub("[^a-z]", "", key.lower())), key)
         if meant != key:
-            raise InputError(f"{path}: the metadata say {key!r}, expected {meant!r}.", hint=declare(**{meant: "..."}))
-    both = _range(said, "range", path)
-    one, other = _range(said, "input_range", path), _range(said, "output_range", path)
-    return one or both, other or both
+            raise InputError(
+                f"{path}: the metadata have the key {key!r}, expected {meant!r}.",
+                hint=declaration_hint(**{meant: "..."}),
+            )
+    both = _read_range(metadata, "range", path)
+    taken, returned = (_read_range(metadata, key, path) for key in ("input_range", "output_range"))
+    return taken or both, returned or both
 
 
-def _range(said: Mapping[str, str], key: str, path: Path) -> Range | None:
-    text = said.get(key)
+def _read_range(metadata: Mapping[str, str], key: str, path: Path) -> Range | None:
+    """The range under one key; None where the key is missing."""
+    text = metadata.get(key)
     if text is None:
         return None
     match = re.fullmatch(rf"\s*({NUMBER})\s*(?:\.\.|-)\s*({NUMBER})\s*", text)
-    found = Range(float(match[1]), float(match[2])) if match else UNIT
+    found = Range(float(match[1]), float(match[2])) if match else UNIT_RANGE
     if not match or not 1e-3 <= found.width <= 1e6 or not math.isfinite(found.width):
         raise InputError(
             f"{path}: the metadata `{key}` must be black and white as in 0-1, 0-255 or -1..1, found {text[:40]!r}.",
-            hint=declare(**{key: "-1..1"}),
+            hint=declaration_hint(**{key: "-1..1"}),
         )
     return found
 
 
-def declare(**said: str) -> str:
-    """How to put this into a file."""
-    pairs = "; ".join(f'p = m.metadata_props.add(); p.key, p.value = "{key}", "{text}"' for key, text in said.items())
+def declaration_hint(**metadata: str) -> str:
+    """The lines of Python that add these metadata to an ONNX file."""
+    pairs = "; ".join(
+        f'p = m.metadata_props.add(); p.key, p.value = "{key}", "{text}"' for key, text in metadata.items()
+    )
     return f"Declare it in Python: m = onnx.load(FILE); {pairs}; onnx.save(m, FILE)"
 
 
-def declare_ranges(taken: Range, given: Range, *, narrow: bool) -> str:
-    """The same of ranges, in one key for both sides unless `narrow`."""
-    if taken == given and not narrow:
-        return declare(range=str(taken))
-    return declare(input_range=str(taken), output_range=str(given))
+def range_declaration_hint(taken: Range, returned: Range, *, both_keys: bool) -> str:
+    """`declaration_hint` for the ranges of input and output; one key is enough for equal ranges unless `both_keys`."""
+    if taken == returned and not both_keys:
+        return declaration_hint(range=str(taken))
+    return declaration_hint(input_range=str(taken), output_range=str(returned))
 
 
-def spread(values: np.ndarray, given: Range) -> float:
-    """How much of the range there is between the darkest and the brightest fiftieth."""
+def contrast(values: np.ndarray, expected: Range) -> float:
+    """The 98th minus the 2nd percentile of the values, as a share of the range."""
     dark, bright = np.quantile(values.astype(np.float64), [0.02, 0.98])
-    return float(bright - dark) / given.width
+    return float(bright - dark) / expected.width
 
 
-def contradiction(values: np.ndarray, given: Range) -> str | None:
-    """Why what a net made of a picture with all shades in it can't be in this range; None where it can."""
-    found = (values.astype(np.float64) - given.low) / given.width
-    least, low, high, most = np.quantile(found, [0, 0.05, 0.95, 1])
-    seen = f"found {values.min():.4g} to {values.max():.4g}"
-    if low < -BEYOND or high > 1 + BEYOND:
-        return f"expected values in {given.low:g}..{given.high:g}, {seen}"
-    if spread(values, given) < FLAT:
-        return f"expected values in {given.low:g}..{given.high:g}, {seen}: nothing would be seen of a picture"
-    if given == EVEN and least >= 0.495 and most <= 1.005:
-        return f"expected values in -1..1, {seen}: those of 0..1"
+def range_mismatch(values: np.ndarray, expected: Range) -> str | None:
+    """Why a net's result for `natural_noise`, which has all shades, can't be in a range; None if it can."""
+    unit = (values.astype(np.float64) - expected.low) / expected.width
+    least, low, high, most = np.quantile(unit, [0, 0.05, 0.95, 1])
+    found = f"found {values.min():.4g} to {values.max():.4g}"
+    if low < -MAX_OVERSHOOT or high > 1 + MAX_OVERSHOOT:
+        return f"expected values in {expected.low:g}..{expected.high:g}, {found}"
+    if contrast(values, expected) < MIN_CONTRAST:
+        return f"expected values in {expected.low:g}..{expected.high:g}, {found}: the picture would be blank"
+    if expected == SIGNED_RANGE and least >= 0.495 and most <= 1.005:
+        return f"expected values in -1..1, {found}: these are values in 0..1"
     return None

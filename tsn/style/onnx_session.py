@@ -1,4 +1,4 @@
-"""An ONNX file opened in onnxruntime, and what goes in: the picture, and perhaps which style."""
+"""Open an ONNX file in onnxruntime, and find its inputs: the picture, and for some nets the number of a style."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ import torch
 
 from tsn.errors import InputError, UsageError
 
-TYPES = {
+INPUT_TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
-FLOATS = ("tensor(float)", "tensor(float16)")
-LARGEST = 1 << 30
-"""Bytes of a file; style nets have 1 to 100 MB, and a file of 2 GiB takes 6 to open."""
+FLOAT_TYPES = ("tensor(float)", "tensor(float16)")
+MAX_FILE_BYTES = 1 << 30
+"""Of an ONNX file. Style nets have 1 to 100 MB, and to open a file of 2 GiB takes 6 GiB of memory."""
 
 
 def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
-    """The onnxruntime session and the name of its provider."""
+    """Open a net in onnxruntime; return the session and the name of its execution provider.
+
+    Raises:
+        InputError: the file is missing, damaged or too large, or its weights are in other files.
+        UsageError: onnxruntime is missing.
+    """
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -32,9 +37,10 @@ def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
         ) from error
     try:
         size = path.stat().st_size
-        if size > LARGEST:
+        if size > MAX_FILE_BYTES:
             raise InputError(
-                f"{path} has {size >> 20} MiB, expected {LARGEST >> 20} at most.", hint="A style net has 1 to 100 MiB."
+                f"{path} has {size >> 20} MiB, expected at most {MAX_FILE_BYTES >> 20}.",
+                hint="A style net has 1 to 100 MiB.",
             )
         content = path.read_bytes()
     except OSError as error:
@@ -44,30 +50,34 @@ def open_session(path: Path, device: torch.device) -> tuple[Any, str]:
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.log_severity_level = 3
-    # Waiting threads sleep: on a farm host, other workers want the cores that they would spin on.
+    # Waiting threads sleep instead of spinning: on a farm host, other workers need the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights beside the file would be in no plan and no frame's mark. Nothing lies below a file, so none are found.
+    # Weights in other files would not be in the frames' hashes. A folder below a file can't exist, so none are found.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path / "none"))
     cuda = device.type == "cuda" and "CUDAExecutionProvider" in ort.get_available_providers()
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda:
-        # By default each worker would choose its convolutions by timing them.
-        said = {"device_id": device.index or 0, "cudnn_conv_algo_search": "DEFAULT", "use_tf32": "0"}
-        providers.insert(0, ("CUDAExecutionProvider", said))
+        # The default search would let each worker choose its convolution algorithms by their time.
+        settings = {"device_id": device.index or 0, "cudnn_conv_algo_search": "DEFAULT", "use_tf32": "0"}
+        providers.insert(0, ("CUDAExecutionProvider", settings))
     try:
         session = ort.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime has no exception base of its own
         if "external data" in str(error).lower():
             raise InputError(
-                f"{path} keeps weights in files of their own, which no plan would name.",
+                f"{path} keeps its weights in other files, which a plan does not include.",
                 hint="Save it as one file: onnx.save(onnx.load(FILE), NEW).",
             ) from error
         raise InputError(f"{path} is damaged, or no ONNX net: {error}", hint="Export or download it again.") from error
     return session, session.get_providers()[0]
 
 
-def image_input(session: Any, path: Path) -> Any:
-    """The picture's input, checked: one picture of three channels, in floats or bytes."""
+def find_image_input(session: Any, path: Path) -> Any:
+    """Find the input for the picture: the only one of four dimensions with three channels.
+
+    Raises:
+        InputError: there is none or more than one, or it is not for one picture of floats or bytes.
+    """
     inputs = session.get_inputs()
     found = "; ".join(f"{i.name} {i.shape} {i.type}" for i in inputs)
     pictures = [i for i in inputs if len(i.shape) == 4 and (i.shape[1] == 3 or i.shape[3] == 3)]
@@ -77,7 +87,7 @@ def image_input(session: Any, path: Path) -> Any:
             hint="Export the net with the number of channels fixed to 3.",
         )
     image = pictures[0]
-    if image.type not in TYPES or (isinstance(image.shape[0], int) and image.shape[0] not in (1, -1)):
+    if image.type not in INPUT_TYPES or (isinstance(image.shape[0], int) and image.shape[0] not in (1, -1)):
         raise InputError(
             f"{path}: the picture must be one frame of floats or bytes, found {image.name} {image.shape} {image.type}.",
             hint="Export the net for a batch of one, or of any size, in float32.",
@@ -85,8 +95,18 @@ def image_input(session: Any, path: Path) -> Any:
     return image
 
 
-def style_input(others: list[Any], index: int | None, path: Path) -> dict[str, np.ndarray]:
-    """What to feed beside the picture: nothing, or which style."""
+def make_style_feed(others: list[Any], index: int | None, path: Path) -> dict[str, np.ndarray]:
+    """Make the feed for the inputs beside the picture: empty, or the number of a style or its one-hot vector.
+
+    Args:
+        others: inputs beside the picture.
+        index: number of the style; None where the user gave none.
+        path: of the net, for messages.
+
+    Raises:
+        InputError: the inputs are not those of a net of one or several styles.
+        UsageError: a number is missing, out of range, or given for a net of one style.
+    """
     if not others:
         if index is not None:
             raise UsageError(f"{path} has one style only, so it takes no number; found :{index}.")
@@ -94,7 +114,7 @@ def style_input(others: list[Any], index: int | None, path: Path) -> dict[str, n
     style = others[0]
     fixed = all(isinstance(size, int) for size in style.shape)
     count = int(np.prod(style.shape)) if fixed else 0
-    one_hot = style.type in FLOATS and count > 1 and max(style.shape) == count and len(style.shape) <= 2
+    one_hot = style.type in FLOAT_TYPES and count > 1 and max(style.shape) == count and len(style.shape) <= 2
     number = style.type in ("tensor(int64)", "tensor(int32)") and (count == 1 or len(style.shape) <= 1)
     if len(others) > 1 or not (one_hot or number):
         found = "; ".join(f"{i.name} {i.shape} {i.type}" for i in others)
@@ -106,11 +126,11 @@ def style_input(others: list[Any], index: int | None, path: Path) -> dict[str, n
     choices = f" of {count}" if one_hot else ""
     if index is None:
         raise UsageError(
-            f"{path} holds several styles: say which one{choices}.", hint=f"style: {{model: {path.name}:0}}"
+            f"{path} holds several styles: give the number of one{choices}.", hint=f"style: {{model: {path.name}:0}}"
         )
     if one_hot:
         if index >= count:
             raise UsageError(f"{path} holds the styles 0 to {count - 1}, found :{index}.")
-        return {style.name: np.eye(count, dtype=TYPES[style.type])[index].reshape(style.shape)}
+        return {style.name: np.eye(count, dtype=INPUT_TYPES[style.type])[index].reshape(style.shape)}
     shape = [1] * len(style.shape)
     return {style.name: np.full(shape, index, dtype=np.int64 if style.type == "tensor(int64)" else np.int32)}

@@ -1,8 +1,7 @@
-"""The contract of everything that paints, and of the statistics a painter is locked to.
+"""The contract of everything that paints a frame (`Painter`), and the statistics of a shot (`Calibration`).
 
-Style space in, style space out: float32 (3, H, W) in [0, 1], one frame at a time. A painter knows no
-neighbours and keeps no history; what a frame becomes depends on that frame alone, so that a shot may be
-cut anywhere.
+A painter gets and returns style space, float32 (3, H, W) in [0, 1], one frame at a time. It knows no neighbouring
+frames and keeps no state: its result depends on that frame alone, so that a shot can be cut anywhere.
 """
 
 from __future__ import annotations
@@ -18,64 +17,77 @@ from torch import Tensor
 
 from tsn.errors import InputError
 
-LARGEST = 1 << 22
-"""Numbers in a survey; that of a shipped style has 2,200."""
+MAX_NUMBERS = 1 << 22
+"""Limit for the numbers in a calibration; that of a bundled style has 2,200."""
 
 
 class Painter(Protocol):
-    """Anything that paints one frame."""
+    """Anything that paints one frame.
+
+    Attributes:
+        name: of the style, for messages.
+        fingerprint: changes whenever the result could: with the method, the hash of the weights, the settings, and for
+            a painter with frozen statistics with its calibration. The frame hash contains that of the painter before
+            its calibration, so that it needs no look at the plate.
+    """
 
     name: str
     fingerprint: str
-    """Changes whenever the result could: method, weights' hash, survey, settings. Not the plate."""
 
     def paint(self, image: Tensor, number: int) -> Tensor:
-        """Paint frame `number`: (3, H, W) float32 in [0, 1] -> the same shape, on the image's device.
+        """Paint a frame.
 
-        Any H and W. The result is an ordinary tensor: it may be changed in place.
+        Args:
+            image: the plate, (3, H, W) float32 in [0, 1], of any size.
+            number: of the frame.
+
+        Returns:
+            The painted frame, of the same shape and on the same device; the caller may change it in place.
         """
         ...
 
 
 @runtime_checkable
 class Uncalibrated(Painter, Protocol):
-    """A painter that should see the shot before it paints it.
+    """A painter that should be calibrated on the shot before it paints.
 
-    It paints unlocked too, but then each frame is normalised by itself, and the picture pumps when a
-    highlight enters. The renderer does this once a shot, and hands the survey to every worker::
+    Without calibration it normalises each frame by itself, and the picture pumps when a highlight enters. The renderer
+    calibrates once per shot, and gives the calibration to every worker::
 
-        if isinstance(painter, Unlocked):
+        if isinstance(painter, Uncalibrated):
             painter = painter.frozen(painter.calibrate(images))
     """
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
-        """Statistics of the shot from sampled frames, each (3, H, W) as `paint` would get it.
+        """Take the statistics of a shot.
 
-        A fourth channel in [0, 1] says how much each pixel counts: void around an element has no say.
+        Args:
+            images: sampled frames, each (3, H, W) as `paint` gets it; or (4, H, W), where the fourth channel in
+                [0, 1] is the coverage: the weight of each pixel, 0 for the void around an element.
         """
         ...
 
     def frozen(self, calibration: Calibration) -> Painter:
-        """The painter at those statistics. Raises InputError for a survey of another painter."""
+        """The painter with its statistics frozen. Raises InputError for a calibration of another painter."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What an unlocked painter learnt of a shot; part of the plan, the same for every chunk.
+    """Statistics of a shot for one painter; a part of the plan, the same for every chunk.
 
     Attributes:
-        of: fingerprint of the painter that took it: only that painter can be locked to it.
+        painter_fingerprint: of the painter that took it; only that painter can be frozen with it.
         tensors: float32 on the CPU, by name.
     """
 
-    of: str
+    painter_fingerprint: str
     tensors: Mapping[str, Tensor]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the painter, the names, the shapes and the bits."""
-        parts: list[str | bytes] = [self.of]
+        """SHA-256 over the painter's fingerprint and the name, shape and bits of every tensor."""
+        parts: list[str | bytes] = [self.painter_fingerprint]
         for name in sorted(self.tensors):
             array = self.tensors[name].contiguous().numpy()
             parts += [name, str(array.shape), array.tobytes()]
@@ -88,12 +100,12 @@ class Calibration:
 
     @staticmethod
     def mean(calibrations: Sequence[Calibration]) -> Calibration:
-        """The mean of the surveys of single frames: each frame counts the same."""
+        """The mean of calibrations on single frames, each with the same weight."""
         if not calibrations:
-            raise ValueError("A survey needs one frame at least.")
+            raise ValueError("A calibration needs at least one frame.")
         first = calibrations[0]
         return Calibration(
-            of=first.of,
+            painter_fingerprint=first.painter_fingerprint,
             tensors={name: torch.stack([s.tensors[name] for s in calibrations]).mean(0) for name in first.tensors},
         )
 
@@ -101,55 +113,61 @@ class Calibration:
         """Write a safetensors file, atomically. Raises OutputError."""
         from safetensors.torch import save
 
-        from tsn.io.sequence import atomic
+        from tsn.io.atomic import atomic_write
 
-        metadata = {"of": self.of, "sha256": self.fingerprint}
+        metadata = {"of": self.painter_fingerprint, "sha256": self.fingerprint}
         content = save({k: v.contiguous() for k, v in self.tensors.items()}, metadata=metadata)
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content)
 
     @staticmethod
     def load(path: Path) -> Calibration:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
+
+        The metadata hold a checksum, since safetensors has none, and one flipped bit would give other pixels on one
+        host of many.
 
         Raises:
-            InputError: it is missing or damaged; safetensors has no checksum of its own, and a flipped bit would give
-                another picture on one host of many.
+            InputError: the file is missing or damaged.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        from tsn.io.state import read_header
+        from tsn.io.safetensors_file import read_header
 
         try:
             header = read_header(path)
         except InputError as error:
-            raise InputError(f"Cannot read the survey {path}: {error}", hint="Plan the shot again.") from error
-        if "of" not in header.facts:
-            raise InputError(f"{path} is not a survey: it does not say of which painter.", hint="Plan the shot again.")
-        right_form = all(entry.dtype == "F32" for entry in header.tensors.values()) and header.numbers <= LARGEST
+            raise InputError(f"Cannot read the calibration {path}: {error}", hint="Plan the shot again.") from error
+        if "of" not in header.metadata:
+            raise InputError(
+                f"{path} is not a calibration: its metadata do not name a painter.", hint="Plan the shot again."
+            )
+        has_right_form = (
+            all(entry.dtype == "F32" for entry in header.tensors.values()) and header.element_count <= MAX_NUMBERS
+        )
         try:
-            tensors = load(path.read_bytes()) if right_form else {}
+            tensors = load(path.read_bytes()) if has_right_form else {}
         except (OSError, SafetensorError) as error:
-            raise InputError(f"Cannot read the survey {path}: {error}.", hint="Plan the shot again.") from error
-        calibration = Calibration(of=header.facts["of"], tensors=tensors)
-        if not right_form or calibration.fingerprint != header.facts.get("sha256"):
-            raise InputError(f"{path} is damaged: its content is not what was written.", hint="Plan the shot again.")
+            raise InputError(f"Cannot read the calibration {path}: {error}.", hint="Plan the shot again.") from error
+        calibration = Calibration(painter_fingerprint=header.metadata["of"], tensors=tensors)
+        if not has_right_form or calibration.fingerprint != header.metadata.get("sha256"):
+            raise InputError(f"{path} is damaged: its checksum does not fit its content.", hint="Plan the shot again.")
         return calibration
 
 
 def require_calibration_of(painter: Painter, calibration: Calibration) -> None:
-    """Raise InputError unless `painter` took `survey`: other statistics would paint another picture."""
-    if calibration.of != painter.fingerprint:
+    """Raise InputError unless `painter` took `calibration`."""
+    if calibration.painter_fingerprint != painter.fingerprint:
         raise InputError(
-            f"The survey belongs to another painter than {painter.name!r}:"
-            f" expected {painter.fingerprint[:12]}, found {calibration.of[:12]}.",
+            f"The calibration belongs to another painter than {painter.name!r}:"
+            f" expected {painter.fingerprint[:12]}, found {calibration.painter_fingerprint[:12]}.",
             hint="The style's weights, scale or blend have changed since the shot was planned; plan it again.",
         )
 
 
 def digest(*parts: str | bytes) -> str:
-    """SHA-256 in hex over parts, each with its length, so that ("ab", "c") and ("a", "bc") differ."""
+    """SHA-256 in hex over parts, each with its length: ("ab", "c") and ("a", "bc") give different digests."""
     sha = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part

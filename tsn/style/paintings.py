@@ -1,8 +1,7 @@
-"""Paintings to paint like, as files and their weights."""
+"""Read the paintings whose style is transferred (`style.adain`), from files with weights."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,29 +11,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsn.determinism import one_thread
 from tsn.errors import InputError, UsageError
-from tsn.style.nets.palette import one_thread
+from tsn.io.hashing import sha256_of
 from tsn.style.resize import resize
 
-LINES = 440
-"""A painting is looked at with this many lines: its strokes then have the size they shall have on a plate of 360
-to 540 lines (`style.scale` makes them larger or finer)."""
-PIXELS = 2**24
-"""Of a painting that is read as it is; a larger one is made smaller while it is read."""
-SMALLEST, SLIMMEST = 8, 10
-"""Pixels of the shorter side, and how often it may go into the longer one: memory grows with the painting's width at
-`LINES` lines, and in a strip of colours there are no strokes to see."""
-MOVIES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mxf", ".webm", ".wmv", ".y4m"}
+PAINTING_LINES = 440
+"""Height in pixels to which paintings are resized: their strokes then have the right size for a plate of 360 to 540
+lines (`style.scale` makes them larger or finer)."""
+MAX_READ_PIXELS = 2**24
+"""Largest painting that is read at its full size; larger ones are reduced while they are read."""
+MIN_SIDE_PX, MAX_ASPECT = 8, 10
+"""Least shorter side, and largest ratio of the longer to the shorter side: memory grows with the width at
+`PAINTING_LINES`, and a strip of colours shows no strokes."""
+MOVIE_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mxf", ".webm", ".wmv", ".y4m"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Painting:
-    """What to paint like.
+    """A painting whose style is transferred.
 
     Attributes:
+        name: of its file, without the suffix.
         image: (3, H, W) in [0, 1], display-referred.
         sha256: of its file.
-        weight: in a blend; weights are scaled to a sum of 1.
+        weight: in a mix of paintings, above 0; weights are scaled to a sum of 1.
     """
 
     name: str
@@ -44,15 +45,19 @@ class Painting:
 
 
 def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tuple[Painting, ...]:
-    """Paintings, as files relative to `base` with their weights: PNG, JPEG, TIFF or WebP.
+    """Read paintings.
+
+    Args:
+        weights: files (PNG, JPEG, TIFF or WebP), and the weight of each.
+        base: folder that relative paths start from.
 
     Raises:
-        UsageError: none, or a weight that is not above 0.
-        InputError: a file is missing or not such a picture, or one of a size that is none for a painting.
+        UsageError: there are none, or a weight is not above 0.
+        InputError: a file is missing or damaged or no such picture, or it is too small or too narrow.
     """
     if not weights:
         raise UsageError("style.adain: expected a painting, as in {adain: painting.png}.")
-    found = []
+    paintings = []
     for name, weight in weights.items():
         path = base / os.path.expanduser(name)
         if not 0 < weight < float("inf"):
@@ -61,60 +66,60 @@ def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tupl
             raise InputError(
                 f"The painting does not exist: {path}", hint="A relative path is relative to the shot file."
             )
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        found.append(Painting(name=path.stem, image=_read(path), sha256=sha256, weight=weight))
-    return tuple(found)
+        paintings.append(Painting(name=path.stem, image=_read(path), sha256=sha256_of(path), weight=weight))
+    return tuple(paintings)
 
 
-def as_seen(image: Tensor) -> Tensor:
-    """A painting (3, H, W) at `LINES` lines."""
-    return resize(image, LINES, max(1, round(image.shape[-1] * LINES / image.shape[-2])))
+def resize_painting(image: Tensor) -> Tensor:
+    """Resize a painting (3, H, W) to `PAINTING_LINES` lines."""
+    return resize(image, PAINTING_LINES, max(1, round(image.shape[-1] * PAINTING_LINES / image.shape[-2])))
 
 
 def _read(path: Path) -> Tensor:
-    """(3, H, W), and no larger than `as_seen`."""
-    from tsn.io.scan import read_scan
+    """Read a painting, (3, H, W) of at most `PAINTING_LINES` lines."""
+    from tsn.io.downscaled import read_downscaled
 
     def admit(height: int, width: int) -> None:
         short, long = sorted((height, width))
-        if short < SMALLEST or long > SLIMMEST * short:
+        if short < MIN_SIDE_PX or long > MAX_ASPECT * short:
             raise InputError(
-                f"The painting {path} is {width} x {height} pixels; expected {SMALLEST} at least to each side, and one"
-                f" side at most {SLIMMEST} times the other.",
+                f"The painting {path} is {width} x {height} pixels; expected at least {MIN_SIDE_PX} on each side, and"
+                f" one side at most {MAX_ASPECT} times the other.",
                 hint="Crop it to a part that shows how it is painted.",
             )
 
-    if path.suffix.lower() in MOVIES:
+    if path.suffix.lower() in MOVIE_SUFFIXES:
         raise InputError(f"{path} is a movie; a painting is a picture.", hint="Save one frame of it as PNG or JPEG.")
-    scan = read_scan(path, pixels=PIXELS, admit=admit)
+    scan = read_downscaled(path, max_pixels=MAX_READ_PIXELS, admit=admit)
     rgb, alpha = (None if part is None else _channels_first(part) for part in (scan.rgb, scan.alpha))
     del scan
     assert rgb is not None
     if alpha is not None:
-        rgb = _covered(rgb, alpha, path)
+        rgb = _flatten_cutout(rgb, alpha, path)
         admit(*rgb.shape[-2:])
-    return as_seen(rgb) if rgb.shape[-2] > LINES else rgb
+    return resize_painting(rgb) if rgb.shape[-2] > PAINTING_LINES else rgb
 
 
 def _channels_first(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)))
 
 
-def _covered(rgb: Tensor, alpha: Tensor, path: Path) -> Tensor:
-    """A cut-out without its empty border; what is seen through is filled with the mean of what is seen.
+def _flatten_cutout(rgb: Tensor, alpha: Tensor, path: Path) -> Tensor:
+    """Crop a cut-out to its visible part, and put it over its own mean colour.
 
-    Any other colour, black or white say, would be one of the painting's, and its edge a stroke.
+    Any other colour, such as black or white, would become one of the painting's colours, and the edge a stroke.
 
     Args:
-        rgb: (3, H, W), multiplied by alpha (1, H, W).
+        rgb: (3, H, W), premultiplied.
+        alpha: (1, H, W).
+        path: of the painting, for messages.
     """
-    seen = alpha[0] > 0
-    if not seen.any():
-        raise InputError(f"The painting {path} is transparent all over.", hint="Save it without alpha.")
-    rows, columns = (torch.nonzero(seen.any(side))[:, 0] for side in (1, 0))
+    visible = alpha[0] > 0
+    if not visible.any():
+        raise InputError(f"The painting {path} is fully transparent.", hint="Save it without alpha.")
+    rows, columns = (torch.nonzero(visible.any(side))[:, 0] for side in (1, 0))
     box = (slice(None), slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
     rgb, alpha = rgb[box].contiguous(), alpha[box]
-    with one_thread():  # one order of the sum
+    with one_thread():
         mean = (rgb.double().sum((1, 2)) / alpha.double().sum()).float()
     return (rgb + mean[:, None, None] * (1 - alpha)).clamp_(0, 1)

@@ -1,7 +1,7 @@
-"""Paint at another resolution, so that strokes keep their size when the plate grows.
+"""Paint at another resolution than the plate's (`style.scale`), to change the size of the strokes.
 
-A net's strokes have a size in pixels. A shot designed on a 1080p proxy and rendered in 4K keeps its look
-with `scale: 0.5`; `scale: 2` gives finer strokes than the net was trained for.
+The strokes of a net have a size in pixels. A shot that was designed on a 1080p proxy and is rendered in 4K keeps its
+look with `scale: 0.5`; `scale: 2` gives finer strokes than the net was trained for.
 """
 
 from __future__ import annotations
@@ -13,21 +13,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.alpha import FAINT
+from tsn.alpha import MIN_COVERAGE
 from tsn.errors import UsageError
 from tsn.style.painter import Calibration, Painter, Uncalibrated, digest, require_calibration_of
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Bicubic, with the kernel widened on the way down (no aliasing), clamped to [0, 1]; (3, H, W)."""
+    """Resize (C, H, W), bicubic, without aliasing, clamped to [0, 1]; `image` itself if it has that size."""
     if image.shape[-2:] == (height, width):
         return image
-    sized = F.interpolate(image[None], size=(height, width), mode="bicubic", antialias=True, align_corners=False)
-    return sized[0].clamp(0, 1)
+    resized = F.interpolate(image[None], size=(height, width), mode="bicubic", antialias=True, align_corners=False)
+    return resized[0].clamp(0, 1)
 
 
-class Scaled:
-    """A painter at round(H * scale) x round(W * scale), and back."""
+class ScaledPainter:
+    """Paints a frame resized to round(H * scale) x round(W * scale), and resizes the result back.
+
+    Args:
+        painter: what paints.
+        scale: above 0.
+    """
 
     def __init__(self, painter: Painter, scale: float) -> None:
         self.painter = painter
@@ -35,44 +40,55 @@ class Scaled:
         self.name = painter.name
         self.fingerprint = digest("scaled", repr(scale), painter.fingerprint)
 
-    def _sized(self, image: Tensor) -> Tensor:
+    def _resized(self, image: Tensor) -> Tensor:
         height, width = (max(1, round(size * self.scale)) for size in image.shape[-2:])
         return resize(image, height, width)
 
     def paint(self, image: Tensor, number: int) -> Tensor:
         """See `Painter.paint`."""
-        return resize(self.painter.paint(self._sized(image), number), image.shape[-2], image.shape[-1])
+        return resize(self.painter.paint(self._resized(image), number), image.shape[-2], image.shape[-1])
 
 
-class UncalibratedScaled(Scaled):
-    """The same around an unlocked painter: it surveys at the size it paints."""
+class UncalibratedScaledPainter(ScaledPainter):
+    """The same around an uncalibrated painter, which is calibrated at the size at which it paints."""
 
     painter: Uncalibrated
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
         """See `Uncalibrated.calibrate`."""
-        return replace(self.painter.calibrate(map(self._seen, images)), of=self.fingerprint)
+        return replace(
+            self.painter.calibrate(map(self._resized_with_coverage, images)), painter_fingerprint=self.fingerprint
+        )
 
-    def _seen(self, image: Tensor) -> Tensor:
-        """A frame as it is surveyed: the colours of what counts, without the void beside it mixed into its border."""
+    def _resized_with_coverage(self, image: Tensor) -> Tensor:
+        """Resize (3, H, W), or (4, H, W) with coverage so that the void does not bleed into the border of an element.
+
+        As with premultiplied pictures, colours are multiplied by coverage before, and divided after.
+        """
         if len(image) == 3:
-            return self._sized(image)
-        cover = image[3:]
-        mixed = self._sized(torch.cat([image[:3] * cover, cover]))
-        there = mixed[3:] >= FAINT
-        colours = torch.where(there, mixed[:3] / mixed[3:].clamp(min=FAINT), 0.0).clamp(0, 1)
-        return torch.cat([colours, mixed[3:] * there])
+            return self._resized(image)
+        coverage = image[3:]
+        resized = self._resized(torch.cat([image[:3] * coverage, coverage]))
+        covered = resized[3:] >= MIN_COVERAGE
+        colours = torch.where(covered, resized[:3] / resized[3:].clamp(min=MIN_COVERAGE), 0.0).clamp(0, 1)
+        return torch.cat([colours, resized[3:] * covered])
 
     def frozen(self, calibration: Calibration) -> Painter:
         """See `Uncalibrated.frozen`."""
         require_calibration_of(self, calibration)
-        return Scaled(self.painter.frozen(replace(calibration, of=self.painter.fingerprint)), self.scale)
+        return ScaledPainter(
+            self.painter.frozen(replace(calibration, painter_fingerprint=self.painter.fingerprint)), self.scale
+        )
 
 
-def scaled(painter: Painter, scale: float) -> Painter:
-    """`painter` itself at scale 1; unlocked if it is. Raises UsageError unless 0 < scale."""
+def scale_painter(painter: Painter, scale: float) -> Painter:
+    """Let `painter` paint at another scale: `painter` itself at 1. Raises UsageError unless 0 < scale."""
     if not scale > 0:
         raise UsageError(f"style.scale must be above 0, got {scale}.")
     if scale == 1:
         return painter
-    return UncalibratedScaled(painter, scale) if isinstance(painter, Uncalibrated) else Scaled(painter, scale)
+    return (
+        UncalibratedScaledPainter(painter, scale)
+        if isinstance(painter, Uncalibrated)
+        else ScaledPainter(painter, scale)
+    )

@@ -1,14 +1,14 @@
 """Paint an image in overlapping tiles, with the same result as painted whole.
 
-That holds for a net of convolutions only (a locked `JohnsonNet`), because an output pixel then depends on
-no pixel further away than the net's radius. Three conditions, all of them in `tiles`:
+That works for a net of convolutions only (a frozen `StyleNet`), since no output pixel then depends on pixels further
+away than the net's radius. `cut_tiles` fulfils three conditions:
 
-- each tile reads a margin of at least the radius and throws it away;
-- tiles begin at multiples of the net's stride, so that its 2x2 averages fall on the same pixels;
-- a tile that touches the border of the frame ends there, so that the net's reflection padding happens
-  at real borders and nowhere else (elsewhere it falls into the margin).
+- each tile reads a margin of at least the radius, of which nothing is written;
+- tiles begin at multiples of the net's stride, so that its 2x2 means fall on the same pixels;
+- a tile at the border of the frame ends there, so that the net's reflection padding has an effect at real borders only
+  (elsewhere it falls into the margin).
 
-A net that normalises by the statistics of what it sees (unlocked, most ONNX nets) must not be tiled.
+A net that normalises by the statistics of its input (uncalibrated nets, most ONNX nets) must not be tiled.
 """
 
 from __future__ import annotations
@@ -19,31 +19,37 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-WHOLE_LIMIT = 2048 * 2048
-"""Pixels up to which a frame is painted whole. A width-16 net takes 0.35 kB a pixel, so 1.5 GB at this
-size, which every farm host has for each worker, and HD, 2K and UHD-ish proxies pay for no margins. It is
-a constant and not the free memory, because the cut must be the same on every host."""
+MAX_WHOLE_PIXELS = 2048 * 2048
+"""Pixels up to which a frame is painted whole. A net of width 16 takes 0.35 kB of memory per pixel: 1.5 GB at this
+size, which every farm host has for each worker, and HD and 2K frames cost no margins. It is a constant and does not
+follow the free memory, because tiles must be the same on every host."""
 
 Window = tuple[slice, slice]
+"""Rows and columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One tile, in rows and columns of the frame: what it reads, and the part of it that it writes."""
+    """One tile of a frame.
+
+    Attributes:
+        read: the part of the frame that the net gets.
+        write: the part of it whose result is kept.
+    """
 
     read: Window
     write: Window
 
 
-def edge(height: int, width: int, tile: int) -> int:
-    """The longest side of a tile's written part: `tile`, or for 0 (auto) what `WHOLE_LIMIT` asks for."""
+def tile_side(height: int, width: int, tile: int) -> int:
+    """The longest side of what a tile writes, pixels: `tile`; for 0 (auto) the whole frame up to `MAX_WHOLE_PIXELS`."""
     if tile:
         return tile
-    return max(height, width) if height * width <= WHOLE_LIMIT else 2048
+    return max(height, width) if height * width <= MAX_WHOLE_PIXELS else 2048
 
 
 def _spans(size: int, tile: int, overlap: int, stride: int) -> list[tuple[slice, slice]]:
-    """(read, write) along one axis: as few spans as `tile` allows, and all about as long as each other."""
+    """(read, write) of tiles along one axis: as few as possible, of about equal length."""
     count = -(-size // tile)
     step = -(-size // (count * stride)) * stride
     return [
@@ -52,13 +58,15 @@ def _spans(size: int, tile: int, overlap: int, stride: int) -> list[tuple[slice,
     ]
 
 
-def tiles(height: int, width: int, *, tile: int, overlap: int, stride: int = 4) -> tuple[Tile, ...]:
+def cut_tiles(height: int, width: int, *, tile: int, overlap: int, stride: int = 4) -> tuple[Tile, ...]:
     """Cut a frame into tiles; a pure function of its arguments.
 
     Args:
-        height: of the padded frame, a multiple of `stride`; `width` too.
+        height: of the padded frame, a multiple of `stride`.
+        width: the same.
         tile: longest side of what one tile writes, pixels; rounded up to a multiple of `stride`.
-        overlap: pixels read beyond that to each side; rounded up to a multiple of `stride`.
+        overlap: pixels read beyond that at each side, at least the net's radius; rounded up to a multiple of `stride`.
+        stride: of the net.
     """
     if height % stride or width % stride:
         raise ValueError(f"Expected height and width in multiples of {stride}, got {height} x {width}.")
@@ -71,7 +79,7 @@ def tiles(height: int, width: int, *, tile: int, overlap: int, stride: int = 4) 
 
 
 def _reflected(size: int, target: int, device: torch.device) -> Tensor:
-    """Indices 0..target-1 folded back into 0..size-1 without repeating the border: 0 1 2 1 0 1 ..."""
+    """`target` indices into an axis of `size` pixels, reflected without repeating the border: 0 1 2 1 0 1 ..."""
     index = torch.arange(target, device=device)
     if size == 1:
         return torch.zeros_like(index)
@@ -79,11 +87,11 @@ def _reflected(size: int, target: int, device: torch.device) -> Tensor:
     return torch.where(index < size, index, 2 * size - 2 - index)
 
 
-def pad(image: Tensor, stride: int) -> Tensor:
-    """Grow (C, H, W) to the right and below, by reflection, to multiples of `stride` and two of them at least.
+def pad_to_stride(image: Tensor, stride: int) -> Tensor:
+    """Pad (C, H, W) at the right and below, by reflection, to multiples of `stride` and at least 2 * `stride`.
 
-    Two, because a net's reflection padding needs a second pixel at its coarsest level. Unlike F.pad this
-    takes images smaller than the padding.
+    At least twice, because a net's reflection padding needs a second pixel at its coarsest level. Unlike `F.pad`, it
+    accepts images smaller than the padding.
     """
     height, width = (max(2 * stride, -(-size // stride) * stride) for size in image.shape[-2:])
     if (height, width) == tuple(image.shape[-2:]):
@@ -94,11 +102,19 @@ def pad(image: Tensor, stride: int) -> Tensor:
 
 
 def paint_tiled(net: Callable[[Tensor], Tensor], image: Tensor, plan: Sequence[Tile]) -> Tensor:
-    """Run `net`, (1, 3, h, w) -> (1, 3, h, w), over the tiles of a padded image (3, H, W).
+    """Paint a padded image tile by tile.
 
-    Tiles go through the net one by one, channels last. Memory: two frames and one tile's activations.
+    Memory: two frames and the activations of one tile.
+
+    Args:
+        net: (1, 3, h, w) -> (1, 3, h, w), channels last.
+        image: (3, H, W).
+        plan: from `cut_tiles`.
+
+    Returns:
+        (3, H, W).
     """
-    # Made outside inference mode, so that whoever gets the painting may change it in place.
+    # Allocated outside inference mode, so that the caller may change it in place.
     painted = torch.empty_like(image, memory_format=torch.contiguous_format)
     with torch.inference_mode():
         for tile in plan:

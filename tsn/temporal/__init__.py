@@ -1,4 +1,4 @@
 """Passes over painted frames that keep the paint still and sharp."""
 
 METHOD = "passes-7"
-"""Changes with the pixels that the passes make: a finished frame names it, so those of an older tsn are stale."""
+"""Version of the pixels that the passes make. It is part of a frame's hash, so frames of an older tsn are stale."""

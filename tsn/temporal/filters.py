@@ -1,4 +1,4 @@
-"""Gaussian filters and changes of size on (C, H, W) tensors; borders are repeated."""
+"""Gaussian blur, resizing, luma and local extremes of (C, H, W) tensors; borders are repeated."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour import LUMA
+from tsn.determinism import resize_bilinear
 
 
 def gaussian_kernel(sigma: float, device: torch.device | None = None) -> Tensor:
@@ -29,26 +30,26 @@ def blur(image: Tensor, sigma: float) -> Tensor:
     return F.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)[0]
 
 
-def reduce(image: Tensor, factor: int) -> Tensor:
+def downsample(image: Tensor, factor: int) -> Tensor:
     """Area average to 1/factor of the size, at least one pixel: (C, H, W) -> (C, H/factor, W/factor)."""
     height, width = image.shape[-2:]
     size = max(1, height // factor), max(1, width // factor)
     return F.interpolate(image[None], size=size, mode="area")[0]
 
 
-def enlarge(image: Tensor, like: Tensor) -> Tensor:
-    """Bilinear, to the height and width of `like`."""
-    # One channel at a time: for three, torch takes another kernel on one thread than on several, with other last bits.
-    return F.interpolate(image[:, None], size=like.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+def upsample(image: Tensor, like: Tensor) -> Tensor:
+    """Bilinear, to the height and width of `like`: (C, h, w) -> (C, H, W)."""
+    height, width = like.shape[-2:]
+    return resize_bilinear(image, (height, width))
 
 
 def luma(image: Tensor) -> Tensor:
-    """(3, H, W) -> (1, H, W), Rec.709 weights on style-space values."""
+    """Luma by Rec. 709 weights on style-space values: (3, H, W) -> (1, H, W)."""
     return (image * torch.tensor(LUMA, device=image.device).view(3, 1, 1)).sum(0, keepdim=True)
 
 
-def highest(image: Tensor, side: int) -> Tensor:
-    """Greatest value of the side x side pixels around each, side odd: (C, H, W) -> (C, H, W).
+def local_max(image: Tensor, side: int) -> Tensor:
+    """Largest value of the side x side pixels around each, side odd: (C, H, W) -> (C, H, W).
 
     Shifted maxima, along rows and then along columns: eight times as fast on a CPU as max_pool2d.
     """
@@ -59,12 +60,12 @@ def highest(image: Tensor, side: int) -> Tensor:
     for shift in range(1, side):
         torch.maximum(rows, x[..., shift : shift + width], out=rows)
     x = F.pad(rows[None], (0, 0, reach, reach), mode="replicate")[0]
-    made = x[:, :height].clone()
+    result = x[:, :height].clone()
     for shift in range(1, side):
-        torch.maximum(made, x[:, shift : shift + height], out=made)
-    return made
+        torch.maximum(result, x[:, shift : shift + height], out=result)
+    return result
 
 
-def lowest(image: Tensor, side: int) -> Tensor:
-    """Least value of the side x side pixels around each: (C, H, W) -> (C, H, W)."""
-    return -highest(-image, side)
+def local_min(image: Tensor, side: int) -> Tensor:
+    """Smallest value of the side x side pixels around each: (C, H, W) -> (C, H, W)."""
+    return -local_max(-image, side)

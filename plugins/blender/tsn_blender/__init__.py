@@ -1,12 +1,14 @@
 """TSN Stylize: a node in Blender's compositor that has a shot painted by the command `tsn`.
 
-An extension for Blender 4.2, 4.5 and 5.0; the same zip installs as a legacy add-on from 3.4. Nothing of tsn runs inside
-Blender: `command` starts it as a child process. Who calls whom::
+An extension for Blender 4.2, 4.5 and 5.0; the same zip installs as a legacy add-on from 3.4. `plugins/make_zips.py`
+makes it: the folder `shared`, which the Nuke plug-in needs too, is copied into it then. Nothing of tsn runs inside
+Blender: `shared.tsn_process` starts it as a child process. Who calls whom::
 
-    ui, ops ── job ── export ── tree walk, compat        (Blender side)
-       │        ├──── shotfile, command                  (plain Python, tested without Blender)
-       └─ node ─┴──── result, state, freeze
-                               └── digest ── looks ── unseen   (what makes a result out of date)
+    ui, ops ── node_render ── plate_export ── node_trees, compat      (Blender)
+       │            ├──────── shared: shot_yaml, tsn_process ...      (plain Python, tested without Blender)
+       └─ node ─────┴──────── inner_tree, frame_status, saved_groups
+                                              └── upstream_digest ── datablock_reader ── rna_properties, rna_values
+                                                  (what makes a frame out of date)
 """
 
 bl_info = {
@@ -19,20 +21,20 @@ bl_info = {
     "category": "Compositing",
 }
 
-from . import freeze, job, node, ops, prefs, state, styles, ui  # noqa: E402
+from . import frame_status, node, node_render, ops, prefs, saved_groups, styles, ui  # noqa: E402
 
-MODULES = (prefs, node, ops, ui, state, freeze)
+MODULES = (prefs, node, ops, ui, frame_status, saved_groups)
 
 
 def register() -> None:
-    """Called by Blender."""
+    """Register everything. Called by Blender."""
     for module in MODULES:
         module.register()
 
 
 def unregister() -> None:
-    """Called by Blender; no child process and no handler stays behind."""
-    job.cancel_all()
+    """Undo `register`, and end all child processes. Called by Blender."""
+    node_render.cancel_all()
     for module in reversed(MODULES):
         module.unregister()
-    styles.forget()
+    styles.unload()

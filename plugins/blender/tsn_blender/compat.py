@@ -1,32 +1,36 @@
-"""Every branch between Blender's versions: 3.4 (legacy add-on), 4.2, 4.5 and 5.0."""
+"""Every difference between Blender's versions: 3.4 (legacy add-on), 4.2, 4.5 and 5.0."""
+
+from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import bpy
 
 V5 = bpy.app.version >= (5, 0, 0)
 
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-"""Options of a path's property that may begin with //, which 4.5 began to ask for."""
-ATTRIBUTES = bpy.app.version >= (4, 0, 0)
-"""Whether a mesh is all in its attributes."""
+"""Options of a property for a path that may begin with //, which are needed since 4.5."""
+MESH_ATTRIBUTES = bpy.app.version >= (4, 0, 0)
+"""Whether all mesh data is stored as attributes."""
 COLOUR_SPACES = {"Linear Rec.709": "lin_rec709", "Linear Rec.2020": "lin_rec2020"}
-"""What Blender's own config calls otherwise than OpenColorIO's studio config, which tsn falls back to."""
+"""Names in Blender's own config -> names in OpenColorIO's studio config, which tsn uses without $OCIO."""
 
 
-def own_tree(scene):
-    """The compositor's tree of a scene, used or not, or None."""
+def own_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """The compositor's tree of a scene, whether the scene uses it or not, or None."""
     return scene.compositing_node_group if V5 else scene.node_tree
 
 
-def scene_tree(scene):
+def scene_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
     """The compositor's tree that a scene uses, or None."""
     return own_tree(scene) if V5 or scene.use_nodes else None
 
 
-def new_scene_tree(scene):
-    """Give a scene a tree with an output to link to."""
+def new_scene_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    """Give a scene a tree that contains only an output node."""
     if V5:
         tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
         new_socket(tree, "Image", "NodeSocketColor", output=True)
@@ -39,8 +43,8 @@ def new_scene_tree(scene):
     return scene.node_tree
 
 
-def final_input(tree):
-    """The socket that the rendered image is taken from, or None."""
+def final_input(tree: bpy.types.NodeTree) -> bpy.types.NodeSocket | None:
+    """The input socket of the active output node, from which the rendered image is taken, or None."""
     kind = "NodeGroupOutput" if V5 else "CompositorNodeComposite"
     outputs = [node for node in tree.nodes if node.bl_idname == kind and not node.mute and len(node.inputs)]
     if not outputs:
@@ -49,15 +53,15 @@ def final_input(tree):
     return active.inputs[0]
 
 
-def new_final(tree):
-    """A node whose input is the rendered image, for a tree without one."""
+def new_output_node(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """Add an output node to a tree without one; its first input becomes the rendered image."""
     if V5 and not any(item.in_out == "OUTPUT" for item in tree.interface.items_tree if item.item_type == "SOCKET"):
         new_socket(tree, "Image", "NodeSocketColor", output=True)
     return tree.nodes.new("NodeGroupOutput" if V5 else "CompositorNodeComposite")
 
 
-def new_socket(tree, name, kind, *, output=False, factor=False):
-    """A socket of a group; a `factor` is a float from 0 to 1, 1 by default."""
+def new_socket(tree: bpy.types.NodeTree, name: str, kind: str, *, output: bool = False, factor: bool = False) -> Any:
+    """Add a socket to a group; a `factor` is a float from 0 to 1, 1 by default."""
     if hasattr(tree, "interface"):
         socket = tree.interface.new_socket(name, in_out="OUTPUT" if output else "INPUT", socket_type=kind)
         if factor:
@@ -70,29 +74,29 @@ def new_socket(tree, name, kind, *, output=False, factor=False):
     return socket
 
 
-def new_node(tree, *kinds):
-    """The first of several node types that this Blender knows."""
+def new_node(tree: bpy.types.NodeTree, *kinds: str) -> bpy.types.Node:
+    """Add a node of the first of several types that this Blender has. Raises RuntimeError where it has none."""
     for kind in kinds:
         with contextlib.suppress(RuntimeError):
             return tree.nodes.new(kind)
     raise RuntimeError(f"This Blender has none of the nodes {', '.join(kinds)}")
 
 
-def new_mix(tree):
-    """A mix of two colours, clamped nowhere: (node, factor, a, b, result)."""
+def new_mix(tree: bpy.types.NodeTree) -> tuple[Any, Any, Any, Any, Any]:
+    """Add a mix of two colours that clamps nothing: (node, factor, first colour, second colour, result)."""
     if V5:
         node = tree.nodes.new("ShaderNodeMix")
         node.data_type = "RGBA"
         sockets = {socket.identifier: socket for socket in (*node.inputs, *node.outputs)}
-        return (node, *(sockets[name] for name in ("Factor_Float", "A_Color", "B_Color", "Result_Color")))
+        return node, sockets["Factor_Float"], sockets["A_Color"], sockets["B_Color"], sockets["Result_Color"]
     node = tree.nodes.new("CompositorNodeMixRGB")
     return node, node.inputs[0], node.inputs[1], node.inputs[2], node.outputs[0]
 
 
-def colour_space():
-    """The space Blender renders in, the scene-linear role of its config: (its name here, its name for tsn).
+def colour_space() -> tuple[str, str]:
+    """The space Blender renders in, its config's scene-linear role, as (Blender's name, tsn's name).
 
-    With $OCIO the config is the show's: tsn reads the same one, and finds the space in it by the same name.
+    With $OCIO tsn reads the same config, where the space has the same name.
     """
     name = bpy.data.colorspace.working_space if V5 else _scene_linear()
     if name == "Linear" and not os.environ.get("OCIO"):  # of Blender 3.4's own config
@@ -100,59 +104,61 @@ def colour_space():
     return name, COLOUR_SPACES.get(name, name)
 
 
-def _scene_linear():
-    """The role's space. Before Blender 5 nothing tells it, but a new node that converts spaces starts from it."""
+def _scene_linear() -> str:
+    """The space of the scene-linear role. Before Blender 5 only a new Convert Colorspace node starts with its name."""
     tree = bpy.data.node_groups.new("TSN colour space", "CompositorNodeTree")
     try:
-        return tree.nodes.new("CompositorNodeConvertColorSpace").from_color_space
+        return str(tree.nodes.new("CompositorNodeConvertColorSpace").from_color_space)
     finally:
         bpy.data.node_groups.remove(tree)
 
 
-def set_multilayer(image_format):
-    """Half float EXR with all layers, as one part."""
-    if hasattr(image_format, "media_type"):
-        image_format.media_type = "MULTI_LAYER_IMAGE"
-    image_format.file_format = "OPEN_EXR_MULTILAYER"
-    image_format.color_mode, image_format.color_depth, image_format.exr_codec = "RGBA", "16", "ZIP"
-    if hasattr(image_format, "use_exr_interleave"):
-        image_format.use_exr_interleave = True
+def set_multilayer(image_settings: bpy.types.ImageFormatSettings) -> None:
+    """Set the format to half-float EXR with all layers in one part."""
+    if hasattr(image_settings, "media_type"):
+        image_settings.media_type = "MULTI_LAYER_IMAGE"
+    image_settings.file_format = "OPEN_EXR_MULTILAYER"
+    image_settings.color_mode, image_settings.color_depth, image_settings.exr_codec = "RGBA", "16", "ZIP"
+    if hasattr(image_settings, "use_exr_interleave"):
+        image_settings.use_exr_interleave = True
 
 
-def literal(path):
-    """A path to write to, letter by letter: from 4.5 on braces in one would be filled in."""
+def escape_braces(path: str) -> str:
+    """An output path whose braces stay as they are: Blender 4.5 and later replace variables in braces."""
     return path.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5, 0) else path
 
 
-def curves(owner):
+def curves(owner: bpy.types.ID) -> list[Any]:
     """The F-curves of a data-block's action."""
     data = owner.animation_data
-    return _of_action(data.action, getattr(data, "action_slot", None)) if data else []
+    return _curves_of_action(data.action, getattr(data, "action_slot", None)) if data else []
 
 
-def all_curves(data):
-    """All F-curves that move something: of an action, of the strips of its tracks, and with a driver."""
-    found = _of_action(data.action, getattr(data, "action_slot", None)) + list(data.drivers)
+def all_curves(data: bpy.types.AnimData) -> list[Any]:
+    """All F-curves that animate something: those of the action, of NLA strips, and of drivers."""
+    found = _curves_of_action(data.action, getattr(data, "action_slot", None)) + list(data.drivers)
     strips = [strip for track in data.nla_tracks for strip in track.strips]
     while strips:
         strip = strips.pop()
         strips += strip.strips
-        found += _of_action(strip.action, getattr(strip, "action_slot", None))
+        found += _curves_of_action(strip.action, getattr(strip, "action_slot", None))
     return found
 
 
-def _of_action(action, slot):
+def _curves_of_action(action: bpy.types.Action | None, slot: Any) -> list[Any]:
     if action is None:
         return []
-    if not getattr(action, "layers", None):  # before 4.4, or of a file from then
+    if not getattr(action, "layers", None):  # Blender before 4.4, or a file of one
         return list(getattr(action, "fcurves", ()))
     bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips] if slot else []
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
 @contextlib.contextmanager
-def kept_animation(owner, prefix):
-    """Removing a node removes its F-curves and drivers: lead the action past it, and put copies of the drivers back.
+def kept_animation(owner: bpy.types.NodeTree, prefix: str) -> Iterator[None]:
+    """Keep a node's F-curves and drivers while the node is removed in the block, which would remove them too.
+
+    The action is detached meanwhile, and copies of the drivers are put back.
 
     Args:
         owner: the tree.
@@ -164,29 +170,29 @@ def kept_animation(owner, prefix):
         return
     action, slot = data.action, getattr(data, "action_slot", None)
     holder = bpy.data.node_groups.new("TSN drivers", owner.bl_idname)
-    kept = holder.animation_data_create().drivers
+    copies = holder.animation_data_create().drivers
     for curve in data.drivers:
         if curve.data_path.startswith(prefix):
-            kept.from_existing(src_driver=curve)
+            copies.from_existing(src_driver=curve)
     if action is not None:
         data.action = None
     try:
         yield
     finally:
-        data = owner.animation_data or owner.animation_data_create()  # gone with the last of its drivers
+        data = owner.animation_data or owner.animation_data_create()  # it is removed with the last of its drivers
         if action is not None:
             data.action = action
             if slot is not None:
                 data.action_slot = slot
-        there = {(curve.data_path, curve.array_index) for curve in data.drivers}
-        for curve in kept:
-            if (curve.data_path, curve.array_index) not in there:
+        left = {(curve.data_path, curve.array_index) for curve in data.drivers}
+        for curve in copies:
+            if (curve.data_path, curve.array_index) not in left:
                 data.drivers.from_existing(src_driver=curve)
         bpy.data.node_groups.remove(holder)
 
 
-def progress(layout, factor, text):
-    """A progress bar, or before Blender 4.0 one in letters over the text."""
+def progress(layout: bpy.types.UILayout, factor: float, text: str) -> None:
+    """Draw a progress bar; before Blender 4.0, one of 24 letters above the text."""
     if hasattr(layout, "progress"):
         layout.progress(factor=factor, text=text)
         return

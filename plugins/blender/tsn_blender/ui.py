@@ -1,12 +1,18 @@
-"""What the node looks like, and where it is found."""
+"""Draw the node, and add it to the Add menu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import bpy
 
-from . import compat, frames, job, state, styles, tree
+from . import compat, frame_status, node_render, node_trees, styles
+from .shared import frame_numbers
 
 
-def draw_node(node, context, layout):
-    """The body of a TSN node."""
+def draw_node(node: bpy.types.Node, context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """Draw the body of a TSN node."""
     if node.node_tree is None:
         layout.label(text="The inner tree is gone: add a new node", icon="ERROR")
         return
@@ -32,25 +38,25 @@ def draw_node(node, context, layout):
         row.prop(settings, "matte_invert", text="", icon="ARROW_LEFTRIGHT")
     column.prop(settings, "folder", text="")
     column.prop(settings, "basename")
-    _draw_work(node, context, layout.column(align=True))
+    _draw_render(node, context, layout.column(align=True))
 
 
-def _draw_painting(settings, column):
+def _draw_painting(settings: Any, column: bpy.types.UILayout) -> None:
     column.prop(settings, "painting", text="")
-    picture = styles.painting_icon(bpy.path.abspath(settings.painting))
-    if picture:
-        column.template_icon(picture, scale=5)
+    icon = styles.painting_icon(bpy.path.abspath(settings.painting))
+    if icon:
+        column.template_icon(icon, scale=5)
     column.prop(settings, "colours")
 
 
-def _draw_work(node, context, column):
+def _draw_render(node: bpy.types.Node, context: bpy.types.Context, column: bpy.types.UILayout) -> None:
+    """The progress bar while the node is rendered, else the buttons and the status."""
     settings = node.node_tree.tsn
-    work = job.running.get(settings.uid)
-    if work is not None:
-        compat.progress(column, work.factor, str(work))
-        if work.note:
-            for line in _wrapped(work.note, node.width):
-                column.label(text=line)
+    render = node_render.running.get(settings.uid)
+    if render is not None:
+        compat.progress(column, render.factor, str(render))
+        for line in _wrap(render.note, node.width):
+            column.label(text=line)
         column.operator("tsn.cancel", icon="CANCEL").uid = settings.uid
         return
     column.operator_context = "INVOKE_DEFAULT"
@@ -59,25 +65,26 @@ def _draw_work(node, context, column):
     button = column.operator("tsn.render", icon="RENDER_ANIMATION")
     button.uid, button.preview = settings.uid, False
     column.operator("tsn.shot_file", icon="TEXT").uid = settings.uid
-    scene = tree.scene_of(node.id_data, context.scene)
+    scene = node_trees.scene_of_tree(node.id_data, context.scene)
     if scene is None:
         column.label(text="Works in a scene's own tree only", icon="ERROR")
         return
-    there, wanted, stale = state.standing(node, scene)
-    column.label(text=frames.status(there=there, wanted=wanted, stale=stale), icon="TIME" if stale else "NONE")
+    painted, requested, stale = frame_status.frame_sets(node, scene)
+    status = frame_numbers.status_line(painted=painted, requested=requested, stale=stale)
+    column.label(text=status, icon="TIME" if stale else "NONE")
     if settings.shown == "PREVIEW":
         column.label(text=f"Showing a preview of frame {settings.shown_frame}")
-    if there and settings.shown != "RANGE":
+    if painted and settings.shown != "RANGE":
         column.operator("tsn.reload", icon="FILE_REFRESH").uid = settings.uid
-    for line in _wrapped(settings.message, node.width):
+    for line in _wrap(settings.message, node.width):
         column.label(text=line, icon="ERROR")
 
 
-def _wrapped(text, width):
-    """A sentence in lines that fit a node: labels don't wrap."""
-    line, room = "", max(20, int(width / 7))
+def _wrap(text: str, width: float) -> Iterator[str]:
+    """A text in lines that fit a node of a width in pixels, at 7 pixels a letter: labels don't wrap."""
+    line, letters = "", max(20, int(width / 7))
     for word in text.split():
-        if line and len(line) + len(word) >= room:
+        if line and len(line) + len(word) >= letters:
             yield line
             line = ""
         line = f"{line} {word}".strip()
@@ -85,15 +92,17 @@ def _wrapped(text, width):
         yield line
 
 
-def _add(self, context):
+def _add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     if context.space_data.tree_type == "CompositorNodeTree":
         button = self.layout.operator("node.add_node", text="TSN Stylize", icon="BRUSH_DATA")
-        button.type, button.use_transform = tree.NODE, True
+        button.type, button.use_transform = node_trees.NODE_TYPE, True
 
 
-def register():
+def register() -> None:
+    """Add the node to the Add menu."""
     bpy.types.NODE_MT_add.append(_add)
 
 
-def unregister():
+def unregister() -> None:
+    """Remove it."""
     bpy.types.NODE_MT_add.remove(_add)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tsn.flow.nets.correlation import PATCH, patches, volume
+from tsn.flow.nets.correlation import PATCH_PX, correlation_volume, patch_descriptors
 
 H, W = 48, 64
 
@@ -15,15 +15,15 @@ def rough(seed: int, height: int, width: int) -> torch.Tensor:
 
 def test_a_change_of_light_leaves_likeness_alone() -> None:
     light = rough(1, H, W)
-    told = patches(light)
-    assert told.shape == (1, PATCH**2, H // 2, W // 2)
-    likeness = (told * patches(0.6 * light + 0.1)).sum(1)
+    result = patch_descriptors(light)
+    assert result.shape == (1, PATCH_PX**2, H // 2, W // 2)
+    likeness = (result * patch_descriptors(0.6 * light + 0.1)).sum(1)
     assert likeness.mean() > 0.97
-    assert (told * patches(rough(2, H, W))).sum(1).abs().mean() < 0.3
+    assert (result * patch_descriptors(rough(2, H, W))).sum(1).abs().mean() < 0.3
 
 
 def test_what_is_plain_is_like_nothing() -> None:
-    plain = patches(0.4 + 0.001 * torch.randn(1, 1, H, W, generator=torch.Generator().manual_seed(1)))
+    plain = patch_descriptors(0.4 + 0.001 * torch.randn(1, 1, H, W, generator=torch.Generator().manual_seed(1)))
     assert (plain * plain).sum(1).max() < 0.05
 
 
@@ -32,7 +32,7 @@ def test_the_best_is_found_beside_where_the_motion_leads() -> None:
     pair = torch.cat([wide[..., :W], wide[..., 4 : W + 4]])  # what is at x is at x - 4: two cells
     flow = torch.zeros(2, 2, H // 2, W // 2)
     flow[0, 0], flow[1, 0] = -1, 1  # half of the way
-    found = volume(patches(pair), flow, 2).view(2, 5, 5, H // 2, W // 2)
+    found = correlation_volume(patch_descriptors(pair), flow, 2).view(2, 5, 5, H // 2, W // 2)
     inner = (..., slice(4, -4), slice(4, -4))
     best = found[0].flatten(0, 1)[inner].argmax(0)
     assert (best == 2 * 5 + 1).float().mean() > 0.95, "one cell further left"

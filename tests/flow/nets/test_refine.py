@@ -9,18 +9,18 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.flow.nets import refine
-from tsn.flow.nets.proposals import surroundings
-from tsn.flow.nets.refine import AROUND, CHOICES, MULTIPLE, Repair, repaired
-from tsn.flow.warp import sample
+from tsn.flow.nets.proposals import context_flow
+from tsn.flow.nets.refine import CANDIDATE_COUNT, PROPOSAL_RADII, SIDE_MULTIPLE, RefinementNet, refine_flows
+from tsn.flow.warp import warp_batch
 
-H, W = 5 * MULTIPLE, 7 * MULTIPLE
+H, W = 5 * SIDE_MULTIPLE, 7 * SIDE_MULTIPLE
 
 
 @pytest.fixture
-def net() -> Repair:
+def net() -> RefinementNet:
     """With weights that do something, unlike at the start of a training."""
     torch.manual_seed(1)
-    made = Repair(8).eval()
+    made = RefinementNet(8).eval()
     with torch.no_grad():
         for parameter in made.parameters():
             if not parameter.any():
@@ -36,41 +36,41 @@ def pair() -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def test_untrained_it_leaves_motion_about_alone(pair) -> None:
-    told = Repair(8)(*pair)
-    assert torch.equal(told.choices[0], pair[1])
-    for share in told.shares[1:]:
+    result = RefinementNet(8)(*pair)
+    assert torch.equal(result.candidates[0], pair[1])
+    for share in result.weights[1:]:
         assert share.max() < 0.05
-    most = max(float((choice - pair[1]).abs().max()) for choice in told.choices)
-    assert (told.flows - pair[1]).abs().max() < 0.1 * most
+    most = max(float((choice - pair[1]).abs().max()) for choice in result.candidates)
+    assert (result.flows - pair[1]).abs().max() < 0.1 * most
 
 
-@pytest.mark.parametrize("offer", range(len(AROUND)))
+@pytest.mark.parametrize("offer", range(len(PROPOSAL_RADII)))
 @torch.inference_mode()
 def test_what_the_surroundings_do_can_be_taken_wholly(pair, offer: int) -> None:
-    net = Repair(8)
-    net.coarse.bias[2 * CHOICES + 1 + offer] = 50
+    net = RefinementNet(8)
+    net.coarse.bias[2 * CANDIDATE_COUNT + 1 + offer] = 50
     flows = pair[1].flatten(0, 1)
-    missed = flows + sample(pair[1].flip(1).flatten(0, 1), flows)
-    wanted = surroundings(flows, missed, AROUND[offer]).view_as(pair[1])
+    missed = flows + warp_batch(pair[1].flip(1).flatten(0, 1), flows)
+    wanted = context_flow(flows, missed, PROPOSAL_RADII[offer]).view_as(pair[1])
     torch.testing.assert_close(net(*pair).flows, wanted, rtol=0, atol=1e-4)
 
 
 @torch.inference_mode()
 def test_what_is_seen_along_an_offer_counts(pair) -> None:
     torch.manual_seed(3)
-    net = Repair(8)
-    net.coarse.weight[2 * CHOICES :].normal_(0, 5)
-    before = net(*pair).shares[1]
+    net = RefinementNet(8)
+    net.coarse.weight[2 * CANDIDATE_COUNT :].normal_(0, 5)
+    before = net(*pair).weights[1]
     net.look_around.weight.zero_()
-    assert (net(*pair).shares[1] - before).abs().max() > 0.01
+    assert (net(*pair).weights[1] - before).abs().max() > 0.01
 
 
 @torch.inference_mode()
 def test_shares_make_a_whole(net, pair) -> None:
-    told = net(*pair)
-    assert len(told.choices) == len(told.shares) == 3
-    torch.testing.assert_close(sum(told.shares), torch.ones(2, 2, 1, H, W))
-    assert min(float(share.min()) for share in told.shares) >= 0
+    result = net(*pair)
+    assert len(result.candidates) == len(result.weights) == 3
+    torch.testing.assert_close(sum(result.weights), torch.ones(2, 2, 1, H, W))
+    assert min(float(share.min()) for share in result.weights) >= 0
 
 
 @torch.inference_mode()
@@ -92,8 +92,8 @@ def test_samples_of_a_batch_know_nothing_of_each_other(net, pair) -> None:
 def test_looking_up_along_a_whole_shift_is_a_shift() -> None:
     x = torch.rand(1, 2, 9, 12)
     flow = torch.stack([torch.full((9, 12), 3.0), torch.full((9, 12), -2.0)])[None]
-    torch.testing.assert_close(sample(x, flow)[..., 2:, :9], x[..., :7, 3:], rtol=0, atol=1e-5)
-    gone = sample(torch.ones(1, 1, 9, 12), flow, beyond="zeros")
+    torch.testing.assert_close(warp_batch(x, flow)[..., 2:, :9], x[..., :7, 3:], rtol=0, atol=1e-5)
+    gone = warp_batch(torch.ones(1, 1, 9, 12), flow, padding="zeros")
     assert (gone[..., 2:, :9] > 0.99).all() and (gone[..., :1, :] == 0).all()
 
 
@@ -102,7 +102,7 @@ def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     pictures = [rng.random((*size, 3), np.float32) for _ in range(2)]
     flows = [rng.normal(0, 2, (*size, 2)).astype(np.float32) for _ in range(2)]
-    done = repaired(pictures, flows)
+    done = refine_flows(pictures, flows)
     assert [flow.shape for flow in done] == [(*size, 2)] * 2 and all(np.isfinite(flow).all() for flow in done)
 
 
@@ -110,9 +110,9 @@ def test_damaged_weights_are_named(tmp_path, monkeypatch) -> None:
     broken = tmp_path / "repair.safetensors"
     broken.write_bytes(refine.WEIGHTS.read_bytes()[:-100])
     monkeypatch.setattr(refine, "WEIGHTS", broken)
-    refine.net.cache_clear()
+    refine.shipped_net.cache_clear()
     try:
         with pytest.raises(InputError, match=f"{broken} is damaged"):
-            refine.net()
+            refine.shipped_net()
     finally:
-        refine.net.cache_clear()
+        refine.shipped_net.cache_clear()

@@ -1,8 +1,9 @@
 """Blender's side of test_addon_*.py: one case a process. Blender's Python only (bpy)::
 
-    TSN_COMMAND=.venv/bin/tsn python tests/hosts/addon loop /tmp/folder
+    TSN_COMMAND=.venv/bin/tsn TSN_ADDONS=/tmp/addons python tests/hosts/addon loop /tmp/folder
 
-A case that fails ends with a traceback and exit code 1. `style.safetensors` lies in the folder.
+The add-on's zip is unpacked in TSN_ADDONS, and the folder contains style.safetensors. A case that fails ends with a
+traceback and exit code 1.
 """
 
 from __future__ import annotations

@@ -15,12 +15,14 @@ class Watch:
         self.now = self.read()
 
     def read(self):
-        from tsn_blender import state
+        """The digest now."""
+        from tsn_blender import frame_status
 
         scene = bpy.context.scene
-        return state.digest(only(scene), scene)
+        return frame_status.paint_digest(only(scene), scene)
 
     def run(self, code):
+        """Run a line of code; whether the digest is another one then."""
         s = bpy.context.scene
         tree = only(s).id_data
         names = {one.name.lower(): one for one in bpy.data.objects}
@@ -30,10 +32,12 @@ class Watch:
         return self.now != before
 
     def other(self, *lines):
+        """Each line must change the digest."""
         for line in lines:
             assert self.run(line), f"not seen: {line}"
 
     def same(self, *lines):
+        """No line may change the digest."""
         for line in lines:
             assert not self.run(line), f"out of date for nothing: {line}"
 
@@ -86,6 +90,7 @@ def rich():
 
 
 def picture_of(material):
+    """Save a picture, and use it as a texture of a material."""
     image = bpy.data.images.new("made", 4, 4)
     image.filepath_raw, image.file_format = str(FOLDER / "wood.png"), "PNG"
     image.save()
@@ -216,21 +221,21 @@ def case_changes_that_do_not_show():
 def case_remembered():
     """In a window what Blender did not report is not looked at again; what it did, is."""
     watch = rich()
-    from tsn_blender import digest, looks
+    from tsn_blender import upstream_digest
 
-    digest.REMEMBERS, digest.YOUNG = True, 1e9
+    upstream_digest.USES_CACHE, upstream_digest.CACHE_SECONDS = True, 1e9
     watch.same("pass", "s.frame_set(2)", "s.frame_set(1)")
-    looked = []
+    read = []
 
-    class Counted(looks.Look):
+    class Counted(upstream_digest.DataBlockReader):
         def __init__(self, block, engine):
-            looked.append(block.name)
+            read.append(block.name)
             super().__init__(block, engine)
 
-    looks.Look, real = Counted, looks.Look
+    upstream_digest.DataBlockReader, real = Counted, upstream_digest.DataBlockReader
     watch.same("pass")
-    looks.Look = real
-    assert len(looked) <= 2, looked  # the tree, and the scene
+    upstream_digest.DataBlockReader = real
+    assert len(read) <= 2, read  # the tree, and the scene
     watch.other(
         "lamp.location.z += 0.1",
         "bpy.data.materials['cube'].node_tree.nodes['Emission'].inputs['Strength'].default_value = 5",
@@ -310,26 +315,27 @@ def case_files_of_groups():
     writer = deliver(scene)
     kept = deliver(scene, name="Off")
     kept.mute = True
-    from tsn_blender import command, export, job, state
+    from tsn_blender import frame_status, node_render, plate_export
+    from tsn_blender.shared import tsn_process
 
-    with state.own_doing():
-        export.frame(only(scene), scene, 1, FOLDER / "plate.exr")
+    with frame_status.ignoring_own_changes():
+        plate_export.render_frame(only(scene), scene, 1, FOLDER / "plate.exr")
     assert not (FOLDER / "deliver").exists()
     assert [one.mute for one in (writer, kept)] == [False, True]
     try:
-        export.frame(only(scene), scene, 1, FOLDER / "plate.exr/no folder.exr")
+        plate_export.render_frame(only(scene), scene, 1, FOLDER / "plate.exr/no folder.exr")
         raise AssertionError("it was written")
-    except command.Failed:
+    except tsn_process.PluginError:
         pass
-    work = job.Job(only(scene).node_tree.tsn.uid, scene)
-    steps = work.run()
+    work = node_render.NodeRender(only(scene).node_tree.tsn.uid, scene)
+    steps = work.steps()
     next(steps)
     assert [one.mute for one in (writer, kept)] == [False, True]  # between two frames of an export
     work.cancel()
     try:
         next(steps)
         raise AssertionError("it went on")
-    except command.Failed as failed:
+    except tsn_process.PluginError as failed:
         assert str(failed).startswith("Cancelled")
     assert [one.mute for one in (writer, kept)] == [False, True]
     assert not (FOLDER / "deliver").exists()
@@ -361,7 +367,7 @@ NAMES = ("FG", "FG.001", "BG Composite", "composite", "Composite.Combined", "a.b
 def case_layer_names():
     """Of two layers whose names begin alike the one upstream gives vectors and matte, and the link what is painted."""
     scene, node = set_up(1, 1)
-    from tsn_blender import export, state, tree
+    from tsn_blender import frame_status, node_trees, plate_export
 
     own = node.id_data
     dim = own.nodes.new("CompositorNodeExposure")
@@ -380,13 +386,13 @@ def case_layer_names():
         scene.view_layers[0].name, beside.name = name, f"{name}.BG"
         layers.layer = name
         path = FOLDER / f"plate.{index}.exr"
-        with state.own_doing():
-            export.frame(only(scene), scene, 1, path)
-        found = export.layers(path, tree.render_layers(only(scene), scene))
+        with frame_status.ignoring_own_changes():
+            plate_export.render_frame(only(scene), scene, 1, path)
+        found = plate_export.find_layers(path, node_trees.render_layers_node(only(scene), scene))
         assert found == ("Composite.Combined", f"{name}.Vector", f"{name}.CryptoObject"), found
         layers.layer = beside.name
         if len(beside.name) <= 46:
-            found = export.layers(path, layers)
+            found = plate_export.find_layers(path, layers)
             assert found == ("Composite.Combined", f"{name}.BG.Vector", f"{name}.BG.CryptoObject"), found
     scene.view_layers[0].name, layers.layer = "FG", "FG"
     beside.name = "Composite"

@@ -35,14 +35,14 @@ def case_shot_file():
     assert '"ViewLayer.Vector"' in text and "matte: null" in text, text
     shutil.copy(FOLDER / "style.safetensors", FOLDER.parent / "shared.safetensors")
     os.chdir(FOLDER.parent)
-    for file, told in (
+    for file, written in (
         ("//../shared.safetensors", "../../../shared.safetensors"),  # with the project it goes to the farm
         (str(FOLDER / "style.safetensors"), "../../style.safetensors"),
         ("shared.safetensors", str(FOLDER.parent / "shared.safetensors")),
     ):
         only(bpy.context.scene).node_tree.tsn.file = file
         assert bpy.ops.tsn.shot_file() == {"FINISHED"}
-        assert f'"{told}"' in (FOLDER / "tsn/sh010/sh010.yaml").read_text(), told
+        assert f'"{written}"' in (FOLDER / "tsn/sh010/sh010.yaml").read_text(), written
 
 
 class Plain(bpy.types.RenderEngine):
@@ -53,6 +53,7 @@ class Plain(bpy.types.RenderEngine):
     rendered = []  # noqa: RUF012 (the case looks at it)
 
     def render(self, depsgraph):
+        """Called by Blender for each frame."""
         scene = depsgraph.scene
         self.rendered.append(scene.frame_current)
         made = self.begin_result(0, 0, scene.render.resolution_x, scene.render.resolution_y)
@@ -60,7 +61,7 @@ class Plain(bpy.types.RenderEngine):
 
 
 def case_no_cryptomatte():
-    """A matte that the engine can't make is told after the first frame."""
+    """A matte that the engine can't make is reported after the first frame."""
     scene, node = set_up(1, 3)
     bpy.utils.register_class(Plain)
     scene.render.engine = "PLAIN"
@@ -78,29 +79,29 @@ def case_faults():
     scene, node = set_up()
     settings = node.node_tree.tsn
 
-    def told(**arguments):
+    def error(**arguments):
         sentence = refused(bpy.ops.tsn.render, **arguments)
         assert only(scene).node_tree.tsn.message == sentence, (settings.message, sentence)
         return sentence
 
     os.environ["TSN_COMMAND"], real = str(FOLDER / "no tsn"), os.environ["TSN_COMMAND"]
-    found = [told()]
+    found = [error()]
     assert "can't be started. Set its path in the preferences, or in TSN_COMMAND." in found[-1], found
     assert "can't be started" in refused(bpy.ops.tsn.check)
     os.environ["TSN_COMMAND"] = real
     settings.file = "//none.safetensors"
-    found.append(told())
+    found.append(error())
     assert "There is no style at" in found[-1], found
     (FOLDER / "picture.png").touch()
     settings.file = "//picture.png"
-    assert "picture.png is no style: choose a .safetensors or .onnx file." in told()
+    assert "picture.png is no style: choose a .safetensors or .onnx file." in error()
     settings.file = "//style.safetensors"
     settings.basename = "take/2"
-    assert told() == "Files can't be called 'take/2': '/' has a meaning of its own in paths. Change the node's name."
+    assert error() == "Files can't be called 'take/2': '/' has a meaning of its own in paths. Change the node's name."
     settings.basename, settings.folder = "sh010", "//take #2"
-    assert "'#' in " in told()
+    assert "'#' in " in error()
     settings.folder = "tsn"
-    assert "does not say where it begins" in told()
+    assert "is not an absolute path" in error()
     settings.folder = "//tsn"
     tree = node.id_data
     other = add_node(scene, tree)
@@ -111,36 +112,36 @@ def case_faults():
     from tsn_blender import compat
 
     tree.links.new(node.outputs["Image"], compat.final_input(tree))
-    assert not (FOLDER / "tsn").exists()  # all this is said before anything is rendered
+    assert not (FOLDER / "tsn").exists()  # all this is reported before anything is rendered
     (FOLDER / "tsn/sh010").mkdir(parents=True)
     (FOLDER / "tsn/sh010/styled").touch()
-    assert told().startswith(f"Can't write {FOLDER / 'tsn/sh010/styled'}: ")
-    assert list((FOLDER / "tsn/sh010/plate").iterdir()) == []  # so is this
+    assert error().startswith(f"Can't write {FOLDER / 'tsn/sh010/styled'}: ")
+    assert list((FOLDER / "tsn/sh010/plate").iterdir()) == []  # and so is this
     (FOLDER / "tsn/sh010/styled").unlink()
     (FOLDER / "damaged.safetensors").write_bytes(b"not weights")
     settings.file = "//damaged.safetensors"
-    found.append(told())
+    found.append(error())
     assert "is damaged, or no safetensors file" in found[-1] and "Copy or download it again." in found[-1], found
     settings.file = "//style.safetensors"
     settings.matte_object = "no such thing"
-    assert "has no object 'no such thing'" in told()
+    assert "has no object 'no such thing'" in error()
     settings.matte_object, settings.scene_range, settings.frame_start, settings.frame_end = "", False, 5, 4
-    assert "The frame range is empty: 5 to 4." in told()
+    assert "The frame range is empty: 5 to 4." in error()
     settings.scene_range = True
     locked = os.environ["TSN_LOCKED"]
     settings.folder = locked
-    found.append(told())
+    found.append(error())
     assert f"Can't write {locked}" in found[-1] and "Choose another folder on the node." in found[-1], found
     settings.folder = "//tsn"
     link = node.inputs["Image"].links[0]
     node.id_data.links.remove(link)
-    assert told() == "Nothing is linked to the node's Image."
+    assert error() == "Nothing is linked to the node's Image."
     node.id_data.links.new(node.id_data.nodes["Render Layers"].outputs["Image"], node.inputs["Image"])
     scene.camera, camera = None, scene.camera
-    assert told() == "The scene has no camera."
+    assert error() == "The scene has no camera."
     scene.camera = camera
     scene.render.use_multiview = True
-    assert told().startswith("The scene renders in stereo, a picture for each eye. Switch off")
+    assert error().startswith("The scene renders in stereo, a picture for each eye. Switch off")
     scene.render.use_multiview = False
     group = bpy.data.node_groups.new("group", "CompositorNodeTree")
     inside = group.nodes.new("TSNStylizeNode").node_tree.tsn

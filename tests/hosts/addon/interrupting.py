@@ -12,15 +12,15 @@ from scene import FOLDER, only, set_up, status
 def case_cancel():
     """Cancelled while it paints: the child is gone, nothing half-written stays, what is finished stays."""
     scene, node = set_up(1, 12)
-    from tsn_blender import job
+    from tsn_blender import node_render
 
-    work = job.Job(node.node_tree.tsn.uid, scene)
-    steps = work.run()
+    work = node_render.NodeRender(node.node_tree.tsn.uid, scene)
+    steps = work.steps()
     sentence = None
     try:
         for _ in steps:
             if work.phase == "Painting" and work.done >= 2:
-                child = work._child.pid
+                child = work._process.pid
                 os.kill(child, 0)
                 bpy.ops.tsn.cancel(uid=node.node_tree.tsn.uid)
             time.sleep(0.01)
@@ -28,7 +28,7 @@ def case_cancel():
         sentence = str(failed)
     assert sentence is not None and sentence.startswith("Cancelled; "), sentence
     assert not alive(child)
-    assert not job.running
+    assert not node_render.running
     names = [path.name for path in (FOLDER / "tsn").rglob("*") if path.name.startswith(".")]
     assert names == [], names
     done = len(list((FOLDER / "tsn/sh010/styled").glob("*.exr")))
@@ -37,6 +37,7 @@ def case_cancel():
 
 
 def alive(pid):
+    """Whether a process exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -46,10 +47,10 @@ def alive(pid):
 
 def painting(scene, node):
     """A job that has come to painting, and the steps that are left of it."""
-    from tsn_blender import job
+    from tsn_blender import node_render
 
-    work = job.Job(node.node_tree.tsn.uid, scene)
-    steps = work.run()
+    work = node_render.NodeRender(node.node_tree.tsn.uid, scene)
+    steps = work.steps()
     while work.phase != "Painting":
         next(steps)
         time.sleep(0.01)
@@ -88,12 +89,12 @@ def case_renamed_while_painting():
 
 
 def case_open_while_painting():
-    """Another file is opened: no child stays, nothing half-written, and nothing is told to a node that is not there."""
+    """Another file is opened: no child stays, nothing half-written, and no message goes to a node that is gone."""
     scene, node = set_up(1, 12)
-    from tsn_blender import job
+    from tsn_blender import node_render
 
     work, steps = painting(scene, node)
-    child = work._child.pid
+    child = work._process.pid
     assert alive(child)
     bpy.ops.wm.read_homefile(use_empty=True)
     assert not alive(child)
@@ -101,16 +102,16 @@ def case_open_while_painting():
         for _ in steps:
             time.sleep(0.01)
         raise AssertionError("it went on")
-    except job.Failed as failed:
+    except node_render.PluginError as failed:
         assert str(failed).startswith("Cancelled"), failed
-    assert not job.running
+    assert not node_render.running
     assert [path for path in (FOLDER / "tsn").rglob(".*")] == []
 
 
 def case_quit_while_painting():
     """Blender ends: the child goes with it. Its number is left for the test to look after."""
     work, _ = painting(*set_up(1, 12))
-    (FOLDER / "child").write_text(str(work._child.pid))
+    (FOLDER / "child").write_text(str(work._process.pid))
     import atexit
 
     atexit._run_exitfuncs()

@@ -11,17 +11,18 @@ from scene import FOLDER, clear_keys, curves, enable, only, picture, refused, se
 def case_status():
     """What makes a result out of date, and what doesn't. Nothing is painted: the record is written by hand."""
     scene, node = set_up()
-    from tsn_blender import state
+    from tsn_blender import frame_status
 
     settings = node.node_tree.tsn
-    styled = state.folder(settings) / "styled"
+    styled = frame_status.node_folder(settings) / "styled"
     styled.mkdir(parents=True)
 
     def painted():
-        state.begin(only(scene).node_tree.tsn)
+        frame_status.start_export(only(scene).node_tree.tsn)
         for number in (1, 2, 3):
             (styled / f"sh010.{number:04d}.exr").touch()
-        state.record(styled.parent / "state.json", dict.fromkeys((1, 2, 3), state.digest(only(scene), scene)))
+        digest = frame_status.paint_digest(only(scene), scene)
+        frame_status.record_painted(styled.parent / "state.json", dict.fromkeys((1, 2, 3), digest))
 
     def changes(what):
         painted()
@@ -122,20 +123,20 @@ def case_append():
             here.scenes = list(there.scenes)
     if bpy.app.version < (4, 3, 0):  # tells of no append, so that nodes come to life when the file is saved
         bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "other.blend"))
-    from tsn_blender import tree
+    from tsn_blender import node_trees
 
-    for _, node in tree.nodes():
+    for _, node in node_trees.tsn_nodes():
         uids.add(node.node_tree.tsn.uid)
         assert node.inputs["Image"].is_linked
         assert node.node_tree.tsn.window == 1
-    assert len(uids) == 2 == len(tree.nodes()), uids
+    assert len(uids) == 2 == len(node_trees.tsn_nodes()), uids
 
 
 def case_undo():
     """After `loop`: a knob, and removing the node, undone and redone."""
     enable()
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))
-    from tsn_blender import tree
+    from tsn_blender import node_trees
 
     only(bpy.context.scene).node_tree.tsn.window = 1
     bpy.ops.ed.undo_push(message="before")
@@ -144,7 +145,7 @@ def case_undo():
     node = only(bpy.context.scene)
     node.id_data.nodes.remove(node)
     bpy.ops.ed.undo_push(message="removed")
-    assert tree.nodes() == []
+    assert node_trees.tsn_nodes() == []
     bpy.ops.ed.undo()
     assert only(bpy.context.scene).node_tree.tsn.window == 5
     bpy.ops.ed.undo()
@@ -155,7 +156,7 @@ def case_undo():
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "between.blend"))  # and so with a save between two steps
     bpy.ops.ed.redo()
     bpy.ops.ed.redo()
-    assert tree.nodes() == []
+    assert node_trees.tsn_nodes() == []
     bpy.ops.ed.undo()
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "undone.blend"))
 
@@ -182,11 +183,11 @@ def case_autosave():
     """After `loop`: autosave calls no handler, so its file holds the custom node; it opens with everything."""
     enable()
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))
-    from tsn_blender import freeze
+    from tsn_blender import saved_groups
 
-    bpy.app.handlers.save_pre.remove(freeze._before_saving)
+    bpy.app.handlers.save_pre.remove(saved_groups._before_saving)
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "auto.blend"), copy=True)
-    bpy.app.handlers.save_pre.append(freeze._before_saving)
+    bpy.app.handlers.save_pre.append(saved_groups._before_saving)
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "auto.blend"))
     scene = bpy.context.scene
     assert only(scene).node_tree.tsn.basename == "sh010"
@@ -203,7 +204,7 @@ def case_duplicate():
     scene = bpy.context.scene
     bpy.ops.scene.new(type="FULL_COPY")
     other = bpy.context.scene
-    node.settle()
+    node.separate_copies()
     settings, theirs = only(scene).node_tree.tsn, only(other).node_tree.tsn
     assert settings.uid != theirs.uid and only(scene).node_tree != only(other).node_tree
     assert settings.basename == "sh010" != theirs.basename and theirs.shown == "NOTHING"
@@ -230,14 +231,14 @@ def case_nodes_switched_off():
         sentence = refused(bpy.ops.tsn.render, uid=node.node_tree.tsn.uid)
         assert sentence == "The scene does not use its nodes. Switch on Use Nodes in the compositor."
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "off.blend"))
-    from tsn_blender import compat, freeze
+    from tsn_blender import compat, saved_groups
 
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "off.blend"))
     (ours,) = [one for one in compat.own_tree(bpy.context.scene).nodes if one.bl_idname == "TSNStylizeNode"]
     assert ours.node_tree.tsn.basename == "sh010"
-    bpy.app.handlers.load_post.remove(freeze._after_loading)
+    bpy.app.handlers.load_post.remove(saved_groups._after_loading)
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "off.blend"))
-    bpy.app.handlers.load_post.append(freeze._after_loading)
+    bpy.app.handlers.load_post.append(saved_groups._after_loading)
     kinds = [one.bl_idname for one in compat.own_tree(bpy.context.scene).nodes]
     assert "CompositorNodeGroup" in kinds and "TSNStylizeNode" not in kinds, kinds
 
@@ -246,18 +247,18 @@ def case_cut_and_paste():
     """After `loop`: the only copy of what is gone takes over its files, and its result."""
     enable()
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))
-    from tsn_blender import node, tree
+    from tsn_blender import node, node_trees
 
     scene = bpy.context.scene
     bpy.ops.scene.new(type="FULL_COPY")
     only(scene).id_data.nodes.remove(only(scene))
-    node.settle()
-    ((_, pasted),) = tree.nodes()
+    node.separate_copies()
+    ((_, pasted),) = node_trees.tsn_nodes()
     inner = pasted.node_tree
     assert inner.tsn.basename == "sh010" and inner.tsn.shown == "RANGE" and inner.nodes["Result"].image is not None
 
 
-def case_looks():
+def case_node_appearance():
     """How an artist arranged the node outlives saving: its frame, its place in there, hidden sockets, properties."""
     scene, node = set_up()
     frame = node.id_data.nodes.new("NodeFrame")

@@ -30,6 +30,7 @@ def traces():
 
 
 def case_registers_twice():
+    """Switched on and off twice, the add-on leaves nothing behind."""
     import addon_utils
 
     sys.path.insert(0, str(ADDONS))
@@ -50,15 +51,16 @@ def case_installs():
     assert registered("Node")
     scene = bpy.context.scene
     sys.modules["tsn_blender"] = sys.modules["bl_ext.user_default.tsn_blender"]
-    from tsn_blender import compat, tree
+    from tsn_blender import compat, node_trees
 
     compat.new_scene_tree(scene).nodes.new("TSNStylizeNode")
-    assert len(tree.of_scene(scene)) == 1
+    assert len(node_trees.nodes_of_scene(scene)) == 1
     bpy.ops.extensions.package_uninstall(repo_index=repository("user_default"), pkg_id="tsn_blender")
     assert traces() == ({}, [], [], False), traces()
 
 
 def repository(module):
+    """The index of an extensions repository."""
     repositories = bpy.context.preferences.extensions.repos
     return next(index for index, one in enumerate(repositories) if one.module == module)
 
@@ -105,7 +107,7 @@ def drawn(node):
 def case_draws():
     """Every state of the node, in this Blender's own layout functions; and the Add menu."""
     scene, node = set_up()
-    from tsn_blender import job, state, styles, ui
+    from tsn_blender import frame_status, node_render, styles, ui
 
     settings = node.node_tree.tsn
     now = drawn(node)
@@ -117,7 +119,7 @@ def case_draws():
     assert ("template_icon_view", "style") in now and ("label", "tarascon") in now
     settings.style = "great-wave"
     assert settings.style_name == "great-wave" and ("label", "great-wave") in drawn(node)
-    assert [one[0] for one in styles.items()] == sorted(path.stem for path in styles.THUMBNAILS.glob("*.png"))
+    assert [one[0] for one in styles.enum_items()] == sorted(path.stem for path in styles.THUMBNAILS.glob("*.png"))
 
     settings.source, settings.painting = "PAINTING", "//none.png"
     now = drawn(node)
@@ -128,15 +130,15 @@ def case_draws():
     now = drawn(node)
     assert {("prop", "frame_start"), ("prop", "frame_end"), ("prop", "matte_invert")} <= set(now)
 
-    work = job.Job(settings.uid, scene)
+    work = node_render.NodeRender(settings.uid, scene)
     work.phase, work.done, work.total, work.note = "Painting", 12, 48, "DIS estimates the motion, since there is none."
-    job.running[settings.uid] = work
+    node_render.running[settings.uid] = work
     now = drawn(node)
     assert ("operator", "tsn.cancel") in now and ("operator", "tsn.render") not in now
     assert ("progress", str(work)) in now and str(work).startswith("Painting 12 of 48, ")
-    job.running.clear()
+    node_render.running.clear()
 
-    styled = state.folder(settings) / "styled"
+    styled = frame_status.node_folder(settings) / "styled"
     styled.mkdir(parents=True)
     (styled / "sh010.0001.exr").touch()
     settings.shown, settings.shown_frame, settings.message = "PREVIEW", 1, "One sentence. " * 6

@@ -55,6 +55,7 @@ def case_again():
 
 
 def case_preview():
+    """One frame is painted and shown; the range counts as not rendered."""
     scene, _ = set_up()
     scene.frame_set(2)
     assert bpy.ops.tsn.render(preview=True) == {"FINISHED"}
@@ -151,7 +152,7 @@ def case_painting():
 
 
 def case_missing_frame():
-    """After `loop`: a painted frame went away; the artist is told, and sees the input there instead of black."""
+    """After `loop`: a painted frame went away; the node reports it, and shows the input there instead of black."""
     (FOLDER / "tsn/sh010/styled/sh010.0002.exr").unlink()
     enable()
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "shot.blend"))

@@ -1,17 +1,20 @@
-"""A scene to paint, and what every case asks of it."""
+"""A scene to paint, and what every case does with it."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import bpy
 
-ADDONS = Path(__file__).parents[3] / "plugins/blender"
+ADDONS = Path(os.environ["TSN_ADDONS"])
+"""The folder that contains the package tsn_blender, unpacked from its zip."""
 FOLDER = Path(sys.argv[2]).resolve()
 
 
 def enable():
+    """Switch the add-on on, and return its package."""
     sys.path.insert(0, str(ADDONS))
     import addon_utils
 
@@ -50,6 +53,7 @@ def set_up(first=1, last=3, *, samples=4):
 
 
 def add_cube(scene, name, colour, strength, x):
+    """Add a cube that glows in a colour, at an x."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes = material.node_tree.nodes
@@ -82,9 +86,10 @@ def add_node(scene, tree):
 
 
 def only(scene):
-    from tsn_blender import tree
+    """The one TSN node of a scene."""
+    from tsn_blender import node_trees
 
-    (node,) = tree.of_scene(scene)
+    (node,) = node_trees.nodes_of_scene(scene)
     return node
 
 
@@ -103,19 +108,23 @@ def picture(name, frame):
 
 
 def status(scene):
-    from tsn_blender import frames, state
+    """The line that the node shows about its frames."""
+    from tsn_blender import frame_status
+    from tsn_blender.shared import frame_numbers
 
-    there, wanted, stale = state.standing(only(scene), scene)
-    return frames.status(there=there, wanted=wanted, stale=stale)
+    painted, requested, stale = frame_status.frame_sets(only(scene), scene)
+    return frame_numbers.status_line(painted=painted, requested=requested, stale=stale)
 
 
 def curves(tree):
+    """The F-curves of a tree."""
     from tsn_blender import compat
 
     return compat.curves(tree)
 
 
 def clear_keys(node):
+    """Remove the keys of the node's strength, and set it to 1."""
     node.id_data.animation_data_clear()
     node.inputs["Strength"].default_value = 1.0
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tsn.style.nets.cells import CellConv, of_cells
+from tsn.style.nets.cells import CellConv, kernel_on_cells
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.layers import ConvNorm
 from tsn.style.nets.mobile import MobileNet
@@ -26,14 +26,14 @@ def test_it_is_the_same_convolution(kernel: int, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("kernel", [3, 5, 9])
 def test_every_weight_is_there_once_for_each_pixel_of_a_cell(kernel: int) -> None:
     weight = torch.arange(1.0, 1 + 3 * 2 * kernel * kernel).view(3, 2, kernel, kernel)
-    cells = of_cells(weight)
+    cells = kernel_on_cells(weight)
     assert cells.shape == (12, 8, (kernel + 1) // 2, (kernel + 1) // 2)
     found = cells[cells != 0].sort().values
     assert torch.equal(found, weight.flatten().repeat_interleave(4))
 
 
 @torch.inference_mode()
-def test_a_locked_net_paints_what_it_painted_on_pixels() -> None:
+def test_a_frozen_net_paints_what_it_painted_on_pixels() -> None:
     torch.manual_seed(1)
     net = JohnsonNet(width=4, blocks=1, recolours=True)
     plate = torch.rand(1, 3, 24, 36)

@@ -14,7 +14,7 @@ def test_the_slim_net_has_the_size_that_it_says() -> None:
 def test_norms_are_named_in_the_order_they_run() -> None:
     net = JohnsonNet(width=2, blocks=2)
 
-    assert [layer.conv.out_channels for layer in net.norms()] == [2, 4, 8, 8, 8, 8, 8, 4, 4, 2]
+    assert [layer.conv.out_channels for layer in net.norm_layers()] == [2, 4, 8, 8, 8, 8, 8, 4, 4, 2]
     assert len(net.calibrate([torch.rand(1, 3, 16, 16)])) == 10
 
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.style.nets.families import NETS
-from tsn.style.nets.kuwahara import REACH
-from tsn.style.nets.layers import ConvNorm, Noting, Stats, StyleNet, enlarged, out_of_focus
-from tsn.style.nets.texture_guide import REACH as SEEDS_REACH
-from tsn.style.tiles import paint_tiled, tiles
+from tsn.style.nets.kuwahara import RADIUS
+from tsn.style.nets.layers import ConvNorm, NormStats, RecordingNorm, StyleNet, upsample2x, upsample2x_smooth
+from tsn.style.nets.texture_guide import RADIUS as GUIDE_RADIUS
+from tsn.style.tiles import cut_tiles, paint_tiled
 
 Picture = Callable[[int, int, int], Tensor]
 KINDS = ("", ", recolours", ", simplifies", ", recolours, simplifies", ", seeded", ", recolours, simplifies, seeded")
@@ -30,14 +30,14 @@ def small(family: str, *, width: int = 4, blocks: int = 1) -> StyleNet:
     """Random weights, and norms away from those of a fresh net, so that a wrong fold would show."""
     torch.manual_seed(0)
     net = fresh(family, width=width, blocks=blocks)
-    for layer in net.norms():
+    for layer in net.norm_layers():
         assert layer.scale is not None and layer.shift is not None
         layer.scale.data.uniform_(0.5, 1.5)
         layer.shift.data.uniform_(-0.5, 0.5)
     return net.eval()
 
 
-def stats_of(net: StyleNet, *frames: Tensor) -> Stats:
+def stats_of(net: StyleNet, *frames: Tensor) -> NormStats:
     """Copies outside inference mode: a tensor made inside it may not meet a parameter later."""
     return [(mean.clone(), variance.clone()) for mean, variance in net.calibrate([frame[None] for frame in frames])]
 
@@ -53,7 +53,7 @@ def test_radius_covers_what_a_pixel_reaches_and_hardly_more(family: str, blocks:
     net = fresh(family, width=2, blocks=blocks).double()
     for value in net.parameters():
         value.data.abs_()  # positive weights and inputs: nothing cancels, no ReLU is dead
-    norms = [layer.conv.out_channels for layer in net.norms()]
+    norms = [layer.conv.out_channels for layer in net.norm_layers()]
     with torch.no_grad():
         frozen = net.freeze([(torch.zeros(n).double(), torch.full((n,), 10.0).double()) for n in norms])
     reached = 0
@@ -73,13 +73,13 @@ def test_radius_covers_what_a_pixel_reaches_and_hardly_more(family: str, blocks:
     assert reached <= net.radius
     if net.simplifies or net.seeded:  # their farthest pixels add less than float64 can tell
         plain = fresh(family.replace(", simplifies", "").replace(", seeded", ""), width=2, blocks=blocks)
-        assert net.radius == plain.radius + (SEEDS_REACH if net.seeded else REACH)
+        assert net.radius == plain.radius + (GUIDE_RADIUS if net.seeded else RADIUS)
     else:
         assert net.radius <= reached + net.stride + 1
 
 
 @families
-def test_locked_to_a_frame_it_paints_that_frame_as_unlocked(family: str, picture: Picture) -> None:
+def test_frozen_at_a_frame_it_paints_that_frame_as_uncalibrated(family: str, picture: Picture) -> None:
     net, image = small(family), picture(48, 64, 0)
     frozen = locked_to(net, image)
     with torch.no_grad():
@@ -87,27 +87,27 @@ def test_locked_to_a_frame_it_paints_that_frame_as_unlocked(family: str, picture
 
     assert by_itself.std() > 0.01
     assert (given - by_itself).abs().max() < 1e-5
-    assert not frozen.norms() and net.norms()  # convolutions only; the net itself is as it was
+    assert not frozen.norm_layers() and net.norm_layers()  # convolutions only; the net itself is as it was
 
 
 @families
-def test_locked_to_another_frame_it_paints_otherwise(family: str, picture: Picture) -> None:
+def test_frozen_at_another_frame_it_paints_otherwise(family: str, picture: Picture) -> None:
     net, image = small(family), picture(48, 64, 0)
     with torch.no_grad():
         assert (locked_to(net, 0.3 * picture(48, 64, 1))(image[None]) - net(image[None])).abs().max() > 1e-3
 
 
 @families
-def test_a_survey_is_the_mean_of_its_frames_in_the_order_of_the_norms(family: str, picture: Picture) -> None:
+def test_a_calibration_is_the_mean_of_its_frames_in_the_order_of_the_norms(family: str, picture: Picture) -> None:
     net, a, b = small(family), picture(32, 48, 1), picture(32, 48, 2)
     both, first, second = stats_of(net, a, b), stats_of(net, a), stats_of(net, b)
 
-    assert [len(mean) for mean, _ in both] == [layer.conv.out_channels for layer in net.norms()]
+    assert [len(mean) for mean, _ in both] == [layer.conv.out_channels for layer in net.norm_layers()]
     for found, one, other in zip(both, first, second, strict=True):
         for value, x, y in zip(found, one, other, strict=True):
             torch.testing.assert_close(value, (x + y) / 2)
     seen: list[Tensor] = []
-    for layer in net.norms():
+    for layer in net.norm_layers():
         layer.conv.register_forward_hook(lambda _m, _i, out: seen.append(out.mean((0, 2, 3))))
     with torch.no_grad():
         net(a[None])
@@ -129,10 +129,10 @@ def test_tiles_equal_the_whole(family: str, tile: int, picture: Picture) -> None
     net = locked_to(small(family), image)
     with torch.no_grad():
         whole = net(image[None])[0]
-    found = paint_tiled(net, image, tiles(148, 172, tile=tile, overlap=net.radius, stride=net.stride))
+    found = paint_tiled(net, image, cut_tiles(148, 172, tile=tile, overlap=net.radius, stride=net.stride))
 
     assert (found - whole).abs().max() < 2e-6
-    short = paint_tiled(net, image, tiles(148, 172, tile=tile, overlap=4, stride=net.stride))
+    short = paint_tiled(net, image, cut_tiles(148, 172, tile=tile, overlap=4, stride=net.stride))
     assert (short - whole).abs().max() > 1e-5  # a margin below the radius shows
 
 
@@ -194,14 +194,14 @@ def test_a_net_that_recolours_sees_the_palettes_colours_and_paints_on_them(famil
         net.leave.conv.weight.zero_()
         net.leave.conv.bias.zero_()
         bare, _ = paint(same)
-        torch.testing.assert_close(bare, out_of_focus(F.avg_pool2d(plate, 2)))
+        torch.testing.assert_close(bare, upsample2x_smooth(F.avg_pool2d(plate, 2)))
         torch.testing.assert_close(plain.logit(), drawn + bare.logit(), rtol=1e-3, atol=1e-3)
 
 
 def test_out_of_focus_keeps_flats_and_is_smooth() -> None:
     step = torch.zeros(1, 1, 8, 16)
     step[..., 8:] = 1
-    found = out_of_focus(step)[0, 0]
+    found = upsample2x_smooth(step)[0, 0]
     assert found.shape == (16, 32) and (found[:, :9] == 0).all() and (found[:, -9:] == 1).all()
     torch.testing.assert_close(found, 1 - found.flip(1))
     slopes = found[0].diff()
@@ -215,11 +215,11 @@ def test_a_folded_norm_is_the_norm(kernel: int, depthwise: bool) -> None:
     assert layer.scale is not None and layer.shift is not None
     layer.scale.data.uniform_(0.5, 1.5)
     layer.shift.data.uniform_(-0.5, 0.5)
-    x, noting = torch.rand(1, 6, 12, 14), Noting()
+    x, norm = torch.rand(1, 6, 12, 14), RecordingNorm()
     with torch.no_grad():
-        expected = layer(x, noting)
+        expected = layer(x, norm)
         by_hand = nn.functional.instance_norm(layer.conv(x), weight=layer.scale, bias=layer.shift)
-        layer.fold(*noting.stats[0])
+        layer.fold(*norm.stats[0])
         found = layer(x)
 
     torch.testing.assert_close(expected, by_hand)
@@ -240,7 +240,7 @@ def test_a_kernel_of_one_is_what_it_says() -> None:
 def test_enlarging_keeps_ramps_and_kills_the_lattice() -> None:
     ramp = torch.linspace(0, 1, 16).expand(1, 1, 16, 16)
     expected = F.interpolate(ramp, scale_factor=2, mode="bilinear")
-    torch.testing.assert_close(enlarged(ramp)[..., 4:-4], expected[..., 4:-4])
+    torch.testing.assert_close(upsample2x(ramp)[..., 4:-4], expected[..., 4:-4])
 
     lattice = torch.tensor([0.0, 1.0]).repeat(8).expand(1, 1, 16, 16)
-    torch.testing.assert_close(enlarged(lattice)[..., 4:-4], torch.full((1, 1, 32, 24), 0.5))
+    torch.testing.assert_close(upsample2x(lattice)[..., 4:-4], torch.full((1, 1, 32, 24), 0.5))

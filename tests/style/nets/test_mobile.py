@@ -27,7 +27,7 @@ def test_norms_are_named_in_the_order_they_run() -> None:
     net = MobileNet(width=2, blocks=2)
 
     inverted = [32, 32, 16]
-    assert [layer.conv.out_channels for layer in net.norms()] == [2, 6, 16, *inverted, *inverted, 6, 2, 2, 2]
+    assert [layer.conv.out_channels for layer in net.norm_layers()] == [2, 6, 16, *inverted, *inverted, 6, 2, 2, 2]
     assert len(net.calibrate([torch.rand(1, 3, 16, 16)])) == 7 + 3 * 2
 
 
@@ -52,8 +52,8 @@ def test_it_has_fewer_weights_than_the_slim_net_and_most_at_a_quarter_of_the_siz
 
 def test_what_was_saved_is_loaded_in_float32(tmp_path: Path) -> None:
     net, path = saved(tmp_path / "wave.safetensors")
-    info = catalogue.describe(path)
-    loaded = loading.load(info)
+    info = catalogue.describe_weights(path)
+    loaded = loading.load_style_net(info)
 
     assert info.family == "mobile"
     assert isinstance(loaded, MobileNet) and (loaded.width, loaded.blocks) == (2, 2) and not loaded.training
@@ -65,7 +65,7 @@ def test_weights_of_the_other_family_do_not_fit(tmp_path: Path) -> None:
     _, path = saved(tmp_path / "wave.safetensors", family="feedforward")
 
     with pytest.raises(InputError, match="the tensors do not fit width 2, blocks 2: "):
-        loading.load(catalogue.describe(path))
+        loading.load_style_net(catalogue.describe_weights(path))
 
 
 def test_a_painter_locks_and_tiles_it(picture) -> None:

@@ -27,7 +27,7 @@ from tsn_training.config_adain import AdainConfig
 HERE = str(Path(__file__).parents[1])
 sys.path.insert(0, HERE)
 try:
-    from thin_training import FEW_COLOURS, STYLES, thin_features
+    from thin_training import FEW_COLOURS, STYLE_COUNT, thin_features
 finally:
     sys.path.remove(HERE)
 
@@ -43,8 +43,8 @@ import train_adain
 torch.set_num_threads(1)
 perceptual.load = lambda cache: (helper.thin_features(8), "thin")
 train_adain.LOG_EVERY = 1
-any_painting.STYLES = helper.STYLES
-helper.palette.SAMPLES = helper.FEW_COLOURS
+any_painting.STYLE_COUNT = helper.STYLE_COUNT
+helper.palette.COLOUR_SAMPLES = helper.FEW_COLOURS
 {extra}
 train_adain.main()
 """
@@ -83,8 +83,8 @@ def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.M
     """write(**changes): the YAML file; run(*arguments, out=...): in this process; start(...): in one of its own."""
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(8), "thin"))
     monkeypatch.setattr(train_adain, "LOG_EVERY", 1)
-    monkeypatch.setattr(any_painting, "STYLES", STYLES)
-    monkeypatch.setattr(palette, "SAMPLES", FEW_COLOURS)
+    monkeypatch.setattr(any_painting, "STYLE_COUNT", STYLE_COUNT)
+    monkeypatch.setattr(palette, "COLOUR_SAMPLES", FEW_COLOURS)
     for seed in range(4):
         picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
         picture(tmp_path / "paintings" / f"{seed}.png", width=80, height=64, seed=10 + seed)
@@ -116,5 +116,5 @@ def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.M
 @pytest.fixture
 def looked_at(training: SimpleNamespace) -> tuple[list[Path], list[Path], AdainConfig]:
     config = load_config(training.file, AdainConfig)
-    taken, paintings, _ = train_adain.divided(config)
-    return taken, paintings, config
+    photo_paths, painting_paths, _ = train_adain.split_pictures(config)
+    return photo_paths, painting_paths, config

@@ -1,4 +1,4 @@
-"""The config of a training of any painting: every fault is told, and the one that is shipped can be read."""
+"""The config of a training of any painting: every fault is named, and the bundled one can be read."""
 
 from __future__ import annotations
 

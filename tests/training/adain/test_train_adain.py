@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import train_adain
-from tsn.style.loading import load_style_prediction
+from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.style_prediction import StylePredictionNet
 from tsn_training import losses
@@ -34,46 +34,48 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-JUDGED = pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "judged"])
+ADVERSARIAL = pytest.mark.parametrize("judge", [None, {"weight": 1.0, "width": 2}], ids=["", "adversarial"])
 
 
-def test_a_whole_run_goes_through_both_lessons_and_leaves_weights_that_tsn_loads(training: SimpleNamespace) -> None:
+def test_a_whole_run_goes_through_both_stages_and_leaves_weights_that_tsn_loads(training: SimpleNamespace) -> None:
     result = training.run()
 
     assert result.exit_code == 0, result.output
     names = {"checkpoint.pt", "log.csv", "any.safetensors", "tensorboard", "step_00004.png", "step_00006.png"}
     assert set(os.listdir(training.out)) == names
-    spoken = {k: [math.isfinite(float(row[k])) for row in rows_of(training.out)] for k in train_adain.LOGGED}
-    assert spoken["seen3"] == [True, True, False, False, False, False]
-    assert spoken["copy"] == [False, False, True, False, False, False]
-    assert spoken["style"] == [False, False, False, True, True, True]
-    assert spoken["temporal"] == [False, False, False, False, False, True]
+    logged = {k: [math.isfinite(float(row[k])) for row in rows_of(training.out)] for k in train_adain.LOGGED}
+    assert logged["seen3"] == [True, True, False, False, False, False]
+    assert logged["copy"] == [False, False, True, False, False, False]
+    assert logged["style"] == [False, False, False, True, True, True]
+    assert logged["temporal"] == [False, False, False, False, False, True]
     path = training.out / "any.safetensors"
-    net = load_style_prediction(path)
-    assert (net.width, net.blocks, net.seen, net.canvas.simplifies) == (2, 1, 3, True)
-    assert torch.isfinite(net.canvas_for([torch.rand(3, 16, 16)], [1.0])(torch.rand(1, 3, 16, 16))).all()
+    net = load_style_prediction_net(path)
+    assert (net.width, net.blocks, net.encoder_width, net.canvas.simplifies) == (2, 1, 3, True)
+    assert torch.isfinite(net.transfer_net_for([torch.rand(3, 16, 16)], [1.0])(torch.rand(1, 3, 16, 16))).all()
     with safe_open(path, framework="pt") as file:
-        told = file.metadata()
+        facts = file.metadata()
         assert {tensor.dtype for k in file.keys() for tensor in [file.get_tensor(k)]} == {torch.float16}  # noqa: SIM118
-    assert (told["family"], told["name"], told["steps"], told["trunk"]) == ("adain", "any", "6", "thin")
+    assert (facts["family"], facts["name"], facts["steps"], facts["trunk"]) == ("adain", "any", "6", "thin")
     with Image.open(training.out / "step_00006.png") as sheet:
         assert sheet.height > 2 * 256  # photos above, each after the one unseen painting below
 
 
-def test_a_judged_run_goes_on_from_a_net_that_can_see(training: SimpleNamespace, tmp_path: Path) -> None:
+def test_an_adversarial_run_goes_on_from_a_net_with_a_trained_encoder(
+    training: SimpleNamespace, tmp_path: Path
+) -> None:
     first = training.out / "any.safetensors"
     assert training.run().exit_code == 0
     start = tmp_path / "start.safetensors"
     first.rename(start)
-    before, judged = load_style_prediction(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
+    before, adversarial = load_style_prediction_net(start), {"judge": {"weight": 1.0, "width": 2}, "seeded": True}
     see = {"crop": 48, "steps": 0, "learning_rate": 1e-3}
-    training.write(**judged, see=see, copy_steps=0)
-    result = training.run("--start-from", str(start), out=tmp_path / "runs/judged")
+    training.write(**adversarial, see=see, copy_steps=0)
+    result = training.run("--start-from", str(start), out=tmp_path / "runs/adversarial")
 
     assert result.exit_code == 0, result.output
     net, state = (
-        load_style_prediction(tmp_path / "runs/judged/any.safetensors"),
-        torch.load(tmp_path / "runs/judged/checkpoint.pt"),
+        load_style_prediction_net(tmp_path / "runs/adversarial/any.safetensors"),
+        torch.load(tmp_path / "runs/adversarial/checkpoint.pt"),
     )
     assert net.canvas.seeded and net.canvas.simplifies
     for name, value in net.state_dict().items():
@@ -81,31 +83,30 @@ def test_a_judged_run_goes_on_from_a_net_that_can_see(training: SimpleNamespace,
         if name.startswith("encoder") or name == "usual":
             assert torch.equal(value, before.state_dict()[name]), "what it sees by stays"
     assert any(not torch.equal(state["mean"][f"module.{name}"], value) for name, value in state["net"].items())
-    rows = rows_of(tmp_path / "runs/judged")
+    rows = rows_of(tmp_path / "runs/adversarial")
     assert len(rows) == 4 and all(math.isfinite(float(row[name])) for row in rows for name in ("appeal", "judge"))
 
     fresh = training.run(out=tmp_path / "runs/fresh")
-    assert fresh.exit_code == 3 and "see.steps: 0 is for a net that can see already" in fresh.output
-    training.write(**judged, see=see, copy_steps=0, stages=[{"crop": 32, "steps": 5}])
-    assert training.run(out=tmp_path / "runs/judged").exit_code == 0, "what goes on needs no start"
-    training.write(**judged, see=see, copy_steps=0, width=3)
+    assert fresh.exit_code == 3 and "see.steps: 0 is for a net whose encoder is trained already" in fresh.output
+    training.write(**adversarial, see=see, copy_steps=0, stages=[{"crop": 32, "steps": 5}])
+    assert training.run(out=tmp_path / "runs/adversarial").exit_code == 0, "what goes on needs no start"
+    training.write(**adversarial, see=see, copy_steps=0, width=3)
     other = training.run("--start-from", str(start), out=tmp_path / "runs/other")
-    assert (
-        other.exit_code == 3 and "of another net than AdainNet, width 3, 1 blocks, seen 3, seeded: True" in other.output
-    )
+    expected = "of another net than StylePredictionNet, width 3, 1 blocks, seen 3, seeded: True"
+    assert other.exit_code == 3 and expected in other.output
 
 
-@JUDGED
+@ADVERSARIAL
 def test_a_run_that_was_killed_ends_in_the_same_weights(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:
-    training.write(save_every=3, judge=judge)  # in the middle of a lesson
+    training.write(save_every=3, judge=judge)  # in the middle of a stage
     killed = """\
-def numbers(self, step, values, before=records.Log.numbers):
+def write_row(self, step, values, before=records.Log.write_row):
     before(self, step, values)
     if step == 5:
         os.kill(os.getpid(), signal.SIGKILL)
-records.Log.numbers = numbers
+records.Log.write_row = write_row
 """
     first, second = training.start(extra=killed), training.start()
     whole = training.run(out=tmp_path / "runs/whole")
@@ -126,23 +127,23 @@ records.Log.numbers = numbers
 
 
 @pytest.mark.slow
-@JUDGED
+@ADVERSARIAL
 def test_two_processes_train_what_one_does(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:
     training.write(judge=judge)
-    alone = training.run(out=tmp_path / "runs/alone")
+    instance_norm = training.run(out=tmp_path / "runs/alone")
     code, output = training.start(before=("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
 
-    assert alone.exit_code == 0 and code == 0, output
+    assert instance_norm.exit_code == 0 and code == 0, output
     ours, theirs = weights_in(tmp_path / "runs/alone"), weights_in(training.out)
-    fresh = StylePredictionNet(width=2, blocks=1, seen=3).state_dict()
+    fresh = StylePredictionNet(width=2, blocks=1, encoder_width=3).state_dict()
     for name in ours:
         torch.testing.assert_close(theirs[name], ours[name], rtol=1e-2, atol=1e-3)
         assert name == "canvas.palette" or not torch.equal(ours[name], fresh[name])
 
 
-@JUDGED
+@ADVERSARIAL
 def test_accumulated_parts_train_what_one_part_does(
     training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
 ) -> None:
@@ -157,20 +158,20 @@ def test_accumulated_parts_train_what_one_part_does(
 
 
 def test_it_begins_with_a_style_that_draws_already(training: SimpleNamespace, tmp_path: Path) -> None:
-    for name, recolours in (("plain", "no"), ("shown", "yes")):
+    for name, recolours in (("plain", "no"), ("recoloured", "yes")):
         net = JohnsonNet(width=2, blocks=1, recolours=recolours == "yes")
-        told = {"family": "feedforward", "width": "2", "blocks": "1", "recolours": recolours, "name": name}
+        facts = {"family": "feedforward", "width": "2", "blocks": "1", "recolours": recolours, "name": name}
         path = tmp_path / f"{name}.safetensors"
-        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, path, metadata=told)
-        begun = train_adain.begun(load_config(training.file, AdainConfig), path).canvas
+        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, path, metadata=facts)
+        canvas = train_adain.initial_net(load_config(training.file, AdainConfig), path).canvas
         for key, value in net.state_dict().items():
-            ours = begun.state_dict()[key]
+            ours = canvas.state_dict()[key]
             if key == "down.0.conv.weight" and recolours == "no":
                 assert (ours[:, 2:] == 0).all()
                 ours = ours[:, :2]
             assert key == "palette" or torch.equal(ours, value), key
     training.write(blocks=2)
-    assert "of another net than Canvas, width 2, 2 blocks" in training.run("--start-from", str(path)).output
+    assert "of another net than StyleTransferNet, width 2, 2 blocks" in training.run("--start-from", str(path)).output
     assert "do not exist: none.safetensors" in training.run("--start-from", "none.safetensors").output
 
 
@@ -202,23 +203,23 @@ def test_a_loss_that_is_no_number_stops_with_step_and_advice(
     assert not (training.out / "any.safetensors").exists()
 
 
-def test_the_smallest_crop_to_see_is_learnt_from(training: SimpleNamespace) -> None:
+def test_the_encoder_learns_from_the_smallest_crop(training: SimpleNamespace) -> None:
     training.write(see={"crop": 36, "steps": 2, "learning_rate": 1e-3})
     result = training.run("--max-steps", "2")
     assert result.exit_code == 0, result.output
     assert all(math.isfinite(float(row[f"seen{level}"])) for row in rows_of(training.out) for level in (1, 2, 3))
 
 
-def test_more_to_see_than_the_perceptual_net_shows_is_named(training: SimpleNamespace) -> None:
+def test_more_components_than_the_perceptual_net_has_channels_are_named(training: SimpleNamespace) -> None:
     training.write(seen=9)
     result = training.run()
     assert result.exit_code == 2
     assert re.search(r"seen: expected at most [3-8], found 9: .*\n  Set seen to [36], or less", result.output)
 
 
-def test_only_the_parameters_of_the_lesson_learn() -> None:
-    pupil = train_adain.Pupil(StylePredictionNet(width=2, blocks=1, seen=3))
-    for seeing in (True, False):
-        pupil.begin(seeing=seeing)
-        learning = {name.split(".")[1]: p.requires_grad for name, p in pupil.named_parameters()}
-        assert learning == {"encoder": seeing, "canvas": not seeing, "mind": not seeing}
+def test_only_the_parameters_of_the_stage_learn() -> None:
+    net = train_adain.TrainableNet(StylePredictionNet(width=2, blocks=1, encoder_width=3))
+    for encoder in (True, False):
+        net.begin_stage(encoder=encoder)
+        learning = {name.split(".")[1]: p.requires_grad for name, p in net.named_parameters()}
+        assert learning == {"encoder": encoder, "canvas": not encoder, "mind": not encoder}

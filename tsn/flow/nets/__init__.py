@@ -1,0 +1,1 @@
+"""Small nets beside the estimators: refinement of flow, and prediction of occlusion."""

@@ -1,6 +1,6 @@
-"""How alike the surroundings of two places look, whatever the light: patch correlation around a motion.
+"""Patch correlation around a motion: how alike two places look, whatever the light.
 
-As PWC-Net's cost volumes (Sun et al., CVPR 2018), of fixed descriptors instead of learnt ones.
+Correlation volumes as in PWC-Net (Sun et al., CVPR 2018), of fixed descriptors instead of learnt features.
 """
 
 from __future__ import annotations
@@ -9,32 +9,44 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.flow.warp import sample
+from tsn.flow.warp import warp_batch
 
-PATCH = 4
-FLAT = 0.02
-"""Deviation of a patch's light below which it looks like nothing in particular."""
+PATCH_PX = 4
+"""Side of a patch."""
+FLAT_DEVIATION = 0.02
+"""Standard deviation of a patch's luma below which it is too flat to be told from others."""
 
 
-def patches(light: Tensor) -> Tensor:
-    """What surrounds every second pixel, without its mean and its contrast: (N, 1, h, w) -> (N, 16, h/2, w/2).
+def patch_descriptors(light: Tensor) -> Tensor:
+    """Patches around every second pixel, less their mean and divided by their contrast.
 
-    Two such descriptors' product is the correlation of two patches, which a change of light leaves alone. A net that
-    has to learn its own features first gets nowhere in hundreds of steps.
+    The dot product of two descriptors is the normalised cross-correlation of two patches, which a change of light
+    leaves alone. A net that must learn its own features first gets nowhere in hundreds of steps.
+
+    Args:
+        light: luma, (N, 1, h, w).
+
+    Returns:
+        (N, `PATCH_PX`^2, h/2, w/2).
     """
     n, _, h, w = light.shape
-    found = F.unfold(F.pad(light, [1] * 4, mode="replicate"), PATCH, stride=2).view(n, PATCH**2, h // 2, w // 2)
-    found = found - found.mean(1, keepdim=True)
-    return found / (found.square().sum(1, keepdim=True) + (PATCH * FLAT) ** 2).sqrt()
+    patches = F.unfold(F.pad(light, [1] * 4, mode="replicate"), PATCH_PX, stride=2).view(n, PATCH_PX**2, h // 2, w // 2)
+    patches = patches - patches.mean(1, keepdim=True)
+    return patches / (patches.square().sum(1, keepdim=True) + (PATCH_PX * FLAT_DEVIATION) ** 2).sqrt()
 
 
-def volume(maps: Tensor, flow: Tensor, radius: int) -> Tensor:
-    """Likeness, -1 to 1, of each place to the places around where its motion leads, (N, (2 radius + 1)^2, h, w).
+def correlation_volume(maps: Tensor, flow: Tensor, radius: int) -> Tensor:
+    """Correlation, -1 to 1, of each place with the places around the end of its flow: (N, (2 radius + 1)^2, h, w).
 
-    Each of those is where the motion leads from a neighbour: where motion is smooth, that is the neighbour of where it
-    leads. Beyond the border nothing is like anything.
+    Each of those is the end of a neighbour's flow: where motion is smooth, that is a neighbour of the end. Beyond the
+    border the correlation is 0.
+
+    Args:
+        maps: descriptors of both frames of each pair in turn, (N, C, h, w), N even.
+        flow: to the pair's other frame, (N, 2, h, w).
+        radius: of the neighbourhood, pixels.
     """
-    there = sample(maps.unflatten(0, (-1, 2)).flip(1).flatten(0, 1), flow)
+    there = warp_batch(maps.unflatten(0, (-1, 2)).flip(1).flatten(0, 1), flow)
     wide = F.pad(there, [radius] * 4)
     height, width = maps.shape[-2:]
     size = range(2 * radius + 1)

@@ -1,9 +1,9 @@
-"""What everything around a place does: a motion to fall back on where pictures mislead.
+"""Motion of the context: a proposal to fall back on where comparing the pictures misleads.
 
 A shadow that runs over a floor looks like a thing that moves, and no comparison of pictures says otherwise; but it lies
-within a floor that stays. The motion of most of what surrounds a place, of what has been found there and back alike, is
-such a place's own more often than anything else that could be offered: of what was off by over a pixel on a shot with
-such a shadow it was right to half a pixel in 96%, on one with a fence in 20 to 35% (docs/flow.md).
+within a floor that stays. The motion of most of the context (the places around whose flow is forward-backward
+consistent) is right there more often than any other proposal: of the flow that was wrong by over a pixel, it was right
+to half a pixel in 96% on a shot with such a shadow, and in 20 to 35% on one with a fence (docs/research/flow.md).
 """
 
 from __future__ import annotations
@@ -12,39 +12,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CELL = 8
-"""Pixels of a cell, over which motion is averaged."""
-TRUSTED = 1.0
-"""Pixels by which there and back may miss each other."""
-DOUBTED = 1 / 1024
-"""Weight of what misses by more: it is asked where there is nothing else. (Weights are sums of a few binary digits, so
-that their sums are exact in any order.)"""
+CELL_PX = 8
+"""Side of a cell, over which motion is averaged."""
+CONSISTENT_PX = 1.0
+"""Pixels of forward-backward error below which flow is consistent and weighs 1."""
+INCONSISTENT_WEIGHT = 1 / 1024
+"""Weight of inconsistent flow, so that it counts only where there is nothing else. Weights are sums of a few binary
+digits, so that their sums are exact in any order, on any number of threads."""
 
 
-def surroundings(flow: Tensor, missed: Tensor, radius: int) -> Tensor:
-    """The weighted median of the motion within `radius` cells to each side of a place, each component by itself.
+def context_flow(flow: Tensor, error: Tensor, radius: int) -> Tensor:
+    """Weighted median of the flow in the context of each place, each component by itself; smooth, shaped as `flow`.
 
-    The lower one, where half of the weight lies exactly between two.
+    The lower median, where half of the weight lies exactly between two values.
 
     Args:
-        flow: (N, 2, H, W), pixels, sides a multiple of `CELL`.
-        missed: (N, 2, H, W), where going there and back ends, against where it began.
-
-    Returns:
-        As `flow`, smooth.
+        flow: (N, 2, H, W), pixels, sides a multiple of `CELL_PX`.
+        error: forward-backward error of `flow`, (N, 2, H, W), pixels.
+        radius: cells to each side that belong to the context.
     """
-    weight = (missed.square().sum(1, keepdim=True) < TRUSTED**2).to(flow.dtype) + DOUBTED
-    shares = F.avg_pool2d(weight, CELL)
-    cells = F.avg_pool2d(flow * weight, CELL) / shares
-    # A direction and a component at a time: all the windows of a 4K plate take a gigabyte.
-    middle = [[_median(x[None, None], w[None], radius) for x in both] for both, w in zip(cells, shares, strict=True)]
+    weight = (error.square().sum(1, keepdim=True) < CONSISTENT_PX**2).to(flow.dtype) + INCONSISTENT_WEIGHT
+    shares = F.avg_pool2d(weight, CELL_PX)
+    cells = F.avg_pool2d(flow * weight, CELL_PX) / shares
+    # One sample and one component at a time: all the windows of a 4K plate take a gigabyte.
+    medians = [[_median(x[None, None], w[None], radius) for x in both] for both, w in zip(cells, shares, strict=True)]
     return F.interpolate(
-        torch.stack([torch.cat(both) for both in middle]), scale_factor=CELL, mode="bilinear", align_corners=False
+        torch.stack([torch.cat(both) for both in medians]), scale_factor=CELL_PX, mode="bilinear", align_corners=False
     )
 
 
 def _median(values: Tensor, weights: Tensor, radius: int) -> Tensor:
-    """(1, 1, h, w) twice -> (1, h, w): of the window around each, what half of the weight lies below."""
+    """Weighted median over the window around each cell: (1, 1, h, w) twice -> (1, h, w)."""
     side = 2 * radius + 1
     windows, shares = (F.unfold(F.pad(x, [radius] * 4), side)[0] for x in (values, weights))
     ordered, order = windows.sort(0)

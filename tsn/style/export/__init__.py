@@ -1,0 +1,1 @@
+"""Styles as files for other programs: TorchScript and ONNX."""

@@ -1,4 +1,7 @@
-"""A style as TorchScript, for Nuke's CatFileCreator; see `export.py`."""
+"""Write a style as TorchScript, for Nuke's CatFileCreator; see `exporter.py`.
+
+The layers are written again here, in the subset of Python and the operators of PyTorch 1.6 that Nuke reads.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from tsn.style.catalogue import StyleInfo
-from tsn.style.export.graph import Channels, Fork, Part, Recolour, places, row_of
-from tsn.style.nets.kuwahara import EVEN, REACH, ROUNDS, TEXTURE
-from tsn.style.nets.layers import LEAST, StyleNet
-from tsn.style.nets.palette import SIZE
-from tsn.style.nets.texture_guide import AROUND, BANDS, FLOOR, MARGIN
+from tsn.style.export.graph import Branches, ChannelSlice, PaletteLookup, Step, steps_of, window_kernel
+from tsn.style.nets.kuwahara import HALF_WEIGHT_DEVIATION, RADIUS, ROUNDS, TEXTURE_AMPLITUDE
+from tsn.style.nets.layers import BASE_COLOUR_MARGIN, StyleNet
+from tsn.style.nets.palette import GRID_SIZE
+from tsn.style.nets.texture_guide import BANDS, CONTRAST_BOX, HALF_CONTRAST, MARGIN
 
 
 class _Layer(nn.Module):
-    """`lockable.ConvNorm`, written for the TorchScript compiler."""
+    """`layers.ConvNorm`."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -37,16 +40,16 @@ class _Layer(nn.Module):
         return torch.relu(x) if self.relu else x
 
 
-class _Simplified(nn.Module):
-    """`simplify.simplified`, in float32 always: a half float has no digits for the spread of an even window."""
+class _Simplify(nn.Module):
+    """`kuwahara.simplify`; always in float32, since half floats cannot hold the variance of an even window."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("places", places())
+        self.register_buffer("window_sum", window_kernel())
         self.rounds: int = ROUNDS
-        self.margin: int = REACH // ROUNDS
-        self.even: float = EVEN**2
-        self.texture: float = TEXTURE
+        self.margin: int = RADIUS // ROUNDS
+        self.half_weight: float = HALF_WEIGHT_DEVIATION**2
+        self.texture: float = TEXTURE_AMPLITUDE
 
     def forward(self, x: Tensor) -> Tensor:
         plate = x.to(torch.float32)
@@ -56,10 +59,10 @@ class _Simplified(nn.Module):
             y = torch.cat([y, torch.sum(y * y, 1, True)], 1)
             y = torch.ops.aten.avg_pool2d(torch.ops.aten.avg_pool2d(y, [3, 3], [1, 1]), [3, 3], [1, 1])
             mean = y[:, :3]
-            spread = torch.clamp(y[:, 3:] - torch.sum(mean * mean, 1, True), min=0.0) / self.even
-            weight = 1.0 / (1.0 + spread * spread)
-            kernel, weighed = self.places.to(torch.float32), torch.cat([mean * weight, weight], 1)
-            total = torch.ops.aten.conv2d(weighed, kernel, None, [1, 1], [0, 0], [1, 1], 4)
+            variance = torch.clamp(y[:, 3:] - torch.sum(mean * mean, 1, True), min=0.0) / self.half_weight
+            weight = 1.0 / (1.0 + variance * variance)
+            kernel, weighted = self.window_sum.to(torch.float32), torch.cat([mean * weight, weight], 1)
+            total = torch.ops.aten.conv2d(weighted, kernel, None, [1, 1], [0, 0], [1, 1], 4)
             shapes = total[:, :3] / total[:, 3:]
         rest = plate - shapes
         size = torch.max(torch.abs(rest), 1, True)[0]
@@ -67,73 +70,78 @@ class _Simplified(nn.Module):
         return (shapes + rest * kept).to(x.dtype)
 
 
-class _Seeds(nn.Module):
-    """`seeds.seeds`, in float32 always: a half float rounds as much as there is to see."""
+class _TextureGuide(nn.Module):
+    """`texture_guide.texture_guide`; always in float32, since half floats round by as much as it amplifies."""
 
     def __init__(self) -> None:
         super().__init__()
         self.bands: list[list[int]] = [list(sides) for sides in BANDS]
         self.margin: int = MARGIN
-        self.around: int = AROUND
-        self.floor: float = FLOOR**2
+        self.contrast_box: int = CONTRAST_BOX
+        self.floor: float = HALF_CONTRAST**2
 
     def forward(self, x: Tensor) -> Tensor:
         luma = torch.ops.aten.avg_pool2d(torch.sum(x.to(torch.float32), 1, True) / 3.0, [2, 2], [2, 2])
         scale = torch.ops.aten.replication_pad2d(luma, [self.margin, self.margin, self.margin, self.margin])
         scale = torch.ops.aten.avg_pool2d(scale, [3, 3], [1, 1])
-        found: list[Tensor] = []
+        bands: list[Tensor] = []
         for sides in self.bands:
             coarser = scale
             for side in sides:
                 coarser = torch.ops.aten.avg_pool2d(coarser, [side, side], [1, 1])
-            band = self.middle(scale, coarser) - coarser
-            around = torch.ops.aten.avg_pool2d(band * band, [self.around, self.around], [1, 1])
-            contrast = torch.sqrt(self.middle(around, luma) + self.floor)
-            found.append(self.middle(band, luma) / contrast / 2.0)
+            band = self.crop_centre(scale, coarser) - coarser
+            energy = torch.ops.aten.avg_pool2d(band * band, [self.contrast_box, self.contrast_box], [1, 1])
+            contrast = torch.sqrt(self.crop_centre(energy, luma) + self.floor)
+            bands.append(self.crop_centre(band, luma) / contrast / 2.0)
             scale = coarser
-        return torch.cat(found, 1).to(x.dtype)
+        return torch.cat(bands, 1).to(x.dtype)
 
-    def middle(self, x: Tensor, like: Tensor) -> Tensor:
+    def crop_centre(self, x: Tensor, like: Tensor) -> Tensor:
+        """The centre of `x`, at the size of `like`."""
         height, width = like.size(2), like.size(3)
         top, left = (x.size(2) - height) // 2, (x.size(3) - width) // 2
         return x[:, :, top : top + height, left : left + width]
 
 
-class _Forked(nn.Module):
-    def __init__(self, fork: Fork) -> None:
+class _Branches(nn.Module):
+    """`graph.Branches`."""
+
+    def __init__(self, branches: Branches) -> None:
         super().__init__()
-        self.one, self.other = _flat(fork.one), _flat(fork.other)
-        self.added = fork.added
+        self.first, self.second = _sequential(branches.first), _sequential(branches.second)
+        self.add = branches.add
 
     def forward(self, x: Tensor) -> Tensor:
-        one, other = self.one(x), self.other(x)
-        return one + other if self.added else torch.cat([one, other], dim=1)
+        first, second = self.first(x), self.second(x)
+        return first + second if self.add else torch.cat([first, second], dim=1)
 
 
-class _Chosen(nn.Module):
-    def __init__(self, channels: Channels) -> None:
+class _ChannelSlice(nn.Module):
+    """`graph.ChannelSlice`."""
+
+    def __init__(self, channels: ChannelSlice) -> None:
         super().__init__()
-        self.first, self.end = channels.first, channels.end
+        self.start, self.end = channels.start, channels.end
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, self.first : self.end]
+        return x[:, self.start : self.end]
 
 
-class _Recoloured(nn.Module):
-    """`palette.recoloured`, in float32 always: a half float is too coarse to look a colour up by."""
+class _PaletteLookup(nn.Module):
+    """`palette.apply_palette`, from and to [-0.5, 0.5]; always in float32, as half floats are too coarse."""
 
-    def __init__(self, table: Tensor) -> None:
+    def __init__(self, palette: Tensor) -> None:
         super().__init__()
-        self.register_buffer("table", table.float().view(1, 3, SIZE, SIZE, SIZE))
+        self.register_buffer("table", palette.float().view(1, 3, GRID_SIZE, GRID_SIZE, GRID_SIZE))
 
     def forward(self, x: Tensor) -> Tensor:
         grid = 2.0 * x.to(torch.float32).permute(0, 2, 3, 1).unsqueeze(1)
-        found = torch.ops.aten.grid_sampler_3d(self.table.to(torch.float32), grid, 0, 1, True)
-        return (found.squeeze(2) - 0.5).to(x.dtype)
+        colours = torch.ops.aten.grid_sampler_3d(self.table.to(torch.float32), grid, 0, 1, True)
+        return (colours.squeeze(2) - 0.5).to(x.dtype)
 
 
-class _Blurred(nn.Module):
-    """`lockable.out_of_focus`."""
+class _Upsample2xSmooth(nn.Module):
+    """`layers.upsample2x_smooth`."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.ops.aten.avg_pool2d(x, [2, 2], [2, 2])
@@ -143,22 +151,26 @@ class _Blurred(nn.Module):
 
 
 class _Logit(nn.Module):
+    """The logit of a base colour in [-0.5, 0.5]."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.least: float = LEAST
+        self.margin: float = BASE_COLOUR_MARGIN
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.clamp(x + 0.5, self.least, 1.0 - self.least)
+        x = torch.clamp(x + 0.5, self.margin, 1.0 - self.margin)
         return torch.log(x / (1.0 - x))
 
 
-class _Halved(nn.Module):
+class _Downsample2x(nn.Module):
+    """A 2x2 mean."""
+
     def forward(self, x: Tensor) -> Tensor:
         return torch.ops.aten.avg_pool2d(x, [2, 2], [2, 2])
 
 
-class _Enlarged(nn.Module):
-    """`lockable.enlarged`."""
+class _Upsample2x(nn.Module):
+    """`layers.upsample2x`."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.ops.aten.replication_pad2d(x, [1, 1, 1, 1])
@@ -166,39 +178,44 @@ class _Enlarged(nn.Module):
         return torch.ops.aten.upsample_bilinear2d(x, [2 * x.size(2), 2 * x.size(3)], False)
 
 
-def _flat(parts: Sequence[Part]) -> nn.Sequential:
-    return nn.Sequential(*(_module(part) for part in parts))
+def _sequential(steps: Sequence[Step]) -> nn.Sequential:
+    """Steps in a row."""
+    return nn.Sequential(*(_module(step) for step in steps))
 
 
-def _module(part: Part) -> nn.Module:
-    match part:
+def _module(step: Step) -> nn.Module:
+    """The module of one step."""
+    match step:
         case "simplify":
-            return _Simplified()
-        case "seeds":
-            return _Seeds()
-        case "halve":
-            return _Halved()
-        case "enlarge":
-            return _Enlarged()
-        case "blur":
-            return _Blurred()
+            return _Simplify()
+        case "texture_guide":
+            return _TextureGuide()
+        case "downsample2x":
+            return _Downsample2x()
+        case "upsample2x":
+            return _Upsample2x()
+        case "upsample2x_smooth":
+            return _Upsample2xSmooth()
         case "logit":
             return _Logit()
-        case Fork():
-            return _Forked(part)
-        case Recolour(table):
-            return _Recoloured(table)
-        case Channels():
-            return _Chosen(part)
+        case Branches():
+            return _Branches(step)
+        case PaletteLookup(palette):
+            return _PaletteLookup(palette)
+        case ChannelSlice():
+            return _ChannelSlice(step)
         case _:
-            return _Layer(part)
+            return _Layer(step)
 
 
 class NukeStyle(nn.Module):
-    """What CatFileCreator takes: one tensor (1, 3, H, W) in, one of the same shape out, knobs as attributes.
+    """A style as CatFileCreator expects it: one tensor (1, 3, H, W) in and out, and knobs as attributes.
 
-    Colour is worked out in float32 whatever the input is; only the net runs in the input's own precision, since
-    Nuke's "Optimize for Speed and Memory" turns both the model and its input into half floats.
+    Colour is always computed in float32. The net runs in the precision of the input, since Nuke's "Optimize for Speed
+    and Memory" turns both model and input into half floats.
+
+    Args:
+        net: not frozen.
 
     Attributes:
         strength: 0 = the input, 1 = fully painted.
@@ -206,12 +223,14 @@ class NukeStyle(nn.Module):
 
     def __init__(self, net: StyleNet) -> None:
         super().__init__()
-        self.net = _flat(row_of(net))
+        self.net = _sequential(steps_of(net))
         self.strength = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
+        """Paint a scene-linear plate (1, 3, H, W)."""
         plate = x.to(torch.float32)
-        # tsn.colour, for lin_rec709 and `keep`: a max-RGB ratio with a knee, and what it can't hold left beside it.
+        # As tsn.colour for lin_rec709 with `highlights: keep`: compress max(R, G, B) above a knee, and keep the ratio
+        # and the values outside style space, to restore them in the result.
         brightest = torch.max(plate, 1, True)[0]
         squeezed = 1.0 - 0.4 / (1.0 + (brightest - 0.6) / 0.4)
         gain = torch.where(brightest > 0.6, brightest / torch.clamp(squeezed, min=0.6), torch.ones_like(brightest))
@@ -227,19 +246,20 @@ class NukeStyle(nn.Module):
         return torch.lerp(plate, result, self.strength).to(x.dtype)
 
     def paint(self, style: Tensor) -> Tensor:
-        """The net on any size: padded to the right and below by reflection, and cropped again."""
+        """Run the net on any size: padded by reflection at the right and below, and cropped again."""
         height, width = style.size(2), style.size(3)
         padded = torch.ops.aten.reflection_pad2d(style, [0, -width % 4, 0, -height % 4])
         return torch.sigmoid(self.net(padded - 0.5))[:, :, :height, :width]
 
     def decode(self, style: Tensor) -> Tensor:
-        """The sRGB curve's inverse."""
+        """From sRGB-encoded to linear."""
         return torch.where(style <= 0.04045, style / 12.92, torch.pow((style + 0.055) / 1.055, 2.4))
 
 
 def write(net: StyleNet, info: StyleInfo, path: Path) -> None:
-    with warnings.catch_warnings():  # torch would rather see torch.export, which Nuke doesn't read
+    """Write a net as a TorchScript file; the arguments are those of `onnx_graph.write`."""
+    with warnings.catch_warnings():  # torch recommends torch.export, which Nuke can't read
         warnings.simplefilter("ignore")
         scripted = torch.jit.script(NukeStyle(net).eval().requires_grad_(False))
-        # Through memory, since the archive inside is named after the file, and this one has a temporary name.
+        # To a buffer, since an archive in a file is named after it, and this file has a temporary name.
         path.write_bytes(scripted.save_to_buffer())

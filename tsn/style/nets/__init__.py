@@ -1,0 +1,1 @@
+"""The nets that paint, and the filters and palettes that prepare their input."""

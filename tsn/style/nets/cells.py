@@ -1,10 +1,9 @@
-"""A convolution to a few channels, worked out on cells of 2x2 pixels.
+"""A convolution to few channels, computed on cells of 2x2 pixels.
 
-What a CPU's vector unit works on side by side are the channels that come out, eight or sixteen of them; of a picture's
-three, most of it idles. With the four pixels of a cell as channels they are twelve (Shi et al., "Real-time single image
-and video super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016): the same sums in six
-tenths of the time where the kernel is 9x9, though a fifth of the products are by zero then. Of a 5x5 kernel's it is a
-third, and nothing is won.
+A CPU's vector unit computes 8 or 16 output channels at once; for an output of 3 channels most of it idles. With the
+four pixels of a cell as channels the output has 12 (Shi et al., "Real-time single image and video super-resolution
+using an efficient sub-pixel convolutional neural network", CVPR 2016). For a 9x9 kernel this gives the same sums in
+0.6 of the time, although a fifth of the products are then by zero. For a 5x5 kernel a third are, and nothing is won.
 """
 
 from __future__ import annotations
@@ -13,15 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CELL = 2
-WORTH = 9
-"""Side of the kernel from which on it is faster."""
-PLACES = tuple((y, x) for y in range(CELL) for x in range(CELL))
-"""The pixels of a cell, as `pixel_shuffle` has them."""
+CELL_SIDE = 2
+"""Pixels."""
+MIN_KERNEL_SIDE = 9
+"""Pixels: from this kernel size on, the convolution on cells is faster."""
+CELL_OFFSETS = tuple((y, x) for y in range(CELL_SIDE) for x in range(CELL_SIDE))
+"""(y, x) of the pixels of a cell, in the order of `pixel_shuffle`."""
 
 
 class CellConv(nn.Module):
-    """The same as a reflection-padded convolution of an odd kernel and stride 1, on pictures of even sides.
+    """Equal to a reflection-padded convolution with an odd kernel and stride 1, on pictures with even sides.
 
     Args:
         weight: (C, D, K, K).
@@ -31,27 +31,33 @@ class CellConv(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.margin = weight.shape[-1] // 2
-        self.weight = nn.Parameter(of_cells(weight), requires_grad=False)
-        self.bias = nn.Parameter(bias.repeat_interleave(len(PLACES)), requires_grad=False)
+        self.weight = nn.Parameter(kernel_on_cells(weight), requires_grad=False)
+        self.bias = nn.Parameter(bias.repeat_interleave(len(CELL_OFFSETS)), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, D, H, W) -> (N, C, H, W)."""
+        """(N, D, H, W) -> (N, C, H, W), H and W even."""
         x = F.pad(x, (self.margin,) * 4, mode="reflect")
-        x = torch.cat([x[..., top::CELL, left::CELL] for top, left in PLACES], 1)
-        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias), CELL)
+        x = torch.cat([x[..., top::CELL_SIDE, left::CELL_SIDE] for top, left in CELL_OFFSETS], 1)
+        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias), CELL_SIDE)
 
 
-def of_cells(weight: Tensor) -> Tensor:
-    """A kernel over pixels (C, D, K, K) as one over cells, (4 C, 4 D, (K+1)/2, (K+1)/2).
+def kernel_on_cells(weight: Tensor) -> Tensor:
+    """Rewrite a kernel over pixels as a kernel over cells.
 
-    Of the channels that go in, a pixel's stay together; of those that come out, a channel's do.
+    Args:
+        weight: (C, D, K, K), K odd.
+
+    Returns:
+        (4 C, 4 D, (K + 1) / 2, (K + 1) / 2). Input channels are grouped by the pixel of the cell, output channels by
+        the original channel.
     """
     channels, depth, side, _ = weight.shape
-    cells = weight.new_zeros(channels, len(PLACES), len(PLACES), depth, (side + 1) // CELL, (side + 1) // CELL)
-    for to, (bottom, right) in enumerate(PLACES):
-        for come, (top, left) in enumerate(PLACES):
-            part = weight[..., (top - bottom) % CELL :: CELL, (left - right) % CELL :: CELL]
-            # A pixel's window begins at its own place in the first cell: what lies before it there is left out.
+    count, cell_kernel = len(CELL_OFFSETS), (side + 1) // CELL_SIDE
+    cells = weight.new_zeros(channels, count, count, depth, cell_kernel, cell_kernel)
+    for target, (bottom, right) in enumerate(CELL_OFFSETS):
+        for source, (top, left) in enumerate(CELL_OFFSETS):
+            part = weight[..., (top - bottom) % CELL_SIDE :: CELL_SIDE, (left - right) % CELL_SIDE :: CELL_SIDE]
+            # The window of a pixel starts at that pixel's own place in its first cell; earlier pixels are left out.
             y, x = int(top < bottom), int(left < right)
-            cells[:, to, come, :, y : y + part.shape[-2], x : x + part.shape[-1]] = part
-    return cells.reshape(channels * len(PLACES), len(PLACES) * depth, *cells.shape[-2:])
+            cells[:, target, source, :, y : y + part.shape[-2], x : x + part.shape[-1]] = part
+    return cells.reshape(channels * count, count * depth, *cells.shape[-2:])

@@ -1,21 +1,22 @@
-"""The mobile style net: inverted residuals at a quarter of the size, for a CPU farm that is short of hours.
+"""The mobile style transfer net: inverted residuals at 1/4 size, for CPU farms.
 
-Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018. Almost all of it runs
-at 1/4 size; at full size there are two small dense convolutions, since a depthwise one costs as much memory
-traffic there as a dense one and does less.
+Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018. Almost all of it runs at 1/4
+size. The two convolutions at full size are dense and small: there a depthwise one costs as much memory traffic as a
+dense one, and does less.
 """
 
 from __future__ import annotations
 
 from torch import nn
 
-from tsn.style.nets.layers import ConvNorm, Residual, StyleNet
+from tsn.style.nets.layers import ConvNorm, ResidualBlock, StyleNet
 
 EXPANSION = 2
+"""Channels inside an inverted residual, as a multiple of those outside."""
 
 
-class _Inverted(Residual):
-    """Widen, filter each channel by itself, narrow again without ReLU; added to what came in."""
+class _InvertedResidual(ResidualBlock):
+    """Expansion, depthwise convolution, and linear projection, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -29,7 +30,7 @@ class MobileNet(StyleNet):
     """See `StyleNet`.
 
     Args:
-        width: channels at full size; three and eight times that at 1/2 and 1/4.
+        width: channels at full size; three times as many at 1/2 and eight times as many at 1/4.
         blocks: inverted residuals at 1/4 size.
         recolours, simplifies, seeded: see `StyleNet`.
     """
@@ -46,13 +47,13 @@ class MobileNet(StyleNet):
         seeded: bool = False,
     ) -> None:
         super().__init__()
-        shown, before = self.begin(recolours=recolours, simplifies=simplifies, seeded=seeded)
+        extra, radius = self.set_inputs(recolours=recolours, simplifies=simplifies, seeded=seeded)
         self.width, self.blocks = width, blocks
-        self.radius = before + 28 + 4 * blocks
+        self.radius = radius + 28 + 4 * blocks
         half, quarter = 3 * width, 8 * width
         self.enter = ConvNorm(3, width, kernel=3)
-        self.down = nn.ModuleList([ConvNorm(width + shown, half, kernel=3), ConvNorm(half, quarter, kernel=3)])
-        self.body = nn.ModuleList([_Inverted(quarter) for _ in range(blocks)])
+        self.down = nn.ModuleList([ConvNorm(width + extra, half, kernel=3), ConvNorm(half, quarter, kernel=3)])
+        self.body = nn.ModuleList([_InvertedResidual(quarter) for _ in range(blocks)])
         self.narrow = nn.ModuleList([ConvNorm(quarter, half, kernel=1)])
         self.across = ConvNorm(half, width, kernel=1, relu=False)
         self.up = nn.ModuleList([ConvNorm(half, width, kernel=3), ConvNorm(width, width, kernel=3)])

@@ -1,95 +1,96 @@
-"""Where a painting's palette goes on a plate: optimal transport between their colours.
+"""Map the colours of a plate to the palette of a painting, by optimal transport.
 
-A Gram matrix says which colours a painting has and nothing of where: nets then paint every bright place the colour
-that is commonest, and lose blues and reds for good. Entropic optimal transport (Cuturi, "Sinkhorn distances", 2013;
-for colours Ferradans et al. 2014) moves the colours of photos to those of the painting so that each goes the
-shortest way and all of the palette is used: skies become what is sky-like in it. A net in training is asked to have
-these colours on the average over a few pixels; the net for any painting is shown them.
+A Gram matrix holds which colours a painting has, and not where: a net that is trained on it alone paints every bright
+area in the most frequent colour, and loses blues and reds. Entropic optimal transport (Cuturi, "Sinkhorn distances:
+lightspeed computation of optimal transport", 2013; for colours Ferradans et al., "Regularized discrete optimal
+transport", 2014) moves the colours of photos to those of the painting so that each moves as little as possible and the
+whole palette is used: skies get the painting's sky colours. The colour loss of the training compares local means with
+these colours, and nets that recolour get them as input and paint over them as a base colour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 
-SAMPLES = 1200
-SIZE = 17
-BLUR = 0.006
-"""Of the transport, in squared colour units (an eightieth of the way from black to white, squared, is .0002): the
-map from colour to colour is smooth, and a lone accent of the painting does not tear it."""
-ROUNDS = 60
+COLOUR_SAMPLES = 1200
+"""Colours that stand for a set of pictures."""
+GRID_SIZE = 17
+"""Nodes of a palette along each of red, green and blue."""
+ENTROPY = 0.006
+"""Weight of the entropy in the transport, in squared distances of `_stretch_luma`: it keeps the map smooth, so that a
+rare accent of the painting does not tear it."""
+SINKHORN_ITERATIONS = 60
 LUMA_STRETCH = 2.0
-"""Light counts more than hue, so that what is dark on the plate stays dark in the painting."""
+"""Factor on luma in colour distances: what is dark on the plate stays dark in the painting."""
 
 
-def colours(pictures: Sequence[Tensor]) -> Tensor:
-    """`SAMPLES` colours (N, 3), evenly out of pictures (3, H, W) in [0, 1], each softened by 4 px: paint, not noise.
+def sample_colours(pictures: Sequence[Tensor]) -> Tensor:
+    """Sample colours at even steps from pictures.
 
-    Pictures of fewer lines or columns than that count pixel by pixel.
-    """
-    soft = [F.avg_pool2d(p[None], min(4, *p.shape[1:]))[0].flatten(1) for p in pictures]
-    pixels = torch.cat(soft, dim=1).T
-    return pixels[torch.linspace(0, len(pixels) - 1, SAMPLES, dtype=torch.float64).long()]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within this block a sum has one order: sums that depend on a thread count would give the same shot other bits on
-    another host."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _stretched(of: Tensor) -> Tensor:
-    """(N, 3) in RGB -> a space where distance weighs luma more."""
-    luma = of @ torch.tensor(LUMA)
-    return torch.cat([of - luma[:, None], LUMA_STRETCH * luma[:, None]], dim=1)
-
-
-def _cost(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Of moving one colour to another, so that its exponential is never 0 in float64: black to white costs 667."""
-    return (torch.cdist(_stretched(ours), _stretched(theirs)).double().square() / BLUR).clamp(max=690)
-
-
-def palette(plates: Tensor, painting: Tensor) -> Tensor:
-    """The map from a plate's colours to a painting's.
+    Each colour is a mean of 4x4 pixels, so that it is one of the paint and not of noise; in pictures of fewer than 4
+    rows or columns, a mean of as many.
 
     Args:
-        plates: colours (N, 3) of photos: what plates look like.
-        painting: colours (M, 3) of the painting; see `colours`.
+        pictures: (3, H, W) each, in [0, 1].
 
     Returns:
-        (3, SIZE^3): colour by blue, green, red of the plate, for `recoloured`.
+        (`COLOUR_SAMPLES`, 3).
+    """
+    means = [F.avg_pool2d(p[None], min(4, *p.shape[1:]))[0].flatten(1) for p in pictures]
+    pixels = torch.cat(means, dim=1).T
+    return pixels[torch.linspace(0, len(pixels) - 1, COLOUR_SAMPLES, dtype=torch.float64).long()]
+
+
+def _stretch_luma(rgb: Tensor) -> Tensor:
+    """Colours (N, 3) in a space (N, 4) where differences of luma weigh more."""
+    luma = rgb @ torch.tensor(LUMA)
+    return torch.cat([rgb - luma[:, None], LUMA_STRETCH * luma[:, None]], dim=1)
+
+
+def _cost(sources: Tensor, targets: Tensor) -> Tensor:
+    """Cost of moving each source colour (N, 3) to each target colour (M, 3), over the entropy's weight, (N, M).
+
+    Limited so that exp(-cost) is never 0 in float64; from black to white it is 667.
+    """
+    return (torch.cdist(_stretch_luma(sources), _stretch_luma(targets)).double().square() / ENTROPY).clamp(max=690)
+
+
+def fit_palette(plates: Tensor, painting: Tensor) -> Tensor:
+    """Compute the map from the colours of plates to those of a painting.
+
+    Args:
+        plates: colours (N, 3) of photos, which stand for all plates; see `sample_colours`.
+        painting: colours (M, 3) of the painting.
+
+    Returns:
+        A palette (3, GRID_SIZE^3) for `apply_palette`: the new RGB, by blue, green and red of the plate.
     """
     with one_thread():
         kernel = torch.exp(-_cost(plates, painting))
-        theirs = torch.ones(len(painting), dtype=torch.float64)
-        for _ in range(ROUNDS):  # Sinkhorn's iteration
-            ours = 1 / (kernel @ theirs)
-            theirs = 1 / (ours @ kernel)
-        weights = theirs * torch.exp(-_cost(unchanged().T, painting))
+        target_scale = torch.ones(len(painting), dtype=torch.float64)
+        for _ in range(SINKHORN_ITERATIONS):
+            source_scale = 1 / (kernel @ target_scale)
+            target_scale = 1 / (source_scale @ kernel)
+        weights = target_scale * torch.exp(-_cost(identity_palette().T, painting))
         return (weights @ painting.double() / weights.sum(1, keepdim=True)).T.float().contiguous()
 
 
-def unchanged() -> Tensor:
-    """The palette that leaves every colour as it is."""
-    axis = torch.linspace(0, 1, SIZE)
+def identity_palette() -> Tensor:
+    """The palette (3, GRID_SIZE^3) that leaves every colour as it is."""
+    axis = torch.linspace(0, 1, GRID_SIZE)
     blue, green, red = torch.meshgrid(axis, axis, axis, indexing="ij")
     return torch.stack([red, green, blue]).flatten(1)
 
 
-def recoloured(plate: Tensor, by: Tensor) -> Tensor:
-    """A plate (N, 3, H, W) in the colours of `palette`."""
-    grid = (plate * 2 - 1).permute(0, 2, 3, 1)[:, None]  # the last axis of the table is red, its first blue
-    table = by.view(1, 3, SIZE, SIZE, SIZE).expand(len(plate), -1, -1, -1, -1)
+def apply_palette(plate: Tensor, palette: Tensor) -> Tensor:
+    """Look up each colour of a plate (N, 3, H, W) in [0, 1] in a palette, with trilinear interpolation."""
+    grid = (plate * 2 - 1).permute(0, 2, 3, 1)[:, None]  # grid_sample takes x first: red is the table's last axis
+    table = palette.view(1, 3, GRID_SIZE, GRID_SIZE, GRID_SIZE).expand(len(plate), -1, -1, -1, -1)
     return F.grid_sample(table, grid, mode="bilinear", padding_mode="border", align_corners=True)[:, :, 0]

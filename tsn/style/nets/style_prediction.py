@@ -1,13 +1,15 @@
-"""The nets behind `adain.py`: one that looks at a painting, one that paints, and what the first tells the second.
+"""The nets of `arbitrary.py`: a style prediction net and the style transfer net whose parameters it predicts.
 
-Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic stylization network" (2017): what
-makes a style net paint like this painting and not like that one are the scales and shifts of its instance norms
-(Dumoulin et al. 2017), and those can be foretold from the painting. Two things are ours. What the painting is seen
-by are the statistics of a small encoder that has learnt VGG's principal components, so that few paintings suffice to
-learn from; and the net that paints is shown the plate in the painting's own colours beside the plate as it is, so
-that a palette it never saw is never guessed.
+Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic stylization network", BMVC 2017: what
+makes one style transfer net paint in different styles are the scales and shifts of its instance norms (Dumoulin et
+al., "A learned representation for artistic style", 2017), and a second net can predict these from the painting. Two
+things differ from the paper. The prediction net does not see the painting through Inception but through the feature
+statistics of a small encoder that has learnt VGG's principal components, so that few paintings suffice for training.
+And the transfer net gets the plate in the painting's colours (`palette.py`) as well as the plate itself, so that it
+need not guess a palette that it was never trained on.
 
-Told of a painting, the `Canvas` is a net like that of any trained style: surveyed, locked, cut into tiles.
+With its parameters set for a painting, the transfer net is a `StyleNet` like that of any trained style: it is
+calibrated, frozen, and run in tiles.
 """
 
 from __future__ import annotations
@@ -20,23 +22,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tsn.colour import LUMA
+from tsn.determinism import one_thread
 from tsn.style.nets import palette
 from tsn.style.nets.johnson import JohnsonNet
 from tsn.style.nets.layers import ConvNorm, Normalise
 
 LEVELS = 1, 2, 3
-"""Of the encoder: features at full size, at 1/2 and at 1/4."""
+"""Levels of the encoder: features at full size, at 1/2 and at 1/4."""
 
-HIDDEN = 128
-FAINT = 1e-3
-"""Added to a variance before its logarithm: channels vary by 1 in the mean."""
+HIDDEN_UNITS = 128
+"""Of the prediction net."""
+VARIANCE_FLOOR = 1e-3
+"""Added to a variance before its logarithm; the mean variance of a channel is about 1."""
 
 
 class Encoder(nn.Module):
-    """What is seen of a painting: three levels of features, which training makes VGG's principal components.
+    """Features of a painting at three levels, which the training fits to VGG's principal components.
 
     Args:
-        width: channels at full size; twice that at 1/2, four times at 1/4.
+        width: channels at full size, a multiple of 3; twice as many at 1/2 and four times as many at 1/4.
     """
 
     def __init__(self, *, width: int) -> None:
@@ -53,36 +57,42 @@ class Encoder(nn.Module):
         self.heads = nn.ModuleList([_conv(c, c, kernel=1, relu=False) for c in (w, 2 * w, 4 * w)])
 
     @property
-    def told(self) -> int:
-        """Numbers in a `code`."""
+    def statistics_size(self) -> int:
+        """Length of `style_statistics`: two numbers per channel of all levels."""
         return 2 * 7 * self.width
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
-        """(N, 3, H, W) in [0, 1] -> features (N, C, h, w) of each level."""
-        x, found = x - 0.5, {}
+        """(N, 3, H, W) in [0, 1] -> features (N, C, h, w) by level."""
+        x, features = x - 0.5, {}
         for level, stage, head in zip(LEVELS, self.stages, self.heads, strict=True):
             x = stage(x)
-            found[level] = head(x)
-        return found
+            features[level] = head(x)
+        return features
 
-    def code(self, painting: Tensor) -> Tensor:
-        """A painting (1, 3, H, W) in numbers (`told`,): mean and logarithm of the variance of every channel."""
-        said = []
-        for maps in self(painting).values():
-            variance, mean = torch.var_mean(maps[0].float(), dim=(1, 2), correction=0)
-            said += [mean, torch.log(variance + FAINT)]
-        return torch.cat(said)
+    def style_statistics(self, painting: Tensor) -> Tensor:
+        """Mean and logarithm of the variance of every channel: (1, 3, H, W) in [0, 1] -> (`statistics_size`,)."""
+        statistics = []
+        for features in self(painting).values():
+            variance, mean = torch.var_mean(features[0].float(), dim=(1, 2), correction=0)
+            statistics += [mean, torch.log(variance + VARIANCE_FLOOR)]
+        return torch.cat(statistics)
 
 
 def _conv(cin: int, cout: int, *, kernel: int = 3, relu: bool = True) -> ConvNorm:
+    """A layer of the encoder, without norm."""
     return ConvNorm(cin, cout, kernel=kernel, norm=False, relu=relu)
 
 
-class Canvas(JohnsonNet):
-    """The net that paints, once it knows like what.
+class StyleTransferNet(JohnsonNet):
+    """The net that paints; its style parameters are set by a `StylePredictionNet`.
+
+    Args:
+        width, blocks: see `JohnsonNet`.
+        simplifies, seeded: see `StyleNet`; it always recolours.
 
     Attributes:
-        luma: (gain, offset) for the painted luma, where the plate keeps its colours; see `ArbitraryPainter`.
+        luma: gain and offset of the painted luma, where the plate keeps its colours (see `ArbitraryPainter`), else
+            None.
     """
 
     def __init__(self, *, width: int, blocks: int, simplifies: bool, seeded: bool) -> None:
@@ -95,98 +105,131 @@ class Canvas(JohnsonNet):
         if self.luma is None:
             return painted
         gain, offset = self.luma
-        # Chroma is what is left of a pixel without its luma; adding the same to R, G and B leaves it.
+        # Adding the same number to R, G and B changes the luma and keeps the chroma.
         return (x + (gain * luma(painted) + offset - luma(x))).clamp(0, 1)
 
 
 class StylePredictionNet(nn.Module):
-    """Paintings in, canvases out.
+    """Predicts the parameters of its style transfer net from a painting.
+
+    The submodules keep the names that the weights files have: `canvas` is the style transfer net, `mind` the layers
+    that predict its parameters.
 
     Args:
-        width: channels of the canvas at full size.
-        blocks: residual blocks of the canvas.
-        seen: channels of the encoder at full size, a multiple of three.
+        width: channels of the style transfer net at full size.
+        blocks: residual blocks of the style transfer net.
+        encoder_width: channels of the encoder at full size, a multiple of 3 (`seen` in metadata and configs).
         simplifies, seeded: see `StyleNet`.
 
     Attributes:
-        usual: mean and deviation of the codes that were trained on, (2, `told`).
-        plates: colours (N, 3) of the photos that were trained on, for the palette.
+        usual: mean and standard deviation of the style statistics of the paintings of the training,
+            (2, `Encoder.statistics_size`).
+        plates: colours (N, 3) of the photos of the training, for the palette.
     """
 
     usual: Tensor
     plates: Tensor
 
     def __init__(
-        self, *, width: int = 16, blocks: int = 5, seen: int = 24, simplifies: bool = False, seeded: bool = False
+        self,
+        *,
+        width: int = 16,
+        blocks: int = 5,
+        encoder_width: int = 24,
+        simplifies: bool = False,
+        seeded: bool = False,
     ) -> None:
         super().__init__()
-        self.width, self.blocks, self.seen = width, blocks, seen
-        self.encoder = Encoder(width=seen)
-        self.canvas = Canvas(width=width, blocks=blocks, simplifies=simplifies, seeded=seeded)
-        self.sizes = {name: tensor.numel() for name, tensor in self._own().items()}
+        self.width, self.blocks, self.encoder_width = width, blocks, encoder_width
+        self.encoder = Encoder(width=encoder_width)
+        self.canvas = StyleTransferNet(width=width, blocks=blocks, simplifies=simplifies, seeded=seeded)
+        self.sizes = {name: tensor.numel() for name, tensor in self._norm_parameters().items()}
         self.mind = nn.Sequential(
-            nn.Linear(self.encoder.told, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, sum(self.sizes.values()) + 12)
+            nn.Linear(self.encoder.statistics_size, HIDDEN_UNITS),
+            nn.ReLU(),
+            nn.Linear(HIDDEN_UNITS, sum(self.sizes.values()) + 12),
         )
         last = self.mind[-1]
         assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)  # at first all paintings are one
+        nn.init.zeros_(last.weight)  # before training, all paintings give the same parameters
         nn.init.zeros_(last.bias)
-        self.register_buffer("usual", torch.stack([torch.zeros(self.encoder.told), torch.ones(self.encoder.told)]))
-        self.register_buffer("plates", torch.zeros(palette.SAMPLES, 3))
+        self.register_buffer(
+            "usual", torch.stack([torch.zeros(self.encoder.statistics_size), torch.ones(self.encoder.statistics_size)])
+        )
+        self.register_buffer("plates", torch.zeros(palette.COLOUR_SAMPLES, 3))
 
-    def _own(self) -> dict[str, Tensor]:
-        """Scales and shifts of the canvas, by name."""
-        own = dict(self.canvas.named_parameters())
-        return {name: own[name] for name in own if name.endswith((".scale", ".shift"))}
+    def _norm_parameters(self) -> dict[str, Tensor]:
+        """Scales and shifts of the style transfer net, by name."""
+        parameters = dict(self.canvas.named_parameters())
+        return {name: parameters[name] for name in parameters if name.endswith((".scale", ".shift"))}
 
-    def manner(self, code: Tensor) -> Tensor:
-        """What a code (`Encoder.code`) changes of the canvas, in one vector. Blends of paintings are means of these."""
-        said: Tensor = self.mind(self.apart(code))
-        return said
+    def predict_parameters(self, statistics: Tensor) -> Tensor:
+        """Predict the style parameters from `Encoder.style_statistics`, as one vector.
 
-    def apart(self, code: Tensor) -> Tensor:
-        """How a code differs from the usual one, about 1 in each number."""
-        mean, deviation = self.usual
-        # What is far from all that was trained on, say a photo of a screen, must not shout.
-        return ((code - mean) / deviation).clamp(-4, 4)
-
-    def changed(self, manner: Tensor) -> dict[str, Tensor]:
-        """The parameters of the canvas that a manner changes, by name.
-
-        Scales and shifts; and of the last layer, which no norm follows, a mix of its colours and their ground.
+        They are differences from the style transfer net's own parameters, see `transfer_parameters`. A mix of
+        paintings is the weighted mean of their vectors.
         """
-        *parts, mix, ground = manner.split([*self.sizes.values(), 9, 3])
-        changed = {name: was + part for (name, was), part in zip(self._own().items(), parts, strict=True)}
+        parameters: Tensor = self.mind(self.standardise(statistics))
+        return parameters
+
+    def standardise(self, statistics: Tensor) -> Tensor:
+        """Style statistics as standard deviations from their mean over the paintings of the training."""
+        mean, deviation = self.usual
+        # A picture unlike all paintings of the training, such as a photo of a screen, must not have huge values.
+        return ((statistics - mean) / deviation).clamp(-4, 4)
+
+    def transfer_parameters(self, predicted: Tensor) -> dict[str, Tensor]:
+        """The parameters of the style transfer net that `predict_parameters` sets, by name.
+
+        These are the scales and shifts of its norms; and, for its last layer, which has no norm, a 3x3 mix of its
+        output channels and a bias.
+        """
+        *differences, mix, bias_difference = predicted.split([*self.sizes.values(), 9, 3])
+        parameters = {
+            name: own + difference
+            for (name, own), difference in zip(self._norm_parameters().items(), differences, strict=True)
+        }
         last = self.canvas.leave
         assert isinstance(last, ConvNorm) and last.conv.bias is not None
         kernel, bias = last.conv.weight, last.conv.bias
         mixing = mix.view(3, 3) + torch.eye(3, device=mix.device)
-        changed["leave.conv.weight"] = torch.einsum("po,oikl->pikl", mixing, kernel)
-        changed["leave.conv.bias"] = mixing @ bias + ground
-        return changed
+        parameters["leave.conv.weight"] = torch.einsum("po,oikl->pikl", mixing, kernel)
+        parameters["leave.conv.bias"] = mixing @ bias + bias_difference
+        return parameters
 
     @torch.no_grad()
-    def canvas_for(self, paintings: Sequence[Tensor], shares: Sequence[float]) -> Canvas:
-        """A net that paints like a mix of paintings, (3, H, W) each; `shares` sum to 1."""
+    def transfer_net_for(self, paintings: Sequence[Tensor], shares: Sequence[float]) -> StyleTransferNet:
+        """A style transfer net with its parameters and palette set for a mix of paintings.
+
+        Args:
+            paintings: (3, H, W) each, in [0, 1].
+            shares: weight of each painting; they sum to 1.
+        """
         device = self.plates.device
-        with palette.one_thread():
-            manners = [self.manner(self.encoder.code(_even(painting).to(device)[None])) for painting in paintings]
-            tables = [palette.palette(self.plates.cpu(), palette.colours([painting.cpu()])) for painting in paintings]
-            canvas = copy.deepcopy(self.canvas)
-            mixed = torch.stack([share * manner for share, manner in zip(shares, manners, strict=True)]).sum(0)
-            canvas.load_state_dict(self.changed(mixed), strict=False)
+        with one_thread():
+            predicted = [
+                self.predict_parameters(self.encoder.style_statistics(_pad_to_encoder(painting).to(device)[None]))
+                for painting in paintings
+            ]
+            tables = [
+                palette.fit_palette(self.plates.cpu(), palette.sample_colours([painting.cpu()]))
+                for painting in paintings
+            ]
+            net = copy.deepcopy(self.canvas)
+            mixed = torch.stack([share * one for share, one in zip(shares, predicted, strict=True)]).sum(0)
+            net.load_state_dict(self.transfer_parameters(mixed), strict=False)
             table = torch.stack([share * table for share, table in zip(shares, tables, strict=True)]).sum(0)
-        canvas.palette = table.to(device)
-        return canvas
+        net.palette = table.to(device)
+        return net
 
 
-def _even(painting: Tensor) -> Tensor:
-    """The painting in whole multiples of the encoder's 4 px, its last lines and columns repeated."""
+def _pad_to_encoder(painting: Tensor) -> Tensor:
+    """Pad (3, H, W) at the right and below to multiples of the encoder's 4 px, by repeating the border."""
     height, width = painting.shape[-2:]
     return F.pad(painting[None], (0, -width % 4, 0, -height % 4), mode="replicate")[0]
 
 
 def luma(x: Tensor) -> Tensor:
-    """(N, 3, H, W) -> (N, 1, H, W), Rec.709 weights."""
+    """Luma by the Rec.709 weights, (N, 3, H, W) -> (N, 1, H, W)."""
     r, g, b = LUMA
     return r * x[:, :1] + g * x[:, 1:2] + b * x[:, 2:]

@@ -1,0 +1,64 @@
+"""Commands of styles and weights: styles, export, fetch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from tsn_batch.cli.group import TsnCommand
+from tsn_batch.cli.options import json_option
+
+EXPORTS = {"torchscript": ".pt", "onnx": ".onnx"}
+"""Format -> ending of the file."""
+
+
+@click.command(cls=TsnCommand)
+@json_option("Print a list of {name, family, licence, sha256, title, size, path}.")
+def styles(as_json: bool) -> None:
+    """List the bundled styles."""
+    from tsn.style.catalogue import bundled_styles
+
+    found = bundled_styles()
+    if as_json:
+        click.echo(json.dumps([info.to_dict() for info in found], indent=2))
+        return
+    if not found:
+        click.echo("No styles are bundled; a shot file can name a .safetensors or .onnx file.")
+    width = max((len(info.name) for info in found), default=0)
+    for info in found:
+        click.echo(f"{info.name:{width}}  {info.title}  [{info.licence}, {info.family}, {info.size / 2**20:.1f} MiB]")
+
+
+@click.command(cls=TsnCommand)
+@click.argument("form", metavar="FORMAT", type=click.Choice(tuple(EXPORTS)))
+@click.argument("style")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file.  [default: STYLE.pt or STYLE.onnx in the current folder]",
+)
+def export(form: str, style: str, output: Path | None) -> None:
+    """Export a style for other programs: torchscript (for Nuke's CatFileCreator) or onnx.
+
+    The exported net paints each frame by itself, without the passes that make a shot stable: use it for previews.
+    """
+    from tsn.style.export.exporter import export_style
+
+    path = output or Path(Path(style).stem + EXPORTS[form])
+    difference = export_style(form, style, path)
+    click.echo(f"{path}: {style} as {form}, differs from the engine by {difference:.1g} at most")
+
+
+@click.command(cls=TsnCommand)
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download weights of optical flow once: raft-large or raft-small."""
+    from tsn.flow import raft_weights
+
+    click.echo(raft_weights.fetch(raft_weights.published_weights(name)))
+
+
+COMMANDS = (styles, export, fetch)

@@ -1,0 +1,1 @@
+"""Render farms: job folders, their submission to Slurm, Open Job Description and OpenCue, and their steps."""

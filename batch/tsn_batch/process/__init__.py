@@ -1,0 +1,1 @@
+"""The process itself: its interpreter, signals, memory and threads."""

@@ -1,0 +1,269 @@
+"""Render one node in small steps: export its input, have tsn paint it, show the result.
+
+    for _ in NodeRender(...).steps(): ...      # blocks, as on a farm; in a window a timer takes the steps (see `ops`)
+
+A window can be drawn between any two steps. No Blender data is kept from one step to the next, since undo and opening a
+file move it in memory: each step finds the node again by its id.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import compat, exr_header, frame_status, inner_tree, node_trees, plate_export, prefs
+from .shared import frame_numbers, shot_yaml, tsn_process
+from .shared.tsn_process import PluginError
+
+running: dict[str, NodeRender] = {}
+"""Node id -> its render."""
+
+
+class NodeRender:
+    """Renders a node's frame range, or the current frame as a preview.
+
+    Attributes:
+        phase: what it does now, for the progress bar.
+        done: finished frames of this phase, of `total`.
+        note: tsn's last note, or "".
+    """
+
+    def __init__(self, uid: str, scene: bpy.types.Scene, *, preview: bool = False) -> None:
+        self.uid, self.scene, self.preview = uid, scene.name, preview
+        self.phase, self.done, self.total, self.note = "Exporting", 0, 0, ""
+        self.cancelled = False
+        self._process: tsn_process.RenderProcess | None = None
+        self._painting_since = 0.0
+
+    def cancel(self) -> None:
+        """End the child process now, and stop at the next step."""
+        self.cancelled = True
+        if self._process is not None:
+            self._process.cancel()
+
+    @property
+    def factor(self) -> float:
+        """How much of the phase is done, from 0 to 1."""
+        return self.done / self.total if self.total else 0.0
+
+    def __str__(self) -> str:
+        """For the progress bar, such as `Painting 12 of 48, 0:01:10 left`."""
+        text = f"{self.phase} {self.done} of {self.total}"
+        if self.phase == "Painting" and self.done:
+            left = round((time.monotonic() - self._painting_since) / self.done * (self.total - self.done))
+            text += f", {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+        return text
+
+    def steps(self) -> Generator[None, None, None]:
+        """Do the work; each step exports one frame, or reads tsn's events. Raises PluginError."""
+        if self.uid in running:
+            raise PluginError("The node is being rendered already.")
+        running[self.uid] = self
+        try:
+            yield from self._all_steps()
+        except OSError as error:
+            raise PluginError(shot_yaml.write_error(error)) from None
+        finally:
+            running.pop(self.uid, None)
+            if self._process is not None:
+                self._process.cancel()
+
+    def _all_steps(self) -> Iterator[None]:
+        node, scene = self._find_node()
+        plate_export.check_node(node, scene)
+        tsn_process.resolve_command(prefs.get().command)
+        settings = node.node_tree.tsn
+        _style(settings)
+        frames = [scene.frame_current] if self.preview else list(settings.frames(scene))
+        plate_export.check_frame_numbers(frames)
+        home = frame_status.node_folder(settings) / ("preview" if self.preview else "")
+        name = settings.basename
+        shot_yaml.make_folders(home)
+        if not self.preview:
+            frame_status.start_export(settings)
+        frame_status.clear_cache()
+        digest = frame_status.paint_digest(node, scene)
+        self.total = len(frames)
+        for number in frames:
+            node, scene = self._find_node()
+            plate = home / "plate" / f"{name}.{number:04d}.exr"
+            with frame_status.ignoring_own_changes():
+                _export(node, scene, number, plate)
+            if not self.done:  # report what the render lacks after the first frame, not after all
+                _layers(node, scene, plate)
+            self.done += 1
+            yield
+        shot = write_shot(node, scene, home, frames, window=0 if self.preview else None)
+        yield from self._paint(shot, home, digest)
+        node, scene = self._find_node()
+        settings = node.node_tree.tsn
+        settings.shown, settings.shown_frame = ("PREVIEW", frames[0]) if self.preview else ("RANGE", 0)
+        missing = refresh(node, scene)
+        if missing:
+            raise PluginError(
+                f"{_frames_are(missing)} missing in {home / 'styled'}.", "The input is shown there; render again."
+            )
+
+    def _paint(self, shot: Path, home: Path, digest: str) -> Iterator[None]:
+        self.phase, self.done, self._painting_since = "Starting tsn:", 0, time.monotonic()
+        preferences = prefs.get()
+        self._process = process = tsn_process.RenderProcess(preferences.command, shot, device=preferences.device)
+        painted: dict[int, str] = {}
+        try:
+            while True:
+                for event in process.events():
+                    if event["kind"] == "note":
+                        self.note = event["text"]
+                    elif event["kind"] == "frame":
+                        self.phase, self.done, self.total = "Painting", event["done"], event["total"]
+                        painted[event["frame"]] = digest
+                self._stop_if_cancelled(len(painted))
+                if process.ended:
+                    break
+                yield
+            process.raise_if_failed()
+        finally:
+            if painted and not self.preview:
+                frame_status.record_painted(home / "state.json", painted)
+
+    def _find_node(self) -> tuple[bpy.types.Node, bpy.types.Scene]:
+        self._stop_if_cancelled(0)
+        tree, node = node_trees.find_node(self.uid)
+        if node is None:
+            raise PluginError("The node was removed while it was being rendered.")
+        # Where several scenes share the tree: the one it was started for, unless that was renamed or removed.
+        return node, node_trees.scene_of_tree(tree, bpy.data.scenes.get(self.scene))
+
+    def _stop_if_cancelled(self, painted: int) -> None:
+        if self.cancelled:
+            kept = f"; {painted} painted frames are kept" if painted else ""
+            raise PluginError(f"Cancelled{kept}.")
+
+
+def _export(node: bpy.types.Node, scene: bpy.types.Scene, number: int, path: Path) -> None:
+    """Export a frame. A file with the same pixels is kept with its date, so that tsn does not paint it again."""
+    new = path.with_name(f".new.{path.name}")
+    try:
+        plate_export.render_frame(node, scene, number, new)
+        if exr_header.same_pixels(new, path):
+            return
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _style(settings: Any) -> tuple[str, bool]:
+    """(style as the shot file has it, whether it is a painting). Raises PluginError where its file is missing."""
+    style, painting = settings.style_argument()
+    if settings.source != "STYLE" and (error := shot_yaml.style_file_error(style, painting=painting)):
+        raise PluginError(error)
+    return style, painting
+
+
+def _layers(
+    node: bpy.types.Node, scene: bpy.types.Scene, path: Path
+) -> tuple[str, str | None, tuple[str, list[str]] | None]:
+    """(layer to paint, vectors or None, matte or None) of an exported frame. Raises PluginError without Cryptomatte."""
+    layers_node, matte_object = node_trees.render_layers_node(node, scene), node.node_tree.tsn.matte_object
+    layer, vectors, cryptomatte = plate_export.find_layers(path, layers_node)
+    if matte_object and not cryptomatte:
+        raise PluginError(
+            f"{scene.render.engine} renders no Cryptomatte for the matte.", "Render with Cycles or EEVEE."
+        )
+    return layer, vectors, (cryptomatte, [matte_object]) if matte_object and cryptomatte else None
+
+
+def write_shot(
+    node: bpy.types.Node, scene: bpy.types.Scene, home: Path, frames: Collection[int], *, window: int | None = None
+) -> Path:
+    """Write the node's shot file beside its plate.
+
+    Args:
+        node: the node.
+        scene: its scene.
+        home: the folder that contains plate/.
+        frames: the frames to paint, all of them exported.
+        window: the node's own where it is None.
+
+    Returns:
+        The shot file's path.
+
+    Raises:
+        PluginError: frames are missing, the style's file is missing, or the shot file can't be written.
+    """
+    settings = node.node_tree.tsn
+    name = settings.basename
+    missing = set(frames) - frame_numbers.frames_on_disk(home / "plate", name)
+    if missing:  # the layers are read from the first frame
+        raise PluginError(f"{_frames_are(missing)} not exported yet to {home / 'plate'}.", "Press Render Range first.")
+    style, painting = _style(settings)
+    if settings.source != "STYLE" and Path(style).is_relative_to(bpy.path.abspath("//")):
+        style = os.path.relpath(style, home)  # on the farm the project may be in another place
+    layer, vectors, matte = _layers(node, scene, home / "plate" / f"{name}.{min(frames):04d}.exr")
+    shot = shot_yaml.ShotSettings(
+        plate=f"plate/{name}.####.exr",
+        output=f"styled/{name}.####.exr",
+        frames=frame_numbers.format_range(frames),
+        colour=compat.colour_space()[1],
+        style=style,
+        painting=painting,
+        colours=settings.colours.lower(),
+        window=settings.window if window is None else window,
+        layer=layer,
+        vectors=(vectors, "blender") if vectors else None,
+        matte=matte,
+        invert=settings.matte_invert,
+    )
+    path = home / f"{name}.yaml"
+    try:
+        shot_yaml.write(shot, path)
+    except OSError as error:
+        raise PluginError(shot_yaml.write_error(error)) from None
+    return path
+
+
+def refresh(node: bpy.types.Node, scene: bpy.types.Scene) -> set[int]:
+    """Show the frames on disk of what the node showed last, and return those that are missing.
+
+    Raises:
+        PluginError: the frames can't be shown (see `inner_tree.show_frames`).
+    """
+    with frame_status.ignoring_own_changes():
+        settings = node.node_tree.tsn
+        home = frame_status.node_folder(settings)
+        if settings.shown == "NOTHING":
+            inner_tree.pass_through(node.node_tree)
+            return set()
+        if settings.shown == "PREVIEW":
+            home, requested = home / "preview", {settings.shown_frame}
+        else:
+            requested = set(settings.frames(scene))
+        on_disk = frame_numbers.frames_on_disk(home / "styled", settings.basename)
+        painted = {number for number in on_disk & requested if number >= 0}
+        if not painted:
+            inner_tree.pass_through(node.node_tree)
+            return requested
+        inner_tree.show_frames(node.node_tree, str(home / "styled"), settings.basename, painted)
+        return requested - painted
+
+
+def missing_message(missing: Collection[int]) -> str:
+    """The node's message about painted frames that are missing; "" where none are."""
+    return f"{_frames_are(missing)} missing; the input is shown there." if missing else ""
+
+
+def _frames_are(frames: Collection[int]) -> str:
+    """`Frame 2 is` or `Frames 1-3 are`."""
+    text = frame_numbers.format_range(frames)
+    return f"Frame {text} is" if len(frames) == 1 else f"Frames {text} are"
+
+
+def cancel_all() -> None:
+    """End the child process of every node, when Blender or the add-on ends."""
+    for render in list(running.values()):
+        render.cancel()

@@ -1,0 +1,262 @@
+"""What the buttons do: write the input, run tsn or submit the shot, and read the result.
+
+Nuke writes the input itself, which blocks as any render does. Then tsn runs beside Nuke: a thread reads its events for
+Nuke's progress bar, and shows the result in the main thread. Without a window everything blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nuke
+
+from .group_node import KNOB_PREFIX, tsn_command
+from .node_folder import base_name, node_folder
+from .shared import frame_numbers, shot_yaml, tsn_process
+from .shared.tsn_process import PluginError
+
+POLL_SECONDS = 0.2
+"""The pause between two looks at tsn's events."""
+SUBMIT_TIMEOUT_SECONDS = 600
+MOTION_CHANNELS = ("forward.u", "forward.v"), ("backward.u", "backward.v")
+"""The channels of each direction of motion; tsn needs only one of the two."""
+_running: dict[str, tsn_process.RenderProcess] = {}
+"""Full name of a node -> its child process."""
+
+
+def render(node: Any) -> None:
+    """Paint the node's frame range."""
+    _report_errors(node, lambda: _render(node, _frame_range(node), preview=False))
+
+
+def preview(node: Any) -> None:
+    """Paint the current frame by itself."""
+    _report_errors(node, lambda: _render(node, [nuke.frame()], preview=True))
+
+
+def submit(node: Any) -> None:
+    """Write the input and the shot file, and submit the shot to the farm."""
+
+    def work() -> None:
+        shot = _write_input(node, _frame_range(node), preview=False)
+        farm = str(_value(node, "farm"))
+        printed = tsn_process.run_command(
+            tsn_command(), "submit", str(shot), "--farm", farm, timeout_seconds=SUBMIT_TIMEOUT_SECONDS
+        )
+        _set_status(node, printed.strip().splitlines()[-1] if printed.strip() else "Submitted")
+
+    _report_errors(node, work)
+
+
+def reload(node: Any) -> None:
+    """Show the frames of the node's range that are on disk."""
+    _report_errors(node, lambda: _show(node, node_folder(node, preview=False), set(_frame_range(node))))
+
+
+def shot_file(node: Any) -> None:
+    """Write the shot file as the node is set now."""
+
+    def work() -> None:
+        requested, home = _frame_range(node), node_folder(node, preview=False)
+        path = _write_shot(node, requested, home, preview=False)
+        missing = set(requested) - frame_numbers.frames_on_disk(home / "plate", base_name(node))
+        text = f", whose plate lacks {frame_numbers.format_range(missing)}: press Render range" if missing else ""
+        _set_status(node, f"Wrote {path}{text}")
+
+    _report_errors(node, work)
+
+
+def cancel(node: Any) -> None:
+    """Stop tsn; painted frames are kept."""
+    process = _running.get(node.fullName())
+    if process is not None:
+        process.cancel()
+
+
+def _report_errors(node: Any, work: Callable[[], None]) -> None:
+    """Do something; an error becomes one sentence on the node, and in a window a message too."""
+    try:
+        work()
+    except PluginError as error:
+        _report(node, str(error))
+    except OSError as error:
+        _report(node, shot_yaml.write_error(error))
+
+
+def _report(node: Any, sentence: str) -> None:
+    _set_status(node, sentence)
+    if nuke.GUI:
+        nuke.message(sentence)
+    else:
+        raise RuntimeError(sentence)  # so that a farm's task fails
+
+
+def _set_status(node: Any, sentence: str) -> None:
+    node[KNOB_PREFIX + "status"].setValue(sentence)
+
+
+def _value(node: Any, name: str) -> Any:
+    return node[KNOB_PREFIX + name].value()
+
+
+def _frame_range(node: Any) -> list[int]:
+    first, last = int(_value(node, "first")), int(_value(node, "last"))
+    if last < first:
+        raise PluginError(f"The frame range is empty: {first} to {last}.")
+    return list(range(first, last + 1))
+
+
+def _write_input(node: Any, frames: list[int], *, preview: bool) -> Path:
+    """Write the node's input as EXR and the shot file beside it, and return its path. Raises PluginError, OSError."""
+    _check_input(node)
+    tsn_process.resolve_command(tsn_command())
+    _style(node)
+    home = node_folder(node, preview=preview)
+    shot_yaml.make_folders(home)
+    write = node.node("TSNWrite")
+    write["file"].setValue(f"{(home / 'plate').as_posix()}/{base_name(node)}.%04d.exr")
+    # Half floats would destroy Cryptomatte's ids.
+    write["datatype"].setValue("32 bit float" if _value(node, "matte_layer") else "16 bit half")
+    try:
+        nuke.execute(write, frames[0], frames[-1], 1)
+    except RuntimeError as error:
+        raise PluginError(f"The input could not be rendered: {error}.") from None
+    return _write_shot(node, frames, home, preview=preview)
+
+
+def _check_input(node: Any) -> None:
+    if node.input(0) is None:
+        raise PluginError("Nothing is connected to the node's input.")
+
+
+def _style(node: Any) -> str:
+    """The style as the shot file has it. Raises PluginError where its file is missing."""
+    source = _value(node, "source")
+    style = str(_value(node, "style")) if source == "Shipped" else node[KNOB_PREFIX + "file"].evaluate() or ""
+    if source != "Shipped" and (error := shot_yaml.style_file_error(style, painting=source == "Painting")):
+        raise PluginError(error)
+    return style
+
+
+def _write_shot(node: Any, frames: list[int], home: Path, *, preview: bool) -> Path:
+    """Write the shot file, and return its path. Raises PluginError, OSError."""
+    _check_input(node)
+    name, source = base_name(node), _value(node, "source")
+    channels = set(node.input(0).channels())
+    has_motion = any(set(direction) <= channels for direction in MOTION_CHANNELS)
+    matte_layer = str(_value(node, "matte_layer"))
+    matte_names = [part.strip() for part in str(_value(node, "matte_names")).split(",") if part.strip()]
+    shot = shot_yaml.ShotSettings(
+        plate=f"plate/{name}.####.exr",
+        output=f"styled/{name}.####.exr",
+        frames=frame_numbers.format_range(frames),
+        colour=str(_value(node, "colour")),
+        style=_style(node),
+        painting=source == "Painting",
+        colours=str(_value(node, "colours")),
+        window=0 if preview else int(_value(node, "window")),
+        vectors=("motion", "nuke") if has_motion else None,
+        matte=(matte_layer, matte_names) if matte_layer else None,
+        invert=bool(_value(node, "matte_invert")),
+    )
+    path = home / f"{name}.yaml"
+    shot_yaml.write(shot, path)
+    return path
+
+
+def _render(node: Any, frames: list[int], *, preview: bool) -> None:
+    """Write the input and paint it; in a window, painting goes on in a thread after this returns."""
+    key = node.fullName()
+    if key in _running:
+        raise PluginError("The node is being rendered already.")
+    shot = _write_input(node, frames, preview=preview)
+    process = tsn_process.RenderProcess(tsn_command(), shot, device=os.environ.get("TSN_DEVICE", "auto"))
+    _running[key] = process
+    if not nuke.GUI:
+        _wait(key, process, lambda done, total, text: nuke.tprint(f"tsn: {text}"), lambda: False)
+        _finish(node, process, shot.parent, frames)
+        return
+
+    def in_thread() -> None:
+        try:
+            _wait_with_progress_bar(key, process)
+        finally:
+            nuke.executeInMainThread(_report_errors, args=(node, lambda: _finish(node, process, shot.parent, frames)))
+
+    threading.Thread(target=in_thread, daemon=True).start()
+
+
+def _wait_with_progress_bar(key: str, process: tsn_process.RenderProcess) -> None:
+    task = nuke.ProgressTask("TSN Stylize")  # Nuke removes the bar when this object is deleted
+
+    def report(done: int, total: int, text: str) -> None:
+        task.setProgress(int(100 * done / max(total, 1)))
+        task.setMessage(text)
+
+    _wait(key, process, report, task.isCancelled)
+
+
+def _wait(
+    key: str,
+    process: tsn_process.RenderProcess,
+    report: Callable[[int, int, str], None],
+    is_cancelled: Callable[[], bool],
+) -> None:
+    """Wait for tsn's end.
+
+    Args:
+        key: the node's full name.
+        process: the running tsn.
+        report: is called with (finished frames, all frames, text) at each event.
+        is_cancelled: whether the artist pressed the progress bar's Cancel.
+    """
+    try:
+        while not process.ended:
+            for event in process.events():
+                if event["kind"] == "note":
+                    report(0, 1, event["text"])
+                elif event["kind"] == "frame":
+                    report(event["done"], event["total"], f"{event['done']} of {event['total']} frames painted")
+            if is_cancelled():
+                process.cancel()
+            time.sleep(POLL_SECONDS)
+    finally:
+        _running.pop(key, None)
+        process.cancel()  # does nothing, unless an error left tsn running
+
+
+def _finish(node: Any, process: tsn_process.RenderProcess, home: Path, frames: list[int]) -> None:
+    process.raise_if_failed()
+    _show(node, home, set(frames))
+
+
+def _show(node: Any, home: Path, requested: set[int]) -> None:
+    """Read the painted frames; where one is missing the input is shown. Raises PluginError where all are missing."""
+    name = base_name(node)
+    painted = frame_numbers.frames_on_disk(home / "styled", name) & requested
+    mix = node.node("TSNMix")
+    if not painted:
+        mix["which"].clearAnimated()
+        mix["which"].setValue(0)
+        raise PluginError(f"No painted frame is in {home / 'styled'}. Press Render range.")
+    read = node.node("TSNRead")
+    read["file"].setValue(f"{(home / 'styled').as_posix()}/{name}.%04d.exr")
+    for knob, value in (
+        ("first", min(painted)),
+        ("origfirst", min(painted)),
+        ("last", max(painted)),
+        ("origlast", max(painted)),
+    ):
+        read[knob].setValue(value)
+    read["reload"].execute()
+    runs = frame_numbers.consecutive_runs(painted)
+    ready = " || ".join(f"(frame >= {first} && frame <= {last})" for first, last in runs)
+    mix["which"].setExpression(f"parent.{KNOB_PREFIX}strength * ({ready})")
+    missing = requested - painted
+    text = f"; {frame_numbers.format_range(missing)} missing, the input is shown there" if missing else ""
+    _set_status(node, frame_numbers.status_line(painted=painted, requested=requested, stale=()) + text)
