@@ -34,6 +34,7 @@ setup(
         "fileseq>=2.1",
         "safetensors>=0.4",
         "opencv-python-headless>=4.9",
+        "numba>=0.60",
         "rich>=13",
     ],
     extras_require={

@@ -1,4 +1,4 @@
-"""Brush tips: where a stroke leaves paint, and how thick. Drawn by us; `u` runs along the stroke, `v` across."""
+"""Brush tips: where a stroke leaves paint, and how thick. Drawn here; `u` runs along the stroke, `v` across it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import cv2
 import numpy as np
 
 TIPS, ROWS, COLUMNS = 12, 64, 256
+SEED = 7
 LEVELS = 5
 """Each at half the rows of the one before: a stroke of few pixels takes the one with about as many rows."""
 
 
-def tips(bristles: float, seed: int = 7) -> tuple[np.ndarray, ...]:
-    """Masks and heights of `TIPS` brushes: for each level float32 (TIPS, 2, rows, columns) in [0, 1]."""
-    random = np.random.default_rng(seed)
+def draw_tips(bristles: float) -> tuple[np.ndarray, ...]:
+    """Masks and heights of `TIPS` brushes: for each level float32 (TIPS, 2, rows, columns), mask in [0, 1].
+
+    Args:
+        bristles: see `Preset`.
+    """
+    random = np.random.default_rng(SEED)
     whole = np.stack([_tip(random, bristles) for _ in range(TIPS)])
     levels = [whole]
     for _ in range(LEVELS - 1):
@@ -25,7 +30,7 @@ def _tip(random: np.random.Generator, bristles: float) -> np.ndarray:
     u = (np.arange(COLUMNS, dtype=np.float32) + 0.5)[None] / COLUMNS
     v = ((np.arange(ROWS, dtype=np.float32) + 0.5)[:, None] / ROWS) * 2 - 1
     # Hairs: noise that is long along the stroke; each begins and ends at its own place and runs dry towards the end.
-    hairs = random.normal(size=(ROWS, 8)).astype(np.float32)
+    hairs: np.ndarray = random.normal(size=(ROWS, 8)).astype(np.float32)
     hairs = cv2.resize(hairs, (COLUMNS, ROWS), interpolation=cv2.INTER_CUBIC)
     fine = cv2.GaussianBlur(hairs, (0, 0), sigmaX=12, sigmaY=0.9)
     broad = cv2.GaussianBlur(hairs, (0, 0), sigmaX=30, sigmaY=4)

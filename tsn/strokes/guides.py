@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from tsn.strokes.preset import Layer
+
 Array = np.ndarray
 
 SCALES = ((1.0, 3.0, 1.0), (1.0, 9.0, 0.6), (2.0, 30.0, 0.25))
@@ -24,13 +26,13 @@ REFERENCE_LINES = 360
 
 @dataclass(frozen=True, kw_only=True)
 class Guides:
-    """What one plate frame says to strokes, all float32.
+    """What leads strokes in one plate frame, all float32.
 
     Attributes:
         angle: (2, H, W), cosine and sine of twice the angle along which strokes run, times its certainty in 0..1.
-        need: (L, H, W) in 0..1, of each layer: the chance that a stroke is wanted at a place.
-        colours: for each layer (3, h, w): the plate averaged over the width of a stroke, at `1 / step` of the size.
-        steps: of `colours`.
+        need: (L, H, W) in 0..1: for each layer the chance that a stroke is wanted at a place.
+        colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
+        steps: of `colours`, pixels.
     """
 
     angle: Array
@@ -54,7 +56,7 @@ def blur(picture: Array, sigma: float) -> Array:
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def direction(luma: Array, scale: float) -> Array:
+def form_direction(luma: Array, scale: float) -> Array:
     """(2, H, W): see `Guides.angle`. `scale` is the plate's lines over `REFERENCE_LINES`."""
     total = np.zeros((*luma.shape, 2), np.float32)
     energy = np.zeros(luma.shape, np.float32)
@@ -75,8 +77,8 @@ def direction(luma: Array, scale: float) -> Array:
     return np.ascontiguousarray(np.moveaxis(along * certainty[..., None], 2, 0))
 
 
-def guides(picture: Array, layers: Sequence[object], scale: float) -> Guides:
-    """Of a picture (3, H, W) in style space, for the layers of a preset (`preset.Layer`)."""
+def find_guides(picture: Array, layers: Sequence[Layer], scale: float) -> Guides:
+    """Guides of a picture (3, H, W) in style space for the layers of a preset; `scale` as in `form_direction`."""
     image = np.ascontiguousarray(np.moveaxis(picture, 0, 2))
     luma = image @ LUMA
     need, colours, steps = [], [], []
@@ -94,6 +96,4 @@ def guides(picture: Array, layers: Sequence[object], scale: float) -> Guides:
         )
         colours.append(np.ascontiguousarray(small))
         steps.append(step)
-    return Guides(
-        angle=direction(luma, scale), need=np.stack(need), colours=tuple(colours), steps=tuple(steps)
-    )
+    return Guides(angle=form_direction(luma, scale), need=np.stack(need), colours=tuple(colours), steps=tuple(steps))

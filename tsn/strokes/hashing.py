@@ -5,28 +5,33 @@ SplitMix64's finaliser (Steele, Lea, Flood, "Fast splittable pseudorandom number
 
 from __future__ import annotations
 
-import numba as nb
+import numba
 import numpy as np
 
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
-@nb.njit(cache=True, inline="always")
-def mixed(key: np.uint64) -> np.uint64:
-    """64 well-mixed bits of 64."""
-    key = (key ^ (key >> np.uint64(30))) * _MIX_1
-    key = (key ^ (key >> np.uint64(27))) * _MIX_2
-    return key ^ (key >> np.uint64(31))
+@numba.njit(cache=True, inline="always")
+def derive_key(key: np.uint64, value: int) -> np.uint64:
+    """The key of `value` under `key`; a chain of them names a layer, a frame, a cell."""
+    mixed = key + _STEP + np.uint64(value)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2
+    return mixed ^ (mixed >> np.uint64(31))
 
 
-@nb.njit(cache=True, inline="always")
-def joined(key: np.uint64, value: int) -> np.uint64:
-    """A key for `value` under `key`: chains give one for (layer, frame, cell ...)."""
-    return mixed(key + _STEP + np.uint64(value))
-
-
-@nb.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always")
 def uniform(key: np.uint64, which: int) -> float:
-    """Number `which` of a key, in [0, 1)."""
-    return (joined(key, which) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    """Number `which` of a key, float64 in [0, 1)."""
+    return (derive_key(key, which) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@numba.njit(cache=True)
+def uniforms(keys: np.ndarray, first: int, count: int) -> np.ndarray:
+    """Numbers `first` to `first` + `count` - 1 of each key (n,), float32 (n, count)."""
+    found = np.empty((len(keys), count), np.float32)
+    for n in range(len(keys)):
+        for i in range(count):
+            found[n, i] = uniform(keys[n], first + i)
+    return found

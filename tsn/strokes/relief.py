@@ -6,18 +6,19 @@ import cv2
 import numpy as np
 
 LIGHT = (-0.6, -0.8)
-"""Where the light comes from: left and above, as painters and comp artists expect."""
+"""Towards the light, x right and y down: left and above, as painters and compositors expect."""
 
 
-def lit(colour: np.ndarray, height: np.ndarray, strength: float, scale: float) -> np.ndarray:
+def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, scale: float) -> np.ndarray:
     """Colour (H, W, 3) with the light on a relief (H, W): slopes towards the light brighten, others darken.
 
-    d = grad(h) . light, compressed to d / sqrt(1 + d^2); colour (1 + .45 d) + 1.2 max(d - .35, 0)^2 min(luma, 1).
+    d = 4 strength grad(relief) . light at 360 lines, compressed to d / sqrt(1 + d^2);
+    colour (1 + .45 d) + 1.2 max(d - .35, 0)^2 min(luma, 1).
     """
-    smooth = cv2.GaussianBlur(height, (0, 0), 0.6 * max(scale, 0.7), borderType=cv2.BORDER_REPLICATE)
+    smooth = cv2.GaussianBlur(relief, (0, 0), 0.6 * max(scale, 0.7), borderType=cv2.BORDER_REPLICATE)
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
-    d = 2 * strength * scale * 2 * (gx * -LIGHT[0] + gy * -LIGHT[1]) * -1
+    d = 4 * strength * scale * (gx * LIGHT[0] + gy * LIGHT[1])
     d = d / np.sqrt(1 + d * d)
     luma = np.clip(colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), 0, 1)
     bright = 1.2 * np.maximum(d - 0.35, 0) ** 2 * luma

@@ -1,24 +1,35 @@
 """Strokes rasterised front to back, tile by tile: what later strokes cover is never computed.
 
-Bits do not depend on the number of threads: tiles are independent, and inside one the order is fixed. No fastmath, whose
-sums differ from machine to machine.
+Bits do not depend on the number of threads: tiles are independent, and inside one the order is fixed. No fastmath,
+whose sums differ from machine to machine.
 """
 
 from __future__ import annotations
 
-import numba as nb
+import numba
 import numpy as np
 
 TILE = 64
 OPAQUE = 1 / 512
-"""What shines through less than this is not painted any more: half a code of 8 bits."""
-KEEP = 0.75
-"""Share of its opacity by which a stroke wipes away the height of the paint under it."""
+"""A pixel through which less than this shows is finished: half a code of 8 bits."""
+WIPE = 0.75
+"""Share of its opacity by which a stroke wipes away the relief of the paint under it."""
+CLIP_FROM, CLIP_TO = 0.22, 0.42
+"""Sums over the channels of a difference in colour between which a clipped stroke fades out."""
+FAINTEST = 0.004
+"""Opacity below which paint is left out: one code of 8 bits."""
 
 
-@nb.njit(cache=True)
-def bins(paths, half_widths, height, width):  # type: ignore[no-untyped-def]
-    """For each tile the segments that may touch it, in the order of the strokes: starts (tiles + 1,) and entries."""
+@numba.njit(cache=True)
+def sort_into_tiles(
+    paths: np.ndarray, half_widths: np.ndarray, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The segments of paths that may touch each tile, in the order of the strokes.
+
+    Returns:
+        starts (tiles + 1,), and entries: those from starts[t] to starts[t + 1] are of tile t, each the number of a
+        stroke times the segments of a path, plus the number of the segment.
+    """
     count, points = paths.shape[0], paths.shape[1]
     rows, columns = -(-height // TILE), -(-width // TILE)
     starts = np.zeros(rows * columns + 1, np.int64)
@@ -47,19 +58,34 @@ def bins(paths, half_widths, height, width):  # type: ignore[no-untyped-def]
     return np.concatenate((np.zeros(1, np.int64), starts[:-1])), entries
 
 
-@nb.njit(cache=True, parallel=True)
-def painted(paths, half_widths, opacities, colours, raw, tips, levels, clipped, mask_0, mask_1, mask_2, mask_3, mask_4, edge, starts, entries, ground):  # type: ignore[no-untyped-def]  # noqa: E501
-    """Colour (H, W, 3), height and coverage (H, W) of strokes over a ground.
+@numba.njit(cache=True, parallel=True)
+def paint_strokes(
+    paths: np.ndarray,
+    half_widths: np.ndarray,
+    opacities: np.ndarray,
+    colours: np.ndarray,
+    plate_colours: np.ndarray,
+    tip_numbers: np.ndarray,
+    levels: np.ndarray,
+    clipped: np.ndarray,
+    tips: tuple[np.ndarray, ...],
+    edge: np.ndarray,
+    ground: np.ndarray,
+    starts: np.ndarray,
+    entries: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Strokes over a ground: colour (H, W, 3), relief (H, W) and coverage (H, W), float32.
 
     Args:
         paths: (n, POINTS, 2), the topmost stroke first.
-        half_widths, opacities: (n,).
-        colours, raw: (n, 3): the paint's, and the plate's under the stroke (for clipping).
-        tips, levels: (n,) int: which brush, and at which level.
-        clipped: (n,) uint8: stops where the plate's colour is another.
-        mask_0 ...: see `brush.tips`.
-        edge: (H, W, 3), the plate, a little smoothed.
-        ground: (H, W, 3).
+        half_widths, opacities: (n,), pixels and 0..1.
+        colours, plate_colours: (n, 3): of the paint, and of the plate under the stroke.
+        tip_numbers, levels: (n,) int: which brush tip, and at which of its levels.
+        clipped: (n,) uint8: 1 = no paint where the plate's colour is another than `plate_colours`.
+        tips: see `brush.draw_tips`.
+        edge: (H, W, 3), the plate without its grain.
+        ground: (H, W, 3), what shows between strokes.
+        starts, entries: see `sort_into_tiles`.
     """
     height, width = edge.shape[0], edge.shape[1]
     points = paths.shape[1]
@@ -67,7 +93,7 @@ def painted(paths, half_widths, opacities, colours, raw, tips, levels, clipped, 
     out = np.empty((height, width, 3), np.float32)
     relief = np.empty((height, width), np.float32)
     cover = np.empty((height, width), np.float32)
-    for tile in nb.prange(rows * columns):
+    for tile in numba.prange(rows * columns):
         top, left = (tile // columns) * TILE, (tile % columns) * TILE
         tall, wide = min(TILE, height - top), min(TILE, width - left)
         through = np.ones((tall, wide), np.float32)
@@ -104,19 +130,9 @@ def painted(paths, half_widths, opacities, colours, raw, tips, levels, clipped, 
             x1 = min(int(np.ceil(max(ax, bx) + half)) - left + 1, wide)
             y0 = max(int(np.floor(min(ay, by) - half)) - top, 0)
             y1 = min(int(np.ceil(max(ay, by) + half)) - top + 1, tall)
-            level = levels[n]
-            if level == 0:
-                mask = mask_0
-            elif level == 1:
-                mask = mask_1
-            elif level == 2:
-                mask = mask_2
-            elif level == 3:
-                mask = mask_3
-            else:
-                mask = mask_4
+            mask = tips[levels[n]]
             mask_rows, mask_columns = mask.shape[2], mask.shape[3]
-            tip = tips[n]
+            tip = tip_numbers[n]
             strong = opacities[n]
             for y in range(y0, y1):
                 for x in range(x0, x1):
@@ -148,16 +164,16 @@ def painted(paths, half_widths, opacities, colours, raw, tips, levels, clipped, 
                             weight = (fv if i else 1 - fv) * (fu if j else 1 - fu)
                             alpha += weight * mask[tip, 0, vv, uu]
                             ridge += weight * mask[tip, 1, vv, uu]
-                    if alpha < 0.004:
+                    if alpha < FAINTEST:
                         continue
                     if clipped[n]:
                         apart = 0.0
                         for c in range(3):
-                            apart += abs(edge[top + y, left + x, c] - raw[n, c])
-                        over = (apart - 0.22) / 0.2
+                            apart += abs(edge[top + y, left + x, c] - plate_colours[n, c])
+                        over = (apart - CLIP_FROM) / (CLIP_TO - CLIP_FROM)
                         over = min(max(over, 0.0), 1.0)
                         alpha *= 1 - over * over * (3 - 2 * over)
-                        if alpha < 0.004:
+                        if alpha < FAINTEST:
                             continue
                     thickness = ridge * strong
                     alpha *= strong
@@ -166,7 +182,7 @@ def painted(paths, half_widths, opacities, colours, raw, tips, levels, clipped, 
                         colour[y, x, c] += part * colours[n, c]
                     thick[y, x] += through_height[y, x] * thickness
                     through[y, x] *= 1 - alpha
-                    through_height[y, x] *= 1 - KEEP * alpha
+                    through_height[y, x] *= 1 - WIPE * alpha
                     if through[y, x] < OPAQUE:
                         open_pixels -= 1
         for y in range(tall):
@@ -176,32 +192,3 @@ def painted(paths, half_widths, opacities, colours, raw, tips, levels, clipped, 
                 relief[top + y, left + x] = thick[y, x]
                 cover[top + y, left + x] = 1 - through[y, x]
     return out, relief, cover
-
-
-@nb.njit(cache=True)
-def sampled(paths, alive, colours, step, half_width, tangents):  # type: ignore[no-untyped-def]
-    """The plate's colour (n, 3) under each stroke: the mean of 5x3 samples, from the averaged plate of its layer."""
-    count, points = paths.shape[0], paths.shape[1]
-    h, w = colours.shape[0], colours.shape[1]
-    found = np.zeros((count, 3), np.float32)
-    for n in range(count):
-        if not alive[n]:
-            continue
-        for k in range(1, points - 1):
-            for side in range(-1, 2):
-                x = paths[n, k, 0] - side * 0.45 * half_width * tangents[n, 1]
-                y = paths[n, k, 1] + side * 0.45 * half_width * tangents[n, 0]
-                fx, fy = x / step - 0.5, y / step - 0.5
-                fx = min(max(fx, 0.0), w - 1.001)
-                fy = min(max(fy, 0.0), h - 1.001)
-                x0, y0 = int(fx), int(fy)
-                tx, ty = fx - x0, fy - y0
-                x1, y1 = min(x0 + 1, w - 1), min(y0 + 1, h - 1)
-                for c in range(3):
-                    found[n, c] += (
-                        (colours[y0, x0, c] * (1 - tx) + colours[y0, x1, c] * tx) * (1 - ty)
-                        + (colours[y1, x0, c] * (1 - tx) + colours[y1, x1, c] * tx) * ty
-                    )
-        for c in range(3):
-            found[n, c] /= 3 * (points - 2)
-    return found

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import numba as nb
+import numba
 import numpy as np
 
+STRETCH = 1.45
+"""Strokes may follow each other more closely along their direction than beside each other: distances count by this
+factor across a stroke, and by its inverse along it."""
 
-@nb.njit(cache=True, inline="always")
-def smoothstep(x):  # type: ignore[no-untyped-def]
+
+@numba.njit(cache=True, inline="always")
+def smoothstep(x: float) -> float:
     """3x^2 - 2x^3, x clipped to [0, 1]."""
     x = min(max(x, 0.0), 1.0)
     return x * x * (3 - 2 * x)
 
 
-@nb.njit(cache=True)
-def thinned(centres, tangents, base, order, spacing, stretch):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True)
+def thin_strokes(
+    centres: np.ndarray, tangents: np.ndarray, base: np.ndarray, order: np.ndarray, spacing: float
+) -> np.ndarray:
     """Weights (n,) in [0, 1]: base weight, times what stronger neighbours leave; continuous in all that moves.
 
     In `order`, w_i = base_i * product over earlier neighbours j of (1 - w_j (1 - smoothstep(spacing / 2, spacing, d))),
@@ -22,14 +28,15 @@ def thinned(centres, tangents, base, order, spacing, stretch):  # type: ignore[n
 
     Args:
         centres, tangents: (n, 2), pixels, and of length 1.
-        order: indices, the strongest first.
-        stretch: d's factor across, and its inverse along.
+        base: (n,), weights before thinning.
+        order: indices (n,), the strongest first.
+        spacing: pixels.
     """
     count = len(base)
     weights = np.zeros(count, np.float32)
     if count == 0:
         return weights
-    reach = spacing * stretch
+    reach = spacing * STRETCH
     left, top = centres[:, 0].min(), centres[:, 1].min()
     columns = int((centres[:, 0].max() - left) / reach) + 1
     rows = int((centres[:, 1].max() - top) / reach) + 1
@@ -45,8 +52,8 @@ def thinned(centres, tangents, base, order, spacing, stretch):  # type: ignore[n
                 j = head[gy * columns + gx]
                 while j >= 0 and weight > 1e-3:
                     dx, dy = x - centres[j, 0], y - centres[j, 1]
-                    along = (dx * tangents[j, 0] + dy * tangents[j, 1]) / stretch
-                    across = (dy * tangents[j, 0] - dx * tangents[j, 1]) * stretch
+                    along = (dx * tangents[j, 0] + dy * tangents[j, 1]) / STRETCH
+                    across = (dy * tangents[j, 0] - dx * tangents[j, 1]) * STRETCH
                     d = np.sqrt(along * along + across * across)
                     if d < spacing:
                         weight *= 1 - weights[j] * (1 - smoothstep((d / spacing - 0.5) * 2))

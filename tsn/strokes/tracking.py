@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import numba as nb
+import numba
 import numpy as np
 
+SEEN = 0.4
+"""Visibility from which on a point counts as seen in the other frame."""
+STEP_2, SHEAR_2 = 0.25, 0.015
+"""Two neighbouring points of a stroke move alike: the square of what their motions differ by is at most the first, in
+pixels^2 at 360 lines, plus the second times their distance squared."""
+MARGIN_PX = 40
+"""At 360 lines: a stroke whose middle is farther outside of the picture ends."""
 
-@nb.njit(cache=True)
-def carried(paths, alive, flow, visible, scale):  # type: ignore[no-untyped-def]
+
+@numba.njit(cache=True)
+def track_paths(
+    paths: np.ndarray, alive: np.ndarray, flow: np.ndarray, visible: np.ndarray, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Paths of one frame in a neighbouring frame.
 
     A point goes where the flow says, if it is visible in the other frame and moves like the point before it (outward
-    from the middle); else it keeps its place beside that point. A stroke whose middle and neighbours are all hidden ends.
+    from the middle); else it keeps its place beside that point. A stroke ends where all points near its middle are
+    hidden.
 
     Args:
         paths: (n, POINTS, 2), pixels.
@@ -50,7 +61,7 @@ def carried(paths, alive, flow, visible, scale):  # type: ignore[no-untyped-def]
                     seen += v
                     vx += v * flow[0, yy, xx]
                     vy += v * flow[1, yy, xx]
-            good[i] = seen > 0.4
+            good[i] = seen > SEEN
             if seen > 1e-3:
                 step[i, 0], step[i, 1] = vx / seen, vy / seen
             if good[i] and (any_good < 0 or abs(i - middle) < abs(any_good - middle)):
@@ -67,7 +78,7 @@ def carried(paths, alive, flow, visible, scale):  # type: ignore[no-untyped-def]
                 ok = False
                 if good[i]:
                     ux, uy = step[i, 0] - step[last, 0], step[i, 1] - step[last, 1]
-                    ok = ux * ux + uy * uy <= 0.25 * scale * scale + 0.06 * (ax * ax + ay * ay) * 0.25
+                    ok = ux * ux + uy * uy <= STEP_2 * scale * scale + SHEAR_2 * (ax * ax + ay * ay)
                 if not ok:
                     step[i, 0], step[i, 1] = step[last, 0], step[last, 1]
                 last = i
@@ -76,7 +87,7 @@ def carried(paths, alive, flow, visible, scale):  # type: ignore[no-untyped-def]
             moved[n, i, 0] += step[i, 0]
             moved[n, i, 1] += step[i, 1]
         x, y = moved[n, middle, 0], moved[n, middle, 1]
-        margin = 40 * scale
+        margin = MARGIN_PX * scale
         if x < -margin or y < -margin or x > width + margin or y > height + margin:
             living[n] = 0
     return moved, living

@@ -1,0 +1,70 @@
+"""Paint a shot in brush strokes, and print what it costs: `python benchmarks/strokes.py SHOT --out DIR [--radius 8]`.
+
+Strokes are not a style of the shot file yet; this writes PNGs to look at and to measure (`yardstick.py`). `--radius 0`
+paints frame by frame, which is what stability is compared with.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from tsn import io
+from tsn.flow.base import FlowSource, View, motion_between
+from tsn.rendering.engine import make_engine
+from tsn.rendering.inspect import inspect
+from tsn.rendering.plan import make_plan
+from tsn.shot.load import load
+from tsn.strokes.preset import PRESETS
+from tsn.strokes.stroke_window import FrameMotion, StrokeWindow
+
+
+@click.command(help=__doc__)
+@click.argument("shot", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the PNGs.")
+@click.option("--radius", default=8, show_default=True, help="Frames that a stroke lives to each side.")
+@click.option("--preset", type=click.Choice(sorted(PRESETS)), default="oil", show_default=True)
+def main(shot: Path, out: Path, radius: int, preset: str) -> None:
+    """Paint every frame of a shot."""
+    out.mkdir(parents=True, exist_ok=True)
+    resolved = load(shot)
+    plan = make_plan(resolved, inspect(resolved))
+    engine = make_engine(plan, device="cpu", note=lambda text: None)
+    sequence = io.FrameSequence.parse(plan.shot.plate, base=Path())
+    numbers = plan.plate.present
+    window: StrokeWindow | None = None
+    before: View | None = None
+    spent = {"motion": 0.0, "strokes": 0.0}
+    for place, number in enumerate(numbers):
+        view = engine.prepare(engine.read(sequence.path(number), number)).view
+        height, width = view.image.shape[1:]
+        window = window or StrokeWindow(PRESETS[preset], radius=radius, height=height, width=width)
+        start = time.process_time()
+        motion = _motion(engine.flow, before, view) if before is not None and radius else None
+        spent["motion"] += time.process_time() - start
+        start = time.process_time()
+        window.add(place, view.image.numpy(), motion, number=number)
+        last = place == len(numbers) - 1
+        for ready in range(place - radius, place + 1 if last else place - radius + 1):
+            if ready >= 0:
+                io.write_png(out / f"strokes.{numbers[ready]:04d}.png", np.moveaxis(window.paint(ready), 0, 2))
+        spent["strokes"] += time.process_time() - start
+        before = view
+    for name, seconds in spent.items():
+        click.echo(f"{name}: {seconds / len(numbers):.3f} CPU-seconds a frame, compiling included")
+
+
+def _motion(source: FlowSource, before: View, view: View) -> FrameMotion:
+    motion = motion_between(source, before, view)
+    forward, backward, seen, seen_back = (
+        np.ascontiguousarray(part.numpy())
+        for part in (motion.forward, motion.backward, motion.visibility_forward[0], motion.visibility_backward[0])
+    )
+    return FrameMotion(forward=forward, backward=backward, visible_forward=seen, visible_backward=seen_back)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import numpy as np
+
+from tsn.strokes.guides import LUMA
+from tsn.strokes.relief import light_relief
+from tsn.strokes.stroke_colour import colour_over_life, vary_colours
+
+
+def test_tone_follows_the_frame_and_hue_the_life() -> None:
+    lit = np.array([[0.6, 0.3, 0.2]], np.float32)
+    samples = np.stack([lit, lit, 0.5 * lit, lit, lit])  # a shadow passes in the middle frame
+    colour = colour_over_life(samples, np.ones((5, 1), np.uint8), 2)
+    np.testing.assert_allclose(colour @ LUMA, 0.5 * lit @ LUMA, rtol=1e-6)
+    assert np.argmax(colour) == 0 and colour.min() > 0
+
+
+def test_black_and_white_stay_clean() -> None:
+    ends = np.array([[0, 0, 0], [1, 1, 1]], np.float32)
+    np.testing.assert_allclose(vary_colours(ends, np.full((2, 3), 0.9, np.float32), 0.2, 0.5, 0.1), ends, atol=1e-6)
+
+
+def test_flat_paint_has_no_relief() -> None:
+    colour = np.full((8, 8, 3), 0.3, np.float32)
+    np.testing.assert_allclose(light_relief(colour, np.full((8, 8), 0.7, np.float32), 0.5, 1.0), colour, rtol=1e-6)

@@ -1,0 +1,225 @@
+"""A window of frames in strokes: born in every frame, carried to the others, painted where the window's middle is.
+
+A painted frame is a function of the frames within `radius` of it: strokes are born by a hash of layer, frame and cell,
+and only what lies between their birth and the painted frame moves them. There is no recursion, so a chunk with handles
+of `radius` frames paints the same bits as the whole shot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from tsn.strokes import brush, thinning
+from tsn.strokes.guides import REFERENCE_LINES, Guides, blur, find_guides
+from tsn.strokes.hashing import derive_key, uniforms
+from tsn.strokes.placement import POINTS, place_strokes, trace_paths
+from tsn.strokes.preset import Layer, Preset
+from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
+from tsn.strokes.relief import light_relief
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
+from tsn.strokes.tracking import track_paths
+
+CANDIDATES = 3.0
+"""Strokes that are alive at once in a cell, before thinning."""
+FULL_WEIGHT = 0.85
+"""Thinned weight from which on a stroke has its full opacity."""
+HIDDEN_WEIGHT = 0.02
+"""Share of its opacity below which a stroke is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameMotion:
+    """Motion between a frame and the next, both ways: flows (2, H, W) in pixels, visibility (H, W), float32."""
+
+    forward: np.ndarray
+    backward: np.ndarray
+    visible_forward: np.ndarray
+    visible_backward: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strokes:
+    """The strokes of one layer that were born in one frame; by frame, where they are in it.
+
+    Attributes:
+        keys: (n,) uint64.
+        chances: (n, 4) in [0, 1): of luma, saturation, hue and width.
+        paths: frame -> (n, POINTS, 2).
+        alive: frame -> (n,) uint8; 0 once a stroke was hidden on the way there.
+        colours: frame -> (n, 3), the plate under them.
+    """
+
+    keys: np.ndarray
+    chances: np.ndarray
+    paths: dict[int, np.ndarray] = field(default_factory=dict)
+    alive: dict[int, np.ndarray] = field(default_factory=dict)
+    colours: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Visible:
+    """The strokes of a layer in the frame that is painted, the topmost first; see `paint_strokes`."""
+
+    paths: np.ndarray
+    half_widths: np.ndarray
+    opacities: np.ndarray
+    colours: np.ndarray
+    plate_colours: np.ndarray
+    tip_numbers: np.ndarray
+    levels: np.ndarray
+    clipped: np.ndarray
+
+
+class StrokeWindow:
+    """Frames are added in order, `radius` of them ahead of the one that is painted.
+
+    Args:
+        preset: kind of paint.
+        radius: frames that a stroke lives to each side of its birth; 0 paints every frame by itself.
+        height, width: of the plate, pixels.
+    """
+
+    def __init__(self, preset: Preset, *, radius: int, height: int, width: int) -> None:
+        self._preset, self._radius = preset, radius
+        self._height, self._width = height, width
+        self._scale = height / REFERENCE_LINES
+        self._tips = brush.draw_tips(preset.bristles)
+        self._guides: dict[int, Guides] = {}
+        self._plates: dict[int, np.ndarray] = {}
+        self._motions: dict[int, FrameMotion | None] = {}  # by the first of two frames
+        self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
+
+    def add(self, place: int, picture: np.ndarray, motion: FrameMotion | None, *, number: int) -> None:
+        """Add the next frame.
+
+        Args:
+            place: one more than that of the frame before.
+            picture: (3, H, W) in style space.
+            motion: between the frame before and this one; None at a cut and for the first frame.
+            number: the frame's own, from which its strokes get their keys.
+        """
+        self._guides[place] = find_guides(picture, self._preset.layers, self._scale)
+        self._plates[place] = np.ascontiguousarray(np.moveaxis(picture, 0, 2), dtype=np.float32)
+        self._motions[place - 1] = motion
+        for held in (self._guides, self._plates, self._motions, self._born):
+            for old in [one for one in held if one < place - 2 * self._radius - 1]:
+                del held[old]
+        for birth, layers in self._born.items():
+            if place - birth <= self._radius:
+                for index, strokes in enumerate(layers):
+                    self._track(strokes, index, place - 1, place)
+        self._born[place] = [self._give_birth(index, place, number) for index in range(len(self._preset.layers))]
+        for index, strokes in enumerate(self._born[place]):
+            for to in range(place - 1, place - self._radius - 1, -1):
+                self._track(strokes, index, to + 1, to)
+
+    def paint(self, place: int) -> np.ndarray:
+        """A frame in strokes, float32 (3, H, W) in [0, 1].
+
+        The frames up to `place` + radius must have been added, as far as the shot has them.
+        """
+        layers = [self._visible(index, place) for index in reversed(range(len(self._preset.layers)))]
+        all_of = {
+            name: np.concatenate([getattr(one, name) for one in layers]) for name in _Visible.__dataclass_fields__
+        }
+        starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
+        edge = blur(self._plates[place], 0.8 * self._scale)
+        ground = cv2.resize(self._guides[place].colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        colour, relief, _ = paint_strokes(
+            **all_of, tips=self._tips, edge=edge, ground=ground, starts=starts, entries=entries
+        )
+        if self._preset.relief:
+            colour = light_relief(colour, relief, self._preset.relief, self._scale)
+        return np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+
+    def _give_birth(self, index: int, place: int, number: int) -> Strokes:
+        layer, guides = self._preset.layers[index], self._guides[place]
+        key = np.uint64(derive_key(np.uint64(derive_key(np.uint64(0), index)), number))
+        rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
+        keys, places = place_strokes(
+            key, self._height, self._width, layer.spacing * self._scale, rate, guides.need[index]
+        )
+        paths = trace_paths(
+            keys, places, guides.angle, guides.colours[index], guides.steps[index], layer.length * self._scale
+        )
+        strokes = Strokes(keys=keys, chances=uniforms(keys, 7, 4))
+        self._keep(strokes, index, place, paths, np.ones(len(keys), np.uint8))
+        return strokes
+
+    def _track(self, strokes: Strokes, index: int, start: int, end: int) -> None:
+        motion = self._motions.get(min(start, end))
+        if motion is None or start not in strokes.paths or end not in self._guides:
+            return
+        forward = end > start
+        flow = motion.forward if forward else motion.backward
+        visible = motion.visible_forward if forward else motion.visible_backward
+        moved = track_paths(strokes.paths[start], strokes.alive[start], flow, visible, self._scale)
+        self._keep(strokes, index, end, *moved)
+
+    def _keep(self, strokes: Strokes, index: int, place: int, paths: np.ndarray, alive: np.ndarray) -> None:
+        guides, half = self._guides[place], self._preset.layers[index].width * self._scale / 2
+        strokes.paths[place], strokes.alive[place] = paths, alive
+        strokes.colours[place] = sample_plate(
+            paths, alive, _tangents(paths), half, guides.colours[index], guides.steps[index]
+        )
+
+    def _visible(self, index: int, place: int) -> _Visible:
+        layer, radius = self._preset.layers[index], self._radius
+        found = []
+        for birth in range(place - radius, place + radius + 1):
+            strokes = self._born[birth][index] if birth in self._born else None
+            if strokes is not None and place in strokes.paths:
+                alive = strokes.alive[place].astype(bool)
+                parts = [strokes.keys, strokes.chances, strokes.paths[place], self._weights(strokes, birth, place)]
+                parts += [self._colours(strokes, place), strokes.colours[place]]
+                found.append([part[alive] for part in parts])
+        keys, chances, paths, base, colours, plate = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.argsort(keys, kind="stable")
+        centres = np.ascontiguousarray(paths[:, POINTS // 2])
+        weights = thinning.thin_strokes(centres, _tangents(paths), base, order, layer.spacing * self._scale)
+        share = np.clip(weights / FULL_WEIGHT, 0, 1)
+        share = share * share * (3 - 2 * share)
+        kept = order[share[order] > HIDDEN_WEIGHT]
+        preset = self._preset
+        return _Visible(
+            paths=paths[kept],
+            half_widths=(layer.width * self._scale / 2 * (0.8 + 0.4 * chances[kept, 3])).astype(np.float32),
+            opacities=(share[kept] * layer.opacity).astype(np.float32),
+            colours=vary_colours(colours[kept], chances[kept], preset.value, preset.chroma, preset.hue),
+            plate_colours=plate[kept],
+            tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
+            levels=np.full(len(kept), self._level(layer)),
+            clipped=np.full(len(kept), layer.clipped, np.uint8),
+        )
+
+    def _weights(self, strokes: Strokes, birth: int, place: int) -> np.ndarray:
+        """Weights (n,) before thinning: they fade with the distance from the birth, and near frames that hide them."""
+        radius, age = self._radius, abs(place - birth)
+        weights = np.full(len(strokes.keys), thinning.smoothstep(1 - age / (radius + 1)), np.float32)
+        for beside in (place - 1, place + 1):
+            if abs(beside - birth) <= radius and beside in strokes.alive:
+                weights[strokes.alive[beside] == 0] *= 0.5
+        return weights
+
+    def _colours(self, strokes: Strokes, place: int) -> np.ndarray:
+        reach = min(REACH_FRAMES, self._radius)
+        frames = [at for at in range(place - reach, place + reach + 1) if at in strokes.colours]
+        samples = np.stack([strokes.colours[at] for at in frames])
+        seen = np.stack([strokes.alive[at] for at in frames])
+        return colour_over_life(samples, seen, frames.index(place))
+
+    def _level(self, layer: Layer) -> int:
+        """Of the brush tips, the one with about two rows for each pixel of a stroke's width."""
+        rows = max(2 * layer.width * self._scale, 1)
+        return int(np.clip(np.floor(np.log2(max(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1))
+
+
+def _tangents(paths: np.ndarray) -> np.ndarray:
+    """(n, 2), of length 1, at the middle of each path."""
+    middle = POINTS // 2
+    along = paths[:, middle + 1] - paths[:, middle - 1]
+    length = np.sqrt((along * along).sum(1, keepdims=True))
+    return np.asarray(along / np.maximum(length, 1e-6), np.float32)
