@@ -56,7 +56,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def entry(url: str, sha256: str = HASH[:8]) -> PublishedWeights:
-    return PublishedWeights(name="net", url=url, sha256=sha256, about="a test")
+    return PublishedWeights(name="net", url=url, sha256=sha256)
 
 
 @pytest.mark.parametrize("digits", [8, 64])

@@ -30,13 +30,11 @@ class PublishedWeights:
         name: what `tsn fetch` and the shot file call it.
         url: where it is published; its last part is the file's name on disk.
         sha256: the hash's first hexadecimal digits (all 64, or the 8 that torchvision puts into the file's name).
-        about: architecture, training data, licence.
     """
 
     name: str
     url: str
     sha256: str
-    about: str
 
     @property
     def file(self) -> str:
@@ -53,13 +51,13 @@ REGISTRY = {
             name="raft-large",
             url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
             sha256="ff5fadd5",
-            about="RAFT, 5.3M parameters, FlyingChairs + FlyingThings3D + Sintel/KITTI/HD1K, torchvision, BSD-3-Clause",
+            # RAFT, 5.3M parameters, FlyingChairs + FlyingThings3D + Sintel/KITTI/HD1K, torchvision, BSD-3-Clause
         ),
         PublishedWeights(
             name="raft-small",
             url="https://download.pytorch.org/models/raft_small_C_T_V2-01064c6d.pth",
             sha256="01064c6d",
-            about="RAFT small, 1.0M parameters, FlyingChairs + FlyingThings3D, torchvision, BSD-3-Clause",
+            # RAFT small, 1.0M parameters, FlyingChairs + FlyingThings3D, torchvision, BSD-3-Clause
         ),
     )
 }

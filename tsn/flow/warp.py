@@ -83,18 +83,9 @@ def consistent(flow: Tensor, reverse: Tensor) -> Tensor:
     return _squared_norm(flow + back) <= 0.01 * (_squared_norm(flow) + _squared_norm(back)) + 0.5
 
 
-def motion_boundary(flow: Tensor) -> Tensor:
-    """Bool (1, H, W), where flow mixes two motions: |grad u|^2 + |grad v|^2 > 0.01 |w|^2 + 0.002."""
-    gradient = torch.zeros_like(flow[:1])
-    gradient[:, :, :-1] += _squared_norm(flow[:, :, 1:] - flow[:, :, :-1])
-    gradient[:, :-1, :] += _squared_norm(flow[:, 1:, :] - flow[:, :-1, :])
-    return gradient > 0.01 * _squared_norm(flow) + 0.002
-
-
 def visibility(flow: Tensor, reverse: Tensor) -> Tensor:
     """Float32 (1, H, W): 1 where the point at p is visible in the other frame, 0 where occluded or out of frame.
 
-    Motion boundaries count as visible: otherwise a temporal pass would lose every silhouette. Metrics that must not
-    measure across them use `motion_boundary` as well.
+    Motion boundaries count as visible: otherwise a temporal pass would lose every silhouette.
     """
     return (consistent(flow, reverse) & in_frame(flow)).float()

@@ -58,15 +58,11 @@ def wait_for_jobs(jobs: Sequence[FarmJob], *, report: Callable[[str], None]) -> 
         one.update()
         report(progress_text(one, {}))
     for one in all_progress:
-        _require_done(one)
+        require_done(one)
 
 
-def require_done(job: FarmJob) -> None:
+def require_done(one: JobProgress) -> None:
     """Raise the first fault of a job that has left the queue; return where it is done."""
-    _require_done(JobProgress.read(job))
-
-
-def _require_done(one: JobProgress) -> None:
     job, plan = one.job, one.plan
     for step in one.steps:
         record = one.records.get(step)

@@ -20,6 +20,7 @@ from tsn.rendering import plan_file
 from tsn_batch.farms import slurm_queue, status, submit, wait
 from tsn_batch.farms.finish import host_table, unfinished_chunks, unfinished_frames
 from tsn_batch.farms.job import FarmJob, StepRecord, prepare_job, save_record
+from tsn_batch.farms.job_progress import JobProgress
 
 # --- a job, step by step, as farms run it ------------------------------------------------------------
 
@@ -292,7 +293,7 @@ def test_status_names_what_failed(tsn, job) -> None:
     assert re.search(r"chunk 2 \(1007\) +running +n1", text)
     assert re.search(r"^n1 +1 +3 +0 +0.50$", text, flags=re.MULTILINE)
     with pytest.raises(InputError, match=r"sh, chunk 1 \(1004-1006\): sh.1005.exr is gone"):
-        wait.require_done(job)
+        wait.require_done(JobProgress.read(job))
 
 
 def test_no_job(tsn, shot) -> None:
