@@ -1,12 +1,10 @@
 """The training scripts, which are not installed, and something for them to train on.
 
-Also run as a plain module by the subprocesses of the tests, which want the same thin perceptual net.
+Also run as a plain module by the subprocesses of the tests, which use the same thin perceptual net.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from tsn.style.nets import palette
 HERE, TRAINING = str(Path(__file__).parent), str(Path(__file__).parents[2] / "training")
 sys.path[:0] = [HERE, TRAINING]
 try:
+    from forked import ForkedCommand
     from thin_training import FEW_COLOURS, thin_features
 
     import evaluate  # noqa: F401
@@ -39,49 +38,6 @@ try:
 finally:
     sys.path.remove(TRAINING)
     sys.path.remove(HERE)
-
-# Runs the real script in processes of their own, with the thin net and what a test breaks on purpose. It forks them
-# when everything is imported, which costs more than the trainings. Groups run one after another, in a group at once.
-DRIVER = """\
-import importlib.util, json, os, signal, sys, traceback
-spec = importlib.util.spec_from_file_location("conftest", {conftest!r})
-conftest = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(conftest)
-import torch
-from pathlib import Path
-from tsn_training import perceptual, records
-import train_style
-import torch.utils.tensorboard
-torch.set_num_threads(1)
-perceptual.load = lambda cache: (conftest.thin_features(4), "thin")
-train_style.LOG_EVERY = 1
-conftest.palette.COLOUR_SAMPLES = conftest.FEW_COLOURS
-
-def started(job):
-    if child := os.fork():
-        return child
-    if job["output"]:
-        file = os.open(job["output"], os.O_CREAT | os.O_WRONLY)
-        os.dup2(file, 1), os.dup2(file, 2)
-    os.environ.update(job["variables"])
-    code = 99
-    try:
-        exec(job["extra"], globals())
-        train_style.main(job["arguments"])
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-    sys.stdout.flush(), sys.stderr.flush()
-    os._exit(code)
-
-ended = []
-for group in json.loads(Path(sys.argv[1]).read_text()):
-    children = [started(job) for job in group]
-    ended.append([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
-print(json.dumps(ended))
-sys.exit(ended[-1][-1] if ended[-1][-1] > 0 else 0)
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -168,9 +124,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     write_picture(tmp_path / "painting.png", width=80, height=64, seed=9)
     file = tmp_path / "noise.yaml"
     home = tmp_path / "runs/noise"
-    driver = tmp_path / "driver.py"
-    driver.write_text(DRIVER.format(conftest=__file__))
-    environment = os.environ | {"PYTHONPATH": TRAINING, "OMP_NUM_THREADS": "1"}
+    forked = ForkedCommand(tmp_path, "train_style", __file__, channels=4)
 
     def write(path: Path = file, **changes: Any) -> None:
         path.write_text(yaml.safe_dump(facts(tmp_path, **changes)))
@@ -183,35 +137,16 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     ) -> dict[str, Any]:
         return {"arguments": [str(path), "--out", str(out), *arguments], "extra": extra, "variables": variables or {}}
 
-    def launch(groups: list[list[dict[str, Any]]], *before: str) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "jobs.json").write_text(json.dumps(groups))
-        command = [sys.executable, *before, str(driver), str(tmp_path / "jobs.json")]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
-
-    def processes(groups: list[list[dict[str, Any]]]) -> list[list[tuple[int, str]]]:
-        logs = [[tmp_path / f"{i}-{j}.txt" for j in range(len(group))] for i, group in enumerate(groups)]
-        done = launch(
-            [
-                [one | {"output": str(log)} for one, log in zip(*pair, strict=True)]
-                for pair in zip(groups, logs, strict=True)
-            ]
-        )
-        assert done.stdout, done.stderr
-        codes = json.loads(done.stdout.splitlines()[-1])
-        return [
-            [(code, log.read_text()) for code, log in zip(*pair, strict=True)] for pair in zip(codes, logs, strict=True)
-        ]
-
     def torchrun(one: dict[str, Any], count: int) -> subprocess.CompletedProcess[str]:
         start = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count))
-        return launch([[one | {"output": ""}]], *start)
+        return forked.launch([[one | {"output": ""}]], *start)
 
     write()
     return SimpleNamespace(
         write=write,
         run=run,
         job=job,
-        processes=processes,
+        processes=forked.processes,
         torchrun=torchrun,
         photos=tmp_path / "photos",
         out=home,

@@ -72,21 +72,27 @@ OPERATORS = set(
 SIZES = [(24, 40), (37, 51), (8, 9)]
 
 
-@pytest.fixture(
-    params=[
-        {},
-        {"recolours": "yes"},
-        {"recolours": "yes", "simplifies": "yes"},
-        {"seeded": "yes"},
-        {"recolours": "yes", "simplifies": "yes", "seeded": "yes"},
-    ],
-    ids=" ".join,
-)
+KINDS = [
+    {},
+    {"recolours": "yes"},
+    {"recolours": "yes", "simplifies": "yes"},
+    {"seeded": "yes"},
+    {"recolours": "yes", "simplifies": "yes", "seeded": "yes"},
+]
+"""Metadata of nets of every kind."""
+
+
+def painter_of(path):
+    """The engine's painter of a weights file."""
+    info = resolve_style(str(path))
+    return FeedforwardPainter(load_style_net(info), name="tiny", weights=info.sha256)
+
+
+@pytest.fixture(params=KINDS, ids=" ".join)
 def engine(weights_file, request):
     """(the file, the engine's painter of it)."""
     path = weights_file(**request.param)
-    info = resolve_style(str(path))
-    return str(path), FeedforwardPainter(load_style_net(info), name="tiny", weights=info.sha256)
+    return str(path), painter_of(path)
 
 
 @pytest.fixture
@@ -166,20 +172,25 @@ def test_torchscript_has_only_operators_that_old_versions_know(nuke):
     assert used <= OPERATORS, used - OPERATORS
 
 
-def test_torchscript_runs_in_a_process_without_tsn(engine, tmp_path, picture):
-    path = tmp_path / "tiny.pt"
-    export_style("torchscript", engine[0], path)
-    plate = picture(24, 40)
+def test_torchscript_runs_in_a_process_without_tsn(weights_file, tmp_path, picture):
+    """Nets of every kind, in one process."""
+    plate, expected = picture(24, 40), []
     np.save(tmp_path / "plate.npy", plate.numpy())
+    for number, kind in enumerate(KINDS):
+        path = weights_file(**kind)
+        export_style("torchscript", str(path), tmp_path / f"{number}.pt")
+        expected.append(in_plate(painter_of(path), plate))
     code = (
         "import sys, warnings; warnings.simplefilter('ignore'); import numpy, torch\n"
-        "net = torch.jit.load('tiny.pt'); plate = torch.from_numpy(numpy.load('plate.npy'))\n"
-        "with torch.inference_mode(): numpy.save('out.npy', net(plate[None])[0].numpy())\n"
+        "plate = torch.from_numpy(numpy.load('plate.npy'))\n"
+        f"for number in range({len(KINDS)}):\n"
+        "    net = torch.jit.load(f'{number}.pt')\n"
+        "    with torch.inference_mode(): numpy.save(f'{number}.npy', net(plate[None])[0].numpy())\n"
         "assert not any(name.split('.')[0] == 'tsn' for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True, timeout=120)
-    found = torch.from_numpy(np.load(tmp_path / "out.npy"))
-    assert (found - in_plate(engine[1], plate)).abs().max() < TOLERANCE
+    for number, image in enumerate(expected):
+        assert (torch.from_numpy(np.load(tmp_path / f"{number}.npy")) - image).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -5,8 +5,6 @@ Also run as a plain module by these processes, which want the same thin perceptu
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,27 +25,10 @@ from tsn_training.config_adain import AdainConfig
 HERE = str(Path(__file__).parents[1])
 sys.path.insert(0, HERE)
 try:
+    from forked import ForkedCommand
     from thin_training import FEW_COLOURS, STYLE_COUNT, thin_features
 finally:
     sys.path.remove(HERE)
-
-TRAINING = str(Path(__file__).parents[3] / "training")
-
-DRIVER = """\
-import importlib.util, os, signal, sys, torch
-spec = importlib.util.spec_from_file_location("helper", {file!r})
-helper = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(helper)
-from tsn_training import any_painting, perceptual, records
-import train_adain
-torch.set_num_threads(1)
-perceptual.load = lambda cache: (helper.thin_features(8), "thin")
-train_adain.LOG_EVERY = 1
-any_painting.STYLE_COUNT = helper.STYLE_COUNT
-helper.palette.COLOUR_SAMPLES = helper.FEW_COLOURS
-{extra}
-train_adain.main()
-"""
 
 
 def facts(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -80,7 +61,11 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """write(**changes): the YAML file; run(*arguments, out=...): in this process; start(...): in one of its own."""
+    """A folder with photos and paintings, and ways to train there.
+
+    write(**changes): the YAML file; run(*arguments, out=...): in this process; job(...) and processes(groups): in
+    processes of their own, (exit code, output) of each.
+    """
     monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(8), "thin"))
     monkeypatch.setattr(train_adain, "LOG_EVERY", 1)
     monkeypatch.setattr(any_painting, "STYLE_COUNT", STYLE_COUNT)
@@ -89,6 +74,8 @@ def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.M
         picture(tmp_path / "photos" / f"{seed}.png", seed=seed)
         picture(tmp_path / "paintings" / f"{seed}.png", width=80, height=64, seed=10 + seed)
     file, home = tmp_path / "any.yaml", tmp_path / "runs/any"
+    setup = "from tsn_training import any_painting; any_painting.STYLE_COUNT = helper.STYLE_COUNT"
+    forked = ForkedCommand(tmp_path, "train_adain", __file__, channels=8, setup=setup)
 
     def write(**changes: Any) -> None:
         file.write_text(yaml.safe_dump(facts(tmp_path, **changes)))
@@ -96,21 +83,13 @@ def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.M
     def run(*arguments: str, out: Path = home) -> Result:
         return CliRunner().invoke(train_adain.main, [str(file), "--out", str(out), *arguments])
 
-    def start(*arguments: str, out: Path = home, extra: str = "", before: tuple[str, ...] = ()) -> tuple[int, str]:
-        driver = tmp_path / f"{out.name}.py"
-        driver.write_text(DRIVER.format(file=__file__, extra=extra))
-        done = subprocess.run(
-            [sys.executable, *before, str(driver), str(file), "--out", str(out), *arguments],
-            env=os.environ | {"PYTHONPATH": TRAINING, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-        )
-        return done.returncode, done.stdout
+    def job(extra: str = "", variables: dict[str, str] | None = None) -> dict[str, Any]:
+        return {"arguments": [str(file), "--out", str(home)], "extra": extra, "variables": variables or {}}
 
     write()
-    return SimpleNamespace(write=write, run=run, start=start, folder=tmp_path, out=home, file=file)
+    return SimpleNamespace(
+        write=write, run=run, job=job, processes=forked.processes, folder=tmp_path, out=home, file=file
+    )
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,7 +109,7 @@ def write_row(self, step, values, before=records.Log.write_row):
         os.kill(os.getpid(), signal.SIGKILL)
 records.Log.write_row = write_row
 """
-    first, second = training.start(extra=killed), training.start()
+    (first,), (second,) = training.processes([[training.job(extra=killed)], [training.job()]])
     whole = training.run(out=tmp_path / "runs/whole")
 
     assert first[0] == -signal.SIGKILL, first
@@ -129,13 +130,16 @@ records.Log.write_row = write_row
 @pytest.mark.slow
 @ADVERSARIAL
 def test_two_processes_train_what_one_does(
-    training: SimpleNamespace, tmp_path: Path, judge: dict[str, float] | None
+    training: SimpleNamespace,
+    ranks: Callable[[int], list[dict[str, str]]],
+    tmp_path: Path,
+    judge: dict[str, float] | None,
 ) -> None:
     training.write(judge=judge)
     instance_norm = training.run(out=tmp_path / "runs/alone")
-    code, output = training.start(before=("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
+    (ended,) = training.processes([[training.job(variables=each) for each in ranks(2)]])  # as torchrun starts them
 
-    assert instance_norm.exit_code == 0 and code == 0, output
+    assert instance_norm.exit_code == 0 and [code for code, _ in ended] == [0, 0], ended
     ours, theirs = weights_in(tmp_path / "runs/alone"), weights_in(training.out)
     fresh = StylePredictionNet(width=2, blocks=1, encoder_width=3).state_dict()
     for name in ours:
