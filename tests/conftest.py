@@ -49,8 +49,8 @@ _counts: list[tuple[str, list[str]]] = []
 """(event, list of its first arguments) for each running count. An audit hook can't be removed, so there is one only."""
 
 
-def _record(event: str, arguments: tuple[object, ...]) -> None:
-    for counted, names in _counts:
+def _record(event: str, arguments: tuple[object, ...], counts: list[tuple[str, list[str]]] = _counts) -> None:
+    for counted, names in counts:  # an argument, since globals are None when the interpreter ends
         if event == counted:
             names.append(str(arguments[0]) if arguments else "")
 

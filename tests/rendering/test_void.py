@@ -25,7 +25,7 @@ Window = tuple[tuple[int, int], tuple[int, int]]
 ELEMENT = Box(20, 12, 124, 108)
 """Where the element is in frame 1001; it moves by (2, 1) pixels a frame."""
 DISPLAY = Box(0, 0, 180, 144)
-TIGHT, WHOLE, OVERSCAN = Box(20, 12, 136, 112), DISPLAY, Box(-60, -40, 300, 264)
+TIGHT, WHOLE, OVERSCAN = Box(20, 12, 136, 112), DISPLAY, Box(-30, -20, 236, 188)
 CORE = Box(68, 56, 28, 20)
 """As far from the element's border as the net sees."""
 FRAMES = range(1001, 1005)
