@@ -24,7 +24,7 @@ docs: $(VENV)/.installed-docs  ## the site, into build/site/index.html; a broken
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: $(VENV)/.installed  ## the whole suite, under seven minutes on two cores
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal  # else long tests pile up in one process
 
 test-hosts: $(VENV)/.installed  ## what needs other programs: Blender; a Slurm with two hosts (installs them, as root)
 	PYTHON=$(PYTHON) bash tests/hosts/run

@@ -134,17 +134,18 @@ def test_a_damaged_survey_is_refused(shot: Callable[..., Path]) -> None:
 def test_other_weights_are_refused(shot: Callable[..., Path], style: Callable[..., Path], tmp_path: Path) -> None:
     made = planned(shot())
     require_weights(made)
-    assert len(made.weights) == 1
+    assert len(made.weights) == 2 and made.weights["flow"] == "none: DIS estimates"
     style(tmp_path / "tiny.safetensors", seed=1)
     with pytest.raises(InputError, match=r"has other weights than the plan: .*tiny\.safetensors: expected "):
         require_weights(made)
     require_weights(replace(made, weights={}))
 
 
+@pytest.mark.parametrize("flow", ["{method: auto}", "{method: vectors, vectors: {layer: Vector}}"])
 def test_raft_that_is_on_some_hosts_only_is_noticed(
-    shot: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shot: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flow: str
 ) -> None:
-    made = planned(shot(flow="{method: auto}"))
+    made = planned(shot(flow=flow))
     assert made.weights["flow"] == "none: DIS estimates"
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights/raft_small_C_T_V2-01064c6d.pth").write_bytes(b"x")
