@@ -158,10 +158,10 @@ def test_only_what_tsn_made_counts_and_goes(tmp_path: Path) -> None:
 def test_what_killed_writers_left_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     gone = int(ended.stdout)
-    mine = file(tmp_path, 0, called=f".tsn-{host_id()}-{os.getpid()}-1-{name(1)}")
-    theirs = file(tmp_path, 0, called=f".tsn-elsewhere-{gone}-1-{name(2)}", age=60)
-    file(tmp_path, 0, called=f".tsn-{host_id()}-{gone}-1-{name(3)}")
-    file(tmp_path, 0, called=f".tsn-elsewhere-{gone}-1-{name(4)}", age=10_000)
+    mine = file(tmp_path, 0, called=f".tsn-{host_id()}-{os.getpid()}-77-1-{name(1)}")
+    theirs = file(tmp_path, 0, called=f".tsn-elsewhere-{gone}-77-1-{name(2)}", age=60)
+    file(tmp_path, 0, called=f".tsn-{host_id()}-{gone}-77-1-{name(3)}")
+    file(tmp_path, 0, called=f".tsn-elsewhere-{gone}-77-1-{name(4)}", age=10_000)
     assert len(clear(tmp_path)) == 2
     assert set(tmp_path.iterdir()) == {mine, theirs}
 

@@ -141,6 +141,11 @@ def test_other_weights_are_refused(shot: Callable[..., Path], style: Callable[..
     require_weights(replace(made, weights={}))
 
 
+def test_a_plan_of_vectors_made_before_motion_was_pinned_with_them_is_taken(shot: Callable[..., Path]) -> None:
+    made = planned(shot())
+    require_weights(replace(made, weights={name: sha for name, sha in made.weights.items() if name != "flow"}))
+
+
 @pytest.mark.parametrize("flow", ["{method: auto}", "{method: vectors, vectors: {layer: Vector}}"])
 def test_raft_that_is_on_some_hosts_only_is_noticed(
     shot: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flow: str

@@ -31,7 +31,7 @@ CACHE_SHARES = {"flow": 15, "survey": 1}
 """Folders below the cache, and the sixteenths of its limit that each may take."""
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:I?B)?|B)?", re.IGNORECASE)
 NAME = re.compile(r"[0-9a-f]{40,64}\.safetensors")
-TEMPORARY = re.compile(r"\.tsn-(?P<host>.+)-(?P<process>\d+)-\d+-[0-9a-f]{40,64}\.safetensors")
+TEMPORARY = re.compile(r"\.tsn-(?P<host>.+)-(?P<process>\d+)-\d+-\d+-[0-9a-f]{40,64}\.safetensors")
 STALE_S = 3600.0
 """A half-written file that has not changed for so long belongs to a killed writer."""
 CLOCK_TICK_S = 0.05

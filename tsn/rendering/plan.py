@@ -75,8 +75,8 @@ class Plan:
         tsn: version of tsn that made the plan.
         weights: name -> SHA-256 of every weight file (`pinned_weights`); empty in a plan that stays in its process.
         libraries: versions of the libraries that pixels are computed with (`tsn.rendering.environment`).
-        colour: fingerprint of the plate's colour space where the plan was made (`tsn.ocio.fingerprint`); None in a
-            plan that stays in its process.
+        colour: fingerprint of the plate's colour space where the plan was made (`tsn.ocio.space_fingerprint`); None in
+            a plan that stays in its process.
         plate_hashes: plate frame -> SHA-256 of its file, to notice a changed plate on a host whose copies have other
             dates; empty in a plan that stays in its process.
         pins: calibration and cuts; None where each worker finds them itself.

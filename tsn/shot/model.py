@@ -191,7 +191,8 @@ class Shot:
         size and date.
         """
         folder = self.file.parent
-        data = change_paths(to_json(self), lambda path: _relative(path, folder))
+        # Taken out before paths are made relative: on Windows there is no relative path to another drive.
+        data = change_paths(to_json(self) | {"file": "", "output": ""}, lambda path: _relative(path, folder))
         del data["file"], data["output"]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()

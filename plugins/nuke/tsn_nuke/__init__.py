@@ -11,7 +11,12 @@ import os
 _HERE = os.path.dirname(os.path.realpath(__file__))
 if not os.path.isdir(os.path.join(_HERE, "shared")):
     # The zip has a copy of the subpackage `shared` in this folder. In the repository it lies in plugins/.
-    __path__.append(os.path.dirname(os.path.dirname(_HERE)))
+    _PLUGINS = os.path.dirname(os.path.dirname(_HERE))
+    if not os.path.isfile(os.path.join(_PLUGINS, "shared", "tsn_process.py")):
+        raise ImportError(
+            f"{_PLUGINS} lacks the folder shared, which belongs beside nuke: install the zip of plugins/make_zips.py."
+        )
+    __path__.append(_PLUGINS)
 
 from .actions import cancel, preview, reload, render, shot_file, submit  # noqa: E402
 from .group_node import create  # noqa: E402
