@@ -13,13 +13,13 @@ import click
 import numpy as np
 
 from tsn import io
-from tsn.flow.base import FlowSource, View, motion_between
+from tsn.flow.base import View, motion_between
 from tsn.rendering.engine import make_engine
 from tsn.rendering.inspect import inspect
 from tsn.rendering.plan import make_plan
 from tsn.shot.load import load
 from tsn.strokes.preset import PRESETS
-from tsn.strokes.stroke_window import FrameMotion, StrokeWindow
+from tsn.strokes.stroke_window import StrokeWindow
 
 
 @click.command(help=__doc__)
@@ -43,7 +43,7 @@ def main(shot: Path, out: Path, radius: int, preset: str) -> None:
         height, width = view.image.shape[1:]
         window = window or StrokeWindow(PRESETS[preset], radius=radius, height=height, width=width)
         start = time.process_time()
-        motion = _motion(engine.flow, before, view) if before is not None and radius else None
+        motion = motion_between(engine.flow, before, view) if before is not None and radius else None
         spent["motion"] += time.process_time() - start
         start = time.process_time()
         window.add(place, view.image.numpy(), motion, number=number)
@@ -55,15 +55,6 @@ def main(shot: Path, out: Path, radius: int, preset: str) -> None:
         before = view
     for name, seconds in spent.items():
         click.echo(f"{name}: {seconds / len(numbers):.3f} CPU-seconds a frame, compiling included")
-
-
-def _motion(source: FlowSource, before: View, view: View) -> FrameMotion:
-    motion = motion_between(source, before, view)
-    forward, backward, seen, seen_back = (
-        np.ascontiguousarray(part.numpy())
-        for part in (motion.forward, motion.backward, motion.visibility_forward[0], motion.visibility_backward[0])
-    )
-    return FrameMotion(forward=forward, backward=backward, visible_forward=seen, visible_backward=seen_back)
 
 
 if __name__ == "__main__":

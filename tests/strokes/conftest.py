@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from tsn.flow.base import Motion
 from tsn.strokes.preset import OIL
-from tsn.strokes.stroke_window import FrameMotion, StrokeWindow
+from tsn.strokes.stroke_window import StrokeWindow
 
 HEIGHT, WIDTH, MARGIN = 72, 96, 48
 DX, DY = 2, 1
@@ -35,17 +37,17 @@ def views() -> Callable[[int], list[np.ndarray]]:
 
 
 @pytest.fixture(scope="session")
-def motion() -> FrameMotion:
+def motion() -> Motion:
     """The true motion of `views`."""
-    flow = np.stack([np.full((HEIGHT, WIDTH), DX, np.float32), np.full((HEIGHT, WIDTH), DY, np.float32)])
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    forward = ((x + DX < WIDTH) & (y + DY < HEIGHT)).astype(np.float32)
-    backward = ((x >= DX) & (y >= DY)).astype(np.float32)
-    return FrameMotion(forward=flow, backward=-flow, visible_forward=forward, visible_backward=backward)
+    flow = torch.tensor([DX, DY]).float().view(2, 1, 1).expand(2, HEIGHT, WIDTH)
+    y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
+    forward = ((x + DX < WIDTH) & (y + DY < HEIGHT)).float()[None]
+    backward = ((x >= DX) & (y >= DY)).float()[None]
+    return Motion(forward=flow, backward=-flow, visibility_forward=forward, visibility_backward=backward)
 
 
 @pytest.fixture(scope="session")
-def painted(motion: FrameMotion) -> Callable[..., dict[int, np.ndarray]]:
+def painted(motion: Motion) -> Callable[..., dict[int, np.ndarray]]:
     """painted(frames, radius, first=0, wanted=None): place -> paint, of a window that begins at frame `first`."""
 
     def paint(

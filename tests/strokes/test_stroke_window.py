@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from tsn.strokes.stroke_window import FrameMotion
+from tsn.flow.base import Motion
 
 Views = Callable[[int], list[np.ndarray]]
 Painted = Callable[..., dict[int, np.ndarray]]
@@ -59,7 +59,7 @@ def test_the_whole_picture_is_covered(views: Views, painted: Painted) -> None:
         assert np.isfinite(paint).all() and paint.min() >= 0 and paint.max() <= 1
 
 
-def test_strokes_end_where_their_surface_is_hidden(motion: FrameMotion) -> None:
+def test_strokes_end_where_their_surface_is_hidden(motion: Motion) -> None:
     from tsn.strokes.tracking import track_paths
 
     paths = np.zeros((2, 7, 2), np.float32)
@@ -67,6 +67,6 @@ def test_strokes_end_where_their_surface_is_hidden(motion: FrameMotion) -> None:
     paths[0, :, 0], paths[1, :, 0] = np.linspace(20, 32, 7), np.linspace(70, 82, 7)
     visible = np.ones((72, 96), np.float32)
     visible[:, 60:] = 0
-    moved, alive = track_paths(paths, np.ones(2, np.uint8), motion.forward, visible, 0.2)
+    moved, alive = track_paths(paths, np.ones(2, np.uint8), motion.forward.numpy(), visible, 0.2)
     assert alive.tolist() == [1, 0]
     np.testing.assert_allclose(moved[0], paths[0] + (DX, DY))

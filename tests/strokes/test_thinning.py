@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tsn.strokes.thinning import smoothstep, thin_strokes
+from tsn.strokes.thinning import thin_strokes
 
 
 def thin(x: list[float], base: list[float], order: list[int], spacing: float = 10.0) -> np.ndarray:
@@ -22,7 +22,3 @@ def test_who_keeps_its_distance_keeps_its_weight() -> None:
 
 def test_a_fading_stroke_gives_way_by_as_much() -> None:
     assert np.allclose(thin([0, 1], [0.25, 1], [0, 1]), [0.25, 0.75])
-
-
-def test_smoothstep() -> None:
-    assert [smoothstep(x) for x in (-1.0, 0.0, 0.5, 1.0, 2.0)] == [0, 0, 0.5, 1, 1]

@@ -55,11 +55,11 @@ def test_two_processes_train_what_one_trains(
     ended = training.processes(groups)
     assert [[code for code, _ in group] for group in ended] == [[0], [0, 0], [0, 0]], ended
 
-    instance_norm = torch.load(tmp_path / "one/gradients_0.pt")
+    alone = torch.load(tmp_path / "one/gradients_0.pt")
     net = torch.load(tmp_path / "one/run/checkpoint.pt")["net"]
     for name in ("two", "parts"):
         first, second = (torch.load(tmp_path / name / f"gradients_{rank}.pt") for rank in range(2))
-        for expected, mine, theirs in zip(instance_norm, first, second, strict=True):
+        for expected, mine, theirs in zip(alone, first, second, strict=True):
             assert torch.equal(mine, theirs)  # both processes step alike
             torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-6)
         checkpoint = torch.load(tmp_path / name / "run/checkpoint.pt")

@@ -179,10 +179,10 @@ class Plan:
         Not in it: contents of the plate, the calibration's numbers, cuts that were found, the output path, chunks and
         threads. Shot file and calibration frames are the same for all frames, so a change of them touches all.
         """
-        libraries, shot, canvas, with_calibration = self._same_for_all
+        libraries, shot, canvas, calibration_stamps = self._same_for_all
         source = self.source_of(number)
         near = () if source is None else self.window_of(source)
-        stamps = [*((n, self.plate.stamps[n]) for n in near), *with_calibration]
+        stamps = [*((n, self.plate.stamps[n]) for n in near), *calibration_stamps]
         painted = [(n, self.plate.painted[n]) for n in near if n in self.plate.painted]
         parts = [self.tsn, METHOD, libraries, shot, number, source, canvas, stamps, painted, *engine]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -190,8 +190,8 @@ class Plan:
     @cached_property
     def _same_for_all(self) -> tuple[list[tuple[str, str]], str, dict[str, int], list[tuple[int, str]]]:
         """The parts that are the same for all frames, so that a shot of a thousand keyframes is hashed once."""
-        with_calibration = [(n, self.plate.stamps[n]) for n in calibration_frames(self.plate.present)]
-        return sorted(self.libraries.items()), self.canonical_shot.digest, asdict(self.plate.canvas), with_calibration
+        calibration_stamps = [(n, self.plate.stamps[n]) for n in calibration_frames(self.plate.present)]
+        return sorted(self.libraries.items()), self.canonical_shot.digest, asdict(self.plate.canvas), calibration_stamps
 
 
 def calibration_frames(present: Sequence[int]) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from tsn.strokes.easing import ramp
+
 TIPS, ROWS, COLUMNS = 12, 64, 256
 SEED = 7
 LEVELS = 5
@@ -39,17 +41,12 @@ def _tip(random: np.random.Generator, bristles: float) -> np.ndarray:
     ends = ends / (ends.std() + 1e-6)
     start = 0.045 + 0.02 * ends[:, :1] + 0.10 * v * v
     stop = 0.93 - 0.05 * bristles * ends[:, 1:] - 0.16 * v * v
-    inside = _ramp(u, start - 0.02, start + 0.02) * (1 - _ramp(u, stop - 0.05, stop + 0.03))
+    inside = ramp(u, start - 0.02, start + 0.02) * (1 - ramp(u, stop - 0.05, stop + 0.03))
     wobble = cv2.GaussianBlur(random.normal(size=(1, COLUMNS)).astype(np.float32), (0, 0), sigmaX=20, sigmaY=0.01)
     side = 0.86 + 0.05 * wobble / (wobble.std() + 1e-6)
-    across = 1 - _ramp(np.abs(v), side - 0.1, side + 0.08)
-    dry = 0.15 + 0.85 * _ramp(u, 0.35, 1.0)
-    gaps = 1 - bristles * dry * _ramp(-hair, 0.6, 1.6)
+    across = 1 - ramp(np.abs(v), side - 0.1, side + 0.08)
+    dry = 0.15 + 0.85 * ramp(u, 0.35, 1.0)
+    gaps = 1 - bristles * dry * ramp(-hair, 0.6, 1.6)
     mask = inside * across * gaps
-    ridge = 0.5 + 0.22 * hair + 0.25 * _ramp(np.abs(v), 0.45, 0.8) * across + 0.2 * _ramp(u, 0.75, 0.92)
+    ridge = 0.5 + 0.22 * hair + 0.25 * ramp(np.abs(v), 0.45, 0.8) * across + 0.2 * ramp(u, 0.75, 0.92)
     return np.stack([np.clip(mask, 0, 1), np.clip(ridge, 0, 1.3) * mask])
-
-
-def _ramp(x: np.ndarray, low: np.ndarray | float, high: np.ndarray | float) -> np.ndarray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)

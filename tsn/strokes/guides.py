@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from tsn import colour
 from tsn.strokes.preset import Layer
 
 Array = np.ndarray
 
 SCALES = ((1.0, 3.0, 1.0), (1.0, 9.0, 0.6), (2.0, 30.0, 0.25))
 """Of the tensor: sigma of the derivative, sigma of the gathering, gain; pixels at 360 lines."""
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+LUMA = np.array(colour.LUMA, np.float32)
 REFERENCE_LINES = 360
 """All lengths of strokes are given for a plate of this many lines."""
 
@@ -33,12 +34,14 @@ class Guides:
         need: (L, H, W) in 0..1: for each layer the chance that a stroke is wanted at a place.
         colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
         steps: of `colours`, pixels.
+        edge: (H, W, 3), the plate without its grain.
     """
 
     angle: Array
     need: Array
     colours: tuple[Array, ...]
     steps: tuple[int, ...]
+    edge: Array
 
 
 def blur(picture: Array, sigma: float) -> Array:
@@ -79,14 +82,14 @@ def form_direction(luma: Array, scale: float) -> Array:
 
 def find_guides(picture: Array, layers: Sequence[Layer], scale: float) -> Guides:
     """Guides of a picture (3, H, W) in style space for the layers of a preset; `scale` as in `form_direction`."""
-    image = np.ascontiguousarray(np.moveaxis(picture, 0, 2))
+    image = np.ascontiguousarray(np.moveaxis(picture, 0, 2), dtype=np.float32)
     luma = image @ LUMA
+    fine = blur(luma, 0.7 * scale)
     need, colours, steps = [], [], []
     for layer in layers:
         if layer.always:
             need.append(np.ones(luma.shape, np.float32))
         else:
-            fine = blur(luma, 0.7 * scale)
             detail = blur(np.abs(fine - blur(luma, layer.detail_sigma * scale)), layer.width * scale / 2)
             need.append(np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32))
         step = max(1, int(layer.width * scale / 4))
@@ -96,4 +99,10 @@ def find_guides(picture: Array, layers: Sequence[Layer], scale: float) -> Guides
         )
         colours.append(np.ascontiguousarray(small))
         steps.append(step)
-    return Guides(angle=form_direction(luma, scale), need=np.stack(need), colours=tuple(colours), steps=tuple(steps))
+    return Guides(
+        angle=form_direction(luma, scale),
+        need=np.stack(need),
+        colours=tuple(colours),
+        steps=tuple(steps),
+        edge=blur(image, 0.8 * scale),
+    )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.easing import smoothstep
+
 TILE = 64
 OPAQUE = 1 / 512
 """A pixel through which less than this shows is finished: half a code of 8 bits."""
@@ -170,9 +172,7 @@ def paint_strokes(
                         apart = 0.0
                         for c in range(3):
                             apart += abs(edge[top + y, left + x, c] - plate_colours[n, c])
-                        over = (apart - CLIP_FROM) / (CLIP_TO - CLIP_FROM)
-                        over = min(max(over, 0.0), 1.0)
-                        alpha *= 1 - over * over * (3 - 2 * over)
+                        alpha *= 1 - smoothstep((apart - CLIP_FROM) / (CLIP_TO - CLIP_FROM))
                         if alpha < FAINTEST:
                             continue
                     thickness = ridge * strong

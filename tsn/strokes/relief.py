@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from tsn.strokes.guides import LUMA
+
 LIGHT = (-0.6, -0.8)
 """Towards the light, x right and y down: left and above, as painters and compositors expect."""
 
@@ -20,6 +22,6 @@ def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, scale:
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
     d = 4 * strength * scale * (gx * LIGHT[0] + gy * LIGHT[1])
     d = d / np.sqrt(1 + d * d)
-    luma = np.clip(colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), 0, 1)
+    luma = np.clip(colour @ LUMA, 0, 1)
     bright = 1.2 * np.maximum(d - 0.35, 0) ** 2 * luma
     return colour * (1 + 0.45 * d)[..., None] + bright[..., None]

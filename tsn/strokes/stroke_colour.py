@@ -15,7 +15,7 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
     """Colours (n, 3): luma of frame `offset`, chroma as a Gaussian mean over the frames around it.
 
     Args:
-        samples: (F, n, 3), the plate under each stroke, frame by frame.
+        samples: (F, n, 3), the plate under each stroke, frame by frame, `REACH_FRAMES` to each side at most.
         seen: (F, n), 0 where the stroke is not in that frame.
         offset: index of the frame that is painted.
     """
@@ -23,8 +23,6 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
     total = np.zeros_like(samples[offset])
     weight = np.zeros(samples.shape[1], np.float32)
     for f in range(len(samples)):
-        if abs(f - offset) > REACH_FRAMES:
-            continue
         w = np.float32(np.exp(-0.5 * ((f - offset) / SIGMA_FRAMES) ** 2)) * seen[f].astype(np.float32)
         light = samples[f] @ LUMA
         total += w[:, None] * (samples[f] - light[:, None]) / (light[:, None] + 0.05)

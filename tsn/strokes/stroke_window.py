@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from torch import Tensor
 
+from tsn.flow.base import Motion
 from tsn.strokes import brush, thinning
-from tsn.strokes.guides import REFERENCE_LINES, Guides, blur, find_guides
+from tsn.strokes.easing import ramp, smoothstep
+from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
 from tsn.strokes.hashing import derive_key, uniforms
 from tsn.strokes.placement import POINTS, place_strokes, trace_paths
 from tsn.strokes.preset import Layer, Preset
@@ -28,16 +31,6 @@ FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
 HIDDEN_WEIGHT = 0.02
 """Share of its opacity below which a stroke is left out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameMotion:
-    """Motion between a frame and the next, both ways: flows (2, H, W) in pixels, visibility (H, W), float32."""
-
-    forward: np.ndarray
-    backward: np.ndarray
-    visible_forward: np.ndarray
-    visible_backward: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +81,10 @@ class StrokeWindow:
         self._scale = height / REFERENCE_LINES
         self._tips = brush.draw_tips(preset.bristles)
         self._guides: dict[int, Guides] = {}
-        self._plates: dict[int, np.ndarray] = {}
-        self._motions: dict[int, FrameMotion | None] = {}  # by the first of two frames
+        self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
 
-    def add(self, place: int, picture: np.ndarray, motion: FrameMotion | None, *, number: int) -> None:
+    def add(self, place: int, picture: np.ndarray, motion: Motion | None, *, number: int) -> None:
         """Add the next frame.
 
         Args:
@@ -102,11 +94,13 @@ class StrokeWindow:
             number: the frame's own, from which its strokes get their keys.
         """
         self._guides[place] = find_guides(picture, self._preset.layers, self._scale)
-        self._plates[place] = np.ascontiguousarray(np.moveaxis(picture, 0, 2), dtype=np.float32)
-        self._motions[place - 1] = motion
-        for held in (self._guides, self._plates, self._motions, self._born):
-            for old in [one for one in held if one < place - 2 * self._radius - 1]:
-                del held[old]
+        if motion is not None:
+            self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
+            self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
+        oldest = place - 2 * self._radius - 1
+        self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
+        self._born = {at: layers for at, layers in self._born.items() if at >= oldest}
+        self._steps = {pair: step for pair, step in self._steps.items() if min(pair) >= oldest}
         for birth, layers in self._born.items():
             if place - birth <= self._radius:
                 for index, strokes in enumerate(layers):
@@ -126,10 +120,10 @@ class StrokeWindow:
             name: np.concatenate([getattr(one, name) for one in layers]) for name in _Visible.__dataclass_fields__
         }
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
-        edge = blur(self._plates[place], 0.8 * self._scale)
-        ground = cv2.resize(self._guides[place].colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        guides = self._guides[place]
+        ground = cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         colour, relief, _ = paint_strokes(
-            **all_of, tips=self._tips, edge=edge, ground=ground, starts=starts, entries=entries
+            **all_of, tips=self._tips, edge=guides.edge, ground=ground, starts=starts, entries=entries
         )
         if self._preset.relief:
             colour = light_relief(colour, relief, self._preset.relief, self._scale)
@@ -150,14 +144,9 @@ class StrokeWindow:
         return strokes
 
     def _track(self, strokes: Strokes, index: int, start: int, end: int) -> None:
-        motion = self._motions.get(min(start, end))
-        if motion is None or start not in strokes.paths or end not in self._guides:
-            return
-        forward = end > start
-        flow = motion.forward if forward else motion.backward
-        visible = motion.visible_forward if forward else motion.visible_backward
-        moved = track_paths(strokes.paths[start], strokes.alive[start], flow, visible, self._scale)
-        self._keep(strokes, index, end, *moved)
+        if (start, end) in self._steps and start in strokes.paths:
+            moved = track_paths(strokes.paths[start], strokes.alive[start], *self._steps[start, end], self._scale)
+            self._keep(strokes, index, end, *moved)
 
     def _keep(self, strokes: Strokes, index: int, place: int, paths: np.ndarray, alive: np.ndarray) -> None:
         guides, half = self._guides[place], self._preset.layers[index].width * self._scale / 2
@@ -180,8 +169,7 @@ class StrokeWindow:
         order = np.argsort(keys, kind="stable")
         centres = np.ascontiguousarray(paths[:, POINTS // 2])
         weights = thinning.thin_strokes(centres, _tangents(paths), base, order, layer.spacing * self._scale)
-        share = np.clip(weights / FULL_WEIGHT, 0, 1)
-        share = share * share * (3 - 2 * share)
+        share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
         preset = self._preset
         return _Visible(
@@ -198,7 +186,7 @@ class StrokeWindow:
     def _weights(self, strokes: Strokes, birth: int, place: int) -> np.ndarray:
         """Weights (n,) before thinning: they fade with the distance from the birth, and near frames that hide them."""
         radius, age = self._radius, abs(place - birth)
-        weights = np.full(len(strokes.keys), thinning.smoothstep(1 - age / (radius + 1)), np.float32)
+        weights = np.full(len(strokes.keys), smoothstep(1 - age / (radius + 1)), np.float32)
         for beside in (place - 1, place + 1):
             if abs(beside - birth) <= radius and beside in strokes.alive:
                 weights[strokes.alive[beside] == 0] *= 0.5
@@ -215,6 +203,11 @@ class StrokeWindow:
         """Of the brush tips, the one with about two rows for each pixel of a stroke's width."""
         rows = max(2 * layer.width * self._scale, 1)
         return int(np.clip(np.floor(np.log2(max(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1))
+
+
+def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Flow (2, H, W) and visibility (1, H, W) -> arrays (2, H, W) and (H, W), as kernels take them."""
+    return np.ascontiguousarray(flow.cpu().numpy()), np.ascontiguousarray(visibility[0].cpu().numpy())
 
 
 def _tangents(paths: np.ndarray) -> np.ndarray:

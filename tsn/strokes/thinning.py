@@ -5,16 +5,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.easing import smoothstep
+
 STRETCH = 1.45
 """Strokes may follow each other more closely along their direction than beside each other: distances count by this
 factor across a stroke, and by its inverse along it."""
-
-
-@numba.njit(cache=True, inline="always")
-def smoothstep(x: float) -> float:
-    """3x^2 - 2x^3, x clipped to [0, 1]."""
-    x = min(max(x, 0.0), 1.0)
-    return x * x * (3 - 2 * x)
 
 
 @numba.njit(cache=True)

@@ -136,10 +136,10 @@ def test_two_processes_train_what_one_does(
     judge: dict[str, float] | None,
 ) -> None:
     training.write(judge=judge)
-    instance_norm = training.run(out=tmp_path / "runs/alone")
+    alone = training.run(out=tmp_path / "runs/alone")
     (ended,) = training.processes([[training.job(variables=each) for each in ranks(2)]])  # as torchrun starts them
 
-    assert instance_norm.exit_code == 0 and [code for code, _ in ended] == [0, 0], ended
+    assert alone.exit_code == 0 and [code for code, _ in ended] == [0, 0], ended
     ours, theirs = weights_in(tmp_path / "runs/alone"), weights_in(training.out)
     fresh = StylePredictionNet(width=2, blocks=1, encoder_width=3).state_dict()
     for name in ours:
