@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.strokes.hashing import derive_key, uniform, uniforms
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """On a machine that never called it, the first call compiles, which takes longer than hypothesis waits."""
+    uniform(np.uint64(0), 0)
 
 
 def test_it_is_splitmix64() -> None:
