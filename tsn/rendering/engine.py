@@ -83,6 +83,7 @@ class Engine:
 
     shot: Shot
     canvas: Box
+    display_window: Box
     device: torch.device
     codec: colour.Codec
     painter: Painter
@@ -186,19 +187,7 @@ def make_engine(
     shot, chosen = plan.shot, choose_device(device)
     path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.probe_frame)
     first = io.read_frame(path, plan.probe_frame, layer=shot.layer)
-    style = shot.style
-    painter = choose_painter(
-        model=style.model,
-        adain=style.adain,
-        colours=style.colours,
-        blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
-        frames=style.frames,
-        offset=style.offset,
-        hashes=plan.plate.painted,
-        scale=style.scale,
-        tile=style.tile if tile is None else tile,
-        device=chosen,
-    )
+    painter = _painter(plan, tile, chosen)
     has_vectors = shot.flow.vectors is not None
     flow, reason = choose_flow_source(
         shot.flow.method,
@@ -214,6 +203,7 @@ def make_engine(
     engine = Engine(
         shot=shot,
         canvas=plan.plate.canvas,
+        display_window=first.display_window,
         device=chosen,
         codec=codec,
         painter=painter,
@@ -237,6 +227,27 @@ def make_engine(
         tensors = {name: tensor for name, tensor in calibration.tensors.items() if name != VOID}
         return replace(engine, painter=painter.frozen(replace(calibration, tensors=tensors)))
     return engine
+
+
+def _painter(plan: Plan, tile: int | None, device: torch.device) -> Painter:
+    """The painter of a shot, not calibrated yet."""
+    style = plan.shot.style
+    if style.strokes is not None:
+        from tsn.rendering.stroke_painter import stroke_painter
+
+        return stroke_painter(style)
+    return choose_painter(
+        model=style.model,
+        adain=style.adain,
+        colours=style.colours,
+        blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
+        frames=style.frames,
+        offset=style.offset,
+        hashes=plan.plate.painted,
+        scale=style.scale,
+        tile=style.tile if tile is None else tile,
+        device=device,
+    )
 
 
 def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:

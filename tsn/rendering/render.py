@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -31,6 +32,10 @@ from tsn.rendering.plate_reader import PlateReader
 from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
 from tsn.style.tiles import tile_side
+
+if TYPE_CHECKING:  # numba takes a second, and most shots have no strokes
+    from tsn.rendering.stroke_stream import StrokeStream
+    from tsn.strokes.frame import StrokeFrame
 
 WRITE_BEHIND_FRAMES = 2
 """Painted frames that may wait to be written."""
@@ -73,7 +78,7 @@ class Renderer:
                 engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
             if self.plan.shot.temporal.window:
                 self._note(engine.flow_reason)
-            if self._sharing is not None and engine.device.type == "cpu":
+            if self._sharing is not None and engine.device.type == "cpu" and self.plan.shot.style.strokes is None:
                 engine = replace(engine, painter=SharingPainter(engine.painter, self._sharing))
             self._engine = engine
         return self._engine
@@ -165,7 +170,7 @@ class Renderer:
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
         tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
-        untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
+        untiled = style.frames or style.strokes or (names and all(".onnx" in name.lower() for name in names))
         if tile < MIN_TILE_PX or untiled:
             raise _explained(error) from error
         self._engine, self._tile = None, tile
@@ -208,7 +213,21 @@ class _RenderState:
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self.engine = engine
         self.plates = PlateReader(engine, plan)
-        self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
+        self.stream: Stream | StrokeStream = self._stream(plan)
+
+    def _stream(self, plan: Plan) -> Stream | StrokeStream:
+        engine, plates = self.engine, self.plates
+        if engine.shot.style.strokes is None:
+            return Stream(engine, plan, lambda number: engine.prepare(plates.get(number)))
+        from tsn.rendering.stroke_frames import stroke_frame
+        from tsn.rendering.stroke_stream import StrokeStream
+
+        def prepared(number: int) -> tuple[PreparedFrame, StrokeFrame]:
+            frame = plates.get(number)
+            found = engine.prepare(frame)
+            return found, stroke_frame(engine, frame, found)
+
+        return StrokeStream(engine, plan, prepared)
 
 
 def _render(

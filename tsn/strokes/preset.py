@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tsn.errors import UsageError, near_miss
 from tsn.strokes.frame import Knobs
 
 
@@ -77,3 +78,12 @@ OIL = Preset(
     )
 )
 PRESETS = {"oil": OIL}
+
+
+def require_preset(name: str) -> None:
+    """Raise UsageError unless a bundled preset has this name."""
+    if name not in PRESETS:
+        raise UsageError(
+            f"No preset of strokes is called {name!r}; bundled are: {', '.join(sorted(PRESETS))}.",
+            hint=near_miss(name, PRESETS) or "A preset of your own needs its ending: name.yaml.",
+        )

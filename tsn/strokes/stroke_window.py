@@ -7,6 +7,7 @@ of `radius` frames paints the same bits as the whole shot.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -80,6 +81,8 @@ class StrokeWindow:
         height, width: of the canvas, pixels.
         lines: height of the display window, by which the strokes are sized; None = `height`.
         origin: (x, y) of the canvas in the display window.
+        palette: changes the colours (n, 3) of strokes and ground; None keeps the plate's.
+        held: frames that are added after `radius` more than the painted one, at most.
     """
 
     def __init__(
@@ -91,8 +94,10 @@ class StrokeWindow:
         width: int,
         lines: int | None = None,
         origin: tuple[int, int] = (0, 0),
+        palette: Callable[[np.ndarray], np.ndarray] | None = None,
+        held: int = 0,
     ) -> None:
-        self._preset, self._radius = preset, radius
+        self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
         self._scale = (lines or height) / REFERENCE_LINES
         self._tips = brush.draw_tips(preset.bristles)
@@ -113,7 +118,7 @@ class StrokeWindow:
         if motion is not None:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
-        oldest = place - 2 * self._radius - 1
+        oldest = place - 2 * self._radius - 1 - self._held
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
         self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
@@ -139,7 +144,10 @@ class StrokeWindow:
         }
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
-        ground = cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        under = guides.colours[0]
+        if self._palette is not None:
+            under = self._palette(under.reshape(-1, 3)).reshape(under.shape)
+        ground = cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         colour, relief, coverage, ids = paint_strokes(
             **all_of, tips=self._tips, edge=guides.edge, ground=ground, starts=starts, entries=entries
         )
@@ -196,13 +204,14 @@ class StrokeWindow:
         weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
+        paint = colours[kept] if self._palette is None else self._palette(colours[kept])
         spread = [knobs.jitter * each for each in (preset.value, preset.chroma, preset.hue)]
         return _Visible(
             keys=keys[kept],
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
-            colours=vary_colours(colours[kept], chances[kept], *spread),
+            colours=vary_colours(paint, chances[kept], *spread),
             plate_colours=plate[kept],
             tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
             levels=_levels(half_widths[kept]),
