@@ -79,7 +79,7 @@ class StrokeWindow:
         self._preset, self._radius = preset, radius
         self._height, self._width = height, width
         self._scale = height / REFERENCE_LINES
-        self._tips = brush.draw_tips(preset.bristles)
+        self._tips = brush.draw_tips(preset.brush)
         self._guides: dict[int, Guides] = {}
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
@@ -121,13 +121,19 @@ class StrokeWindow:
         }
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
-        ground = cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         colour, relief, _ = paint_strokes(
-            **all_of, tips=self._tips, edge=guides.edge, ground=ground, starts=starts, entries=entries
+            **all_of, tips=self._tips, edge=guides.edge, ground=self._ground(guides), starts=starts, entries=entries
         )
         if self._preset.relief:
             colour = light_relief(colour, relief, self._preset.relief, self._scale)
         return np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+
+    def _ground(self, guides: Guides) -> np.ndarray:
+        """What shows between strokes, (H, W, 3); nothing is black, so that colour is multiplied by coverage."""
+        ground = self._preset.ground
+        if ground == "plate":
+            return cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
 
     def _give_birth(self, index: int, place: int, number: int) -> Strokes:
         layer, guides = self._preset.layers[index], self._guides[place]
