@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
+
+from tsn.strokes.frame import Knobs
 
 Share = Annotated[float, Ge(0), Le(1)]
 Length = Annotated[float, Gt(0), Le(2000)]
@@ -57,6 +59,21 @@ class DrawnBrush:
 
     kind: Literal["bristle"] = "bristle"
     hairs: Share = 0.7
+
+
+def adjust_layer(layer: Layer, knobs: Knobs) -> Layer:
+    """The layer as an artist's settings at a frame change it; the same layer where all are 1."""
+    detail = max(knobs.detail, 1e-3)
+    return replace(
+        layer,
+        width=layer.width * knobs.size,
+        length=layer.length * knobs.size * knobs.length,
+        spacing=layer.spacing * knobs.size / max(knobs.density, 1e-2) ** 0.5,
+        low=layer.low / detail,
+        high=layer.high / detail,
+        floor=layer.floor * min(1.0, knobs.detail),
+        detail_sigma=layer.detail_sigma * knobs.size,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
