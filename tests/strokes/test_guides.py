@@ -5,7 +5,7 @@ import pytest
 
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.guides import find_guides, form_direction
-from tsn.strokes.preset import OIL
+from tsn.strokes.preset_file import find_preset
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 60, 90, 135])
@@ -20,6 +20,7 @@ def test_strokes_run_along_stripes(degrees: int) -> None:
 
 
 def test_an_even_picture_has_no_direction_and_needs_no_fine_strokes() -> None:
-    guides = find_guides(StrokeFrame(number=1, picture=np.full((3, 64, 64), 0.4, np.float32)), OIL.layers, 0.2)
+    frame = StrokeFrame(number=1, picture=np.full((3, 64, 64), 0.4, np.float32))
+    guides = find_guides(frame, find_preset("oil").layers, 0.2)
     assert np.abs(guides.angle).max() < 0.01
     assert [need.max() for need in guides.need] == [1, np.float32(0.6), 0, 0]

@@ -88,7 +88,7 @@ def model_name(text: str) -> str:
 def _preset_name(text: str) -> str:
     """The name of a preset of strokes or of a .yaml file, unchanged."""
     if not PRESET_FILE.search(text):
-        from tsn.strokes.preset import require_preset
+        from tsn.strokes.preset_file import require_preset
 
         with _as_fault():
             require_preset(text)

@@ -24,7 +24,6 @@ class StrokePainter:
     Args:
         preset: kind of paint.
         name: of the preset, for messages.
-        fingerprint: of the preset and its brushes.
         palette: changes the colours (n, 3) of strokes; None keeps the plate's.
     """
 
@@ -33,11 +32,10 @@ class StrokePainter:
         preset: Preset,
         *,
         name: str,
-        fingerprint: str,
         palette: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.preset, self.palette = preset, palette
-        self.name, self.fingerprint = name, digest(METHOD, fingerprint)
+        self.name, self.fingerprint = name, digest(METHOD, preset.fingerprint)
 
     def window(
         self, *, radius: int, height: int, width: int, lines: int, origin: tuple[int, int], held: int
@@ -70,11 +68,10 @@ class PaletteStrokePainter(StrokePainter):
         painting_sha256: of its file.
     """
 
-    def __init__(
-        self, preset: Preset, *, name: str, fingerprint: str, painting: np.ndarray, painting_sha256: str
-    ) -> None:
-        super().__init__(preset, name=name, fingerprint=digest(fingerprint, "palette-1", painting_sha256))
+    def __init__(self, preset: Preset, *, name: str, painting: np.ndarray, painting_sha256: str) -> None:
+        super().__init__(preset, name=name)
         self._painting = painting
+        self.fingerprint = digest(self.fingerprint, "palette-1", painting_sha256)
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
         """The statistics of the shot's colours."""
@@ -87,6 +84,6 @@ class PaletteStrokePainter(StrokePainter):
         require_calibration_of(self, calibration)
         arrays = {key: calibration.tensors[key].numpy() for key in ColourStatistics.__dataclass_fields__}
         palette = Palette(ColourStatistics(**arrays), colour_statistics([self._painting]), self._painting)
-        painter = StrokePainter(self.preset, name=self.name, fingerprint="", palette=palette)
+        painter = StrokePainter(self.preset, name=self.name, palette=palette)
         painter.fingerprint = digest(self.fingerprint, calibration.fingerprint)
         return painter

@@ -1,11 +1,25 @@
-"""What a kind of stroke painting is made of: layers of strokes from coarse to fine, and how their paint behaves."""
+"""What a kind of stroke painting is made of: layers of strokes from coarse to fine, and how their paint behaves.
+
+Presets are YAML files, which `preset_file` reads; the bounds of their values stand here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Literal
 
-from tsn.errors import UsageError, near_miss
+from annotated_types import Ge, Gt, Le, MinLen
+
 from tsn.strokes.frame import Knobs
+
+Share = Annotated[float, Ge(0), Le(1)]
+Length = Annotated[float, Gt(0), Le(2000)]
+Rgb = tuple[float, float, float]
+Ground = Literal["paint", "plate", "none"] | Rgb
+"""What shows between strokes: the colours of the coarsest strokes, the plate itself, nothing (transparent), or a colour
+in style space."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +37,29 @@ class Layer:
         opacity: of a stroke, 0..1.
     """
 
-    width: float
-    length: float
-    spacing: float
+    width: Length
+    length: Length
+    spacing: Length
     always: bool = False
-    low: float = 0.0
-    high: float = 1.0
-    floor: float = 0.0
-    detail_sigma: float = 1.0
+    low: Annotated[float, Ge(0)] = 0.0
+    high: Annotated[float, Gt(0)] = 1.0
+    floor: Share = 0.0
+    detail_sigma: Length = 1.0
     clipped: bool = True
-    opacity: float = 0.95
+    opacity: Share = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnBrush:
+    """A brush that `brush` draws.
+
+    Attributes:
+        kind: of its tips.
+        hairs: how far it leaves its hairs in the paint, 0 (a marker) to 1 (a dry brush).
+    """
+
+    kind: Literal["bristle"] = "bristle"
+    hairs: Share = 0.7
 
 
 def adjust_layer(layer: Layer, knobs: Knobs) -> Layer:
@@ -55,35 +82,26 @@ class Preset:
     """A kind of paint.
 
     Attributes:
+        title, licence: for people, as lists of styles print them.
         layers: coarse to fine.
+        brush: what its strokes are made with.
         value, chroma, hue: spread of the strokes' colours: luma (+-), saturation (+- share), hue (+- turns).
         relief: strength of the light on the paint's relief, 0 = flat.
-        bristles: how far a brush leaves its hairs in the paint, 0 (a marker) to 1 (a dry brush).
+        ground: see `Ground`.
     """
 
-    layers: tuple[Layer, ...]
-    value: float = 0.05
-    chroma: float = 0.25
-    hue: float = 0.02
-    relief: float = 0.5
-    bristles: float = 0.7
+    title: Annotated[str, MinLen(1)]
+    licence: str = "unknown"
+    layers: Annotated[tuple[Layer, ...], MinLen(1)]
+    brush: DrawnBrush = DrawnBrush()
+    value: Share = 0.05
+    chroma: Share = 0.25
+    hue: Share = 0.02
+    relief: Annotated[float, Ge(0), Le(4)] = 0.5
+    ground: Ground = "paint"
 
-
-OIL = Preset(
-    layers=(
-        Layer(width=30, length=105, spacing=21.4, always=True),
-        Layer(width=13.5, length=60, spacing=12.4, low=0.006, high=0.03, floor=0.6, detail_sigma=10.5),
-        Layer(width=6.9, length=33, spacing=7.0, low=0.012, high=0.038, floor=0.0, detail_sigma=6.0),
-        Layer(width=3.0, length=11, spacing=3.0, low=0.035, high=0.09, floor=0.0, detail_sigma=2.5, clipped=False),
-    )
-)
-PRESETS = {"oil": OIL}
-
-
-def require_preset(name: str) -> None:
-    """Raise UsageError unless a bundled preset has this name."""
-    if name not in PRESETS:
-        raise UsageError(
-            f"No preset of strokes is called {name!r}; bundled are: {', '.join(sorted(PRESETS))}.",
-            hint=near_miss(name, PRESETS) or "A preset of your own needs its ending: name.yaml.",
-        )
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that can change a pixel: every value but the title and the licence."""
+        values = {key: value for key, value in asdict(self).items() if key not in ("title", "licence")}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -100,7 +100,7 @@ class StrokeWindow:
         self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
         self._scale = (lines or height) / REFERENCE_LINES
-        self._tips = brush.draw_tips(preset.bristles)
+        self._tips = brush.draw_tips(preset.brush)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
@@ -144,18 +144,26 @@ class StrokeWindow:
         }
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
-        under = guides.colours[0]
-        if self._palette is not None:
-            under = self._palette(under.reshape(-1, 3)).reshape(under.shape)
-        ground = cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         colour, relief, coverage, ids = paint_strokes(
-            **all_of, tips=self._tips, edge=guides.edge, ground=ground, starts=starts, entries=entries
+            **all_of, tips=self._tips, edge=guides.edge, ground=self._ground(place), starts=starts, entries=entries
         )
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
         planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
+
+    def _ground(self, place: int) -> np.ndarray:
+        """What shows between strokes, (H, W, 3); nothing is black, so that colour is multiplied by coverage."""
+        ground, guides = self._preset.ground, self._guides[place]
+        if ground == "plate":
+            return guides.plate
+        if ground == "paint":
+            under = guides.colours[0]
+            if self._palette is not None:
+                under = self._palette(under.reshape(-1, 3)).reshape(under.shape)
+            return cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
 
     def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
         guides, sizes = self._guides[place], self._guides[place].sizes
