@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from tsn.errors import InputError, ShotError, UsageError, near_miss
 from tsn.strokes.preset import DrawnBrush, Layer, Preset
+from tsn.style.catalogue import StyleInfo
 
 BUNDLED_DIR = Path(__file__).parent / "presets"
 """Folder of the presets that come with tsn."""
@@ -52,6 +53,16 @@ def find_preset(name: str, *, base: Path = Path()) -> Preset:
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"{path}: expected a preset as a .yaml file, found {path.suffix or 'no ending'}.")
     return read_preset(path)
+
+
+def bundled_presets() -> tuple[StyleInfo, ...]:
+    """The presets that come with tsn as `tsn styles` lists them, by name."""
+    found = []
+    for name in preset_names():
+        preset, path = _bundled(name), BUNDLED_DIR / f"{name}.yaml"
+        facts = {"title": preset.title, "licence": preset.licence, "sha256": preset.fingerprint}
+        found.append(StyleInfo(name=name, family="strokes", size=path.stat().st_size, path=path, **facts))
+    return tuple(found)
 
 
 def require_preset(name: str) -> None:
