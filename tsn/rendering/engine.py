@@ -218,6 +218,10 @@ def make_engine(
     # A missing layer or matte stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
+    if shot.style.strokes is not None:
+        from tsn.rendering.stroke_frames import check_first_frame
+
+        check_first_frame(engine, first)
     for text in _cautions(shot, first):
         note(text)
     if calibrated and isinstance(painter, Uncalibrated):

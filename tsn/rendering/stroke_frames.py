@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from tsn import io
-from tsn.errors import InputError, at_frame, near_miss
+from tsn.errors import InputError, UsageError, at_frame, near_miss
 from tsn.io import cryptomatte
 from tsn.io.channel_names import canonical_channel, match_names, split_name
 from tsn.io.frame import Box, Frame
 from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.shot.model import Style
 from tsn.strokes.frame import Knobs, StrokeFrame
+from tsn.strokes.painter import StrokePainter
 
 COMPONENTS = (("x", "y", "z"), ("r", "g", "b"), ("u", "v"), ("x", "y"), ("r", "g"))
 """Names of the components of a layer with two or three, in the order in which they are looked for."""
@@ -68,6 +69,25 @@ def stroke_frame(engine: Engine, frame: Frame, prepared: PreparedFrame) -> Strok
             size_map=channel("size_by", style.size_by),
             density_map=channel("density_by", style.density_by),
         )
+
+
+def check_first_frame(engine: Engine, frame: Frame) -> None:
+    """Refuse a shot before its first frame is painted.
+
+    Raises:
+        InputError: the plate lacks a layer that the shot names, or alpha where nothing lies under the strokes.
+        UsageError: layers of the paint are asked for, and the plate is DPX, which has none.
+    """
+    stroke_frame(engine, frame, engine.prepare(frame, motion=False))
+    painter = engine.painter
+    assert isinstance(painter, StrokePainter)
+    if painter.preset.ground == "none" and frame.alpha is None:
+        raise InputError(
+            "style.ground: strokes over nothing need a plate with alpha, and this one has none.",
+            hint="Take ground: paint, plate or a colour; aovs: [coverage] writes what the strokes cover.",
+        )
+    if engine.shot.style.aovs and frame.path.suffix.lower() == ".dpx":
+        raise UsageError("style.aovs: DPX has no layers to write into.", hint="Take a plate in EXR, or remove aovs.")
 
 
 def _one_channel(key: str, name: str, channels: Collection[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,9 @@ from tsn.rendering.plan import Plan, longest_hold
 from tsn.strokes.frame import StrokeFrame, StrokePaint
 from tsn.strokes.painter import StrokePainter
 from tsn.strokes.stroke_window import StrokeWindow
+
+MIN_COVERAGE = 1 / 1024
+"""Coverage below which the colour of strokes is not known any more: it shows by less than a quarter of a code."""
 
 
 class StrokeStream:
@@ -31,6 +35,9 @@ class StrokeStream:
         self._numbers = plan.plate.present
         self._place = {number: place for place, number in enumerate(self._numbers)}
         self._radius = plan.shot.temporal.window
+        painter = engine.painter
+        assert isinstance(painter, StrokePainter)
+        self._painter, self._transparent = painter, painter.preset.ground == "none"
         self._between = TakeMotion(engine, plan)
         self._window: StrokeWindow | None = None
         self._added = range(0)  # places in the window
@@ -40,7 +47,17 @@ class StrokeStream:
 
     def painted(self, number: int) -> Tensor:
         """The strokes of a frame, style space (3, H, W). Cheapest in ascending order; a jump starts anew."""
-        return torch.from_numpy(self.paint(number).colour).to(self._engine.device)
+        paint = self.paint(number)
+        colour = paint.colour
+        if self._transparent:  # strokes over black, so their own colour is what they have by what they cover
+            colour = (colour / np.maximum(paint.coverage, MIN_COVERAGE)).clip(0, 1)
+        return torch.from_numpy(colour).to(self._engine.device)
+
+    def coverage(self, number: int) -> Tensor | None:
+        """The share of each pixel that strokes hide, (1, H, W), where nothing lies under them; else None."""
+        return (
+            torch.from_numpy(self.paint(number).coverage)[None].to(self._engine.device) if self._transparent else None
+        )
 
     def paint(self, number: int) -> StrokePaint:
         """The strokes of a frame with their layers."""
@@ -81,9 +98,8 @@ class StrokeStream:
         self._added = range(self._added.start, last + 1)
 
     def _start(self) -> StrokeWindow:
-        painter, canvas, display = self._engine.painter, self._engine.canvas, self._engine.display_window
-        assert isinstance(painter, StrokePainter)
-        return painter.window(
+        canvas, display = self._engine.canvas, self._engine.display_window
+        return self._painter.window(
             radius=self._radius,
             height=canvas.height,
             width=canvas.width,

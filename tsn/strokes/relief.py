@@ -7,6 +7,9 @@ import numpy as np
 
 from tsn.strokes.guides import LUMA
 
+NORMAL_PX = 2.0
+"""Pixels that paint of height 1 is thick, for its normals."""
+
 
 def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degrees: float, scale: float) -> np.ndarray:
     """Colour (H, W, 3) with the light on a relief (H, W): slopes towards the light brighten, others darken.
@@ -25,3 +28,14 @@ def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degree
     luma = np.clip(colour @ LUMA, 0, 1)
     bright = 1.2 * np.maximum(d - 0.35, 0) ** 2 * luma
     return colour * (1 + 0.45 * d)[..., None] + bright[..., None]
+
+
+def surface_normals(relief: np.ndarray) -> np.ndarray:
+    """Normals (3, H, W) of length 1 of a relief (H, W): x right, y up, z towards the viewer; flat paint is (0, 0, 1).
+
+    One unit of height counts as `NORMAL_PX` pixels.
+    """
+    gx = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=NORMAL_PX / 8, borderType=cv2.BORDER_REPLICATE)
+    gy = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=NORMAL_PX / 8, borderType=cv2.BORDER_REPLICATE)
+    length = np.sqrt(gx * gx + gy * gy + 1)
+    return np.stack([-gx / length, gy / length, 1 / length])
