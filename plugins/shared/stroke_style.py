@@ -112,17 +112,15 @@ def _written(values: Keyframes, *, held: bool) -> object:
     """Values at frames as the shot file has them: a number, or the fewest keyframes that give them all."""
     rounded = {frame: float(f"{values[frame]:.6g}") for frame in sorted(values)}  # hosts store single precision
     if held:
-        whole = {frame: round(value) for frame, value in rounded.items()}
-        changes = _changes(whole)
-        keyframes: dict[object, object] = {**changes, "interp": "hold"}
-        return whole[min(whole)] if len(changes) == 1 else keyframes
+        changes = _changes({frame: round(value) for frame, value in rounded.items()})
+        return next(iter(changes.values())) if len(changes) == 1 else {"interp": "hold", **changes}
     keys = _straight_pieces(rounded)
     return keys if len(set(keys.values())) > 1 else next(iter(keys.values()))
 
 
-def _changes(values: Mapping[int, int]) -> dict[int, int]:
+def _changes(values: Mapping[int, int]) -> dict[object, int]:
     """The frames whose value is another one than that of the frame before, and the first."""
-    changes: dict[int, int] = {}
+    changes: dict[object, int] = {}
     last = None
     for frame, value in values.items():
         if value != last:

@@ -171,7 +171,7 @@ def case_strokes_refused():
     assert bpy.ops.tsn.render(preview=True) == {"FINISHED"}  # borders where the scene renders them
     assert "ids" not in (FOLDER / "tsn/sh010/preview/sh010.yaml").read_text()
     tree = node.id_data
-    flat = tree.nodes.new("CompositorNodeRGB" if bpy.app.version < (5, 0, 0) else "ShaderNodeRGB")
+    flat = tree.nodes.new("CompositorNodeRGB")
     tree.links.new(flat.outputs[0], node.inputs["Image"])
     strokes.surface = "POSITION"
     assert refused(bpy.ops.tsn.render) == "A surface for the strokes needs a Render Layers node upstream."
