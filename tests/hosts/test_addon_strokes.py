@@ -40,6 +40,9 @@ def test_every_knob_goes_the_whole_way(version: str, empty: Path) -> None:
     assert np.abs(styled(empty, 1) - plate)[..., :3].mean() > 0.01
     for frame in (1, 2, 3):
         np.testing.assert_array_equal(rendered(empty, "full", frame)[..., :3], styled(empty, frame)[..., :3])
+    run(version, "farm_without_the_addon", empty)  # where the keys of the knobs animate nothing
+    for frame in (1, 2, 3):
+        np.testing.assert_array_equal(rendered(empty, "farm", frame), rendered(empty, "full", frame))
 
 
 def test_knobs_that_nobody_touched_are_not_in_the_shot_file(version: str, empty: Path) -> None:

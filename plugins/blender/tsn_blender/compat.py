@@ -203,9 +203,9 @@ def kept_animation(owner: bpy.types.NodeTree, prefix: str) -> Iterator[None]:
 
 
 def absolute_path(path: str) -> str:
-    """The absolute path of a property that may begin with //; "" stays empty."""
+    """The absolute path of a property that may begin with //, its .. kept; "" stays empty."""
     path = bpy.path.abspath(path)
-    return os.path.abspath(path) if path else ""
+    return os.path.abspath(path) if path and not os.path.isabs(path) else path
 
 
 def progress(layout: bpy.types.UILayout, factor: float, text: str) -> None:

@@ -72,10 +72,9 @@ def _draw_strokes(strokes: Any, column: bpy.types.UILayout) -> None:
     relief.prop(strokes, "relief", slider=True)
     column.prop(strokes, "light")
     column.prop(strokes, "hold")
-    row = column.row(align=True)
-    row.prop(strokes, "ground")
+    column.prop(strokes, "ground")
     if strokes.ground == "COLOUR":
-        row.prop(strokes, "ground_colour", text="")
+        column.prop(strokes, "ground_colour", text="")
     column.prop(strokes, "surface")
     column.prop(strokes, "borders")
     column.label(text="Layers beside the paint")
