@@ -24,7 +24,7 @@ from tsn.strokes.placement import POINTS, place_strokes, trace_paths
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, mix_paint, sample_plate
 from tsn.strokes.tracking import track_paths
 
 CANDIDATES = 3.0
@@ -150,7 +150,7 @@ class StrokeWindow:
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
-        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0), 2, 0), dtype=np.float32)
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
 
     def _ground(self, place: int) -> np.ndarray:
@@ -160,8 +160,9 @@ class StrokeWindow:
             return guides.plate
         if ground == "paint":
             under = guides.colours[0]
-            if self._palette is not None:
-                under = self._palette(under.reshape(-1, 3)).reshape(under.shape)
+            flat = under.reshape(-1, 3)
+            under = mix_paint(flat, np.full_like(flat, 0.5), value=0, chroma=0, hue=0, palette=self._palette)
+            under = under.reshape(guides.colours[0].shape)
             return cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
 
@@ -212,14 +213,19 @@ class StrokeWindow:
         weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
-        paint = colours[kept] if self._palette is None else self._palette(colours[kept])
-        spread = [knobs.jitter * each for each in (preset.value, preset.chroma, preset.hue)]
         return _Visible(
             keys=keys[kept],
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
-            colours=vary_colours(paint, chances[kept], *spread),
+            colours=mix_paint(
+                colours[kept],
+                chances[kept],
+                value=knobs.jitter * preset.value,
+                chroma=knobs.jitter * preset.chroma,
+                hue=knobs.jitter * preset.hue,
+                palette=self._palette,
+            ),
             plate_colours=plate[kept],
             tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
             levels=_levels(half_widths[kept]),
