@@ -124,19 +124,28 @@ def _built(value: Any) -> Any:
     return _MODELS[type(value)](**{name: _built(getattr(value, name)) for name in type(value).model_fields})
 
 
-def _read_ground(value: Any) -> Any:
+def _fault(expected: str, hint: str | None = None) -> PydanticCustomError:
+    # Pydantic formats messages by braces, and ours may contain braces.
+    return PydanticCustomError("tsn", "{expected}", {"expected": expected, "hint": hint})
+
+
+def _read_colour(value: Any, words: Sequence[str] = ()) -> Any:
     if isinstance(value, str) and (match := re.fullmatch("#([0-9a-fA-F]{6})", value)):
         return tuple(int(match[1][at : at + 2], 16) / 255 for at in (0, 2, 4))
-    if value in ("plate", "none"):
+    if value in words:
         return value
     if isinstance(value, list) and len(value) == 3 and all(type(each) in (int, float) for each in value):
         return tuple(float(each) for each in value)
-    hint = near_miss(value, ("plate", "none")) if isinstance(value, str) else None
+    hint = near_miss(value, words) if isinstance(value, str) else None
     if value is None:
         hint = 'A colour needs quotes: "#f4efe4"; without them YAML takes it for a comment.'
-    expected = 'plate, none, or a colour such as "#f4efe4" or [0.9, 0.9, 0.8]'
-    # Pydantic formats messages by braces, and ours may contain braces.
-    raise PydanticCustomError("tsn", "{expected}", {"expected": expected, "hint": hint})
+    raise _fault(
+        f'{", ".join((*words, ""))}{"or " if words else ""}a colour such as "#f4efe4" or [0.9, 0.9, 0.8]', hint
+    )
+
+
+def _read_ground(value: Any) -> Any:
+    return _read_colour(value, ("plate", "none"))
 
 
 _LAYER = _model(Layer)
@@ -145,6 +154,7 @@ _PRESET = _model(
     Preset,
     layers=Annotated[tuple[_LAYER, ...], MinLen(1)],  # type: ignore[valid-type]  # made at run time
     brush=_BRUSH,
+    pigment=Annotated[Any, PlainValidator(_read_colour)],
     ground=Annotated[Any, PlainValidator(_read_ground)],
 )
 

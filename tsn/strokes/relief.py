@@ -1,4 +1,4 @@
-"""Light on the relief of the paint (impasto)."""
+"""What the thickness of the paint does to its colour: light on the relief (impasto), pigment that gathers."""
 
 from __future__ import annotations
 
@@ -25,3 +25,19 @@ def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degree
     luma = np.clip(colour @ LUMA, 0, 1)
     bright = 1.2 * np.maximum(d - 0.35, 0) ** 2 * luma
     return colour * (1 + 0.45 * d)[..., None] + bright[..., None]
+
+
+def pool_pigment(colour: np.ndarray, thickness: np.ndarray, coverage: np.ndarray, strength: float) -> np.ndarray:
+    """Colour (H, W, 3) of transparent paint: where more pigment gathers, more light is absorbed.
+
+    By Beer and Lambert, colour^(1 + strength (thickness - coverage / 2)): paint of middle thickness keeps its colour,
+    white paper stays white. Values above 1 stay as they are.
+
+    Args:
+        thickness, coverage: (H, W), of the paint.
+        strength: 0 = opaque paint, which looks the same at any thickness.
+    """
+    if not strength:
+        return colour
+    power = np.clip(1 + strength * (thickness - 0.5 * coverage), 0.3, 4)[..., None]
+    return np.where(colour < 1, np.clip(colour, 0, 1) ** power, colour)
