@@ -44,25 +44,26 @@ class Canvas:
 
     def noise(self, along: float, across: float) -> np.ndarray:
         """(ROWS, COLUMNS) of mean 0 and deviation 1; its grains have these sizes, pixels at 360 lines."""
-        grain = self.random.normal(size=(ROWS, COLUMNS)).astype(np.float32)
-        grain = cv2.GaussianBlur(
-            grain, (0, 0), sigmaX=max(along * self.columns, 0.3), sigmaY=max(across * self.rows, 0.3)
-        )
-        return np.asarray((grain - grain.mean()) / (grain.std() + 1e-6))
+        grain: np.ndarray = self.random.normal(size=(ROWS, COLUMNS)).astype(np.float32)
+        return _unit(_blur(grain, along * self.columns, across * self.rows))
 
     def edge(self, size: float) -> np.ndarray:
         """(1, COLUMNS) of mean 0 and deviation 1, changing along the stroke within `size` pixels at 360 lines."""
-        line = self.random.normal(size=(1, 3 * COLUMNS)).astype(np.float32)
-        line = cv2.GaussianBlur(line, (0, 0), sigmaX=max(size * self.columns, 0.3), sigmaY=0.01)[
-            :, COLUMNS : 2 * COLUMNS
-        ]
-        return np.asarray((line - line.mean()) / (line.std() + 1e-6))
+        line: np.ndarray = self.random.normal(size=(1, 3 * COLUMNS)).astype(np.float32)
+        return _unit(_blur(line, size * self.columns, 0)[:, COLUMNS : 2 * COLUMNS])
 
     def ends(self, size: float) -> np.ndarray:
         """(ROWS, 1) of mean 0 and deviation 1, changing across the stroke within `size` pixels at 360 lines."""
-        line = self.random.normal(size=(3 * ROWS, 1)).astype(np.float32)
-        line = cv2.GaussianBlur(line, (0, 0), sigmaX=0.01, sigmaY=max(size * self.rows, 0.3))[ROWS : 2 * ROWS]
-        return np.asarray((line - line.mean()) / (line.std() + 1e-6))
+        line: np.ndarray = self.random.normal(size=(3 * ROWS, 1)).astype(np.float32)
+        return _unit(_blur(line, 0, size * self.rows)[ROWS : 2 * ROWS])
+
+
+def _blur(values: np.ndarray, along: float, across: float) -> np.ndarray:
+    return cv2.GaussianBlur(values, (0, 0), sigmaX=max(along, 0.01), sigmaY=max(across, 0.01))
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    return np.asarray((values - values.mean()) / (values.std() + 1e-6))
 
 
 def _bristle(canvas: Canvas) -> np.ndarray:
@@ -106,12 +107,12 @@ def _flat(canvas: Canvas) -> np.ndarray:
 def _chalk(canvas: Canvas) -> np.ndarray:
     """The side of a chalk: it catches the tops of the paper's grain, fewer of them where it is pressed less."""
     u, v = canvas.u, canvas.v
-    pressure = 1.1 - 0.8 * ramp(np.abs(v), 0.35, 1.0) + 0.25 * canvas.noise(30, 1.5)
-    pressure = pressure - 1.5 * (1 - ramp(u, 0.0, 0.14)) - 1.5 * ramp(u, 0.8, 1.0)
-    grain = 0.75 * canvas.noise(0.75, 0.75) + 0.5 * canvas.noise(1.8, 1.8)
-    reach = (1.5 - 1.7 * canvas.hairs) + pressure
-    mask = ramp(reach - grain, -0.35, 0.75) * (1 - ramp(np.abs(v), 0.84, 1.0))
-    mask = mask * ramp(u, 0.0, 0.05) * (1 - ramp(u, 0.95, 1.0))
+    pressure = 0.5 * canvas.noise(30, 2) - 1.3 * ramp(np.abs(v), 0.5, 1.0) - 0.3 * canvas.noise(24, 0.7)
+    pressure = pressure - 2 * (1 - ramp(u, 0.0, 0.12)) - 1.6 * ramp(u, 0.72, 1.0)
+    grain = canvas.noise(0.7, 0.7) + 0.7 * canvas.noise(1.6, 1.6)
+    reach = 2.6 - 3 * canvas.hairs + pressure
+    mask = ramp(reach - grain, -0.4, 0.6) * (1 - ramp(np.abs(v), 0.86, 1.0))
+    mask = mask * ramp(u, 0.0, 0.04) * (1 - ramp(u, 0.96, 1.0))
     return np.stack([mask, (0.5 - 0.12 * np.clip(grain, -2, 2)) * mask])
 
 
@@ -154,8 +155,9 @@ def _wash(canvas: Canvas) -> np.ndarray:
     streaks = 0.7 * canvas.noise(14, 0.5) + 0.5 * canvas.noise(1.1, 0.8)
     dry = canvas.hairs * (0.12 + 0.88 * ramp(u, 0.35, 0.95))
     mask = inside * (1 - np.clip(dry * 1.1, 0, 1) * ramp(streaks, 1.0 - 1.6 * dry, 1.9 - 1.6 * dry))
-    rim = ramp(into, 0.0, 0.8) * (1 - ramp(into, 0.8, 2.6))
-    pigment = 0.42 + 0.5 * rim + 0.1 * canvas.noise(0.8, 0.8) + 0.08 * canvas.noise(8, 4)
+    breadth = min(2.4, 0.09 * ROWS / canvas.rows)
+    rim = ramp(into, 0.0, 0.3 * breadth) * (1 - ramp(into, 0.3 * breadth, breadth))
+    pigment = 0.42 + 0.5 * rim + 0.11 * canvas.noise(0.8, 0.8) + 0.1 * canvas.noise(8, 4)
     return np.stack([mask, np.clip(pigment, 0, 1.3) * mask])
 
 

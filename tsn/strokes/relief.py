@@ -5,7 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tsn.strokes.guides import LUMA
+from tsn.strokes.guides import LUMA, blur
+
+POOL_PX = 8.0
+"""Of a Gaussian, at 360 lines: how far pigment goes to the rim of a stroke."""
 
 
 def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degrees: float, scale: float) -> np.ndarray:
@@ -27,17 +30,18 @@ def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degree
     return colour * (1 + 0.45 * d)[..., None] + bright[..., None]
 
 
-def pool_pigment(colour: np.ndarray, thickness: np.ndarray, coverage: np.ndarray, strength: float) -> np.ndarray:
-    """Colour (H, W, 3) of transparent paint: where more pigment gathers, more light is absorbed.
+def pool_pigment(colour: np.ndarray, thickness: np.ndarray, strength: float, scale: float) -> np.ndarray:
+    """Colour (H, W, 3) of transparent paint: where more pigment gathers than around it, more light is absorbed.
 
-    By Beer and Lambert, colour^(1 + strength (thickness - coverage / 2)): paint of middle thickness keeps its colour,
-    white paper stays white. Values above 1 stay as they are.
+    By Beer and Lambert, colour^(1 + strength (thickness - mean thickness)): broad tones stay, white paper stays white.
+    Values above 1 stay as they are.
 
     Args:
-        thickness, coverage: (H, W), of the paint.
+        thickness: (H, W), of the paint; its mean is taken over `POOL_PX`.
         strength: 0 = opaque paint, which looks the same at any thickness.
+        scale: the plate's lines over those of which lengths are given.
     """
     if not strength:
         return colour
-    power = np.clip(1 + strength * (thickness - 0.5 * coverage), 0.3, 4)[..., None]
+    power = np.clip(1 + strength * (thickness - blur(thickness, POOL_PX * scale)), 0.3, 4)[..., None]
     return np.where(colour < 1, np.clip(colour, 0, 1) ** power, colour)

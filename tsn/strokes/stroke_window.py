@@ -150,7 +150,7 @@ class StrokeWindow:
             starts=starts,
             entries=entries,
         )
-        colour = pool_pigment(colour, relief, coverage, self._preset.pooling)
+        colour = pool_pigment(colour, relief, self._preset.pooling, self._scale)
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
