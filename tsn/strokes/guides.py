@@ -35,6 +35,7 @@ class Guides:
         need: (L, H, W) in 0..1: for each layer the chance that a stroke is wanted at a place.
         colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
         steps: of `colours`, pixels.
+        plate: (H, W, 3), the picture.
         edge: (H, W, 3), the plate without its grain.
         sizes: (h, w), factor on the size of the strokes that are laid at a place, at any reduced size.
     """
@@ -43,6 +44,7 @@ class Guides:
     need: Array
     colours: tuple[Array, ...]
     steps: tuple[int, ...]
+    plate: Array
     edge: Array
     sizes: Array
 
@@ -125,6 +127,7 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Gu
         need=np.stack(need),
         colours=tuple(colours),
         steps=tuple(steps),
+        plate=image,
         edge=blur(image, 0.8 * scale),
         sizes=np.ones((1, 1), np.float32),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tsn.strokes.easing import ramp
 from tsn.strokes.guides import LUMA
 from tsn.strokes.preset import Preset
-from tsn.strokes.stroke_colour import vary_colours
+from tsn.strokes.stroke_colour import BRIGHT, vary_colours
 
 SOFT_STEP = 0.3
 """Share of the way from one tone to the next within which paint is mixed of both, so that no stroke jumps."""
@@ -15,23 +17,42 @@ DIVIDED = np.array([0.5, 0.05, -0.55], np.float32)
 """From a colour towards the warmer of the two hues that it is divided into, at full strength: orange, against blue."""
 
 
-def mix_paint(colours: np.ndarray, chances: np.ndarray, preset: Preset, jitter: float) -> np.ndarray:
-    """Paint (n, 3) in [0, 1] for the plate's colours (n, 3).
+def mix_paint(
+    colours: np.ndarray,
+    chances: np.ndarray,
+    preset: Preset,
+    *,
+    jitter: float,
+    palette: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """The paint (n, 3) of strokes: their colours taken from a palette, each a little different, as a painter mixes it.
+
+    What is brighter than white is light, not paint: the colour of a highlight goes back to the plate's own over half a
+    stop, or yellow paint would tint the sun.
 
     Args:
+        colours: of the plate, (n, 3), from 0.
         chances: (n, 5) in [0, 1), the same for a stroke over its life.
         jitter: factor on the spread of colours.
+        palette: changes colours (n, 3) in [0, 1].
     """
+    brightest = np.maximum(colours.max(1, keepdims=True), 1) if len(colours) else np.ones((0, 1), np.float32)
+    paint = colours / brightest
+    paint = _of_preset(paint if palette is None else palette(paint), preset)
+    paint = vary_colours(paint, chances, jitter * preset.value, jitter * preset.chroma, jitter * preset.hue)
+    if preset.divide:
+        paint = divide_hues(paint, chances[:, 4], jitter * preset.divide)
+    own = ramp(brightest, 1, BRIGHT)
+    return np.asarray(paint * brightest * (1 - own) + colours * own, np.float32)
+
+
+def _of_preset(colours: np.ndarray, preset: Preset) -> np.ndarray:
     if preset.pigment is not None:
-        colours = np.broadcast_to(np.array(preset.pigment, np.float32), colours.shape)
+        return np.broadcast_to(np.array(preset.pigment, np.float32), colours.shape)
     if preset.steps:
         light = (colours @ LUMA)[:, None]
         colours = colours + (few_tones(light, preset.steps) - light)
-    if preset.saturation != 1:
-        colours = saturate(colours, preset.saturation)
-    spread = [jitter * each for each in (preset.value, preset.chroma, preset.hue)]
-    paint = vary_colours(colours, chances, *spread)
-    return divide_hues(paint, chances[:, 4], jitter * preset.divide) if preset.divide else paint
+    return colours if preset.saturation == 1 else saturate(colours, preset.saturation)
 
 
 def few_tones(light: np.ndarray, steps: int) -> np.ndarray:

@@ -18,8 +18,9 @@ from tsn.strokes.frame import Knobs
 Share = Annotated[float, Ge(0), Le(1)]
 Length = Annotated[float, Gt(0), Le(2000)]
 Rgb = tuple[float, float, float]
-Ground = Literal["plate", "none"] | Rgb
-"""What shows between strokes: a colour in style space, the plate without its detail, or nothing (transparent)."""
+Ground = Literal["paint", "plate", "none"] | Rgb
+"""What shows between strokes: the colours of the coarsest strokes, the plate itself, nothing (transparent), or a colour
+in style space."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ class Preset:
     pigment: Rgb | None = None
     relief: Annotated[float, Ge(0), Le(4)] = 0.5
     pooling: Annotated[float, Ge(0), Le(4)] = 0.0
-    ground: Ground = "plate"
+    ground: Ground = "paint"
 
     @property
     def fingerprint(self) -> str:

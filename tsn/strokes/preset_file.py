@@ -22,10 +22,12 @@ from pydantic_core import PydanticCustomError
 
 from tsn.errors import InputError, ShotError, UsageError, near_miss
 from tsn.strokes.preset import DrawnBrush, Layer, Preset
+from tsn.style.catalogue import StyleInfo
 
 BUNDLED_DIR = Path(__file__).parent / "presets"
 """Folder of the presets that come with tsn."""
 SUFFIXES = (".yaml", ".yml")
+GROUNDS = ("paint", "plate", "none")
 
 
 def preset_names() -> tuple[str, ...]:
@@ -45,16 +47,31 @@ def find_preset(name: str, *, base: Path = Path()) -> Preset:
         InputError: the file, or a brush that it names, is missing or damaged.
     """
     if not name.lower().endswith(SUFFIXES) and "/" not in name and "\\" not in name:
-        if name not in preset_names():
-            raise UsageError(
-                f"No preset of strokes is called {name!r}; bundled are: {', '.join(preset_names())}.",
-                hint=near_miss(name, preset_names()) or "A file of your own needs its ending: name.yaml.",
-            )
+        require_preset(name)
         return _bundled(name)
     path = base / os.path.expanduser(name)
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"{path}: expected a preset as a .yaml file, found {path.suffix or 'no ending'}.")
     return read_preset(path)
+
+
+def bundled_presets() -> tuple[StyleInfo, ...]:
+    """The presets that come with tsn as `tsn styles` lists them, by name."""
+    found = []
+    for name in preset_names():
+        preset, path = _bundled(name), BUNDLED_DIR / f"{name}.yaml"
+        facts = {"title": preset.title, "licence": preset.licence, "sha256": preset.fingerprint}
+        found.append(StyleInfo(name=name, family="strokes", size=path.stat().st_size, path=path, **facts))
+    return tuple(found)
+
+
+def require_preset(name: str) -> None:
+    """Raise UsageError unless a bundled preset has this name."""
+    if name not in preset_names():
+        raise UsageError(
+            f"No preset of strokes is called {name!r}; bundled are: {', '.join(preset_names())}.",
+            hint=near_miss(name, preset_names()) or "A file of your own needs its ending: name.yaml.",
+        )
 
 
 @cache
@@ -144,8 +161,9 @@ def _read_colour(value: Any, words: Sequence[str] = ()) -> Any:
     )
 
 
-def _read_ground(value: Any) -> Any:
-    return _read_colour(value, ("plate", "none"))
+def read_ground(value: Any) -> Any:
+    """The `Ground` that a file writes. Raises PydanticCustomError for anything else."""
+    return _read_colour(value, GROUNDS)
 
 
 _LAYER = _model(Layer)
@@ -155,7 +173,7 @@ _PRESET = _model(
     layers=Annotated[tuple[_LAYER, ...], MinLen(1)],  # type: ignore[valid-type]  # made at run time
     brush=_BRUSH,
     pigment=Annotated[Any, PlainValidator(_read_colour)],
-    ground=Annotated[Any, PlainValidator(_read_ground)],
+    ground=Annotated[Any, PlainValidator(read_ground)],
 )
 
 

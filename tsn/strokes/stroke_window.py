@@ -7,6 +7,7 @@ of `radius` frames paints the same bits as the whole shot.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -83,6 +84,8 @@ class StrokeWindow:
         height, width: of the canvas, pixels.
         lines: height of the display window, by which the strokes are sized; None = `height`.
         origin: (x, y) of the canvas in the display window.
+        palette: changes the colours (n, 3) of strokes and ground; None keeps the plate's.
+        held: frames that are added after `radius` more than the painted one, at most.
     """
 
     def __init__(
@@ -94,8 +97,10 @@ class StrokeWindow:
         width: int,
         lines: int | None = None,
         origin: tuple[int, int] = (0, 0),
+        palette: Callable[[np.ndarray], np.ndarray] | None = None,
+        held: int = 0,
     ) -> None:
-        self._preset, self._radius = preset, radius
+        self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
         self._scale = (lines or height) / REFERENCE_LINES
         self._tips = make_tips(preset.layers, preset.brush)
@@ -116,7 +121,7 @@ class StrokeWindow:
         if motion is not None:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
-        oldest = place - 2 * self._radius - 1
+        oldest = place - 2 * self._radius - 1 - self._held
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
         self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
@@ -146,7 +151,7 @@ class StrokeWindow:
             **all_of,
             tips=self._tips.levels,
             edge=guides.edge,
-            ground=self._ground(guides),
+            ground=self._ground(place),
             starts=starts,
             entries=entries,
         )
@@ -154,14 +159,22 @@ class StrokeWindow:
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
-        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0), 2, 0), dtype=np.float32)
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
 
-    def _ground(self, guides: Guides) -> np.ndarray:
+    def _ground(self, place: int) -> np.ndarray:
         """What shows between strokes, (H, W, 3); nothing is black, so that colour is multiplied by coverage."""
-        ground = self._preset.ground
+        ground, guides = self._preset.ground, self._guides[place]
         if ground == "plate":
-            return cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+            return guides.plate
+        if ground == "paint":
+            under = guides.colours[0]
+            flat = under.reshape(-1, 3)
+            under = mix_paint(
+                flat, np.full((len(flat), 5), 0.5, np.float32), self._preset, jitter=0, palette=self._palette
+            )
+            under = under.reshape(guides.colours[0].shape)
+            return cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
 
     def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
@@ -223,7 +236,7 @@ class StrokeWindow:
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
-            colours=mix_paint(colours[kept], chances[kept], preset, knobs.jitter),
+            colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
             plate_colours=plate[kept],
             tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
