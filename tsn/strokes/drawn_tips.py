@@ -92,7 +92,7 @@ def _bristle(canvas: Canvas) -> np.ndarray:
 def _flat(canvas: Canvas) -> np.ndarray:
     """A soft flat brush with creamy paint: an even patch with straight sides; hairs show at its ends only."""
     u, v = canvas.u, canvas.v
-    start = 0.03 + 0.012 * canvas.ends(1.2)
+    start = 0.05 + 0.012 * canvas.ends(1.2)
     stop = 0.96 - (0.012 + 0.05 * canvas.hairs) * np.abs(canvas.ends(0.5))
     inside = ramp(u, start - 0.015, start + 0.015) * (1 - ramp(u, stop - 0.02, stop + 0.02))
     across = np.ones((ROWS, COLUMNS), np.float32)
@@ -120,8 +120,8 @@ def _pen(canvas: Canvas) -> np.ndarray:
     """A pointed nib: a line without gaps that swells with the pressure and tapers off."""
     u, v = canvas.u, canvas.v
     swell = ramp(u, 0.0, 0.3) * (1 - 0.85 * ramp(u, 0.55, 1.0))
-    half = (0.22 + 0.55 * swell) * (1 + 0.12 * canvas.edge(4))
-    bend = 0.12 * canvas.edge(12)
+    half = (0.2 + 0.45 * swell) * (1 + 0.1 * canvas.edge(4))
+    bend = 0.07 * canvas.edge(12)
     mask = 1 - ramp(np.abs(v - bend), half - 0.2, half + 0.2)
     mask = mask * ramp(u, 0.0, 0.04) * (1 - ramp(u, 0.94, 1.0))
     return np.stack([mask, 0.5 * mask])
