@@ -8,7 +8,8 @@ from pathlib import Path
 from tsn.shot.model import Style
 from tsn.strokes.painter import PaletteStrokePainter, StrokePainter
 from tsn.strokes.preset import Preset
-from tsn.strokes.preset_file import find_preset, read_ground
+from tsn.strokes.preset_file import find_preset
+from tsn.strokes.preset_schema import read_ground
 from tsn.style.paintings import read_paintings
 
 
