@@ -158,6 +158,19 @@ def test_a_colour_of_the_ground(shot: Shot, rendered, rgb) -> None:
     np.testing.assert_allclose(inside, np.broadcast_to([1.0, 0, 0], inside.shape), atol=2e-3)
 
 
+def test_a_brush_of_ones_own(shot: Shot, tmp_path: Path, rendered, rgb) -> None:
+    scan = np.full((40, 200), 255, np.uint8)
+    scan[8:32:6, 10:190] = 0  # hairs
+    cv2.imwrite(str(tmp_path / "brush.png"), scan)
+    file = strokes(shot, style="{strokes: oil, brush: brush.png}")
+    own = rgb(rendered(file)[0][1004])
+    drawn = rgb(rendered(file, "style.brush=[]", to="drawn")[0][1004])
+    assert np.abs(own - drawn)[:, 8:].mean() > 0.005
+    cv2.imwrite(str(tmp_path / "brush.png"), np.full((40, 200), 255, np.uint8))
+    with pytest.raises(InputError, match="expected a brush stroke"):
+        rendered(file)
+
+
 def test_nothing_of_the_strokes_is_left_without_the_key(shot: Shot, planned) -> None:
     made = planned(shot())
     assert not made.libraries.keys() & {"numba", "llvmlite"}
