@@ -144,7 +144,7 @@ def paint_plate(
     Returns:
         Plate values (3, H, W), premultiplied where the plate is; the source's own bits where the amount is 0.
     """
-    plate = engine.codec.from_style(painted, prepared.reference)
+    plate = engine.paint_codec.from_style(painted, prepared.reference)
     if prepared.alpha is not None:
         plate = alpha.premultiply(plate, prepared.alpha)
         plate = plate if coverage is None else plate * coverage

@@ -59,7 +59,7 @@ def stroke_frame(engine: Engine, frame: Frame, prepared: PreparedFrame) -> Strok
             direction[1] *= -1  # renderers' y points up
         return StrokeFrame(
             number=frame.number,
-            picture=prepared.view.image.cpu().numpy(),
+            picture=prepared.picture.cpu().numpy(),
             knobs=knobs_at(style, frame.number),
             cover=None if prepared.cover is None else prepared.cover[0].cpu().numpy(),
             depth=channel("depth", style.depth),

@@ -15,16 +15,19 @@ import numpy as np
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.strokes import brush, thinning
+from tsn.strokes import thinning
+from tsn.strokes.brush import LEVELS, make_tips
+from tsn.strokes.drawn_tips import ROWS
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
-from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
+from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
+from tsn.strokes.paint_colour import mix_paint
 from tsn.strokes.placement import POINTS, place_strokes, trace_paths
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
-from tsn.strokes.relief import light_relief
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
+from tsn.strokes.relief import light_relief, pool_pigment
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
 from tsn.strokes.tracking import track_paths
 
 CANDIDATES = 3.0
@@ -100,7 +103,7 @@ class StrokeWindow:
         self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
         self._scale = (lines or height) / REFERENCE_LINES
-        self._tips = brush.draw_tips(preset.brush)
+        self._tips = make_tips(preset.layers, preset.brush)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
@@ -145,12 +148,18 @@ class StrokeWindow:
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
         colour, relief, coverage, ids = paint_strokes(
-            **all_of, tips=self._tips, edge=guides.edge, ground=self._ground(place), starts=starts, entries=entries
+            **all_of,
+            tips=self._tips.levels,
+            edge=guides.edge,
+            ground=self._ground(place),
+            starts=starts,
+            entries=entries,
         )
+        colour = pool_pigment(colour, relief, self._preset.pooling, self._scale)
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
-        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0), 2, 0), dtype=np.float32)
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
 
     def _ground(self, place: int) -> np.ndarray:
@@ -160,8 +169,11 @@ class StrokeWindow:
             return guides.plate
         if ground == "paint":
             under = guides.colours[0]
-            if self._palette is not None:
-                under = self._palette(under.reshape(-1, 3)).reshape(under.shape)
+            flat = under.reshape(-1, 3)
+            under = mix_paint(
+                flat, np.full((len(flat), 5), 0.5, np.float32), self._preset, jitter=0, palette=self._palette
+            )
+            under = under.reshape(guides.colours[0].shape)
             return cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
 
@@ -171,8 +183,15 @@ class StrokeWindow:
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
         keys, places = place_strokes(key, self._origin, layer.spacing * self._scale * sizes, rate, guides.need[index])
         size = self._scale * sample_map(sizes, places, self._height, self._width)
-        paths = trace_paths(keys, places, guides.angle, guides.colours[index], guides.steps[index], layer.length * size)
-        chances = uniforms(keys, 7, 4)
+        paths = trace_paths(
+            keys,
+            places,
+            layer_direction(layer, guides.angle),
+            guides.colours[index],
+            guides.steps[index],
+            layer.length * size,
+        )
+        chances = uniforms(keys, 7, 5)
         strokes = Strokes(
             keys=keys,
             chances=chances,
@@ -212,16 +231,14 @@ class StrokeWindow:
         weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
-        paint = colours[kept] if self._palette is None else self._palette(colours[kept])
-        spread = [knobs.jitter * each for each in (preset.value, preset.chroma, preset.hue)]
         return _Visible(
             keys=keys[kept],
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
-            colours=vary_colours(paint, chances[kept], *spread),
+            colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
             plate_colours=plate[kept],
-            tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
+            tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
         )
@@ -254,7 +271,7 @@ def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int)
 def _levels(half_widths: np.ndarray) -> np.ndarray:
     """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
     rows = np.maximum(4 * half_widths, 1)
-    return np.clip(np.floor(np.log2(np.maximum(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1).astype(np.int64)
+    return np.clip(np.floor(np.log2(np.maximum(ROWS / rows, 1))), 0, LEVELS - 1).astype(np.int64)
 
 
 def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:
