@@ -39,7 +39,7 @@ def main() -> None:
 
 def write(path: Path, painted: torch.Tensor) -> None:
     """Write a corner of a painted plate, style space (3, H, W)."""
-    corner = painted[:, TOP_PX : TOP_PX + SIDE_PX, LEFT_PX : LEFT_PX + SIDE_PX].permute(1, 2, 0).numpy()
+    corner = painted[:, TOP_PX : TOP_PX + SIDE_PX, LEFT_PX : LEFT_PX + SIDE_PX].clamp(0, 1).permute(1, 2, 0).numpy()
     small = cv2.resize(corner, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(path), np.rint(small[..., ::-1] * 255).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 9])
     print(path)
