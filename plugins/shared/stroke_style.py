@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+DEFAULT_PRESET = "oil"
 Keyframes = Mapping[int, float]
 """Frame -> value, at least one."""
 

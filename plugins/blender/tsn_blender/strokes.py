@@ -13,7 +13,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty, StringProperty
 
 from . import compat, plate_export, rna_values, styles, upstream_digest
-from .shared.stroke_style import DESCRIPTIONS, LAYERS, NUMBERS, StrokeStyle
+from .shared.stroke_style import DEFAULT_PRESET, DESCRIPTIONS, LAYERS, NUMBERS, StrokeStyle
 
 STATIC: dict[str, set[str]] = {"options": set()}
 PATH = {"options": compat.RELATIVE_PATH}
@@ -48,7 +48,7 @@ def _number(name: str, *, convert: Any = float) -> dict[str, Any]:
 class TSNStrokeSettings(bpy.types.PropertyGroup):
     """What a node shows for brush strokes."""
 
-    preset_name: StringProperty(default=styles.DEFAULT_PRESET, **STATIC)
+    preset_name: StringProperty(default=DEFAULT_PRESET, **STATIC)
     preset: EnumProperty(name="Preset", items=_preset_items, get=_get_preset, set=_set_preset, **STATIC)
     file: StringProperty(
         name="Own preset", subtype="FILE_PATH", description="A .yaml file, instead of the preset above", **PATH

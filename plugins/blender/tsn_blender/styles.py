@@ -11,7 +11,6 @@ from .shared import style_list, tsn_process
 
 THUMBNAILS = Path(__file__).parent / "thumbnails"
 DEFAULT_STYLE = "tarascon"
-DEFAULT_PRESET = "oil"
 _previews: Any = None
 
 

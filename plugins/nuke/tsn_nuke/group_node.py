@@ -13,7 +13,7 @@ from typing import Any
 import nuke
 
 from .shared import style_list, tsn_process
-from .shared.stroke_style import DESCRIPTIONS, LAYERS, NUMBERS, WHOLE_NUMBERS
+from .shared.stroke_style import DEFAULT_PRESET, DESCRIPTIONS, LAYERS, NUMBERS, WHOLE_NUMBERS
 
 STROKES = "Brush strokes"
 SOURCES = ["Shipped", "File", "Painting", STROKES]
@@ -117,7 +117,7 @@ def _add_knobs(group: Any) -> None:
     button("reload", "Show range")
     button("shot_file", "Write shot file", line=False)
     group.addKnob(nuke.Text_Knob(KNOB_PREFIX + "status", "", "Nothing rendered yet"))
-    _add_stroke_knobs(group, styles.presets or ["oil"])
+    _add_stroke_knobs(group, styles.presets or [DEFAULT_PRESET])
 
 
 def _add_stroke_knobs(group: Any, presets: list[str]) -> None:
@@ -129,7 +129,9 @@ def _add_stroke_knobs(group: Any, presets: list[str]) -> None:
         return knob
 
     group.addKnob(nuke.Tab_Knob("tsn_strokes", STROKES))
-    add(nuke.Enumeration_Knob, "preset", "preset", presets)
+    chosen = add(nuke.Enumeration_Knob, "preset", "preset", presets)
+    if DEFAULT_PRESET in presets:
+        chosen.setValue(DEFAULT_PRESET)
     add(nuke.File_Knob, "file", "own preset (.yaml)")
     add(nuke.File_Knob, "palette", "palette: painting (else the plate's)")
     for name, (default, low, high) in NUMBERS.items():
