@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from tsn import colour
+from tsn.strokes.borders import NO_SIDES, Borders, Sides, find_borders, find_mixed, split_cells
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.preset import Layer
 
@@ -35,6 +36,8 @@ class Guides:
         need: (L, H, W) in 0..1: for each layer the chance that a stroke is wanted at a place.
         colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
         steps: of `colours`, pixels.
+        sides: for each layer what `colours` has beside its largest surfaces.
+        borders: where surfaces end.
         edge: (H, W, 3), the plate without its grain.
         sizes: (h, w), factor on the size of the strokes that are laid at a place, at any reduced size.
     """
@@ -43,6 +46,8 @@ class Guides:
     need: Array
     colours: tuple[Array, ...]
     steps: tuple[int, ...]
+    sides: tuple[Sides, ...]
+    borders: Borders
     edge: Array
     sizes: Array
 
@@ -88,7 +93,9 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Gu
     image = np.ascontiguousarray(np.moveaxis(frame.picture, 0, 2), dtype=np.float32)
     luma = image @ LUMA
     fine = blur(luma, 0.7 * scale)
-    need, colours, steps = [], [], []
+    borders = find_borders(frame.ids, frame.depth)
+    mixed = find_mixed(borders, 3) if borders.labels.size else None
+    need, colours, steps, sides = [], [], [], []
     for layer in layers:
         if layer.always:
             need.append(np.ones(luma.shape, np.float32))
@@ -96,17 +103,25 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Gu
             detail = blur(np.abs(fine - blur(luma, layer.detail_sigma * scale)), layer.width * scale / 2)
             need.append(np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32))
         step = max(1, int(layer.width * scale / 4))
-        smooth = blur(image, layer.width * scale / 5)
-        small = cv2.resize(
-            smooth, (-(-image.shape[1] // step), -(-image.shape[0] // step)), interpolation=cv2.INTER_AREA
-        )
-        colours.append(np.ascontiguousarray(small))
+        if mixed is not None:
+            own, others, labels, shares = split_cells(image, borders.labels, mixed, borders.tolerance, step)
+            colours.append(own)
+            sides.append(Sides(others=others, labels=labels, shares=shares))
+        else:
+            smooth = blur(image, layer.width * scale / 5)
+            small = cv2.resize(
+                smooth, (-(-image.shape[1] // step), -(-image.shape[0] // step)), interpolation=cv2.INTER_AREA
+            )
+            colours.append(np.ascontiguousarray(small))
+            sides.append(NO_SIDES)
         steps.append(step)
     return Guides(
         angle=form_direction(luma, scale),
         need=np.stack(need),
         colours=tuple(colours),
         steps=tuple(steps),
+        sides=tuple(sides),
+        borders=borders,
         edge=blur(image, 0.8 * scale),
         sizes=np.ones((1, 1), np.float32),
     )

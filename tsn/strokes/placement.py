@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.borders import belongs, walk
 from tsn.strokes.hashing import derive_key, uniform
 
 POINTS = 7
@@ -66,26 +67,47 @@ def place_strokes(
 
 @numba.njit(cache=True)
 def trace_paths(
-    keys: np.ndarray, places: np.ndarray, angle: np.ndarray, colours: np.ndarray, step: int, lengths: np.ndarray
+    keys: np.ndarray,
+    places: np.ndarray,
+    angle: np.ndarray,
+    colours: np.ndarray,
+    step: int,
+    lengths: np.ndarray,
+    labels: np.ndarray,
+    slopes: np.ndarray,
+    jump: float,
+    overhang: float,
+    others: np.ndarray,
+    cell_labels: np.ndarray,
 ) -> np.ndarray:
     """Paths (n, POINTS, 2) along the direction of forms, both ways from the places.
 
-    A path ends where the plate's colour (averaged over a stroke's width) has left that of its middle.
+    A path ends at a border of its surface, and where the plate's colour (averaged over a stroke's width) has left that
+    of its middle.
 
     Args:
         angle: see `Guides.angle`.
         colours: (h, w, 3), the plate at 1 / `step` of its size.
         lengths: (n,), pixels, from end to end, before their variation by a factor of .7 to 1.3.
+        labels, slopes, jump: see `Borders`.
+        overhang: how far a path goes beyond a border, pixels.
+        others, cell_labels: see `Sides`.
     """
     paths = np.empty((len(keys), POINTS, 2), np.float32)
     middle = POINTS // 2
     h, w = colours.shape[0], colours.shape[1]
+    bordered = labels.size > 0
     for n in range(len(keys)):
         x0, y0 = places[n, 0], places[n, 1]
         paths[n, middle, 0], paths[n, middle, 1] = x0, y0
         reach = 0.5 * lengths[n] * (0.7 + 0.6 * uniform(keys[n], 5)) / middle
         lean = DEFAULT_ANGLE + 0.9 * (uniform(keys[n], 6) - 0.5)
         cy, cx = min(max(int(y0 / step), 0), h - 1), min(max(int(x0 / step), 0), w - 1)
+        own = colours[cy, cx]
+        if bordered:
+            label = labels[min(max(int(y0), 0), labels.shape[0] - 1), min(max(int(x0), 0), labels.shape[1] - 1)]
+            if second_side(cell_labels, cy, cx, label):
+                own = others[cy, cx]
         for way in (-1, 1):
             x, y = x0, y0
             dx, dy = 0.0, 0.0
@@ -111,15 +133,33 @@ def trace_paths(
                         dx, dy = mx / norm, my / norm
                     tx, ty = x + reach * dx, y + reach * dy
                     sy, sx = min(max(int(ty / step), 0), h - 1), min(max(int(tx / step), 0), w - 1)
-                    apart = 0.0
-                    for c in range(3):
-                        apart += abs(colours[sy, sx, c] - colours[cy, cx, c])
-                    if apart > COLOUR_STEP:
-                        ended = True
-                        part = 0.35 if k > 1 else 0.6
-                        x, y = x + part * reach * dx, y + part * reach * dy
-                    else:
-                        x, y = tx, ty
+                    there = colours[sy, sx]
+                    if bordered:
+                        gone = walk(labels, slopes, jump, x, y, dx, dy, reach)
+                        if gone < reach:
+                            ended = True
+                            gone = min(gone + overhang, reach)
+                            x, y = x + gone * dx, y + gone * dy
+                        else:
+                            label = labels[min(max(int(ty), 0), labels.shape[0] - 1), min(max(int(tx), 0), labels.shape[1] - 1)]
+                            if second_side(cell_labels, sy, sx, label):
+                                there = others[sy, sx]
+                    if not ended:
+                        apart = 0.0
+                        for c in range(3):
+                            apart += abs(there[c] - own[c])
+                        if apart > COLOUR_STEP:
+                            ended = True
+                            part = 0.35 if k > 1 else 0.6
+                            x, y = x + part * reach * dx, y + part * reach * dy
+                        else:
+                            x, y = tx, ty
                 at = middle + way * k
                 paths[n, at, 0], paths[n, at, 1] = x, y
     return paths
+
+
+@numba.njit(cache=True, inline="always")
+def second_side(cell_labels: np.ndarray, y: int, x: int, label: float) -> bool:
+    """Whether a label is nearer to that of a cell's second surface; a cell of one surface has 0 pixels of another."""
+    return abs(cell_labels[y, x, 1] - label) < abs(cell_labels[y, x, 0] - label)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.borders import belongs, predict
 from tsn.strokes.easing import smoothstep
 
 TILE = 64
@@ -18,6 +19,9 @@ WIPE = 0.75
 """Share of its opacity by which a stroke wipes away the relief of the paint under it."""
 CLIP_FROM, CLIP_TO = 0.22, 0.42
 """Sums over the channels of a difference in colour between which a clipped stroke fades out."""
+OUTLINE_FROM, OUTLINE_TO = 0.15, 0.65
+"""Shares of its surface in the neighbourhood of a pixel between which a clipped stroke fades in. A little less than
+half: paint of both sides overlaps and leaves no gap."""
 FAINTEST = 0.004
 """Opacity below which paint is left out: one code of 8 bits."""
 
@@ -76,6 +80,12 @@ def paint_strokes(
     ground: np.ndarray,
     starts: np.ndarray,
     entries: np.ndarray,
+    planes: np.ndarray,
+    tolerance: float,
+    labels: np.ndarray,
+    shares: np.ndarray,
+    away: np.ndarray,
+    overhang: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Strokes over a ground: colour (H, W, 3), relief (H, W), coverage (H, W), float32; ids (H, W), uint32.
 
@@ -90,7 +100,12 @@ def paint_strokes(
         edge: (H, W, 3), the plate without its grain.
         ground: (H, W, 3), what shows between strokes.
         starts, entries: see `sort_into_tiles`.
+        planes: (n, 3), see `find_planes`; with them, clipped strokes end at the outline of their surface, too.
+        tolerance: see `Borders`.
+        labels, shares, away: see `outline`.
+        overhang: how far strokes that are not clipped may hang over an outline, pixels.
     """
+    bordered, middle = len(planes) > 0, paths.shape[1] // 2
     height, width = edge.shape[0], edge.shape[1]
     points = paths.shape[1]
     rows, columns = -(-height // TILE), -(-width // TILE)
@@ -172,7 +187,23 @@ def paint_strokes(
                             ridge += weight * mask[tip, 1, vv, uu]
                     if alpha < FAINTEST:
                         continue
-                    if clipped[n]:
+                    mixed = False  # of colours, too: what anti-aliasing blends is not judged by its colour
+                    if bordered:
+                        yy, xx = top + y, left + x
+                        own = predict(planes, n, xx + 0.5 - paths[n, middle, 0], yy + 0.5 - paths[n, middle, 1])
+                        match = shares[yy, xx, 0] * belongs(labels[yy, xx, 0], own, tolerance)
+                        mixed = shares[yy, xx, 1] > 0
+                        if mixed:
+                            match += shares[yy, xx, 1] * belongs(labels[yy, xx, 1], own, tolerance)
+                        if clipped[n]:
+                            alpha *= smoothstep((match - OUTLINE_FROM) / (OUTLINE_TO - OUTLINE_FROM))
+                        else:
+                            # Neighbourhoods reach 2 pixels beyond the outline; `away` counts from there.
+                            hang = 1 - smoothstep(2 * (away[yy, xx] + 2) / overhang - 1)
+                            alpha *= max(hang, smoothstep(match / OUTLINE_FROM))
+                        if alpha < FAINTEST:
+                            continue
+                    if clipped[n] and not mixed:
                         apart = 0.0
                         for c in range(3):
                             apart += abs(edge[top + y, left + x, c] - plate_colours[n, c])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.borders import belongs, predict
 from tsn.strokes.guides import LUMA
 
 SIGMA_FRAMES = 2.5
 REACH_FRAMES = 5
+STRANGE_WEIGHT = 1e-3
+"""Of colours of other surfaces: a stroke that sees nothing of its own takes what is there."""
 
 
 def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.ndarray:
@@ -55,7 +58,17 @@ def vary_colours(colours: np.ndarray, chances: np.ndarray, value: float, chroma:
 
 @numba.njit(cache=True)
 def sample_plate(
-    paths: np.ndarray, alive: np.ndarray, tangents: np.ndarray, half_widths: np.ndarray, colours: np.ndarray, step: int
+    paths: np.ndarray,
+    alive: np.ndarray,
+    tangents: np.ndarray,
+    half_widths: np.ndarray,
+    colours: np.ndarray,
+    step: int,
+    planes: np.ndarray,
+    tolerance: float,
+    others: np.ndarray,
+    cell_labels: np.ndarray,
+    cell_shares: np.ndarray,
 ) -> np.ndarray:
     """The plate's colour (n, 3) under each stroke: the mean of five samples along it times three across.
 
@@ -63,13 +76,18 @@ def sample_plate(
         paths, alive, tangents: (n, POINTS, 2), (n,) and (n, 2).
         half_widths: (n,), pixels.
         colours, step: see `Guides`.
+        planes, tolerance: see `find_planes` and `Borders`; with planes, only what is of the stroke's surface counts.
+        others, cell_labels, cell_shares: see `Sides`.
     """
     count, points = paths.shape[0], paths.shape[1]
     h, w = colours.shape[0], colours.shape[1]
+    middle = points // 2
+    bordered = len(planes) > 0
     found = np.zeros((count, 3), np.float32)
     for n in range(count):
         if not alive[n]:
             continue
+        total = 0.0
         for k in range(1, points - 1):
             for side in range(-1, 2):
                 x = paths[n, k, 0] - side * 0.45 * half_widths[n] * tangents[n, 1]
@@ -80,10 +98,23 @@ def sample_plate(
                 x0, y0 = int(fx), int(fy)
                 tx, ty = fx - x0, fy - y0
                 x1, y1 = min(x0 + 1, w - 1), min(y0 + 1, h - 1)
-                for c in range(3):
-                    found[n, c] += (colours[y0, x0, c] * (1 - tx) + colours[y0, x1, c] * tx) * (1 - ty) + (
-                        colours[y1, x0, c] * (1 - tx) + colours[y1, x1, c] * tx
-                    ) * ty
+                if not bordered:
+                    for c in range(3):
+                        found[n, c] += (colours[y0, x0, c] * (1 - tx) + colours[y0, x1, c] * tx) * (1 - ty) + (
+                            colours[y1, x0, c] * (1 - tx) + colours[y1, x1, c] * tx
+                        ) * ty
+                    continue
+                own = predict(planes, n, x - paths[n, middle, 0], y - paths[n, middle, 1])
+                for i in range(2):
+                    for j in range(2):
+                        yy, xx = y1 if i else y0, x1 if j else x0
+                        place = (ty if i else 1 - ty) * (tx if j else 1 - tx)
+                        for which in range(2):
+                            fits = belongs(cell_labels[yy, xx, which], own, tolerance) + STRANGE_WEIGHT
+                            weight = place * fits * cell_shares[yy, xx, which]
+                            total += weight
+                            for c in range(3):
+                                found[n, c] += weight * (others[yy, xx, c] if which else colours[yy, xx, c])
         for c in range(3):
-            found[n, c] /= 3 * (points - 2)
+            found[n, c] /= total if bordered else 3 * (points - 2)
     return found

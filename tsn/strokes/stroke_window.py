@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.strokes import brush, thinning
+from tsn.strokes.borders import NO_OUTLINE, find_planes, outline
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
 from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
@@ -30,6 +31,10 @@ CANDIDATES = 3.0
 """Strokes that are alive at once in a cell, before thinning."""
 FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
+OVERHANG = 2.0
+"""Pixels at 360 lines by which paths, and strokes that are not clipped, go beyond the outline of their surface."""
+GROUND_HALO = 12.0
+"""Pixels at 360 lines beside an outline in which the ground is the plate itself."""
 HIDDEN_WEIGHT = 0.02
 """Share of its opacity below which a stroke is left out."""
 
@@ -42,6 +47,7 @@ class Strokes:
         keys: (n,) uint64.
         chances: (n, 4) in [0, 1): of luma, saturation, hue and width.
         half_widths, spacings: (n,), pixels, as laid.
+        labels: (n,), of the objects on which they were laid, see `label_ids`.
         paths: frame -> (n, POINTS, 2).
         alive: frame -> (n,) uint8; 0 once a stroke was hidden on the way there.
         colours: frame -> (n, 3), the plate under them.
@@ -51,6 +57,7 @@ class Strokes:
     chances: np.ndarray
     half_widths: np.ndarray
     spacings: np.ndarray
+    labels: np.ndarray
     paths: dict[int, np.ndarray] = field(default_factory=dict)
     alive: dict[int, np.ndarray] = field(default_factory=dict)
     colours: dict[int, np.ndarray] = field(default_factory=dict)
@@ -66,6 +73,7 @@ class _Visible:
     opacities: np.ndarray
     colours: np.ndarray
     plate_colours: np.ndarray
+    planes: np.ndarray
     tip_numbers: np.ndarray
     levels: np.ndarray
     clipped: np.ndarray
@@ -140,8 +148,24 @@ class StrokeWindow:
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
         ground = cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        labels, shares, away = NO_OUTLINE
+        if guides.borders.labels.size:
+            labels, shares, away = outline(guides.borders)
+            # Beside an outline, colours of large cells would show as a halo.
+            near = np.clip(1 - away / (GROUND_HALO * self._scale), 0, 1)[..., None]
+            ground += near * (guides.edge - ground)
         colour, relief, coverage, ids = paint_strokes(
-            **all_of, tips=self._tips, edge=guides.edge, ground=ground, starts=starts, entries=entries
+            **all_of,
+            tips=self._tips,
+            edge=guides.edge,
+            ground=ground,
+            starts=starts,
+            entries=entries,
+            tolerance=guides.borders.tolerance,
+            labels=labels,
+            shares=shares,
+            away=away,
+            overhang=OVERHANG * self._scale,
         )
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
@@ -155,13 +179,28 @@ class StrokeWindow:
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
         keys, places = place_strokes(key, self._origin, layer.spacing * self._scale * sizes, rate, guides.need[index])
         size = self._scale * sample_map(sizes, places, self._height, self._width)
-        paths = trace_paths(keys, places, guides.angle, guides.colours[index], guides.steps[index], layer.length * size)
+        borders, sides = guides.borders, guides.sides[index]
+        paths = trace_paths(
+            keys,
+            places,
+            guides.angle,
+            guides.colours[index],
+            guides.steps[index],
+            layer.length * size,
+            borders.labels,
+            borders.slopes,
+            borders.jump,
+            OVERHANG * self._scale,
+            sides.others,
+            sides.labels,
+        )
         chances = uniforms(keys, 7, 4)
         strokes = Strokes(
             keys=keys,
             chances=chances,
             half_widths=(layer.width * size / 2 * (0.8 + 0.4 * chances[:, 3])).astype(np.float32),
             spacings=layer.spacing * size,
+            labels=label_places(places, borders.labels),
         )
         self._keep(strokes, index, place, paths, np.ones(len(keys), np.uint8))
         return strokes
@@ -174,9 +213,28 @@ class StrokeWindow:
     def _keep(self, strokes: Strokes, index: int, place: int, paths: np.ndarray, alive: np.ndarray) -> None:
         guides = self._guides[place]
         strokes.paths[place], strokes.alive[place] = paths, alive
+        sides = guides.sides[index]
         strokes.colours[place] = sample_plate(
-            paths, alive, _tangents(paths), strokes.half_widths, guides.colours[index], guides.steps[index]
+            paths,
+            alive,
+            _tangents(paths),
+            strokes.half_widths,
+            guides.colours[index],
+            guides.steps[index],
+            self._planes(strokes, place),
+            guides.borders.tolerance,
+            sides.others,
+            sides.labels,
+            sides.shares,
         )
+
+    def _planes(self, strokes: Strokes, place: int) -> np.ndarray:
+        borders = self._guides[place].borders
+        if borders.slopes.size:
+            return find_planes(strokes.paths[place], borders.labels, borders.slopes)
+        planes = np.zeros((len(strokes.keys) if borders.labels.size else 0, 3), np.float32)
+        planes[:, 0] = strokes.labels[: len(planes)]
+        return planes
 
     def _visible(self, index: int, place: int, knobs: Knobs) -> _Visible:
         layer, radius, preset = self._preset.layers[index], self._radius, self._preset
@@ -187,8 +245,9 @@ class StrokeWindow:
                 alive = strokes.alive[place].astype(bool)
                 parts = [strokes.keys, strokes.chances, strokes.half_widths, strokes.spacings, strokes.paths[place]]
                 parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
-                found.append([part[alive] for part in parts])
-        keys, chances, half_widths, spacings, paths, base, colours, plate = (
+                planes = self._planes(strokes, place)
+                found.append([*(part[alive] for part in parts), planes[alive] if len(planes) else planes])
+        keys, chances, half_widths, spacings, paths, base, colours, plate, planes = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
         order = np.argsort(keys, kind="stable")
@@ -204,6 +263,7 @@ class StrokeWindow:
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
             colours=vary_colours(colours[kept], chances[kept], *spread),
             plate_colours=plate[kept],
+            planes=planes[kept] if len(planes) else planes,
             tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
@@ -232,6 +292,15 @@ def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int)
     y = np.clip((places[:, 1] * (rows / height)).astype(np.int64), 0, rows - 1)
     x = np.clip((places[:, 0] * (columns / width)).astype(np.int64), 0, columns - 1)
     return np.asarray(picture[y, x], np.float32)
+
+
+def label_places(places: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Labels (n,) under places (n, 2), the nearest within the canvas; 0 without labels."""
+    if not labels.size:
+        return np.zeros(len(places), np.float32)
+    y = np.clip(places[:, 1].astype(np.int64), 0, labels.shape[0] - 1)
+    x = np.clip(places[:, 0].astype(np.int64), 0, labels.shape[1] - 1)
+    return np.asarray(labels[y, x], np.float32)
 
 
 def _levels(half_widths: np.ndarray) -> np.ndarray:
