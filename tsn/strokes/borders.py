@@ -21,8 +21,12 @@ DEPTH_JUMP = 0.04
 """Of log depth from one step of a path to the next, beyond the slope, at which the path has left its surface."""
 DEPTH_REACH = 0.25
 """Largest change of log depth that a slope predicts: slopes beside borders can be wrong."""
+FAR = np.float32(100)
+"""Label of pixels that have no depth, such as a sky."""
 ID_TOLERANCE = 0.25
 MIXED_WEIGHT = 0.05
+OUTLINE_FROM = 0.2
+"""Share of the binomial neighbourhood of 5 x 5 pixels at which a surface begins to show: narrows its 3 pixels to 1.5."""
 CLUSTERS = 4
 """Surfaces told apart in one cell; of a fifth no colour is taken."""
 
@@ -80,9 +84,7 @@ def label_ids(ids: np.ndarray) -> np.ndarray:
 def label_depth(depth: np.ndarray) -> np.ndarray:
     """Log of depth (H, W). What has none (NaN, inf, zero and below) is farther than all else."""
     there = np.isfinite(depth) & (depth > 0)
-    logs = np.log(np.where(there, depth, 1), dtype=np.float32)
-    far = logs[there].max() + 1 if there.any() else 0
-    return np.where(there, logs, np.float32(far)).astype(np.float32)
+    return np.where(there, np.log(np.where(there, depth, 1), dtype=np.float32), FAR).astype(np.float32)
 
 
 def find_borders(ids: np.ndarray | None, depth: np.ndarray | None) -> Borders:
@@ -121,31 +123,35 @@ def predict(planes: np.ndarray, n: int, dx: float, dy: float) -> float:
 
 
 @numba.njit(cache=True)
-def find_planes(paths: np.ndarray, labels: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+def find_planes(paths: np.ndarray, own: np.ndarray, labels: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """Planes (n, 3) float32 of the strokes of a frame: label at the middle, and its change for a pixel in x and y.
 
-    They are those of the point of median label, so that points that something hides do not matter.
+    The depth of a surface changes little over a stroke's life, and a lot from it to what hides it: the point of a stroke
+    where the depth is nearest to that of its birth lies on its surface.
+
+    Args:
+        own: (n,), labels where the strokes were laid.
+        labels, slopes: see `Borders`. Without slopes, labels are those of the birth.
     """
     count, points = paths.shape[0], paths.shape[1]
+    middle = points // 2
     planes = np.zeros((count, 3), np.float32)
     height, width = labels.shape
     for n in range(count):
-        found = np.empty(points, np.float32)
+        planes[n, 0] = own[n]
+        if slopes.shape[1] == 0:
+            continue
+        best = DEPTH_REACH
         for i in range(points):
             y = min(max(int(np.floor(paths[n, i, 1])), 0), height - 1)
             x = min(max(int(np.floor(paths[n, i, 0])), 0), width - 1)
-            found[i] = labels[y, x]
-        # The points nearest to the middle decide, three of them: ends may hang over.
-        middle = points // 2
-        at = middle + np.argsort(found[middle - 1 : middle + 2])[1] - 1
-        planes[n, 0] = found[at]
-        if slopes.shape[1]:
-            y = min(max(int(np.floor(paths[n, at, 1])), 0), height - 1)
-            x = min(max(int(np.floor(paths[n, at, 0])), 0), width - 1)
-            planes[n, 1], planes[n, 2] = slopes[0, y, x], slopes[1, y, x]
-            change = planes[n, 1] * (paths[n, middle, 0] - paths[n, at, 0])
-            change += planes[n, 2] * (paths[n, middle, 1] - paths[n, at, 1])
-            planes[n, 0] += min(max(change, -DEPTH_REACH), DEPTH_REACH)
+            off = abs(labels[y, x] - own[n])
+            if off < best:
+                best = off
+                planes[n, 1], planes[n, 2] = slopes[0, y, x], slopes[1, y, x]
+                change = planes[n, 1] * (paths[n, middle, 0] - paths[n, i, 0])
+                change += planes[n, 2] * (paths[n, middle, 1] - paths[n, i, 1])
+                planes[n, 0] = labels[y, x] + min(max(change, -DEPTH_REACH), DEPTH_REACH)
     return planes
 
 
@@ -235,7 +241,8 @@ def outline(borders: Borders) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Borders softened by about a pixel: no id and no depth has the anti-aliasing of the plate.
 
     Returns:
-        labels, shares: float32 (H, W, 2), the two surfaces of a pixel's neighbourhood of 5 x 5, the pixel's own first.
+        labels, shares: float32 (H, W, 2), the two surfaces of a pixel's neighbourhood of 5 x 5, the pixel's own first;
+            the shares add up to 1.
         away: float32 (H, W), distance from the nearest pixel whose neighbourhood has two.
     """
     labels, mixed = borders.labels, find_mixed(borders, 5)
@@ -265,7 +272,7 @@ def _neighbourhoods(labels: np.ndarray, mixed: np.ndarray, tolerance: float) -> 
                     elif total == 0 or abs(label - other / total) <= tolerance:
                         other += weight * label
                         total += weight
-            shares[y, x, 0] = share
             if total > 0:
-                names[y, x, 1], shares[y, x, 1] = other / total, total
+                shares[y, x, 0] = smoothstep((share / (share + total) - OUTLINE_FROM) / (1 - 2 * OUTLINE_FROM))
+                names[y, x, 1], shares[y, x, 1] = other / total, 1 - shares[y, x, 0]
     return names, shares

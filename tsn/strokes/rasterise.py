@@ -19,9 +19,6 @@ WIPE = 0.75
 """Share of its opacity by which a stroke wipes away the relief of the paint under it."""
 CLIP_FROM, CLIP_TO = 0.22, 0.42
 """Sums over the channels of a difference in colour between which a clipped stroke fades out."""
-OUTLINE_FROM, OUTLINE_TO = 0.15, 0.65
-"""Shares of its surface in the neighbourhood of a pixel between which a clipped stroke fades in. A little less than
-half: paint of both sides overlaps and leaves no gap."""
 FAINTEST = 0.004
 """Opacity below which paint is left out: one code of 8 bits."""
 
@@ -116,12 +113,23 @@ def paint_strokes(
     for tile in numba.prange(rows * columns):
         top, left = (tile // columns) * TILE, (tile % columns) * TILE
         tall, wide = min(TILE, height - top), min(TILE, width - left)
-        through = np.ones((tall, wide), np.float32)
-        through_height = np.ones((tall, wide), np.float32)
-        colour = np.zeros((tall, wide, 3), np.float32)
-        thick = np.zeros((tall, wide), np.float32)
+        # At an outline, each of both surfaces is painted by itself, and their shares of the pixel blend them: fading
+        # strokes alone would not do, since where many overlap, faint edges add up to a hard one.
+        panes = 2 if bordered else 1
+        through = np.ones((panes, tall, wide), np.float32)
+        through_height = np.ones((panes, tall, wide), np.float32)
+        colour = np.zeros((panes, tall, wide, 3), np.float32)
+        thick = np.zeros((panes, tall, wide), np.float32)
         largest = np.zeros((tall, wide), np.float32)
+        fits, blend = np.ones(2), np.ones(2)
         open_pixels = tall * wide
+        if bordered:
+            for y in range(tall):
+                for x in range(wide):
+                    if shares[top + y, left + x, 1] > 0:
+                        open_pixels += 1
+                    else:
+                        through[1, y, x] = 0
         for e in range(starts[tile], starts[tile + 1]):
             if open_pixels == 0:
                 break
@@ -157,7 +165,7 @@ def paint_strokes(
             strong = opacities[n]
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    if through[y, x] < OPAQUE:
+                    if through[0, y, x] < OPAQUE and (panes == 1 or through[1, y, x] < OPAQUE):
                         continue
                     cx, cy = left + x + 0.5 - ax, top + y + 0.5 - ay
                     across = dx * cy - dy * cx
@@ -187,46 +195,50 @@ def paint_strokes(
                             ridge += weight * mask[tip, 1, vv, uu]
                     if alpha < FAINTEST:
                         continue
-                    mixed = False  # of colours, too: what anti-aliasing blends is not judged by its colour
+                    sides = 1
                     if bordered:
                         yy, xx = top + y, left + x
                         own = predict(planes, n, xx + 0.5 - paths[n, middle, 0], yy + 0.5 - paths[n, middle, 1])
-                        match = shares[yy, xx, 0] * belongs(labels[yy, xx, 0], own, tolerance)
-                        mixed = shares[yy, xx, 1] > 0
-                        if mixed:
-                            match += shares[yy, xx, 1] * belongs(labels[yy, xx, 1], own, tolerance)
-                        if clipped[n]:
-                            alpha *= smoothstep((match - OUTLINE_FROM) / (OUTLINE_TO - OUTLINE_FROM))
-                        else:
-                            # Neighbourhoods reach 2 pixels beyond the outline; `away` counts from there.
-                            hang = 1 - smoothstep(2 * (away[yy, xx] + 2) / overhang - 1)
-                            alpha *= max(hang, smoothstep(match / OUTLINE_FROM))
-                        if alpha < FAINTEST:
-                            continue
-                    if clipped[n] and not mixed:
+                        # Neighbourhoods reach 2 pixels beyond the outline; `away` counts from there.
+                        hang = 0.0 if clipped[n] else 1 - smoothstep(2 * (away[yy, xx] + 2) / overhang - 1)
+                        if shares[yy, xx, 1] > 0:
+                            sides = 2
+                        for side in range(sides):
+                            fits[side] = max(hang, belongs(labels[yy, xx, side], own, tolerance))
+                            blend[side] = shares[yy, xx, side]
+                    if clipped[n] and sides == 1:  # what anti-aliasing blends is not judged by its colour
                         apart = 0.0
                         for c in range(3):
                             apart += abs(edge[top + y, left + x, c] - plate_colours[n, c])
                         alpha *= 1 - smoothstep((apart - CLIP_FROM) / (CLIP_TO - CLIP_FROM))
-                        if alpha < FAINTEST:
+                    for side in range(sides):
+                        paint = alpha * fits[side]
+                        if paint < FAINTEST or through[side, y, x] < OPAQUE:
                             continue
-                    thickness = ridge * strong
-                    alpha *= strong
-                    part = through[y, x] * alpha
-                    for c in range(3):
-                        colour[y, x, c] += part * colours[n, c]
-                    if part > largest[y, x]:
-                        largest[y, x] = part
-                        ids[top + y, left + x] = np.uint32(keys[n] >> np.uint64(32))
-                    thick[y, x] += through_height[y, x] * thickness
-                    through[y, x] *= 1 - alpha
-                    through_height[y, x] *= 1 - WIPE * alpha
-                    if through[y, x] < OPAQUE:
-                        open_pixels -= 1
+                        thickness = ridge * strong * fits[side]
+                        paint *= strong
+                        part = through[side, y, x] * paint
+                        for c in range(3):
+                            colour[side, y, x, c] += part * colours[n, c]
+                        if part * blend[side] > largest[y, x]:
+                            largest[y, x] = part * blend[side]
+                            ids[top + y, left + x] = np.uint32(keys[n] >> np.uint64(32))
+                        thick[side, y, x] += through_height[side, y, x] * thickness
+                        through[side, y, x] *= 1 - paint
+                        through_height[side, y, x] *= 1 - WIPE * paint
+                        if through[side, y, x] < OPAQUE:
+                            open_pixels -= 1
         for y in range(tall):
             for x in range(wide):
+                yy, xx = top + y, left + x
+                relief[yy, xx], cover[yy, xx] = 0, 1
                 for c in range(3):
-                    out[top + y, left + x, c] = colour[y, x, c] + through[y, x] * ground[top + y, left + x, c]
-                relief[top + y, left + x] = thick[y, x]
-                cover[top + y, left + x] = 1 - through[y, x]
+                    out[yy, xx, c] = 0
+                sides = 2 if bordered and shares[yy, xx, 1] > 0 else 1
+                for side in range(sides):
+                    share = shares[yy, xx, side] if bordered else np.float32(1)
+                    for c in range(3):
+                        out[yy, xx, c] += share * (colour[side, y, x, c] + through[side, y, x] * ground[yy, xx, c])
+                    relief[yy, xx] += share * thick[side, y, x]
+                    cover[yy, xx] -= share * through[side, y, x]
     return out, relief, cover, ids

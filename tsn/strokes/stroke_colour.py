@@ -19,14 +19,14 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
 
     Args:
         samples: (F, n, 3), the plate under each stroke, frame by frame, `REACH_FRAMES` to each side at most.
-        seen: (F, n), 0 where the stroke is not in that frame.
+        seen: (F, n), 0 where the stroke is not seen in that frame, 1 where all of it is.
         offset: index of the frame that is painted.
     """
     now = samples[offset] @ LUMA
     total = np.zeros_like(samples[offset])
     weight = np.zeros(samples.shape[1], np.float32)
     for f in range(len(samples)):
-        w = np.float32(np.exp(-0.5 * ((f - offset) / SIGMA_FRAMES) ** 2)) * seen[f].astype(np.float32)
+        w = np.float32(np.exp(-0.5 * ((f - offset) / SIGMA_FRAMES) ** 2)) * seen[f]
         light = samples[f] @ LUMA
         total += w[:, None] * (samples[f] - light[:, None]) / (light[:, None] + 0.05)
         weight += w
@@ -69,8 +69,11 @@ def sample_plate(
     others: np.ndarray,
     cell_labels: np.ndarray,
     cell_shares: np.ndarray,
-) -> np.ndarray:
-    """The plate's colour (n, 3) under each stroke: the mean of five samples along it times three across.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The plate under each stroke: the mean of five samples along it times three across.
+
+    Returns:
+        colours (n, 3), and how much of the stroke is seen (n,): the share of the samples that is of its surface.
 
     Args:
         paths, alive, tangents: (n, POINTS, 2), (n,) and (n, 2).
@@ -84,10 +87,11 @@ def sample_plate(
     middle = points // 2
     bordered = len(planes) > 0
     found = np.zeros((count, 3), np.float32)
+    seen = np.zeros(count, np.float32)
     for n in range(count):
         if not alive[n]:
             continue
-        total = 0.0
+        total, whole = 0.0, 0.0
         for k in range(1, points - 1):
             for side in range(-1, 2):
                 x = paths[n, k, 0] - side * 0.45 * half_widths[n] * tangents[n, 1]
@@ -110,11 +114,13 @@ def sample_plate(
                         yy, xx = y1 if i else y0, x1 if j else x0
                         place = (ty if i else 1 - ty) * (tx if j else 1 - tx)
                         for which in range(2):
-                            fits = belongs(cell_labels[yy, xx, which], own, tolerance) + STRANGE_WEIGHT
-                            weight = place * fits * cell_shares[yy, xx, which]
+                            weight = place * cell_shares[yy, xx, which]
+                            whole += weight
+                            weight *= belongs(cell_labels[yy, xx, which], own, tolerance) + STRANGE_WEIGHT
                             total += weight
                             for c in range(3):
                                 found[n, c] += weight * (others[yy, xx, c] if which else colours[yy, xx, c])
         for c in range(3):
             found[n, c] /= total if bordered else 3 * (points - 2)
-    return found
+        seen[n] = max(total / whole - STRANGE_WEIGHT, 0.0) if bordered else 1.0
+    return found, seen

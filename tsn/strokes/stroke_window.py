@@ -47,10 +47,11 @@ class Strokes:
         keys: (n,) uint64.
         chances: (n, 4) in [0, 1): of luma, saturation, hue and width.
         half_widths, spacings: (n,), pixels, as laid.
-        labels: (n,), of the objects on which they were laid, see `label_ids`.
+        labels: (n,), of the surfaces on which they were laid, see `Borders`.
         paths: frame -> (n, POINTS, 2).
         alive: frame -> (n,) uint8; 0 once a stroke was hidden on the way there.
         colours: frame -> (n, 3), the plate under them.
+        seen: frame -> (n,), how much of them is not hidden there, 0..1.
     """
 
     keys: np.ndarray
@@ -61,6 +62,7 @@ class Strokes:
     paths: dict[int, np.ndarray] = field(default_factory=dict)
     alive: dict[int, np.ndarray] = field(default_factory=dict)
     colours: dict[int, np.ndarray] = field(default_factory=dict)
+    seen: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +216,7 @@ class StrokeWindow:
         guides = self._guides[place]
         strokes.paths[place], strokes.alive[place] = paths, alive
         sides = guides.sides[index]
-        strokes.colours[place] = sample_plate(
+        strokes.colours[place], strokes.seen[place] = sample_plate(
             paths,
             alive,
             _tangents(paths),
@@ -230,11 +232,9 @@ class StrokeWindow:
 
     def _planes(self, strokes: Strokes, place: int) -> np.ndarray:
         borders = self._guides[place].borders
-        if borders.slopes.size:
-            return find_planes(strokes.paths[place], borders.labels, borders.slopes)
-        planes = np.zeros((len(strokes.keys) if borders.labels.size else 0, 3), np.float32)
-        planes[:, 0] = strokes.labels[: len(planes)]
-        return planes
+        if not borders.labels.size:
+            return np.zeros((0, 3), np.float32)
+        return find_planes(strokes.paths[place], strokes.labels, borders.labels, borders.slopes)
 
     def _visible(self, index: int, place: int, knobs: Knobs) -> _Visible:
         layer, radius, preset = self._preset.layers[index], self._radius, self._preset
@@ -282,7 +282,7 @@ class StrokeWindow:
         reach = min(REACH_FRAMES, self._radius)
         frames = [at for at in range(place - reach, place + reach + 1) if at in strokes.colours]
         samples = np.stack([strokes.colours[at] for at in frames])
-        seen = np.stack([strokes.alive[at] for at in frames])
+        seen = np.stack([strokes.seen[at] for at in frames])
         return colour_over_life(samples, seen, frames.index(place))
 
 
