@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tsn.strokes.frame import StrokeFrame
-from tsn.strokes.guides import find_guides, form_direction
+from tsn.strokes.direction import form_direction
+from tsn.strokes.guides import find_guides
 from tsn.strokes.preset import OIL
 
 

@@ -23,20 +23,27 @@ SHARPEST_TURN = 0.6
 """Cosine between two segments of a path: a brush turns no sharper and goes straight on instead."""
 
 
+@numba.njit(cache=True, inline="always")
+def snap(place: float) -> float:
+    """A coordinate or a motion at a multiple of 1/1024 pixel: float32 holds sums of them without rounding, so strokes do
+    not depend on where the canvas begins."""
+    return np.floor(place * 1024 + 0.5) / 1024
+
+
 @numba.njit(cache=True)
 def place_strokes(
-    key: np.uint64, origin: tuple[int, int], spacings: np.ndarray, rate: float, need: np.ndarray
+    key: np.uint64, origin: tuple[int, int], spacings: np.ndarray, rate: float, need: np.ndarray, by: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keys (n,) uint64 and places (n, 2) float32 (x, y) of a frame's new strokes: a jittered grid, thinned by chance.
 
     Args:
         key: uint64, of the layer and the frame.
-        origin: (x, y) of the canvas in the display window, pixels: the grid does not move with the data window.
+        origin: (x, y) of the picture in the display window, pixels: the grid does not move with the data window.
         spacings: (h, w), pixels, at any reduced size.
         rate: chance that a cell has a stroke born in this frame.
-        need: (H, W), chance that a stroke is wanted at a place.
+        need, by: (h, w), chance that a stroke is wanted at a place, one to `by` pixels.
     """
-    height, width = need.shape
+    height, width = need.shape[0] * by, need.shape[1] * by
     tall, wide = spacings.shape
     closest = spacings.min()
     cell = CELL * closest
@@ -51,9 +58,10 @@ def place_strokes(
             chance = uniform(own, 0)
             if chance >= rate:
                 continue
-            x, y = (j + uniform(own, 1)) * cell - origin[0], (i + uniform(own, 2)) * cell - origin[1]
+            x = snap((j + uniform(own, 1)) * cell) - origin[0]
+            y = snap((i + uniform(own, 2)) * cell) - origin[1]
             px, py = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
-            if uniform(own, 3) >= need[py, px]:
+            if uniform(own, 3) >= need[py // by, px // by]:
                 continue
             # The grid is as fine as the smallest strokes need it; larger ones come as much more seldom.
             share = closest / spacings[py * tall // height, px * wide // width]
@@ -70,6 +78,7 @@ def trace_paths(
     keys: np.ndarray,
     places: np.ndarray,
     angle: np.ndarray,
+    by: int,
     colours: np.ndarray,
     step: int,
     lengths: np.ndarray,
@@ -86,7 +95,7 @@ def trace_paths(
     of its middle.
 
     Args:
-        angle: see `Guides.angle`.
+        angle, by: see `Guides`.
         colours: (h, w, 3), the plate at 1 / `step` of its size.
         lengths: (n,), pixels, from end to end, before their variation by a factor of .7 to 1.3.
         labels, slopes, jump: see `Borders`.
@@ -114,8 +123,8 @@ def trace_paths(
             ended = False
             for k in range(1, middle + 1):
                 if not ended:
-                    iy = min(max(int(y), 0), angle.shape[1] - 1)
-                    ix = min(max(int(x), 0), angle.shape[2] - 1)
+                    iy = min(max(int(y), 0) // by, angle.shape[1] - 1)
+                    ix = min(max(int(x), 0) // by, angle.shape[2] - 1)
                     c2, s2 = angle[0, iy, ix], angle[1, iy, ix]
                     sure = np.sqrt(c2 * c2 + s2 * s2)
                     rest = max(0.0, CERTAIN - sure)
@@ -141,7 +150,9 @@ def trace_paths(
                             gone = min(gone + overhang, reach)
                             x, y = x + gone * dx, y + gone * dy
                         else:
-                            label = labels[min(max(int(ty), 0), labels.shape[0] - 1), min(max(int(tx), 0), labels.shape[1] - 1)]
+                            label = labels[
+                                min(max(int(ty), 0), labels.shape[0] - 1), min(max(int(tx), 0), labels.shape[1] - 1)
+                            ]
                             if second_side(cell_labels, sy, sx, label):
                                 there = others[sy, sx]
                     if not ended:
@@ -154,6 +165,7 @@ def trace_paths(
                             x, y = x + part * reach * dx, y + part * reach * dy
                         else:
                             x, y = tx, ty
+                    x, y = snap(x), snap(y)
                 at = middle + way * k
                 paths[n, at, 0], paths[n, at, 1] = x, y
     return paths

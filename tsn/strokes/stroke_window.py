@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.strokes import brush, thinning
+from tsn.strokes.blur import enlarge
 from tsn.strokes.borders import NO_OUTLINE, find_planes, outline
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
@@ -26,6 +26,7 @@ from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
 from tsn.strokes.tracking import track_paths
+from tsn.strokes.void import uncut
 
 CANDIDATES = 3.0
 """Strokes that are alive at once in a cell, before thinning."""
@@ -108,7 +109,8 @@ class StrokeWindow:
         self._tips = brush.draw_tips(preset.bristles)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
-        self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
+        self._covers: dict[int, np.ndarray | None] = {}  # of the last frame only
+        self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, int]] = {}  # by (from, to), see `_arrays`
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
 
     def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
@@ -119,12 +121,16 @@ class StrokeWindow:
             motion: between the frame before and this one; None at a cut and for the first frame.
         """
         layers = [adjust_layer(layer, frame.knobs) for layer in self._preset.layers]
-        self._knobs[place], self._guides[place] = frame.knobs, find_guides(frame, layers, self._scale)
+        self._knobs[place] = frame.knobs
+        self._guides[place] = find_guides(frame, layers, self._scale, self._origin)
+        self._covers[place] = frame.cover
         if motion is not None:
-            self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
-            self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
+            before = self._covers.get(place - 1)
+            self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, before)
+            self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward, frame.cover)
         oldest = place - 2 * self._radius - 1
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
+        self._covers = {place: frame.cover}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
         self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
         self._steps = {pair: step for pair, step in self._steps.items() if min(pair) >= oldest}
@@ -147,20 +153,22 @@ class StrokeWindow:
         all_of = {
             name: np.concatenate([getattr(one, name) for one in layers]) for name in _Visible.__dataclass_fields__
         }
-        starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
-        ground = cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        height, width = guides.edge.shape[:2]
+        all_of["paths"] = all_of["paths"] - _corner(guides)
+        starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], height, width)
+        ground = enlarge(guides.colours[0], guides.steps[0], height, width)
         labels, shares, away = NO_OUTLINE
         if guides.borders.labels.size:
             labels, shares, away = outline(guides.borders)
             # Beside an outline, colours of large cells would show as a halo.
             near = np.clip(1 - away / (GROUND_HALO * self._scale), 0, 1)[..., None]
-            ground += near * (guides.edge - ground)
+            ground = ground + near * (guides.edge - ground)
         colour, relief, coverage, ids = paint_strokes(
             **all_of,
             tips=self._tips,
             edge=guides.edge,
-            ground=ground,
+            ground=np.ascontiguousarray(ground),
             starts=starts,
             entries=entries,
             tolerance=guides.borders.tolerance,
@@ -173,19 +181,27 @@ class StrokeWindow:
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
         planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        planes, relief, coverage, ids = (
+            uncut(part, guides.region, self._height, self._width) for part in (planes, relief, coverage, ids)
+        )
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
 
     def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
-        guides, sizes = self._guides[place], self._guides[place].sizes
+        guides = self._guides[place]
+        borders, sides, region = guides.borders, guides.sides[index], guides.region
         key = np.uint64(derive_key(np.uint64(derive_key(np.uint64(0), index)), number))
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
-        keys, places = place_strokes(key, self._origin, layer.spacing * self._scale * sizes, rate, guides.need[index])
-        size = self._scale * sample_map(sizes, places, self._height, self._width)
-        borders, sides = guides.borders, guides.sides[index]
+        spread = guides.sizes / np.sqrt(guides.densities)
+        origin = (self._origin[0] + region.x, self._origin[1] + region.y)
+        keys, places = place_strokes(
+            key, origin, layer.spacing * self._scale * spread, rate, guides.need[index], guides.by
+        )
+        size = self._scale * sample_map(guides.sizes, places, region.height, region.width)
         paths = trace_paths(
             keys,
             places,
             guides.angle,
+            guides.by,
             guides.colours[index],
             guides.steps[index],
             layer.length * size,
@@ -201,23 +217,24 @@ class StrokeWindow:
             keys=keys,
             chances=chances,
             half_widths=(layer.width * size / 2 * (0.8 + 0.4 * chances[:, 3])).astype(np.float32),
-            spacings=layer.spacing * size,
+            spacings=layer.spacing * self._scale * sample_map(spread, places, region.height, region.width),
             labels=label_places(places, borders.labels),
         )
-        self._keep(strokes, index, place, paths, np.ones(len(keys), np.uint8))
+        self._keep(strokes, index, place, paths + _corner(guides), np.ones(len(keys), np.uint8))
         return strokes
 
     def _track(self, strokes: Strokes, index: int, start: int, end: int) -> None:
         if (start, end) in self._steps and start in strokes.paths:
-            moved = track_paths(strokes.paths[start], strokes.alive[start], *self._steps[start, end], self._scale)
-            self._keep(strokes, index, end, *moved)
+            flow, visible, ring = self._steps[start, end]
+            paths, alive = track_paths(strokes.paths[start] + ring, strokes.alive[start], flow, visible, self._scale)
+            self._keep(strokes, index, end, paths - ring, alive)
 
     def _keep(self, strokes: Strokes, index: int, place: int, paths: np.ndarray, alive: np.ndarray) -> None:
         guides = self._guides[place]
         strokes.paths[place], strokes.alive[place] = paths, alive
         sides = guides.sides[index]
         strokes.colours[place], strokes.seen[place] = sample_plate(
-            paths,
+            paths - _corner(guides),
             alive,
             _tangents(paths),
             strokes.half_widths,
@@ -231,10 +248,10 @@ class StrokeWindow:
         )
 
     def _planes(self, strokes: Strokes, place: int) -> np.ndarray:
-        borders = self._guides[place].borders
+        guides, borders = self._guides[place], self._guides[place].borders
         if not borders.labels.size:
             return np.zeros((0, 3), np.float32)
-        return find_planes(strokes.paths[place], strokes.labels, borders.labels, borders.slopes)
+        return find_planes(strokes.paths[place] - _corner(guides), strokes.labels, borders.labels, borders.slopes)
 
     def _visible(self, index: int, place: int, knobs: Knobs) -> _Visible:
         layer, radius, preset = self._preset.layers[index], self._radius, self._preset
@@ -309,9 +326,22 @@ def _levels(half_widths: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(np.log2(np.maximum(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1).astype(np.int64)
 
 
-def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Flow (2, H, W) and visibility (1, H, W) -> arrays (2, H, W) and (H, W), as kernels take them."""
-    return np.ascontiguousarray(flow.cpu().numpy()), np.ascontiguousarray(visibility[0].cpu().numpy())
+def _arrays(flow: Tensor, visibility: Tensor, cover: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int]:
+    """Flow (2, H, W) and visibility (1, H, W) -> arrays (2, H, W) and (H, W), as kernels take them.
+
+    Nothing is seen in void, nor outside of the canvas where there is void: then both have a ring of pixels around them,
+    and the third number is how wide it is.
+    """
+    moves, visible = flow.cpu().numpy(), visibility[0].cpu().numpy()
+    if cover is None:
+        return np.ascontiguousarray(moves), np.ascontiguousarray(visible), 0
+    visible = np.pad(np.where(cover > 0, visible, 0), 1).astype(np.float32)
+    return np.pad(moves, ((0, 0), (1, 1), (1, 1))), visible, 1
+
+
+def _corner(guides: Guides) -> np.ndarray:
+    """(2,), the place of a frame's guides on the canvas."""
+    return np.array([guides.region.x, guides.region.y], np.float32)
 
 
 def _tangents(paths: np.ndarray) -> np.ndarray:
