@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.direction import form_direction
+from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.guides import find_guides
 from tsn.strokes.preset import OIL
 

@@ -1,8 +1,8 @@
 """Where one surface ends and another begins, by the render's object ids or else by its depth.
 
-Both become one map of labels: a surface is where labels continue as predicted. An id predicts itself; log depth predicts
-the plane of its slope (min-mod of the one-sided differences, which never looks across a border), so that a floor that
-recedes is one surface and what stands before it another.
+Both become one map of labels: a surface is where labels continue as predicted. An id predicts itself; log depth
+predicts the plane of its slope (min-mod of the one-sided differences, which never looks across a border), so that a
+floor that recedes is one surface and what stands before it another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from tsn.strokes.easing import smoothstep
 
 DEPTH_TOLERANCE = 0.06
-"""Of log depth: what differs by less from the plane of a stroke is its surface; from twice as much on, it is not."""
+"""Of log depth: what differs by less from a stroke's plane is of its surface, from twice as much on it is not."""
 DEPTH_JUMP = 0.04
 """Of log depth from one step of a path to the next, beyond the slope, at which the path has left its surface."""
 DEPTH_REACH = 0.25
@@ -26,9 +26,11 @@ FAR = np.float32(100)
 ID_TOLERANCE = 0.25
 MIXED_WEIGHT = 0.05
 OUTLINE_FROM = 0.2
-"""Share of the binomial neighbourhood of 5 x 5 pixels at which a surface begins to show: narrows its 3 pixels to 1.5."""
+"""Share of the binomial neighbourhood of 5 x 5 pixels from which on a surface shows: narrows 3 pixels to 1.5."""
 CLUSTERS = 4
 """Surfaces told apart in one cell; of a fifth no colour is taken."""
+CELL_SAMPLES = 4
+"""Along a side of a cell: strokes gather dozens of cells, and need no more of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +128,8 @@ def predict(planes: np.ndarray, n: int, dx: float, dy: float) -> float:
 def find_planes(paths: np.ndarray, own: np.ndarray, labels: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """Planes (n, 3) float32 of the strokes of a frame: label at the middle, and its change for a pixel in x and y.
 
-    The depth of a surface changes little over a stroke's life, and a lot from it to what hides it: the point of a stroke
-    where the depth is nearest to that of its birth lies on its surface.
+    The depth of a surface changes little over a stroke's life, and a lot from it to what hides it: the point of a
+    stroke where the depth is nearest to that of its birth lies on its surface.
 
     Args:
         own: (n,), labels where the strokes were laid.
@@ -193,11 +195,12 @@ def split_cells(
     colours, others = np.zeros((h, w, 3), np.float32), np.zeros((h, w, 3), np.float32)
     names, shares = np.zeros((h, w, 2), np.float32), np.zeros((h, w, 2), np.float32)
     sums = np.zeros((CLUSTERS, 5), np.float64)
+    every = max(step // CELL_SAMPLES, 1)
     for i in range(h):
         for j in range(w):
             known = 0
-            for y in range(i * step, min((i + 1) * step, height)):
-                for x in range(j * step, min((j + 1) * step, width)):
+            for y in range(i * step, min((i + 1) * step, height), every):
+                for x in range(j * step, min((j + 1) * step, width), every):
                     label = labels[y, x]
                     k = 0
                     while k < known and abs(label - sums[k, 4] / sums[k, 3]) > tolerance:
@@ -220,21 +223,22 @@ def split_cells(
                     second = k
             for c in range(3):
                 colours[i, j, c] = sums[first, c] / sums[first, 3]
+            total = (step // every) ** 2
             names[i, j] = sums[first, 4] / sums[first, 3]
-            shares[i, j, 0] = sums[first, 3] / (step * step)
+            shares[i, j, 0] = sums[first, 3] / total
             if second >= 0:
                 for c in range(3):
                     others[i, j, c] = sums[second, c] / sums[second, 3]
-                names[i, j, 1], shares[i, j, 1] = sums[second, 4] / sums[second, 3], sums[second, 3] / (step * step)
+                names[i, j, 1], shares[i, j, 1] = sums[second, 4] / sums[second, 3], sums[second, 3] / total
     return colours, others, names, shares
 
 
 def find_mixed(borders: Borders, side: int) -> np.ndarray:
     """bool (H, W): whether the `side` x `side` pixels around each are of more than one surface."""
     kernel = np.ones((side, side), np.uint8)
-    spread = cv2.dilate(borders.labels, kernel, borderType=cv2.BORDER_REPLICATE)
-    spread -= cv2.erode(borders.labels, kernel, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(spread > borders.tolerance)
+    most = cv2.dilate(borders.labels, kernel, borderType=cv2.BORDER_REPLICATE)
+    least = cv2.erode(borders.labels, kernel, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(most - least > borders.tolerance)
 
 
 def outline(borders: Borders) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,14 +14,15 @@ from tsn.strokes.blur import blur
 from tsn.strokes.borders import DEPTH_TOLERANCE, Borders
 
 SCALES = ((1.0, ((3.0, 1.0), (9.0, 0.6))), (2.0, ((30.0, 0.25),)))
-"""Of the tensor: sigmas of the derivative, and for each sigmas of the gathering with their gains; pixels at 360 lines."""
+"""Of the tensor: sigmas of the derivative, and for each those of the gathering and gains; pixels at 360 lines."""
 SLOPE_SIGMA, SLOPE_GAIN = 5.0, 0.25
 """Of the slope of log depth, and its gain in the same tensor."""
 SILHOUETTE_SIGMA, SILHOUETTE_STEP = 2.0, 0.15
 """Of silhouettes, and what a jump in depth counts as, in luma."""
 NORMAL_SIGMA = 3.0
+"""Of the gathering of normals, pixels at 360 lines."""
 CURVED = 0.01
-"""Sigma of the gathering of normals, pixels at 360 lines, and turn of a normal over one, radians, from which on it leads strokes more than the picture does."""
+"""Turn of a normal over a pixel at 360 lines, radians, from which on it leads strokes more than the picture does."""
 
 
 def form_direction(luma: np.ndarray, scale: float, depth: Borders | None = None) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from tsn import colour
@@ -75,7 +74,8 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float, origi
     by = _power_of_two(scale)
     luma = reduce(np.ascontiguousarray(image @ LUMA), by)
     borders = find_borders(frame.ids, frame.depth)
-    need = [_need(luma, layer, scale / by) for layer in layers]
+    fine = blur(luma, 0.7 * scale / by)
+    need = [_need(luma, fine, layer, scale / by) for layer in layers]
     if void is not None:
         near = reduce(void, by)
         need = [np.where(near <= layer.width * scale / 2, each, 0) for layer, each in zip(layers, need, strict=True)]
@@ -107,10 +107,10 @@ def _power_of_two(scale: float) -> int:
     return by
 
 
-def _need(luma: Array, layer: Layer, scale: float) -> Array:
+def _need(luma: Array, fine: Array, layer: Layer, scale: float) -> Array:
     if layer.always:
         return np.ones(luma.shape, np.float32)
-    apart = np.abs(blur(luma, 0.7 * scale) - blur(luma, layer.detail_sigma * scale))
+    apart = np.abs(fine - blur(luma, layer.detail_sigma * scale))
     detail = blur(apart, layer.width * scale / 2)
     return np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32)
 
@@ -134,7 +134,7 @@ def _colours(
     for layer in layers:
         step = _power_of_two(layer.width * scale / 4)
         if mixed is None:
-            colours.append(np.ascontiguousarray(reduce(blur(image, layer.width * scale / 5), step)))
+            colours.append(np.ascontiguousarray(blur(reduce(image, step), layer.width * scale / 5 / step)))
             sides.append(NO_SIDES)
         else:
             own, others, labels, shares = split_cells(image, borders.labels, mixed, borders.tolerance, step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from tsn.strokes.borders import belongs, walk
+from tsn.strokes.borders import walk
 from tsn.strokes.hashing import derive_key, uniform
 
 POINTS = 7
@@ -25,8 +25,8 @@ SHARPEST_TURN = 0.6
 
 @numba.njit(cache=True, inline="always")
 def snap(place: float) -> float:
-    """A coordinate or a motion at a multiple of 1/1024 pixel: float32 holds sums of them without rounding, so strokes do
-    not depend on where the canvas begins."""
+    """A coordinate or a motion as a multiple of 1/1024 pixel: float32 holds sums of them without rounding, so strokes
+    do not depend on where the canvas begins."""
     return np.floor(place * 1024 + 0.5) / 1024
 
 

@@ -1,7 +1,7 @@
 """Void around an element: what its guides are measured on, and what colours stand in for void.
 
-All is measured on a region that depends on the element alone and is aligned in the display window: the same element in a
-larger data window has the same guides, to the bit.
+All is measured on a region that depends on the element alone and is aligned in the display window: the same element in
+a larger data window has the same guides, to the bit.
 """
 
 from __future__ import annotations
@@ -75,11 +75,10 @@ def fill_frame(frame: StrokeFrame, region: Region) -> tuple[StrokeFrame, np.ndar
     assert frame.cover is not None
     cover = cut(np.nan_to_num(frame.cover, nan=0.0), region)
     covered = cover > 0
-    if not covered.any():
-        covered = np.ones_like(covered)
-        away = np.full(covered.shape, np.inf, np.float32)
+    if covered.any():
+        away = np.asarray(cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
     else:
-        away = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+        covered, away = np.ones_like(covered), np.full(covered.shape, np.inf, np.float32)
     rows, columns = _nearest(covered)
 
     def spread(planes: np.ndarray | None) -> np.ndarray | None:
