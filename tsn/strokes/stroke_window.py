@@ -32,6 +32,8 @@ CANDIDATES = 3.0
 """Strokes that are alive at once in a cell, before thinning."""
 FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
+SMALLEST_SCALE = 0.1
+"""Plates of fewer than 36 lines have the strokes of one of 36: those of less than a pixel would be countless."""
 OVERHANG = 2.0
 """Pixels at 360 lines by which paths, and strokes that are not clipped, go beyond the outline of their surface."""
 GROUND_HALO = 12.0
@@ -105,7 +107,7 @@ class StrokeWindow:
     ) -> None:
         self._preset, self._radius = preset, radius
         self._height, self._width, self._origin = height, width, origin
-        self._scale = (lines or height) / REFERENCE_LINES
+        self._scale = max((lines or height) / REFERENCE_LINES, SMALLEST_SCALE)
         self._tips = brush.draw_tips(preset.bristles)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
