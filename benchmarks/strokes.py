@@ -19,7 +19,7 @@ from tsn.rendering.inspect import inspect
 from tsn.rendering.plan import make_plan
 from tsn.shot.load import load
 from tsn.strokes.frame import StrokeFrame
-from tsn.strokes.preset import PRESETS
+from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
 
 
@@ -27,7 +27,7 @@ from tsn.strokes.stroke_window import StrokeWindow
 @click.argument("shot", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the PNGs.")
 @click.option("--radius", default=8, show_default=True, help="Frames that a stroke lives to each side.")
-@click.option("--preset", type=click.Choice(sorted(PRESETS)), default="oil", show_default=True)
+@click.option("--preset", default="oil", show_default=True, help="A bundled one, or a .yaml file.")
 def main(shot: Path, out: Path, radius: int, preset: str) -> None:
     """Paint every frame of a shot."""
     out.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def main(shot: Path, out: Path, radius: int, preset: str) -> None:
     for place, number in enumerate(numbers):
         view = engine.prepare(engine.read(sequence.path(number), number)).view
         height, width = view.image.shape[1:]
-        window = window or StrokeWindow(PRESETS[preset], radius=radius, height=height, width=width)
+        window = window or StrokeWindow(find_preset(preset), radius=radius, height=height, width=width)
         start = time.process_time()
         motion = motion_between(engine.flow, before, view) if before is not None and radius else None
         spent["motion"] += time.process_time() - start

@@ -5,14 +5,14 @@ import pytest
 
 from tsn.strokes.borders import find_borders, find_planes, label_ids, outline, split_cells, walk
 from tsn.strokes.frame import StrokeFrame, StrokePaint
-from tsn.strokes.preset import OIL
+from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
 
 HEIGHT, WIDTH = 72, 96
 
 
 def paint(frame: StrokeFrame) -> StrokePaint:
-    window = StrokeWindow(OIL, radius=0, height=HEIGHT, width=WIDTH, lines=360)
+    window = StrokeWindow(find_preset("oil"), radius=0, height=HEIGHT, width=WIDTH, lines=360)
     window.add(0, frame, None)
     return window.paint(0)
 

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from tsn.strokes.frame import StrokeFrame, StrokePaint
-from tsn.strokes.guides import find_guides
+from tsn.strokes.guides import find_guides, layer_direction, wanted_share
 from tsn.strokes.placement import place_strokes
-from tsn.strokes.preset import OIL
+from tsn.strokes.preset import Layer
+from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
 
+OIL = find_preset("oil")
 AOVS = {
     "depth": np.float32(3),
     "ids": np.uint32(9),
@@ -25,7 +29,7 @@ def paint(picture: np.ndarray, **aovs: np.ndarray) -> StrokePaint:
     window.add(0, StrokeFrame(number=1001, picture=picture, **aovs), None)
     found = window.paint(0)
     assert found.colour.shape == picture.shape and found.colour.dtype == np.float32
-    assert np.isfinite(found.colour).all() and found.colour.min() >= 0 and found.colour.max() <= 1
+    assert np.isfinite(found.colour).all() and found.colour.min() >= 0 and found.colour.max() < 1.1
     assert found.coverage.min() > -1e-6 and found.coverage.max() <= 1
     return found
 
@@ -36,7 +40,8 @@ def clouds(height: int, width: int) -> np.ndarray:
 
 
 def test_an_even_picture_has_no_direction_and_needs_no_fine_strokes() -> None:
-    guides = find_guides(StrokeFrame(number=1, picture=np.full((3, 64, 64), 0.4, np.float32)), OIL.layers, 0.2)
+    frame = StrokeFrame(number=1, picture=np.full((3, 64, 64), 0.4, np.float32))
+    guides = find_guides(frame, find_preset("oil").layers, 0.2)
     assert np.abs(guides.angle).max() < 0.01
     assert [need.max() for need in guides.need] == [1, np.float32(0.6), 0, 0]
 
@@ -97,3 +102,28 @@ def test_twice_as_large_strokes_are_a_quarter_as_many() -> None:
     inside = places[(places.min(1) >= 0) & (places[:, 1] < 400) & (places[:, 0] < 800)]
     small, large = (inside[:, 0] < 400).sum(), (inside[:, 0] >= 400).sum()
     assert small == pytest.approx(0.8 * (400 / 3.2) ** 2, rel=0.03) and large == pytest.approx(small / 4, rel=0.08)
+
+
+def test_strokes_in_a_range_of_tones() -> None:
+    luma = np.tile(np.linspace(0, 1, 101, dtype=np.float32), (40, 1))
+    shadows = Layer(width=1, length=9, spacing=3, always=True, tones=(0.6, 0.2))
+    share = wanted_share(shadows, luma, luma, 1.0)
+    np.testing.assert_allclose(share[20, [5, 20, 40, 60, 95]], [1, 1, 0.5, 0, 0], atol=0.02)
+
+
+def test_lines_on_the_darker_side_of_a_contour() -> None:
+    luma = np.full((40, 64), 0.8, np.float32)
+    luma[:, :32] = 0.2
+    contour = Layer(width=1.5, length=9, spacing=3, low=0.02, high=0.1, detail_sigma=3, side="dark")
+    share = wanted_share(contour, luma, luma, 1.0)[20]
+    assert share[29] == 1 and share[35] == 0 and share[5] == 0 and share[60] == 0
+
+
+def test_the_direction_of_a_layer() -> None:
+    forms = np.zeros((2, 4, 4), np.float32)
+    forms[0] = 1  # along x
+    across = Layer(width=2, length=9, spacing=3, angle=45)
+    np.testing.assert_allclose(layer_direction(across, forms)[:, 0, 0], [0, -1], atol=1e-6)  # up to the right, y down
+    half = layer_direction(replace(across, follow=0.5), forms)[:, 0, 0]
+    np.testing.assert_allclose(0.5 * np.degrees(np.arctan2(-half[1], half[0])), 22.5, atol=1e-4)
+    assert layer_direction(Layer(width=2, length=9, spacing=3), forms) is forms

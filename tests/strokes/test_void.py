@@ -7,7 +7,7 @@ import torch
 
 from tsn.flow.base import Motion
 from tsn.strokes.frame import StrokeFrame, StrokePaint
-from tsn.strokes.preset import OIL
+from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
 from tsn.strokes.void import cut, fill_void, find_region, uncut
 
@@ -26,7 +26,7 @@ def paint(views: Views, before: tuple[int, int], after: tuple[int, int], radius:
     """An element of (SIDE, SIDE) that begins at (20, 10) of the display window, in a canvas with void around it."""
     height, width = before[1] + SIDE + after[1], before[0] + SIDE + after[0]
     origin = (20 - before[0], 10 - before[1])
-    window = StrokeWindow(OIL, radius=radius, height=height, width=width, lines=LINES, origin=origin)
+    window = StrokeWindow(find_preset("oil"), radius=radius, height=height, width=width, lines=LINES, origin=origin)
     y, x = np.mgrid[:height, :width]
     inside = (np.hypot(x - before[0] - SIDE / 2 + 0.5, y - before[1] - SIDE / 2 + 0.5) < SIDE / 2).astype(np.float32)
     for place, view in enumerate(views(2 * radius + 1)):
@@ -57,7 +57,7 @@ def test_no_black_of_void_gets_into_the_paint(views: Views) -> None:
 
 
 def test_nothing_but_void_is_painted_as_nothing() -> None:
-    window = StrokeWindow(OIL, radius=0, height=40, width=30)
+    window = StrokeWindow(find_preset("oil"), radius=0, height=40, width=30)
     window.add(0, StrokeFrame(number=1, picture=np.ones((3, 40, 30), np.float32), cover=np.zeros((40, 30))), None)
     found = window.paint(0)
     assert found.coverage.max() == 0 and np.isfinite(found.colour).all()

@@ -39,6 +39,7 @@ class Guides:
         steps: of `colours`, pixels.
         sides: for each layer what `colours` has beside its largest surfaces.
         borders: where surfaces end.
+        plate: (H, W, 3), the picture.
         edge: (H, W, 3), the plate without its grain.
         sizes, densities: (h, w), factors on the size and number of the strokes that are laid at a place, one to
             `MAP_STEP` pixels; or (1, 1).
@@ -52,9 +53,37 @@ class Guides:
     steps: tuple[int, ...]
     sides: tuple[Sides, ...]
     borders: Borders
+    plate: Array
     edge: Array
     sizes: Array
     densities: Array
+
+
+def wanted_share(layer: Layer, luma: Array, fine: Array, scale: float) -> Array:
+    """(h, w): see `Guides.need`.
+
+    Args:
+        luma, fine: (h, w), the latter without the plate's grain.
+        scale: pixels of them that a pixel at 360 lines is.
+    """
+    share = np.ones(luma.shape, np.float32)
+    if not layer.always:
+        change = blur(luma, layer.detail_sigma * scale) - fine
+        detail = blur(np.abs(change) if layer.side == "both" else np.maximum(change, 0), layer.width * scale / 2)
+        share = np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32)
+    if layer.tones is not None:
+        none, full = layer.tones
+        share = share * np.clip((blur(luma, layer.width * scale / 2) - none) / (full - none), 0, 1)
+    return share
+
+
+def layer_direction(layer: Layer, angle: Array) -> Array:
+    """(2, H, W): see `Guides.angle`, for the strokes of a layer."""
+    if layer.angle is None:
+        return angle
+    doubled = 2 * np.radians(layer.angle)
+    own = np.array([np.cos(doubled), -np.sin(doubled)], np.float32)[:, None, None]  # y is down
+    return np.ascontiguousarray((1 - layer.follow) * own + layer.follow * angle, np.float32)
 
 
 def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float, origin: tuple[int, int] = (0, 0)) -> Guides:
@@ -75,7 +104,7 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float, origi
     luma = reduce(np.ascontiguousarray(image @ LUMA), by)
     borders = find_borders(frame.ids, frame.depth)
     fine = blur(luma, 0.7 * scale / by)
-    need = [_need(luma, fine, layer, scale / by) for layer in layers]
+    need = [wanted_share(layer, luma, fine, scale / by) for layer in layers]
     if void is not None:
         near = reduce(void, by)
         need = [np.where(near <= layer.width * scale / 2, each, 0) for layer, each in zip(layers, need, strict=True)]
@@ -89,6 +118,7 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float, origi
         steps=steps,
         sides=sides,
         borders=borders,
+        plate=image,
         edge=blur(image, 0.8 * scale),
         sizes=_factors(frame.size_map),
         densities=_factors(frame.density_map),
@@ -105,14 +135,6 @@ def _power_of_two(scale: float) -> int:
     while 2 * by <= scale:
         by *= 2
     return by
-
-
-def _need(luma: Array, fine: Array, layer: Layer, scale: float) -> Array:
-    if layer.always:
-        return np.ones(luma.shape, np.float32)
-    apart = np.abs(fine - blur(luma, layer.detail_sigma * scale))
-    detail = blur(apart, layer.width * scale / 2)
-    return np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32)
 
 
 def _angle(frame: StrokeFrame, luma: Array, scale: float, by: int) -> Array:

@@ -7,24 +7,28 @@ of `radius` frames paints the same bits as the whole shot.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.strokes import brush, thinning
-from tsn.strokes.blur import enlarge
+from tsn.strokes import thinning
 from tsn.strokes.borders import NO_OUTLINE, find_planes, outline
+from tsn.strokes.brush import LEVELS, make_tips
+from tsn.strokes.drawn_tips import ROWS
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
-from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
+from tsn.strokes.ground import paint_ground
+from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
+from tsn.strokes.paint_colour import mix_paint
 from tsn.strokes.placement import POINTS, place_strokes, trace_paths
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
-from tsn.strokes.relief import light_relief
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
+from tsn.strokes.relief import light_relief, pool_pigment
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
 from tsn.strokes.tracking import track_paths
 from tsn.strokes.void import uncut
 
@@ -93,6 +97,8 @@ class StrokeWindow:
         height, width: of the canvas, pixels.
         lines: height of the display window, by which the strokes are sized; None = `height`.
         origin: (x, y) of the canvas in the display window.
+        palette: changes the colours (n, 3) of strokes and ground; None keeps the plate's.
+        held: frames that are added after `radius` more than the painted one, at most.
     """
 
     def __init__(
@@ -104,11 +110,13 @@ class StrokeWindow:
         width: int,
         lines: int | None = None,
         origin: tuple[int, int] = (0, 0),
+        palette: Callable[[np.ndarray], np.ndarray] | None = None,
+        held: int = 0,
     ) -> None:
-        self._preset, self._radius = preset, radius
+        self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
         self._scale = max((lines or height) / REFERENCE_LINES, SMALLEST_SCALE)
-        self._tips = brush.draw_tips(preset.bristles)
+        self._tips = make_tips(preset.layers, preset.brush)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
         self._covers: dict[int, np.ndarray | None] = {}  # of the last frame only
@@ -130,7 +138,7 @@ class StrokeWindow:
             before = self._covers.get(place - 1)
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, before)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward, frame.cover)
-        oldest = place - 2 * self._radius - 1
+        oldest = place - 2 * self._radius - 1 - self._held
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._covers = {place: frame.cover}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
@@ -159,18 +167,14 @@ class StrokeWindow:
         height, width = guides.edge.shape[:2]
         all_of["paths"] = all_of["paths"] - _corner(guides)
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], height, width)
-        ground = enlarge(guides.colours[0], guides.steps[0], height, width)
         labels, shares, away = NO_OUTLINE
         if guides.borders.labels.size:
             labels, shares, away = outline(guides.borders)
-            # Beside an outline, colours of large cells would show as a halo.
-            near = np.clip(1 - away / (GROUND_HALO * self._scale), 0, 1)[..., None]
-            ground = ground + near * (guides.edge - ground)
         colour, relief, coverage, ids = paint_strokes(
             **all_of,
-            tips=self._tips,
+            tips=self._tips.levels,
             edge=guides.edge,
-            ground=np.ascontiguousarray(ground),
+            ground=self._ground(place, away),
             starts=starts,
             entries=entries,
             tolerance=guides.borders.tolerance,
@@ -179,14 +183,31 @@ class StrokeWindow:
             away=away,
             overhang=OVERHANG * self._scale,
         )
+        colour = pool_pigment(colour, relief, self._preset.pooling, self._scale)
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
-        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0), 2, 0), dtype=np.float32)
         planes, relief, coverage, ids = (
             uncut(part, guides.region, self._height, self._width) for part in (planes, relief, coverage, ids)
         )
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
+
+    def _ground(self, place: int, away: np.ndarray) -> np.ndarray:
+        """What shows between strokes, (H, W, 3); nothing is black, so that colour is multiplied by coverage."""
+        ground, guides = self._preset.ground, self._guides[place]
+        height, width = guides.edge.shape[:2]
+        if ground == "plate":
+            return guides.plate
+        if ground == "paint":
+            return paint_ground(guides, away / (GROUND_HALO * self._scale), self._flat_paint)
+        return np.full((height, width, 3), 0 if ground == "none" else ground, np.float32)
+
+    def _flat_paint(self, colours: np.ndarray) -> np.ndarray:
+        """The paint (h, w, 3) of colours, none different from the next."""
+        flat = colours.reshape(-1, 3)
+        even = np.full((len(flat), 5), 0.5, np.float32)
+        return mix_paint(flat, even, self._preset, jitter=0, palette=self._palette).reshape(colours.shape)
 
     def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
         guides = self._guides[place]
@@ -202,7 +223,7 @@ class StrokeWindow:
         paths = trace_paths(
             keys,
             places,
-            guides.angle,
+            layer_direction(layer, guides.angle),
             guides.by,
             guides.colours[index],
             guides.steps[index],
@@ -214,7 +235,7 @@ class StrokeWindow:
             sides.others,
             sides.labels,
         )
-        chances = uniforms(keys, 7, 4)
+        chances = uniforms(keys, 7, 5)
         strokes = Strokes(
             keys=keys,
             chances=chances,
@@ -274,16 +295,15 @@ class StrokeWindow:
         weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
-        spread = [knobs.jitter * each for each in (preset.value, preset.chroma, preset.hue)]
         return _Visible(
             keys=keys[kept],
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
-            colours=vary_colours(colours[kept], chances[kept], *spread),
+            colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
             plate_colours=plate[kept],
             planes=planes[kept] if len(planes) else planes,
-            tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
+            tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
         )
@@ -325,7 +345,7 @@ def label_places(places: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _levels(half_widths: np.ndarray) -> np.ndarray:
     """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
     rows = np.maximum(4 * half_widths, 1)
-    return np.clip(np.floor(np.log2(np.maximum(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1).astype(np.int64)
+    return np.clip(np.floor(np.log2(np.maximum(ROWS / rows, 1))), 0, LEVELS - 1).astype(np.int64)
 
 
 def _arrays(flow: Tensor, visibility: Tensor, cover: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int]:
