@@ -15,20 +15,21 @@ from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.strokes import thinning
-from tsn.strokes.borders import NO_OUTLINE, find_planes, outline
+from tsn.strokes.borders import NO_OUTLINE, outline
 from tsn.strokes.brush import LEVELS, make_tips
 from tsn.strokes.drawn_tips import ROWS
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
 from tsn.strokes.ground import paint_ground
+from tsn.strokes.guided import OVERHANG, corner, label_places, lay_paths, sample_strokes, stroke_planes
 from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
 from tsn.strokes.paint_colour import mix_paint
-from tsn.strokes.placement import POINTS, place_strokes, trace_paths
+from tsn.strokes.placement import POINTS, place_strokes, sample_map, tangents
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief, pool_pigment
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life
 from tsn.strokes.tracking import track_paths
 from tsn.strokes.void import uncut
 
@@ -38,8 +39,6 @@ FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
 SMALLEST_SCALE = 0.1
 """Plates of fewer than 36 lines have the strokes of one of 36: those of less than a pixel would be countless."""
-OVERHANG = 2.0
-"""Pixels at 360 lines by which paths, and strokes that are not clipped, go beyond the outline of their surface."""
 GROUND_HALO = 12.0
 """Pixels at 360 lines beside an outline in which the ground is the plate itself."""
 HIDDEN_WEIGHT = 0.02
@@ -165,7 +164,7 @@ class StrokeWindow:
         }
         guides = self._guides[place]
         height, width = guides.edge.shape[:2]
-        all_of["paths"] = all_of["paths"] - _corner(guides)
+        all_of["paths"] = all_of["paths"] - corner(guides)
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], height, width)
         labels, shares, away = NO_OUTLINE
         if guides.borders.labels.size:
@@ -211,7 +210,7 @@ class StrokeWindow:
 
     def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
         guides = self._guides[place]
-        borders, sides, region = guides.borders, guides.sides[index], guides.region
+        region = guides.region
         key = np.uint64(derive_key(np.uint64(derive_key(np.uint64(0), index)), number))
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
         spread = guides.sizes / np.sqrt(guides.densities)
@@ -220,30 +219,19 @@ class StrokeWindow:
             key, origin, layer.spacing * self._scale * spread, rate, guides.need[index], guides.by
         )
         size = self._scale * sample_map(guides.sizes, places, region.height, region.width)
-        paths = trace_paths(
-            keys,
-            places,
-            layer_direction(layer, guides.angle),
-            guides.by,
-            guides.colours[index],
-            guides.steps[index],
-            layer.length * size,
-            borders.labels,
-            borders.slopes,
-            borders.jump,
-            OVERHANG * self._scale,
-            sides.others,
-            sides.labels,
-        )
+        spacings = layer.spacing * self._scale * sample_map(spread, places, region.height, region.width)
+        places = places + corner(guides)
+        angle = layer_direction(layer, guides.angle)
+        paths = lay_paths(guides, index, keys, places, layer.length * size, angle=angle, scale=self._scale)
         chances = uniforms(keys, 7, 5)
         strokes = Strokes(
             keys=keys,
             chances=chances,
             half_widths=(layer.width * size / 2 * (0.8 + 0.4 * chances[:, 3])).astype(np.float32),
-            spacings=layer.spacing * self._scale * sample_map(spread, places, region.height, region.width),
-            labels=label_places(places, borders.labels),
+            spacings=spacings,
+            labels=label_places(guides, places),
         )
-        self._keep(strokes, index, place, paths + _corner(guides), np.ones(len(keys), np.uint8))
+        self._keep(strokes, index, place, paths, np.ones(len(keys), np.uint8))
         return strokes
 
     def _track(self, strokes: Strokes, index: int, start: int, end: int) -> None:
@@ -253,28 +241,10 @@ class StrokeWindow:
             self._keep(strokes, index, end, paths - ring, alive)
 
     def _keep(self, strokes: Strokes, index: int, place: int, paths: np.ndarray, alive: np.ndarray) -> None:
-        guides = self._guides[place]
         strokes.paths[place], strokes.alive[place] = paths, alive
-        sides = guides.sides[index]
-        strokes.colours[place], strokes.seen[place] = sample_plate(
-            paths - _corner(guides),
-            alive,
-            _tangents(paths),
-            strokes.half_widths,
-            guides.colours[index],
-            guides.steps[index],
-            self._planes(strokes, place),
-            guides.borders.tolerance,
-            sides.others,
-            sides.labels,
-            sides.shares,
+        strokes.colours[place], strokes.seen[place] = sample_strokes(
+            self._guides[place], index, paths, alive, strokes.half_widths, strokes.labels
         )
-
-    def _planes(self, strokes: Strokes, place: int) -> np.ndarray:
-        guides, borders = self._guides[place], self._guides[place].borders
-        if not borders.labels.size:
-            return np.zeros((0, 3), np.float32)
-        return find_planes(strokes.paths[place] - _corner(guides), strokes.labels, borders.labels, borders.slopes)
 
     def _visible(self, index: int, place: int, knobs: Knobs) -> _Visible:
         layer, radius, preset = self._preset.layers[index], self._radius, self._preset
@@ -285,14 +255,14 @@ class StrokeWindow:
                 alive = strokes.alive[place].astype(bool)
                 parts = [strokes.keys, strokes.chances, strokes.half_widths, strokes.spacings, strokes.paths[place]]
                 parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
-                planes = self._planes(strokes, place)
+                planes = stroke_planes(self._guides[place], strokes.paths[place], strokes.labels)
                 found.append([*(part[alive] for part in parts), planes[alive] if len(planes) else planes])
         keys, chances, half_widths, spacings, paths, base, colours, plate, planes = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
         order = np.argsort(keys, kind="stable")
         centres = np.ascontiguousarray(paths[:, POINTS // 2])
-        weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
+        weights = thinning.thin_strokes(centres, tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
         return _Visible(
@@ -325,23 +295,6 @@ class StrokeWindow:
         return colour_over_life(samples, seen, frames.index(place))
 
 
-def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Values (n,) of a map (h, w) over a canvas of (height, width) at places (n, 2), the nearest each."""
-    rows, columns = picture.shape
-    y = np.clip((places[:, 1] * (rows / height)).astype(np.int64), 0, rows - 1)
-    x = np.clip((places[:, 0] * (columns / width)).astype(np.int64), 0, columns - 1)
-    return np.asarray(picture[y, x], np.float32)
-
-
-def label_places(places: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Labels (n,) under places (n, 2), the nearest within the canvas; 0 without labels."""
-    if not labels.size:
-        return np.zeros(len(places), np.float32)
-    y = np.clip(places[:, 1].astype(np.int64), 0, labels.shape[0] - 1)
-    x = np.clip(places[:, 0].astype(np.int64), 0, labels.shape[1] - 1)
-    return np.asarray(labels[y, x], np.float32)
-
-
 def _levels(half_widths: np.ndarray) -> np.ndarray:
     """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
     rows = np.maximum(4 * half_widths, 1)
@@ -359,16 +312,3 @@ def _arrays(flow: Tensor, visibility: Tensor, cover: np.ndarray | None) -> tuple
         return np.ascontiguousarray(moves), np.ascontiguousarray(visible), 0
     visible = np.pad(np.where(cover > 0, visible, 0), 1).astype(np.float32)
     return np.pad(moves, ((0, 0), (1, 1), (1, 1))), visible, 1
-
-
-def _corner(guides: Guides) -> np.ndarray:
-    """(2,), the place of a frame's guides on the canvas."""
-    return np.array([guides.region.x, guides.region.y], np.float32)
-
-
-def _tangents(paths: np.ndarray) -> np.ndarray:
-    """(n, 2), of length 1, at the middle of each path."""
-    middle = POINTS // 2
-    along = paths[:, middle + 1] - paths[:, middle - 1]
-    length = np.sqrt((along * along).sum(1, keepdims=True))
-    return np.asarray(along / np.maximum(length, 1e-6), np.float32)
