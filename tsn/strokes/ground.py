@@ -17,7 +17,7 @@ def paint_ground(guides: Guides, away: np.ndarray, paint: Callable[[np.ndarray],
         away: (H, W), distance from an outline; from 1 on the ground is smooth. (0, 0) without borders.
         paint: of colours (h, w, 3).
     """
-    height, width = guides.edge.shape[:2]
+    height, width = guides.region.height, guides.region.width
     step, sides, labels = guides.steps[0], guides.sides[0], guides.borders.labels
     first = paint(guides.colours[0])
     ground = np.ascontiguousarray(enlarge(first, step, height, width))

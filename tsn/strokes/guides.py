@@ -39,8 +39,7 @@ class Guides:
         steps: of `colours`, pixels.
         sides: for each layer what `colours` has beside its largest surfaces.
         borders: where surfaces end.
-        plate: (H, W, 3), the picture.
-        edge: (H, W, 3), the plate without its grain.
+        plate: (H, W, 3), the picture, without void.
         sizes, densities: (h, w), factors on the size and number of the strokes that are laid at a place, one to
             `MAP_STEP` pixels; or (1, 1).
     """
@@ -54,9 +53,13 @@ class Guides:
     sides: tuple[Sides, ...]
     borders: Borders
     plate: Array
-    edge: Array
     sizes: Array
     densities: Array
+
+    def laid(self) -> Guides:
+        """What is left to keep once the frame's own strokes have been laid: they take `angle` and `need`."""
+        nothing = np.zeros((0, 0, 0), np.float32)
+        return replace(self, angle=nothing, need=nothing)
 
 
 def wanted_share(layer: Layer, luma: Array, fine: Array, scale: float) -> Array:
@@ -119,7 +122,6 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float, origi
         sides=sides,
         borders=borders,
         plate=image,
-        edge=blur(image, 0.8 * scale),
         sizes=_factors(frame.size_map),
         densities=_factors(frame.density_map),
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.strokes import thinning
+from tsn.strokes.blur import blur
 from tsn.strokes.borders import NO_OUTLINE, outline
 from tsn.strokes.brush import LEVELS, make_tips
 from tsn.strokes.drawn_tips import ROWS
@@ -39,6 +40,8 @@ FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
 SMALLEST_SCALE = 0.1
 """Plates of fewer than 36 lines have the strokes of one of 36: those of less than a pixel would be countless."""
+EDGE_SIGMA = 0.8
+"""Of the plate whose colours clip strokes, pixels at 360 lines: its grain must not."""
 GROUND_HALO = 12.0
 """Pixels at 360 lines beside an outline in which the ground is the plate itself."""
 HIDDEN_WEIGHT = 0.02
@@ -118,7 +121,7 @@ class StrokeWindow:
         self._tips = make_tips(preset.layers, preset.brush)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
-        self._covers: dict[int, np.ndarray | None] = {}  # of the last frame only
+        self._cover: np.ndarray | None = None  # of the frame that was added last
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, int]] = {}  # by (from, to), see `_arrays`
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
 
@@ -132,15 +135,14 @@ class StrokeWindow:
         layers = [adjust_layer(layer, frame.knobs) for layer in self._preset.layers]
         self._knobs[place] = frame.knobs
         self._guides[place] = find_guides(frame, layers, self._scale, self._origin)
-        self._covers[place] = frame.cover
         if motion is not None:
-            before = self._covers.get(place - 1)
-            self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, before)
+            self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, self._cover)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward, frame.cover)
         oldest = place - 2 * self._radius - 1 - self._held
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
-        self._covers = {place: frame.cover}
-        self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
+        self._cover = frame.cover
+        needed = place - self._radius - self._held
+        self._guides = {at: guides for at, guides in self._guides.items() if at >= needed}
         self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
         self._steps = {pair: step for pair, step in self._steps.items() if min(pair) >= oldest}
         for birth, born in self._born.items():
@@ -148,6 +150,7 @@ class StrokeWindow:
                 for index, strokes in enumerate(born):
                     self._track(strokes, index, place - 1, place)
         self._born[place] = [self._give_birth(layer, i, place, frame.number) for i, layer in enumerate(layers)]
+        self._guides[place] = self._guides[place].laid()
         for index, strokes in enumerate(self._born[place]):
             for to in range(place - 1, place - self._radius - 1, -1):
                 self._track(strokes, index, to + 1, to)
@@ -163,7 +166,7 @@ class StrokeWindow:
             name: np.concatenate([getattr(one, name) for one in layers]) for name in _Visible.__dataclass_fields__
         }
         guides = self._guides[place]
-        height, width = guides.edge.shape[:2]
+        height, width = guides.region.height, guides.region.width
         all_of["paths"] = all_of["paths"] - corner(guides)
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], height, width)
         labels, shares, away = NO_OUTLINE
@@ -172,7 +175,7 @@ class StrokeWindow:
         colour, relief, coverage, ids = paint_strokes(
             **all_of,
             tips=self._tips.levels,
-            edge=guides.edge,
+            edge=blur(guides.plate, EDGE_SIGMA * self._scale),
             ground=self._ground(place, away),
             starts=starts,
             entries=entries,
@@ -195,7 +198,7 @@ class StrokeWindow:
     def _ground(self, place: int, away: np.ndarray) -> np.ndarray:
         """What shows between strokes, (H, W, 3); nothing is black, so that colour is multiplied by coverage."""
         ground, guides = self._preset.ground, self._guides[place]
-        height, width = guides.edge.shape[:2]
+        height, width = guides.region.height, guides.region.width
         if ground == "plate":
             return guides.plate
         if ground == "paint":
