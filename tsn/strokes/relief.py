@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tsn.strokes.easing import ramp
 from tsn.strokes.blur import blur
+from tsn.strokes.easing import ramp
 from tsn.strokes.guides import LUMA
 from tsn.strokes.stroke_colour import BRIGHT
 
