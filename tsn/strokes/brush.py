@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,7 +36,8 @@ class Tips:
         return (keys % np.uint64(self.counts[layer])).astype(np.int64) + self.first[layer]
 
 
-def make_tips(layers: Sequence[Layer], brush: Brush) -> Tips:
+@lru_cache(maxsize=4)  # a shot's windows share them
+def make_tips(layers: tuple[Layer, ...], brush: Brush) -> Tips:
     """The tips of a preset's layers; `brush` is for those that have none of their own.
 
     Raises:
