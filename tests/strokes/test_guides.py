@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tsn.strokes.frame import StrokeFrame
-from tsn.strokes.guides import find_guides, form_direction, layer_direction, wanted_share
+from tsn.strokes.guides import EDGE_WHITE, find_guides, form_direction, layer_direction, wanted_share
 from tsn.strokes.preset import Layer
 from tsn.strokes.preset_file import find_preset
 
@@ -52,3 +52,10 @@ def test_the_direction_of_a_layer() -> None:
     half = layer_direction(replace(across, follow=0.5), forms)[:, 0, 0]
     np.testing.assert_allclose(0.5 * np.degrees(np.arctan2(-half[1], half[0])), 22.5, atol=1e-4)
     assert layer_direction(Layer(width=2, length=9, spacing=3), forms) is forms
+
+
+def test_a_highlight_has_no_ring_that_is_like_neither_side() -> None:
+    picture = np.full((3, 40, 64), 0.8, np.float32)
+    picture[:, :, 32:] = 20
+    edge = find_guides(StrokeFrame(number=1, picture=picture), find_preset("oil").layers, 0.2).edge
+    assert edge.max() == EDGE_WHITE and edge.min() == np.float32(0.8)

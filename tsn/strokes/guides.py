@@ -22,6 +22,9 @@ Array = np.ndarray
 SCALES = ((1.0, 3.0, 1.0), (1.0, 9.0, 0.6), (2.0, 30.0, 0.25))
 """Of the tensor: sigma of the derivative, sigma of the gathering, gain; pixels at 360 lines."""
 LUMA = np.array(colour.LUMA, np.float32)
+EDGE_WHITE = 1.35
+"""Style value beyond which colours are alike for the contours that end a stroke: one highlight is as white as another,
+and between it and its surroundings lies no ring that is like neither of them."""
 REFERENCE_LINES = 360
 """All lengths of strokes are given for a plate of this many lines."""
 
@@ -36,7 +39,7 @@ class Guides:
         colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
         steps: of `colours`, pixels.
         plate: (H, W, 3), the picture.
-        edge: (H, W, 3), the plate without its grain.
+        edge: (H, W, 3), the plate without its grain, at most `EDGE_WHITE`.
         sizes: (h, w), factor on the size of the strokes that are laid at a place, at any reduced size.
     """
 
@@ -128,6 +131,6 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Gu
         colours=tuple(colours),
         steps=tuple(steps),
         plate=image,
-        edge=blur(image, 0.8 * scale),
+        edge=blur(np.minimum(image, EDGE_WHITE), 0.8 * scale),
         sizes=np.ones((1, 1), np.float32),
     )

@@ -20,7 +20,7 @@ from tsn.strokes.brush import LEVELS, make_tips
 from tsn.strokes.drawn_tips import ROWS
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
-from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direction
+from tsn.strokes.guides import EDGE_WHITE, REFERENCE_LINES, Guides, find_guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
 from tsn.strokes.paint_colour import mix_paint
 from tsn.strokes.placement import POINTS, place_strokes, trace_paths
@@ -237,7 +237,7 @@ class StrokeWindow:
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
             colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
-            plate_colours=plate[kept],
+            plate_colours=np.minimum(plate[kept], EDGE_WHITE),
             tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
