@@ -27,7 +27,7 @@ def mix_paint(
 ) -> np.ndarray:
     """The paint (n, 3) of strokes: their colours taken from a palette, each a little different, as a painter mixes it.
 
-    What is brighter than white is light, not paint: the colour of a highlight goes back to the plate's own over half a
+    What is brighter than white is light, not paint: the colour of a highlight goes back to the plate's own over two
     stop, or yellow paint would tint the sun. A preset's pigment is the same everywhere, whatever the palette.
 
     Args:
