@@ -18,6 +18,7 @@ from tsn.rendering.engine import make_engine
 from tsn.rendering.inspect import inspect
 from tsn.rendering.plan import make_plan
 from tsn.shot.load import load
+from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.preset import PRESETS
 from tsn.strokes.stroke_window import StrokeWindow
 
@@ -46,11 +47,11 @@ def main(shot: Path, out: Path, radius: int, preset: str) -> None:
         motion = motion_between(engine.flow, before, view) if before is not None and radius else None
         spent["motion"] += time.process_time() - start
         start = time.process_time()
-        window.add(place, view.image.numpy(), motion, number=number)
+        window.add(place, StrokeFrame(number=number, picture=view.image.numpy()), motion)
         last = place == len(numbers) - 1
         for ready in range(place - radius, place + 1 if last else place - radius + 1):
             if ready >= 0:
-                io.write_png(out / f"strokes.{numbers[ready]:04d}.png", np.moveaxis(window.paint(ready), 0, 2))
+                io.write_png(out / f"strokes.{numbers[ready]:04d}.png", np.moveaxis(window.paint(ready).colour, 0, 2))
         spent["strokes"] += time.process_time() - start
         before = view
     for name, seconds in spent.items():

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tsn.flow.base import Motion
+from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.preset import OIL
 from tsn.strokes.stroke_window import StrokeWindow
 
@@ -56,9 +57,10 @@ def painted(motion: Motion) -> Callable[..., dict[int, np.ndarray]]:
         window = StrokeWindow(OIL, radius=radius, height=HEIGHT, width=WIDTH)
         found: dict[int, np.ndarray] = {}
         for place in range(first, len(frames)):
-            window.add(place, frames[place], motion if place > first else None, number=1001 + place)
+            frame = StrokeFrame(number=1001 + place, picture=frames[place])
+            window.add(place, frame, motion if place > first else None)
             if place - radius >= first and (wanted is None or place - radius in wanted):
-                found[place - radius] = window.paint(place - radius)
+                found[place - radius] = window.paint(place - radius).colour
         return found
 
     return paint

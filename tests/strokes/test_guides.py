@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.guides import find_guides, form_direction
 from tsn.strokes.preset import OIL
 
@@ -19,6 +20,6 @@ def test_strokes_run_along_stripes(degrees: int) -> None:
 
 
 def test_an_even_picture_has_no_direction_and_needs_no_fine_strokes() -> None:
-    guides = find_guides(np.full((3, 64, 64), 0.4, np.float32), OIL.layers, 0.2)
+    guides = find_guides(StrokeFrame(number=1, picture=np.full((3, 64, 64), 0.4, np.float32)), OIL.layers, 0.2)
     assert np.abs(guides.angle).max() < 0.01
     assert [need.max() for need in guides.need] == [1, np.float32(0.6), 0, 0]

@@ -22,4 +22,13 @@ def test_black_and_white_stay_clean() -> None:
 
 def test_flat_paint_has_no_relief() -> None:
     colour = np.full((8, 8, 3), 0.3, np.float32)
-    np.testing.assert_allclose(light_relief(colour, np.full((8, 8), 0.7, np.float32), 0.5, 1.0), colour, rtol=1e-6)
+    np.testing.assert_allclose(
+        light_relief(colour, np.full((8, 8), 0.7, np.float32), 0.5, 127.0, 1.0), colour, rtol=1e-6
+    )
+
+
+def test_slopes_towards_the_light_brighten() -> None:
+    colour, ramp = np.full((16, 16, 3), 0.3, np.float32), np.tile(np.linspace(0, 4, 16, dtype=np.float32), (16, 1))
+    right, left = (light_relief(colour, ramp, 0.5, degrees, 1.0)[8, 8, 0] for degrees in (0.0, 180.0))
+    above = light_relief(colour, ramp, 0.5, 90.0, 1.0)[8, 8, 0]
+    assert right < 0.3 < left and abs(above - 0.3) < 1e-6  # thicker to the right: the slope faces the left

@@ -8,7 +8,9 @@ from tsn.strokes.thinning import thin_strokes
 def thin(x: list[float], base: list[float], order: list[int], spacing: float = 10.0) -> np.ndarray:
     centres = np.array([[value, 0.0] for value in x], np.float32)
     tangents = np.tile(np.array([[0.0, 1.0]], np.float32), (len(x), 1))  # strokes run down: distances are across them
-    return thin_strokes(centres, tangents, np.array(base, np.float32), np.array(order), spacing)
+    return thin_strokes(
+        centres, tangents, np.array(base, np.float32), np.array(order), np.full(len(base), spacing, np.float32)
+    )
 
 
 def test_the_first_in_order_wins() -> None:

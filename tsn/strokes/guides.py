@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from tsn import colour
+from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.preset import Layer
 
 Array = np.ndarray
@@ -35,6 +36,7 @@ class Guides:
         colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
         steps: of `colours`, pixels.
         edge: (H, W, 3), the plate without its grain.
+        sizes: (h, w), factor on the size of the strokes that are laid at a place, at any reduced size.
     """
 
     angle: Array
@@ -42,6 +44,7 @@ class Guides:
     colours: tuple[Array, ...]
     steps: tuple[int, ...]
     edge: Array
+    sizes: Array
 
 
 def blur(picture: Array, sigma: float) -> Array:
@@ -80,9 +83,9 @@ def form_direction(luma: Array, scale: float) -> Array:
     return np.ascontiguousarray(np.moveaxis(along * certainty[..., None], 2, 0))
 
 
-def find_guides(picture: Array, layers: Sequence[Layer], scale: float) -> Guides:
-    """Guides of a picture (3, H, W) in style space for the layers of a preset; `scale` as in `form_direction`."""
-    image = np.ascontiguousarray(np.moveaxis(picture, 0, 2), dtype=np.float32)
+def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Guides:
+    """Guides of a frame for the layers of a preset as its knobs change them; `scale` as in `form_direction`."""
+    image = np.ascontiguousarray(np.moveaxis(frame.picture, 0, 2), dtype=np.float32)
     luma = image @ LUMA
     fine = blur(luma, 0.7 * scale)
     need, colours, steps = [], [], []
@@ -105,4 +108,5 @@ def find_guides(picture: Array, layers: Sequence[Layer], scale: float) -> Guides
         colours=tuple(colours),
         steps=tuple(steps),
         edge=blur(image, 0.8 * scale),
+        sizes=np.ones((1, 1), np.float32),
     )

@@ -24,29 +24,39 @@ SHARPEST_TURN = 0.6
 
 @numba.njit(cache=True)
 def place_strokes(
-    key: np.uint64, height: int, width: int, spacing: float, rate: float, need: np.ndarray
+    key: np.uint64, origin: tuple[int, int], spacings: np.ndarray, rate: float, need: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keys (n,) uint64 and places (n, 2) float32 (x, y) of a frame's new strokes: a jittered grid, thinned by chance.
 
     Args:
         key: uint64, of the layer and the frame.
-        spacing: pixels.
+        origin: (x, y) of the canvas in the display window, pixels: the grid does not move with the data window.
+        spacings: (h, w), pixels, at any reduced size.
         rate: chance that a cell has a stroke born in this frame.
         need: (H, W), chance that a stroke is wanted at a place.
     """
-    cell = CELL * spacing
-    rows, columns = int(height / cell) + 3, int(width / cell) + 3
+    height, width = need.shape
+    tall, wide = spacings.shape
+    closest = spacings.min()
+    cell = CELL * closest
+    first_row, first_column = int(np.floor(origin[1] / cell)) - 1, int(np.floor(origin[0] / cell)) - 1
+    rows, columns = int(height / cell) + 4, int(width / cell) + 4
     keys = np.empty(rows * columns, np.uint64)
     places = np.empty((rows * columns, 2), np.float32)
     count = 0
-    for i in range(-1, rows - 1):
-        for j in range(-1, columns - 1):
+    for i in range(first_row, first_row + rows):
+        for j in range(first_column, first_column + columns):
             own = derive_key(derive_key(key, i + 4), j + 4)
-            if uniform(own, 0) >= rate:
+            chance = uniform(own, 0)
+            if chance >= rate:
                 continue
-            x, y = (j + uniform(own, 1)) * cell, (i + uniform(own, 2)) * cell
+            x, y = (j + uniform(own, 1)) * cell - origin[0], (i + uniform(own, 2)) * cell - origin[1]
             px, py = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
             if uniform(own, 3) >= need[py, px]:
+                continue
+            # The grid is as fine as the smallest strokes need it; larger ones come as much more seldom.
+            share = closest / spacings[py * tall // height, px * wide // width]
+            if chance >= rate * share * share:
                 continue
             keys[count] = own
             places[count, 0], places[count, 1] = x, y
@@ -56,7 +66,7 @@ def place_strokes(
 
 @numba.njit(cache=True)
 def trace_paths(
-    keys: np.ndarray, places: np.ndarray, angle: np.ndarray, colours: np.ndarray, step: int, length: float
+    keys: np.ndarray, places: np.ndarray, angle: np.ndarray, colours: np.ndarray, step: int, lengths: np.ndarray
 ) -> np.ndarray:
     """Paths (n, POINTS, 2) along the direction of forms, both ways from the places.
 
@@ -65,7 +75,7 @@ def trace_paths(
     Args:
         angle: see `Guides.angle`.
         colours: (h, w, 3), the plate at 1 / `step` of its size.
-        length: pixels, from end to end, before its variation by a factor of .7 to 1.3.
+        lengths: (n,), pixels, from end to end, before their variation by a factor of .7 to 1.3.
     """
     paths = np.empty((len(keys), POINTS, 2), np.float32)
     middle = POINTS // 2
@@ -73,7 +83,7 @@ def trace_paths(
     for n in range(len(keys)):
         x0, y0 = places[n, 0], places[n, 1]
         paths[n, middle, 0], paths[n, middle, 1] = x0, y0
-        reach = 0.5 * length * (0.7 + 0.6 * uniform(keys[n], 5)) / middle
+        reach = 0.5 * lengths[n] * (0.7 + 0.6 * uniform(keys[n], 5)) / middle
         lean = DEFAULT_ANGLE + 0.9 * (uniform(keys[n], 6) - 0.5)
         cy, cx = min(max(int(y0 / step), 0), h - 1), min(max(int(x0 / step), 0), w - 1)
         for way in (-1, 1):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from tsn.strokes.frame import Knobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,21 @@ class Layer:
     detail_sigma: float = 1.0
     clipped: bool = True
     opacity: float = 0.95
+
+
+def adjust_layer(layer: Layer, knobs: Knobs) -> Layer:
+    """The layer as an artist's settings at a frame change it; the same layer where all are 1."""
+    detail = max(knobs.detail, 1e-3)
+    return replace(
+        layer,
+        width=layer.width * knobs.size,
+        length=layer.length * knobs.size * knobs.length,
+        spacing=layer.spacing * knobs.size / max(knobs.density, 1e-2) ** 0.5,
+        low=layer.low / detail,
+        high=layer.high / detail,
+        floor=layer.floor * min(1.0, knobs.detail),
+        detail_sigma=layer.detail_sigma * knobs.size,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,7 @@ def sort_into_tiles(
 
 @numba.njit(cache=True, parallel=True)
 def paint_strokes(
+    keys: np.ndarray,
     paths: np.ndarray,
     half_widths: np.ndarray,
     opacities: np.ndarray,
@@ -75,10 +76,11 @@ def paint_strokes(
     ground: np.ndarray,
     starts: np.ndarray,
     entries: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Strokes over a ground: colour (H, W, 3), relief (H, W) and coverage (H, W), float32.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Strokes over a ground: colour (H, W, 3), relief (H, W), coverage (H, W), float32; ids (H, W), uint32.
 
     Args:
+        keys: (n,) uint64, whose upper half is a stroke's id.
         paths: (n, POINTS, 2), the topmost stroke first.
         half_widths, opacities: (n,), pixels and 0..1.
         colours, plate_colours: (n, 3): of the paint, and of the plate under the stroke.
@@ -95,6 +97,7 @@ def paint_strokes(
     out = np.empty((height, width, 3), np.float32)
     relief = np.empty((height, width), np.float32)
     cover = np.empty((height, width), np.float32)
+    ids = np.zeros((height, width), np.uint32)
     for tile in numba.prange(rows * columns):
         top, left = (tile // columns) * TILE, (tile % columns) * TILE
         tall, wide = min(TILE, height - top), min(TILE, width - left)
@@ -102,6 +105,7 @@ def paint_strokes(
         through_height = np.ones((tall, wide), np.float32)
         colour = np.zeros((tall, wide, 3), np.float32)
         thick = np.zeros((tall, wide), np.float32)
+        largest = np.zeros((tall, wide), np.float32)
         open_pixels = tall * wide
         for e in range(starts[tile], starts[tile + 1]):
             if open_pixels == 0:
@@ -180,6 +184,9 @@ def paint_strokes(
                     part = through[y, x] * alpha
                     for c in range(3):
                         colour[y, x, c] += part * colours[n, c]
+                    if part > largest[y, x]:
+                        largest[y, x] = part
+                        ids[top + y, left + x] = np.uint32(keys[n] >> np.uint64(32))
                     thick[y, x] += through_height[y, x] * thickness
                     through[y, x] *= 1 - alpha
                     through_height[y, x] *= 1 - WIPE * alpha
@@ -191,4 +198,4 @@ def paint_strokes(
                     out[top + y, left + x, c] = colour[y, x, c] + through[y, x] * ground[top + y, left + x, c]
                 relief[top + y, left + x] = thick[y, x]
                 cover[top + y, left + x] = 1 - through[y, x]
-    return out, relief, cover
+    return out, relief, cover, ids

@@ -55,13 +55,13 @@ def vary_colours(colours: np.ndarray, chances: np.ndarray, value: float, chroma:
 
 @numba.njit(cache=True)
 def sample_plate(
-    paths: np.ndarray, alive: np.ndarray, tangents: np.ndarray, half_width: float, colours: np.ndarray, step: int
+    paths: np.ndarray, alive: np.ndarray, tangents: np.ndarray, half_widths: np.ndarray, colours: np.ndarray, step: int
 ) -> np.ndarray:
     """The plate's colour (n, 3) under each stroke: the mean of five samples along it times three across.
 
     Args:
         paths, alive, tangents: (n, POINTS, 2), (n,) and (n, 2).
-        half_width: pixels.
+        half_widths: (n,), pixels.
         colours, step: see `Guides`.
     """
     count, points = paths.shape[0], paths.shape[1]
@@ -72,8 +72,8 @@ def sample_plate(
             continue
         for k in range(1, points - 1):
             for side in range(-1, 2):
-                x = paths[n, k, 0] - side * 0.45 * half_width * tangents[n, 1]
-                y = paths[n, k, 1] + side * 0.45 * half_width * tangents[n, 0]
+                x = paths[n, k, 0] - side * 0.45 * half_widths[n] * tangents[n, 1]
+                y = paths[n, k, 1] + side * 0.45 * half_widths[n] * tangents[n, 0]
                 fx, fy = x / step - 0.5, y / step - 0.5
                 fx = min(max(fx, 0.0), w - 1.001)
                 fy = min(max(fy, 0.0), h - 1.001)

@@ -16,10 +16,11 @@ from torch import Tensor
 from tsn.flow.base import Motion
 from tsn.strokes import brush, thinning
 from tsn.strokes.easing import ramp, smoothstep
+from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
 from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
 from tsn.strokes.hashing import derive_key, uniforms
 from tsn.strokes.placement import POINTS, place_strokes, trace_paths
-from tsn.strokes.preset import Layer, Preset
+from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
@@ -40,6 +41,7 @@ class Strokes:
     Attributes:
         keys: (n,) uint64.
         chances: (n, 4) in [0, 1): of luma, saturation, hue and width.
+        half_widths, spacings: (n,), pixels, as laid.
         paths: frame -> (n, POINTS, 2).
         alive: frame -> (n,) uint8; 0 once a stroke was hidden on the way there.
         colours: frame -> (n, 3), the plate under them.
@@ -47,6 +49,8 @@ class Strokes:
 
     keys: np.ndarray
     chances: np.ndarray
+    half_widths: np.ndarray
+    spacings: np.ndarray
     paths: dict[int, np.ndarray] = field(default_factory=dict)
     alive: dict[int, np.ndarray] = field(default_factory=dict)
     colours: dict[int, np.ndarray] = field(default_factory=dict)
@@ -56,6 +60,7 @@ class Strokes:
 class _Visible:
     """The strokes of a layer in the frame that is painted, the topmost first; see `paint_strokes`."""
 
+    keys: np.ndarray
     paths: np.ndarray
     half_widths: np.ndarray
     opacities: np.ndarray
@@ -72,74 +77,92 @@ class StrokeWindow:
     Args:
         preset: kind of paint.
         radius: frames that a stroke lives to each side of its birth; 0 paints every frame by itself.
-        height, width: of the plate, pixels.
+        height, width: of the canvas, pixels.
+        lines: height of the display window, by which the strokes are sized; None = `height`.
+        origin: (x, y) of the canvas in the display window.
     """
 
-    def __init__(self, preset: Preset, *, radius: int, height: int, width: int) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        *,
+        radius: int,
+        height: int,
+        width: int,
+        lines: int | None = None,
+        origin: tuple[int, int] = (0, 0),
+    ) -> None:
         self._preset, self._radius = preset, radius
-        self._height, self._width = height, width
-        self._scale = height / REFERENCE_LINES
+        self._height, self._width, self._origin = height, width, origin
+        self._scale = (lines or height) / REFERENCE_LINES
         self._tips = brush.draw_tips(preset.bristles)
+        self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
 
-    def add(self, place: int, picture: np.ndarray, motion: Motion | None, *, number: int) -> None:
+    def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
         """Add the next frame.
 
         Args:
             place: one more than that of the frame before.
-            picture: (3, H, W) in style space.
             motion: between the frame before and this one; None at a cut and for the first frame.
-            number: the frame's own, from which its strokes get their keys.
         """
-        self._guides[place] = find_guides(picture, self._preset.layers, self._scale)
+        layers = [adjust_layer(layer, frame.knobs) for layer in self._preset.layers]
+        self._knobs[place], self._guides[place] = frame.knobs, find_guides(frame, layers, self._scale)
         if motion is not None:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
         oldest = place - 2 * self._radius - 1
+        self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
-        self._born = {at: layers for at, layers in self._born.items() if at >= oldest}
+        self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
         self._steps = {pair: step for pair, step in self._steps.items() if min(pair) >= oldest}
-        for birth, layers in self._born.items():
+        for birth, born in self._born.items():
             if place - birth <= self._radius:
-                for index, strokes in enumerate(layers):
+                for index, strokes in enumerate(born):
                     self._track(strokes, index, place - 1, place)
-        self._born[place] = [self._give_birth(index, place, number) for index in range(len(self._preset.layers))]
+        self._born[place] = [self._give_birth(layer, i, place, frame.number) for i, layer in enumerate(layers)]
         for index, strokes in enumerate(self._born[place]):
             for to in range(place - 1, place - self._radius - 1, -1):
                 self._track(strokes, index, to + 1, to)
 
-    def paint(self, place: int) -> np.ndarray:
-        """A frame in strokes, float32 (3, H, W) in [0, 1].
+    def paint(self, place: int) -> StrokePaint:
+        """A frame in strokes.
 
         The frames up to `place` + radius must have been added, as far as the shot has them.
         """
-        layers = [self._visible(index, place) for index in reversed(range(len(self._preset.layers)))]
+        knobs = self._knobs[place]
+        layers = [self._visible(index, place, knobs) for index in reversed(range(len(self._preset.layers)))]
         all_of = {
             name: np.concatenate([getattr(one, name) for one in layers]) for name in _Visible.__dataclass_fields__
         }
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
         ground = cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
-        colour, relief, _ = paint_strokes(
+        colour, relief, coverage, ids = paint_strokes(
             **all_of, tips=self._tips, edge=guides.edge, ground=ground, starts=starts, entries=entries
         )
-        if self._preset.relief:
-            colour = light_relief(colour, relief, self._preset.relief, self._scale)
-        return np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        strength = self._preset.relief if knobs.relief is None else knobs.relief
+        if strength:
+            colour = light_relief(colour, relief, strength, knobs.light, self._scale)
+        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
 
-    def _give_birth(self, index: int, place: int, number: int) -> Strokes:
-        layer, guides = self._preset.layers[index], self._guides[place]
+    def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
+        guides, sizes = self._guides[place], self._guides[place].sizes
         key = np.uint64(derive_key(np.uint64(derive_key(np.uint64(0), index)), number))
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
-        keys, places = place_strokes(
-            key, self._height, self._width, layer.spacing * self._scale, rate, guides.need[index]
+        keys, places = place_strokes(key, self._origin, layer.spacing * self._scale * sizes, rate, guides.need[index])
+        size = self._scale * sample_map(sizes, places, self._height, self._width)
+        paths = trace_paths(keys, places, guides.angle, guides.colours[index], guides.steps[index], layer.length * size)
+        chances = uniforms(keys, 7, 4)
+        strokes = Strokes(
+            keys=keys,
+            chances=chances,
+            half_widths=(layer.width * size / 2 * (0.8 + 0.4 * chances[:, 3])).astype(np.float32),
+            spacings=layer.spacing * size,
         )
-        paths = trace_paths(
-            keys, places, guides.angle, guides.colours[index], guides.steps[index], layer.length * self._scale
-        )
-        strokes = Strokes(keys=keys, chances=uniforms(keys, 7, 4))
         self._keep(strokes, index, place, paths, np.ones(len(keys), np.uint8))
         return strokes
 
@@ -149,37 +172,40 @@ class StrokeWindow:
             self._keep(strokes, index, end, *moved)
 
     def _keep(self, strokes: Strokes, index: int, place: int, paths: np.ndarray, alive: np.ndarray) -> None:
-        guides, half = self._guides[place], self._preset.layers[index].width * self._scale / 2
+        guides = self._guides[place]
         strokes.paths[place], strokes.alive[place] = paths, alive
         strokes.colours[place] = sample_plate(
-            paths, alive, _tangents(paths), half, guides.colours[index], guides.steps[index]
+            paths, alive, _tangents(paths), strokes.half_widths, guides.colours[index], guides.steps[index]
         )
 
-    def _visible(self, index: int, place: int) -> _Visible:
-        layer, radius = self._preset.layers[index], self._radius
+    def _visible(self, index: int, place: int, knobs: Knobs) -> _Visible:
+        layer, radius, preset = self._preset.layers[index], self._radius, self._preset
         found = []
         for birth in range(place - radius, place + radius + 1):
             strokes = self._born[birth][index] if birth in self._born else None
             if strokes is not None and place in strokes.paths:
                 alive = strokes.alive[place].astype(bool)
-                parts = [strokes.keys, strokes.chances, strokes.paths[place], self._weights(strokes, birth, place)]
-                parts += [self._colours(strokes, place), strokes.colours[place]]
+                parts = [strokes.keys, strokes.chances, strokes.half_widths, strokes.spacings, strokes.paths[place]]
+                parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
                 found.append([part[alive] for part in parts])
-        keys, chances, paths, base, colours, plate = (np.concatenate(part) for part in zip(*found, strict=True))
+        keys, chances, half_widths, spacings, paths, base, colours, plate = (
+            np.concatenate(part) for part in zip(*found, strict=True)
+        )
         order = np.argsort(keys, kind="stable")
         centres = np.ascontiguousarray(paths[:, POINTS // 2])
-        weights = thinning.thin_strokes(centres, _tangents(paths), base, order, layer.spacing * self._scale)
+        weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
-        preset = self._preset
+        spread = [knobs.jitter * each for each in (preset.value, preset.chroma, preset.hue)]
         return _Visible(
+            keys=keys[kept],
             paths=paths[kept],
-            half_widths=(layer.width * self._scale / 2 * (0.8 + 0.4 * chances[kept, 3])).astype(np.float32),
-            opacities=(share[kept] * layer.opacity).astype(np.float32),
-            colours=vary_colours(colours[kept], chances[kept], preset.value, preset.chroma, preset.hue),
+            half_widths=half_widths[kept],
+            opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
+            colours=vary_colours(colours[kept], chances[kept], *spread),
             plate_colours=plate[kept],
             tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
-            levels=np.full(len(kept), self._level(layer)),
+            levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
         )
 
@@ -199,10 +225,19 @@ class StrokeWindow:
         seen = np.stack([strokes.alive[at] for at in frames])
         return colour_over_life(samples, seen, frames.index(place))
 
-    def _level(self, layer: Layer) -> int:
-        """Of the brush tips, the one with about two rows for each pixel of a stroke's width."""
-        rows = max(2 * layer.width * self._scale, 1)
-        return int(np.clip(np.floor(np.log2(max(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1))
+
+def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Values (n,) of a map (h, w) over a canvas of (height, width) at places (n, 2), the nearest each."""
+    rows, columns = picture.shape
+    y = np.clip((places[:, 1] * (rows / height)).astype(np.int64), 0, rows - 1)
+    x = np.clip((places[:, 0] * (columns / width)).astype(np.int64), 0, columns - 1)
+    return np.asarray(picture[y, x], np.float32)
+
+
+def _levels(half_widths: np.ndarray) -> np.ndarray:
+    """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
+    rows = np.maximum(4 * half_widths, 1)
+    return np.clip(np.floor(np.log2(np.maximum(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1).astype(np.int64)
 
 
 def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -14,24 +14,24 @@ factor across a stroke, and by its inverse along it."""
 
 @numba.njit(cache=True)
 def thin_strokes(
-    centres: np.ndarray, tangents: np.ndarray, base: np.ndarray, order: np.ndarray, spacing: float
+    centres: np.ndarray, tangents: np.ndarray, base: np.ndarray, order: np.ndarray, spacings: np.ndarray
 ) -> np.ndarray:
     """Weights (n,) in [0, 1]: base weight, times what stronger neighbours leave; continuous in all that moves.
 
-    In `order`, w_i = base_i * product over earlier neighbours j of (1 - w_j (1 - smoothstep(spacing / 2, spacing, d))),
-    d being measured shorter along stroke j and longer across it.
+    In `order`, w_i = base_i * product over earlier neighbours j of (1 - w_j (1 - smoothstep(s / 2, s, d))),
+    d being measured shorter along stroke j and longer across it, and s the mean of the spacings of both.
 
     Args:
         centres, tangents: (n, 2), pixels, and of length 1.
         base: (n,), weights before thinning.
         order: indices (n,), the strongest first.
-        spacing: pixels.
+        spacings: (n,), pixels.
     """
     count = len(base)
     weights = np.zeros(count, np.float32)
     if count == 0:
         return weights
-    reach = spacing * STRETCH
+    reach = spacings.max() * STRETCH
     left, top = centres[:, 0].min(), centres[:, 1].min()
     columns = int((centres[:, 0].max() - left) / reach) + 1
     rows = int((centres[:, 1].max() - top) / reach) + 1
@@ -50,6 +50,7 @@ def thin_strokes(
                     along = (dx * tangents[j, 0] + dy * tangents[j, 1]) / STRETCH
                     across = (dy * tangents[j, 0] - dx * tangents[j, 1]) * STRETCH
                     d = np.sqrt(along * along + across * across)
+                    spacing = 0.5 * (spacings[i] + spacings[j])
                     if d < spacing:
                         weight *= 1 - weights[j] * (1 - smoothstep((d / spacing - 0.5) * 2))
                     j = link[j]
