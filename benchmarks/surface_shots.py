@@ -53,7 +53,15 @@ def orbit() -> None:
     shape("plane", tiles, size=40)
     shape("uv_sphere", marble, radius=0.9, segments=96, ring_count=48, location=(-1.3, 0.4, 0.9))
     shape("cylinder", bricks, radius=0.7, depth=2.6, vertices=96, location=(1.2, 0.9, 1.3))
-    shape("torus", paint, major_radius=0.7, minor_radius=0.22, major_segments=96, minor_segments=32, location=(0.2, -1.3, 0.22))
+    shape(
+        "torus",
+        paint,
+        major_radius=0.7,
+        minor_radius=0.22,
+        major_segments=96,
+        minor_segments=32,
+        location=(0.2, -1.3, 0.22),
+    )
     for _ in range(9):
         size, far, turn = dice.uniform(0.4, 1.0), dice.uniform(2.6, 5.5), dice.uniform(0, 6.3)
         place = Vector((far, 0, size / 2))
@@ -94,7 +102,8 @@ def bend() -> None:
         twist.angle = -0.6 + 1.5 * (frame - 1) / (own_shots.FRAMES - 1)
         twist.keyframe_insert("angle", frame=frame)
     animate(
-        ball, lambda t: {"location": Vector((-2.2 + 3.2 * t, -1.0, 0.55)), "rotation_euler": Euler((0, 3.2 * t / 0.55, 0))}
+        ball,
+        lambda t: {"location": Vector((-2.2 + 3.2 * t, -1.0, 0.55)), "rotation_euler": Euler((0, 3.2 * t / 0.55, 0))},
     )
     lamp = light("AREA", 420, location=(0, -2, 5))
     lamp.data.size = 0.4

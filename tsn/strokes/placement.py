@@ -123,3 +123,19 @@ def trace_paths(
                 at = middle + way * k
                 paths[n, at, 0], paths[n, at, 1] = x, y
     return paths
+
+
+def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Values (n,) of a map (h, w) over a canvas of (height, width) at places (n, 2), the nearest each."""
+    rows, columns = picture.shape
+    y = np.clip((places[:, 1] * (rows / height)).astype(np.int64), 0, rows - 1)
+    x = np.clip((places[:, 0] * (columns / width)).astype(np.int64), 0, columns - 1)
+    return np.asarray(picture[y, x], np.float32)
+
+
+def tangents(paths: np.ndarray) -> np.ndarray:
+    """(n, 2), of length 1, at the middle of each path."""
+    middle = POINTS // 2
+    along = paths[:, middle + 1] - paths[:, middle - 1]
+    length = np.sqrt((along * along).sum(1, keepdims=True))
+    return np.asarray(along / np.maximum(length, 1e-6), np.float32)

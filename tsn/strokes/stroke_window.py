@@ -19,11 +19,12 @@ from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
 from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
 from tsn.strokes.hashing import derive_key, uniforms
-from tsn.strokes.placement import POINTS, place_strokes, trace_paths
+from tsn.strokes.placement import POINTS, place_strokes, sample_map, tangents, trace_paths
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
+from tsn.strokes.surface_strokes import SurfaceLattice
 from tsn.strokes.tracking import track_paths
 
 CANDIDATES = 3.0
@@ -100,6 +101,7 @@ class StrokeWindow:
         self._guides: dict[int, Guides] = {}
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
+        self._surface = SurfaceLattice(radius=radius, height=height, width=width, scale=self._scale)
 
     def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
         """Add the next frame.
@@ -113,6 +115,7 @@ class StrokeWindow:
         if motion is not None:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
+        self._surface.add(place, frame, self._guides[place], layers, joined=motion is not None)
         oldest = place - 2 * self._radius - 1
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
@@ -175,7 +178,7 @@ class StrokeWindow:
         guides = self._guides[place]
         strokes.paths[place], strokes.alive[place] = paths, alive
         strokes.colours[place] = sample_plate(
-            paths, alive, _tangents(paths), strokes.half_widths, guides.colours[index], guides.steps[index]
+            paths, alive, tangents(paths), strokes.half_widths, guides.colours[index], guides.steps[index]
         )
 
     def _visible(self, index: int, place: int, knobs: Knobs) -> _Visible:
@@ -188,14 +191,22 @@ class StrokeWindow:
                 parts = [strokes.keys, strokes.chances, strokes.half_widths, strokes.spacings, strokes.paths[place]]
                 parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
                 found.append([part[alive] for part in parts])
+        surface = self._surface.gather(index, place)
+        if surface is not None:
+            for parts in found:
+                parts[5] = parts[5] * surface.room(parts[4][:, POINTS // 2])
+            found.insert(0, surface.parts())
         keys, chances, half_widths, spacings, paths, base, colours, plate = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
-        order = np.argsort(keys, kind="stable")
+        # Strokes on the surface come first, by their own order; then those that move with the picture.
+        first = 0 if surface is None else len(surface.keys)
+        order = np.concatenate((np.arange(first), first + np.argsort(keys[first:], kind="stable")))
         centres = np.ascontiguousarray(paths[:, POINTS // 2])
-        weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
+        weights = thinning.thin_strokes(centres, tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
-        kept = order[share[order] > HIDDEN_WEIGHT]
+        on_top = np.argsort(keys, kind="stable")
+        kept = on_top[share[on_top] > HIDDEN_WEIGHT]
         spread = [knobs.jitter * each for each in (preset.value, preset.chroma, preset.hue)]
         return _Visible(
             keys=keys[kept],
@@ -226,14 +237,6 @@ class StrokeWindow:
         return colour_over_life(samples, seen, frames.index(place))
 
 
-def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Values (n,) of a map (h, w) over a canvas of (height, width) at places (n, 2), the nearest each."""
-    rows, columns = picture.shape
-    y = np.clip((places[:, 1] * (rows / height)).astype(np.int64), 0, rows - 1)
-    x = np.clip((places[:, 0] * (columns / width)).astype(np.int64), 0, columns - 1)
-    return np.asarray(picture[y, x], np.float32)
-
-
 def _levels(half_widths: np.ndarray) -> np.ndarray:
     """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
     rows = np.maximum(4 * half_widths, 1)
@@ -243,11 +246,3 @@ def _levels(half_widths: np.ndarray) -> np.ndarray:
 def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Flow (2, H, W) and visibility (1, H, W) -> arrays (2, H, W) and (H, W), as kernels take them."""
     return np.ascontiguousarray(flow.cpu().numpy()), np.ascontiguousarray(visibility[0].cpu().numpy())
-
-
-def _tangents(paths: np.ndarray) -> np.ndarray:
-    """(n, 2), of length 1, at the middle of each path."""
-    middle = POINTS // 2
-    along = paths[:, middle + 1] - paths[:, middle - 1]
-    length = np.sqrt((along * along).sum(1, keepdims=True))
-    return np.asarray(along / np.maximum(length, 1e-6), np.float32)

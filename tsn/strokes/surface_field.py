@@ -52,6 +52,13 @@ class SurfaceField:
     left: float
     solid: bool
 
+    def places(self) -> np.ndarray:
+        """(R, C, 2) float32, x and y of the nodes, pixels; outside of the picture in the margin."""
+        rows, columns = self.units.shape
+        x = self.left + self.step * np.arange(columns, dtype=np.float32)
+        y = self.left + self.step * np.arange(rows, dtype=np.float32)
+        return np.stack(np.broadcast_arrays(x[None], y[:, None]), 2)
+
 
 def fit_surface(surface: np.ndarray, ids: np.ndarray | None, scale: float) -> SurfaceField:
     """Planes of a surface layer.

@@ -22,7 +22,7 @@ OWN = 0.75
 """Share of an octave's cells that have an anchor; the coarser octaves have the others (1/4, 1/16 ... add up)."""
 COARSER = 2
 """Octaves above the one wanted whose anchors are still there; 1/64 of all are coarser than that."""
-EARLY = 0.5
+EARLY = 0.3
 """Octaves by which an anchor is found before its level is reached, so that its weights have a past."""
 THICKNESS, FADE = 0.5, 0.1
 """In space, anchors lie beside the surface and are moved onto it: up to the first, in cells, fading over the second.
@@ -54,24 +54,27 @@ class Anchors:
     facing: np.ndarray
 
 
-def find_anchors(key: int, field: SurfaceField, spacing: float, scale: float) -> Anchors:
+def find_anchors(key: int, field: SurfaceField, spacings: np.ndarray, scale: float) -> Anchors:
     """Anchors of a lattice in a frame.
 
     Args:
         key: uint64, of the layer.
-        spacing: of strokes, pixels.
+        spacings: (R, C), of strokes at the field's nodes, pixels; 0 where none is wanted.
         scale: pixels that a pixel at 360 lines is.
     """
+    with np.errstate(divide="ignore"):
+        octaves = -np.log2(CELL * spacings * field.units).astype(np.float32)
     found = _find(
         np.uint64(key), field.values, field.slopes, field.units, field.ratio, field.labels,
-        field.step, field.left, field.solid, CELL * spacing, TWIN_PX * scale,
+        octaves,
+        field.step, field.left, field.solid, TWIN_PX * scale,
     )  # fmt: skip
     order = np.argsort(found[0], kind="stable")
     keys, places, slopes, levels, depths, facing = (np.ascontiguousarray(part[order]) for part in found)
     return Anchors(keys=keys, places=places, slopes=slopes, levels=levels, depths=depths, facing=facing)
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True)
 def _offset(slopes: np.ndarray, r: int, c: int, d0: float, d1: float, d2: float) -> tuple[float, float, float]:
     """Pixels to the right and down from a node to the point of its plane nearest to it plus d, and how far that is."""
     uu = slopes[r, c, 0, 0] ** 2 + slopes[r, c, 1, 0] ** 2 + slopes[r, c, 2, 0] ** 2
@@ -92,6 +95,26 @@ def _offset(slopes: np.ndarray, r: int, c: int, d0: float, d1: float, d2: float)
 
 
 @numba.njit(cache=True)
+def _cell(parent: np.uint64, i: int, j: int, k: int) -> tuple[np.uint64, float, float, float, float, float]:
+    """A cell's key, chance that it has an anchor, where in the cell (three shares), and when in its octave it comes."""
+    key = derive_key(derive_key(derive_key(parent, i), j), k)
+    return key, uniform(key, 0), uniform(key, 1), uniform(key, 2), uniform(key, 3), uniform(key, 4)
+
+
+@numba.njit(cache=True)
+def _put(
+    slots: np.ndarray, keys: np.ndarray, places: np.ndarray, key: np.uint64, x: float, y: float, near: float
+) -> tuple[int, int]:
+    """Slot of a key in an open table, and the number of its anchor at (x, y); -1 = none there."""
+    slot = np.int64(key % np.uint64(len(slots)))
+    while True:
+        n = slots[slot]
+        if n < 0 or (keys[n] == key and abs(places[n, 0] - x) + abs(places[n, 1] - y) < near):
+            return slot, n
+        slot = (slot + 1) % len(slots)
+
+
+@numba.njit(cache=True)
 def _find(
     key: np.uint64,
     values: np.ndarray,
@@ -99,13 +122,13 @@ def _find(
     units: np.ndarray,
     ratio: np.ndarray,
     labels: np.ndarray,
+    octaves: np.ndarray,
     step: int,
     left: float,
     solid: bool,
-    cell_px: float,
     twin_px: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """See `Anchors`; in the order of the nodes that find them. `cell_px` is the side of the cells wanted, pixels."""
+    """See `Anchors`; in the order of the nodes that find them. `octaves` (R, C) are wanted at the nodes."""
     rows, columns = units.shape
     room = 1024
     slots = np.full(2 * room, -1, np.int32)
@@ -114,9 +137,9 @@ def _find(
     count = 0
     for r in range(rows):
         for c in range(columns):
-            if units[r, c] == 0 or ratio[r, c] <= GRAZING:
+            if units[r, c] == 0 or ratio[r, c] <= GRAZING or octaves[r, c] == np.inf:
                 continue
-            octave = int(np.floor(-np.log2(cell_px * units[r, c]) + EARLY)) + 1
+            octave = int(np.floor(octaves[r, c] + EARLY)) + 1
             for level in range(octave - COARSER - 2, octave + 1):
                 side = 2.0**-level
                 # The larger the cells are on screen, the fewer nodes find all their anchors.
@@ -125,20 +148,17 @@ def _find(
                     stride *= 2
                 if r % stride or c % stride:
                     continue
-                own = derive_key(derive_key(key, np.int64(labels[r, c])), level + 1024)
+                own = derive_key(derive_key(key, int(labels[r, c])), level + 1024)
                 i0 = int(np.floor(values[r, c, 0] / side - 0.5))
                 j0 = int(np.floor(values[r, c, 1] / side - 0.5))
                 k0 = int(np.floor(values[r, c, 2] / side - 0.5)) if solid else 0
                 for corner in range(8 if solid else 4):
                     i, j, k = i0 + (corner & 1), j0 + (corner >> 1 & 1), k0 + (corner >> 2)
-                    cell = derive_key(derive_key(derive_key(own, i), j), k)
-                    if uniform(cell, 0) >= OWN:
+                    cell, chance, s0, s1, s2, late = _cell(own, i, j, k)
+                    if chance >= OWN:
                         continue
-                    a0, a1 = (i + uniform(cell, 1)) * side, (j + uniform(cell, 2)) * side
-                    a2 = (k + uniform(cell, 3)) * side if solid else 0.0
-                    x, y, away = _offset(
-                        slopes, r, c, a0 - values[r, c, 0], a1 - values[r, c, 1], a2 - values[r, c, 2]
-                    )
+                    a0, a1, a2 = (i + s0) * side, (j + s1) * side, (k + s2) * side if solid else 0.0
+                    x, y, away = _offset(slopes, r, c, a0 - values[r, c, 0], a1 - values[r, c, 1], a2 - values[r, c, 2])
                     near = 0.7 * stride * step
                     if abs(x) > near or abs(y) > near or away >= THICKNESS * side:
                         continue
@@ -153,22 +173,21 @@ def _find(
                         x, y, away = _offset(
                             slopes, hr, hc, a0 - values[hr, hc, 0], a1 - values[hr, hc, 1], a2 - values[hr, hc, 2]
                         )
-                    if abs(x) > step or abs(y) > step or away >= THICKNESS * side or ratio[hr, hc] <= GRAZING:
+                    if (
+                        abs(x) > step
+                        or abs(y) > step
+                        or away >= THICKNESS * side
+                        or ratio[hr, hc] <= GRAZING
+                        or octaves[hr, hc] == np.inf
+                    ):
                         continue
-                    born = level - 1 + np.log2(1 + 3 * uniform(cell, 4)) / 2
-                    depth = -np.log2(cell_px * units[hr, hc]) - born
+                    born = level - 1 + np.log2(1 + 3 * late) / 2
+                    depth = octaves[hr, hc] - born
                     if depth < -EARLY or depth > COARSER + 1:
                         continue
                     x, y = left + hc * step + x, left + hr * step + y
-                    # An open table by key: the same place is kept once, by the plane that is nearest to the anchor.
-                    slot = np.int64(cell % np.uint64(len(slots)))
-                    while True:
-                        n = slots[slot]
-                        if n < 0:
-                            break
-                        if keys[n] == cell and abs(places[n, 0] - x) + abs(places[n, 1] - y) < twin_px:
-                            break
-                        slot = (slot + 1) % len(slots)
+                    # The same place is kept once, by the plane that is nearest to the anchor.
+                    slot, n = _put(slots, keys, places, cell, x, y, twin_px)
                     if n >= 0 and stats[n, 3] <= away:
                         continue
                     if n < 0:
@@ -185,9 +204,7 @@ def _find(
                         places, stats = np.concatenate((places, places)), np.concatenate((stats, stats))
                         slots = np.full(2 * room, -1, np.int32)
                         for m in range(count):
-                            slot = np.int64(keys[m] % np.uint64(len(slots)))
-                            while slots[slot] >= 0:
-                                slot = (slot + 1) % len(slots)
+                            slot, _ = _put(slots, keys, places, keys[m], np.inf, np.inf, 0.0)
                             slots[slot] = m
     planes = np.empty((count, 3, 2), np.float32)
     for n in range(count):
