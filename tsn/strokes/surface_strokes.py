@@ -95,9 +95,17 @@ class SurfaceStrokes:
 
     def room(self, places: np.ndarray) -> np.ndarray:
         """Weights (n,) float32 that are left for other strokes at places (n, 2)."""
-        x, y = np.ascontiguousarray((places / self.cell - 0.5).T, dtype=np.float32)
-        share = cv2.remap(self.share, x[:, None], y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return 1 - ramp(share[:, 0], *TAKEN).astype(np.float32) if len(places) else np.zeros(0, np.float32)
+        rows, columns = self.share.shape
+        x, y = np.clip(places / self.cell - 0.5, 0, (columns - 1, rows - 1)).astype(np.float32).T
+        left, top = (
+            np.minimum(x.astype(np.int64), max(columns - 2, 0)),
+            np.minimum(y.astype(np.int64), max(rows - 2, 0)),
+        )
+        fx, fy = x - left, y - top
+        right, under = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
+        share = (self.share[top, left] * (1 - fx) + self.share[top, right] * fx) * (1 - fy)
+        share += (self.share[under, left] * (1 - fx) + self.share[under, right] * fx) * fy
+        return np.asarray(1 - ramp(share, *TAKEN), np.float32)
 
 
 class SurfaceLattice:
@@ -160,7 +168,7 @@ class SurfaceLattice:
         depths, facing, wants = self._mean(index, place, chain)
         there = ramp(depths / SOFT_LEVEL + 0.5, 0, 1) * (1 - ramp(depths, COARSER + 0.5, COARSER + 1))
         shown = self._visibility(index, place, chain) * facing * self._border(now.anchors.places)
-        cell = float(np.median(now.spacings)) if len(now.spacings) else self._scale
+        cell = float(np.median(now.spacings)) if len(now.spacings) else float(self._height)
         weights = there * shown * ramp(wants / SOFT_NEED + 0.5, 0, 1)
         kept = np.flatnonzero(weights > FAINTEST)
         kept = kept[np.lexsort((now.anchors.keys[kept], now.anchors.levels[kept]))]
