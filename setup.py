@@ -19,6 +19,7 @@ setup(
     package_data={
         "tsn": ["py.typed"],
         "tsn.flow.nets": ["*.safetensors", "*.md"],
+        "tsn.strokes": ["presets/*.yaml"],
         "tsn.style": ["weights/*.safetensors", "weights/*.md"],
     },
     install_requires=[

@@ -226,7 +226,7 @@ def stages(home: Path) -> None:
     from tsn.flow.base import motion_between
     from tsn.flow.fused import FusedSource
     from tsn.rendering.engine import make_engine
-    from tsn.rendering.render import paint_plate, provenance
+    from tsn.rendering.output_frame import paint_plate, provenance
     from tsn.temporal.cuts import is_cut
     from tsn.temporal.disocclusion import derive_step
     from tsn.temporal.pipeline import derive_window_frame, stabilise_paint

@@ -180,7 +180,7 @@ def write_outputs(plan: Plan) -> None:
     Path(plan.shot.output).parent.mkdir()
     for number in plan.output_frames:
         attributes = {"tsn:frameSha256": plan.frame_hash(number, *PINS.fingerprint)}
-        exr.write(frame, frame.rgb, outputs.path(number), attributes)
+        exr.write(frame, frame.rgb, outputs.path(number), attributes, {})
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python3.11 -m venv bpy && bpy/bin/pip install bpy==4.5.15
     bpy/bin/python benchmarks/surface_shots.py OUT [orbit|bend]         # some minutes on two cores
 
-OUT/orbit: a camera circles textured things on a floor, moves in, and shadows fall on all of it. OUT/bend: a cloth waves, a
-tower twists, a ball rolls through a room whose lamp moves, seen by a still camera. 640x360, 24 frames, with Vector,
+OUT/orbit: a camera circles textured things on a floor and moves in; they cast shadows. OUT/bend: a cloth waves, a tower
+twists, a ball rolls through a room whose lamp moves, seen by a still camera. 640x360, 24 frames, with Vector,
 Depth, UV, Position, Normal, Cryptomatte of objects and the AOV `Pref`: each point's place in the scene's first pose.
 """
 
@@ -26,7 +26,7 @@ SAMPLES = 8
 
 
 def keep_rest_places() -> None:
-    """Give every mesh its rest place as an attribute, and let its material show it in the AOV and wear it as texture."""
+    """Give every mesh its rest place as an attribute, which its material is textured by and shows in the AOV."""
     for thing in bpy.data.objects:
         if thing.type == "MESH":
             rest = thing.data.attributes.new("rest", "FLOAT_VECTOR", "POINT")

@@ -11,7 +11,7 @@ import torch
 
 from tsn.flow.base import Motion
 from tsn.strokes.frame import StrokeFrame
-from tsn.strokes.preset import OIL
+from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
 
 HEIGHT, WIDTH, MARGIN = 72, 96, 48
@@ -54,7 +54,7 @@ def painted(motion: Motion) -> Callable[..., dict[int, np.ndarray]]:
     def paint(
         frames: Sequence[np.ndarray], radius: int, first: int = 0, wanted: Sequence[int] | None = None
     ) -> dict[int, np.ndarray]:
-        window = StrokeWindow(OIL, radius=radius, height=HEIGHT, width=WIDTH)
+        window = StrokeWindow(find_preset("oil"), radius=radius, height=HEIGHT, width=WIDTH)
         found: dict[int, np.ndarray] = {}
         for place in range(first, len(frames)):
             frame = StrokeFrame(number=1001 + place, picture=frames[place])

@@ -48,7 +48,7 @@ def test_moving_in_adds_anchors_and_takes_none_away() -> None:
     there = far.keys[(far.depths > 0) & ((far.places > 2) & (far.places < (WIDTH / 1.6, HEIGHT / 1.6))).all(1)]
     assert len(there) > 100 and np.isin(there, near.keys[near.depths > 0]).mean() > 0.97
     added = near.depths[(near.depths > 0) & ~np.isin(near.keys, far.keys[far.depths > 0])]
-    assert 0 <= added.min() and added.max() < np.log2(1.5) + 0.2
+    assert added.min() >= 0 and added.max() < np.log2(1.5) + 0.2
 
 
 def test_equal_coordinates_on_objects_are_two_places() -> None:

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.guides import find_guides
-from tsn.strokes.preset import OIL
+from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
 from tsn.strokes.surface_strokes import SurfaceLattice, SurfaceStrokes
 
 HEIGHT, WIDTH, DX, DY, SCALE = 72, 96, 2, 1, 0.2
+OIL = find_preset("oil")
 LAYERS = list(OIL.layers)
 Y, X = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32) + 0.5
 
@@ -62,11 +64,11 @@ def test_strokes_fade_before_they_are_hidden_and_not_at_a_cut(frames: list[Strok
     def right(found: SurfaceLattice, place: int) -> float:
         strokes = gathered(found, 1, place)
         x = strokes.paths[:, 3, 0]
-        return float(strokes.weights[(x > 56) & (x < WIDTH)].sum())
+        return float(strokes.weights[(x > 56) & (x < 80)].sum())
 
     found, cut = lattice(hidden, 5), lattice(hidden, 5, cuts=(8,))
     falling = [right(found, place) for place in (4, 5, 6, 7, 8)]
-    assert all(a > b for a, b in zip(falling, falling[1:], strict=False)) and falling[-1] == 0
+    assert all(a > b for a, b in pairwise(falling)) and falling[-1] == 0
     assert 0 < falling[3] < 0.2 * right(cut, 7)
 
 

@@ -12,14 +12,14 @@ CPU processor. Display-referred plates (white is 1.0) are style space already.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.colour.tone import DISPLAY_REFERRED, TONE_MAPS, ToneMap, srgb_decode, srgb_encode
+from tsn.colour.tone import DISPLAY_REFERRED, OPEN, TONE_MAPS, ToneMap, srgb_decode, srgb_encode
 from tsn.colour.transform import WorkingTransform, working_transform
 from tsn.determinism import apply_elementwise
 from tsn.errors import UsageError
@@ -30,9 +30,10 @@ __all__ = [
     "CINEON",
     "LUMA",
     "Codec",
-    "Residue",
+    "PlateReference",
     "codec",
-    "nonfinite",
+    "nonfinite_mask",
+    "open_codec",
     "resolve_space",
     "space_names",
     "srgb_decode",
@@ -108,24 +109,29 @@ class Codec:
     def to_style(self, rgb: Tensor) -> tuple[Tensor, PlateReference]:
         """Plate values, float32 (3, H, W), to style values in [0, 1], and what the way back needs.
 
+        With the open tone map (`open_codec`) style values go beyond 1.
+
         Pixels with a NaN or an infinity are filled from their neighbours. The caller must put the plate's own values
         back there (`nonfinite_mask`).
         """
         plate = _fill_nonfinite(rgb).contiguous()
         working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_MAX_WORKING, _MAX_WORKING)
         gain = self._tone.gain(working)
-        style = apply_elementwise(self._tone.encode, (working / gain).clamp(0, self._tone.top)).clamp(0, 1)
+        style = apply_elementwise(self._tone.encode, (working / gain).clamp(0, self._tone.top))
+        style = style.clamp(0, self._tone.brightest)
         unpainted = apply_elementwise(self._tone.decode, style) * gain
         return style, PlateReference(plate=plate, working=working, unpainted=unpainted, gain=gain)
 
     def from_style(self, style: Tensor, reference: PlateReference) -> Tensor:
-        """Painted style values (3, H, W), clipped to [0, 1], to plate values; unpainted pixels keep their bits.
+        """Painted style values (3, H, W), clipped to the range of `to_style`, to plate values.
+
+        Pixels that are not painted keep their bits.
 
         Where the plate has no negatives this is decode(style) * gain. What style space could not hold is scaled down
         where the paint is darker than the plate: otherwise the negatives of a bright saturated light would show through
         dark paint, and a log curve would make a black firefly of them.
         """
-        painted = apply_elementwise(self._tone.decode, style.clamp(0, 1)) * reference.gain
+        painted = apply_elementwise(self._tone.decode, style.clamp(0, self._tone.brightest)) * reference.gain
         before, after = reference.unpainted.amax(0, keepdim=True), painted.amax(0, keepdim=True)
         remainder = reference.working - reference.unpainted
         darker = torch.where(after < before, after / before.clamp(min=1e-30), 1.0)
@@ -139,6 +145,11 @@ class Codec:
             black = inverse(torch.zeros_like(delta[:, :1, :1]))
             plate = torch.maximum(plate, torch.minimum(reference.plate, black))
         return torch.where((painted == reference.unpainted).all(0, keepdim=True), reference.plate, plate)
+
+
+def open_codec(codec: Codec) -> Codec:
+    """The codec whose style values go beyond 1 where the plate does; for display-referred plates the codec itself."""
+    return codec if codec._tone is DISPLAY_REFERRED else replace(codec, _tone=OPEN)
 
 
 def codec(space: str, *, header: Mapping[str, Any] | None = None, highlights: str = "keep") -> Codec:

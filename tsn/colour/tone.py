@@ -29,12 +29,14 @@ class ToneMap:
         gain: working values (3, H, W) -> gain (1, H, W) >= 1.
         encode: the curve, element by element.
         decode: its inverse.
+        brightest: the style value of `top`.
     """
 
     top: float
     gain: Callable[[Tensor], Tensor]
     encode: Callable[[Tensor], Tensor]
     decode: Callable[[Tensor], Tensor]
+    brightest: float = 1.0
 
 
 _KNEE = 0.6
@@ -77,6 +79,28 @@ def _soft_decode(encoded: Tensor) -> Tensor:
         encoded <= _SOFT_START, srgb_decode(encoded), _SOFT_KNEE * ((encoded - _SOFT_START) / _SOFT_RATE).exp()
     )
 
+
+# Beyond white the open curve goes on as a logarithm, whose slope is that of a stop of light anywhere: a stroke over a
+# highlight has the mean of its stops, and no firefly outshines its neighbours.
+_OPEN_TOP = 65504.0
+
+
+def _open_encode(linear: Tensor) -> Tensor:
+    return torch.where(linear <= 1, srgb_encode(linear.clamp(max=1)), 1 + linear.clamp(min=1).log())
+
+
+def _open_decode(encoded: Tensor) -> Tensor:
+    return torch.where(encoded <= 1, srgb_decode(encoded.clamp(max=1)), (encoded.clamp(min=1) - 1).exp())
+
+
+OPEN = ToneMap(
+    top=_OPEN_TOP,
+    gain=lambda working: torch.ones_like(working[:1]),
+    encode=_open_encode,
+    decode=_open_decode,
+    brightest=1 + math.log(_OPEN_TOP),
+)
+"""sRGB without a clip, up to the largest half float: for painters that take values beyond white, as strokes do."""
 
 TONE_MAPS = {
     "keep": ToneMap(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode),

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from tsn.errors import InputError, OutputError, UsageError
@@ -60,7 +61,14 @@ def read_frame(path: Path, number: int, *, layer: str | None = None) -> Frame:
     raise InputError(f"{path} is neither EXR nor DPX", hint="A plate is a sequence of EXR or DPX files.")
 
 
-def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mapping[str, str]) -> None:
+def write_frame(
+    frame: Frame,
+    rgb: np.ndarray,
+    path: Path,
+    *,
+    attributes: Mapping[str, str],
+    layers: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> None:
     """Write a frame with new RGB and everything else as it was; atomic, and read back to check.
 
     Args:
@@ -68,6 +76,7 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
             NaN and infinity are kept. DPX: clipped to [0, 1] and rounded to codes.
         attributes: the frame's origin ("tsn:version", ...). EXR: string attributes of the painted part. DPX: user
             data, beside that of another program where the plate has some.
+        layers: EXR: channels to write beside the others, by full name, float32 (H, W) on the data window.
 
     Raises:
         UsageError: the output has the suffix of another format.
@@ -89,7 +98,7 @@ def write_frame(frame: Frame, rgb: np.ndarray, path: Path, *, attributes: Mappin
         else:
             from tsn.io import exr
 
-            exr.write(frame, rgb, temporary, attributes)
+            exr.write(frame, rgb, temporary, attributes, layers)
         try:
             probe(temporary)
         except InputError as error:

@@ -142,13 +142,16 @@ def read(path: Path, number: int, layer: str | None = None) -> Frame:
     )
 
 
-def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, str]) -> None:
+def write(
+    frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, str], layers: Mapping[str, np.ndarray]
+) -> None:
     """Write a frame's file with new RGB. Not atomic; `tsn.io.write_frame` is.
 
     Args:
         rgb: (H, W, 3) on the data window, any float dtype. Finite values beyond the stored dtype's range
             (65504 for half) are clamped; NaN and infinity are kept.
         attributes: string attributes for the header of the painted part.
+        layers: channels to add to that part by full name, float32 (H, W); one that it has already is replaced.
 
     Raises:
         OutputError: OpenEXR refuses to encode it; no case is known that `read` does not refuse first.
@@ -161,6 +164,8 @@ def write(frame: Frame, rgb: np.ndarray, path: Path, attributes: Mapping[str, st
         pixels[name] = to_dtype(rgb[..., plane], pixels[name].dtype)
     if frame.alpha is not None:
         pixels[handle.names[3]] = to_dtype(frame.alpha, pixels[handle.names[3]].dtype)
+    for name, added in layers.items():
+        pixels[name] = to_dtype(added, pixels[name].dtype if name in pixels else np.dtype(np.float32))
     try:
         encoded, chunks = _encode(part, pixels)
     except (RuntimeError, ValueError) as error:
@@ -317,7 +322,7 @@ def _latin1_names(part: ExrPart) -> dict[str, str]:
 
 
 def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, tuple[ExrChunk, ...]]:
-    """Encode pixels as a part like this one; zip where its own compression is lossy."""
+    """Encode pixels as a part like this one, with channels that it has not; zip where its compression is lossy."""
 
     def corners(name: str) -> tuple[tuple[int, int], tuple[int, int]]:
         box = part.window(name)
@@ -340,6 +345,8 @@ def _encode(part: ExrPart, pixels: Mapping[str, np.ndarray]) -> tuple[ExrPart, t
         for channel in part.channels
         for name in (names.get(channel.name, channel.name),)
     }
+    added = pixels.keys() - {channel.name for channel in part.channels}
+    channels |= {name: OpenEXR.Channel(name, pixels[name], 1, 1, False) for name in added}
     stream = io.BytesIO()
     OpenEXR.File(header, channels).write(stream)
     data = stream.getvalue()

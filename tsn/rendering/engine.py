@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,8 @@ class PreparedFrame:
         alpha: (1, H, W), or None.
         cover: how much each pixel counts in statistics, (1, H, W) in [0, 1], 0 in void; None where all count fully.
         reference: what of the colours does not fit into style space, to restore them (`tsn.colour`).
-        view: the picture in style space, and the renderer's vectors.
+        view: the picture in style space, from which motion is estimated, and the renderer's vectors.
+        picture: the picture in style space as the painter gets it, (3, H, W); for strokes it goes beyond 1.
     """
 
     source: Tensor
@@ -75,6 +77,7 @@ class PreparedFrame:
     cover: Tensor | None
     reference: colour.PlateReference
     view: View
+    picture: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +86,18 @@ class Engine:
 
     shot: Shot
     canvas: Box
+    display_window: Box
     device: torch.device
     codec: colour.Codec
     painter: Painter
     flow: FlowSource
     flow_reason: str
     fingerprint: tuple[str, ...]
+
+    @cached_property
+    def paint_codec(self) -> colour.Codec:
+        """The codec of the paint: strokes carry the light of highlights themselves."""
+        return colour.open_codec(self.codec) if self.shot.style.strokes is not None else self.codec
 
     def read(self, path: Path, number: int) -> Frame:
         """A plate frame from disk."""
@@ -100,16 +109,24 @@ class Engine:
         alpha = None if frame.alpha is None else self._on_canvas(frame.alpha[..., None], frame)
         straight = source if alpha is None else unpremultiply(source, alpha)
         style, reference = self.codec.to_style(straight)
+        picture = style
+        if self.shot.style.strokes is not None:
+            picture, reference = self.paint_codec.to_style(straight)
         view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
         return PreparedFrame(
-            source=source, alpha=alpha, cover=self._cover(frame, source, alpha), reference=reference, view=view
+            source=source,
+            alpha=alpha,
+            cover=self._cover(frame, source, alpha),
+            reference=reference,
+            view=view,
+            picture=picture,
         )
 
     def painter_input(self, prepared: PreparedFrame) -> Tensor:
         """The picture for the painter, (3, H, W). ONNX nets take no cover, so for them void is filled by mirroring."""
         style = self.shot.style
         by_frame = any(".onnx" in name.lower() for name in style.blend or [style.model or ""])
-        image = prepared.view.image
+        image = prepared.picture
         return mirror_into_void(image, prepared.cover) if by_frame and prepared.cover is not None else image
 
     def matte_of(self, frame: Frame) -> Tensor | None:
@@ -186,19 +203,7 @@ def make_engine(
     shot, chosen = plan.shot, choose_device(device)
     path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.probe_frame)
     first = io.read_frame(path, plan.probe_frame, layer=shot.layer)
-    style = shot.style
-    painter = choose_painter(
-        model=style.model,
-        adain=style.adain,
-        colours=style.colours,
-        blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
-        frames=style.frames,
-        offset=style.offset,
-        hashes=plan.plate.painted,
-        scale=style.scale,
-        tile=style.tile if tile is None else tile,
-        device=chosen,
-    )
+    painter = _painter(plan, tile, chosen)
     has_vectors = shot.flow.vectors is not None
     flow, reason = choose_flow_source(
         shot.flow.method,
@@ -214,6 +219,7 @@ def make_engine(
     engine = Engine(
         shot=shot,
         canvas=plan.plate.canvas,
+        display_window=first.display_window,
         device=chosen,
         codec=codec,
         painter=painter,
@@ -228,6 +234,10 @@ def make_engine(
     # A missing layer or matte stops the shot here, not at frame 900 of the night.
     engine.prepare(first)
     engine.matte_of(first)
+    if shot.style.strokes is not None:
+        from tsn.rendering.stroke_frames import check_first_frame
+
+        check_first_frame(engine, first)
     for text in _cautions(shot, first):
         note(text)
     if calibrated and isinstance(painter, Uncalibrated):
@@ -237,6 +247,27 @@ def make_engine(
         tensors = {name: tensor for name, tensor in calibration.tensors.items() if name != VOID}
         return replace(engine, painter=painter.frozen(replace(calibration, tensors=tensors)))
     return engine
+
+
+def _painter(plan: Plan, tile: int | None, device: torch.device) -> Painter:
+    """The painter of a shot, not calibrated yet."""
+    style = plan.shot.style
+    if style.strokes is not None:
+        from tsn.rendering.stroke_painter import stroke_painter
+
+        return stroke_painter(style)
+    return choose_painter(
+        model=style.model,
+        adain=style.adain,
+        colours=style.colours,
+        blend=None if style.blend is None else {name: curve.at for name, curve in style.blend.items()},
+        frames=style.frames,
+        offset=style.offset,
+        hashes=plan.plate.painted,
+        scale=style.scale,
+        tile=style.tile if tile is None else tile,
+        device=device,
+    )
 
 
 def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "opencolorio", "opencv-python-headless")
 ONNX = ("onnxruntime", "onnxruntime-gpu")
+STROKES = ("numba", "llvmlite")
 
 
 def library_versions(shot: Shot) -> dict[str, str]:
@@ -27,6 +28,7 @@ def library_versions(shot: Shot) -> dict[str, str]:
     style = shot.style
     names = [*(style.blend or ()), style.model or ""]
     wanted = LIBRARIES + (ONNX if any(".onnx" in name.lower() for name in names) else ())
+    wanted += STROKES if style.strokes is not None else ()
     return {name: found for name in wanted if (found := _version(name)) is not None}
 
 

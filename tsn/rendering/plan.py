@@ -131,11 +131,23 @@ class Plan:
     def window_of(self, number: int) -> tuple[int, ...]:
         """The plate frames that the paint of a plate frame depends on: itself, and up to K to each side in its take.
 
-        At the first and last frame of a take the window has one side only, in a chunk as in the whole shot.
+        At the first and last frame of a take the window has one side only, in a chunk as in the whole shot. Where the
+        painting of an earlier frame is held, the window is around that one, and reaches to the frame itself.
         """
+        run, place, shown = self._held(number)
+        radius = self.shot.temporal.window
+        return run[max(0, shown - radius) : max(place, shown + radius) + 1]
+
+    def held(self, number: int) -> int:
+        """The plate frame whose painting a plate frame shows: itself, or the first of those that `style.hold` joins."""
+        run, _, shown = self._held(number)
+        return run[shown]
+
+    def _held(self, number: int) -> tuple[tuple[int, ...], int, int]:
+        """The take of a plate frame, and in it the places of the frame and of the one whose painting it shows."""
         run = self.takes[bisect_right(self._starts, number) - 1]
-        place, radius = bisect_left(run, number), self.shot.temporal.window
-        return run[max(0, place - radius) : place + radius + 1]
+        place = bisect_left(run, number)
+        return run, place, place - place % int(self.shot.style.hold.at(number))
 
     @cached_property
     def _starts(self) -> tuple[int, ...]:
@@ -212,9 +224,14 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
     numbers = tuple(plate.frames if frames is None else sorted(set(frames)))
     window = shot.temporal.window
     size = default_chunk_size(window) if chunk_size is None else chunk_size
-    chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window)
+    chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window + longest_hold(shot) - 1)
     bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__, libraries=library_versions(shot))
     return replace(bare, chunks=tuple(_with_sources(bare, chunk) for chunk in chunks))
+
+
+def longest_hold(shot: Shot) -> int:
+    """The number of frames that one painting is shown for, at most; 1 = every frame has its own."""
+    return int(max(frames for _, frames in shot.style.hold.keys))
 
 
 def default_chunk_size(window: int) -> int:

@@ -5,31 +5,25 @@ Plate frames are read in advance and output frames written on one thread each, w
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from tsn import alpha, colour, io
+from tsn import io
 from tsn.errors import DeviceError
 from tsn.io.atomic import OUTPUT_SETTING, write_error
-from tsn.io.frame import Frame, blank_like
-from tsn.rendering.engine import Engine, PreparedFrame, make_engine, matte_coverage
+from tsn.rendering.engine import Engine, make_engine
 from tsn.rendering.event import Event, Report
 from tsn.rendering.finished import is_finished, is_made_by_tsn
 from tsn.rendering.output import make_folder
+from tsn.rendering.output_frame import RenderState, make_output_frame, provenance
 from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
 from tsn.rendering.plan import Plan
-from tsn.rendering.plate_reader import PlateReader
-from tsn.rendering.stream import Stream
-from tsn.shot.model import to_json
 from tsn.style.tiles import tile_side
 
 WRITE_BEHIND_FRAMES = 2
@@ -63,7 +57,7 @@ class Renderer:
         self._outputs = io.FrameSequence.parse(plan.shot.output, base=Path())
         self._engine: Engine | None = None
         self._tile: int | None = None
-        self._state: _RenderState | None = None
+        self._state: RenderState | None = None
         self._swept = False
 
     def load(self) -> Engine:
@@ -73,7 +67,7 @@ class Renderer:
                 engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
             if self.plan.shot.temporal.window:
                 self._note(engine.flow_reason)
-            if self._sharing is not None and engine.device.type == "cpu":
+            if self._sharing is not None and engine.device.type == "cpu" and self.plan.shot.style.strokes is None:
                 engine = replace(engine, painter=SharingPainter(engine.painter, self._sharing))
             self._engine = engine
         return self._engine
@@ -127,14 +121,14 @@ class Renderer:
         """As `_render`, with the state that the chunk before left; after an error it is dropped."""
         try:
             if self._state is None:
-                self._state = _RenderState(self.load(), self.plan)
+                self._state = RenderState(self.load(), self.plan)
                 self._paint_ahead(self._state, force)
             yield from _render(self.plan, self._state, self._outputs, todo, self.report)
         except BaseException:
             self.close()
             raise
 
-    def _paint_ahead(self, state: _RenderState, force: bool) -> None:
+    def _paint_ahead(self, state: RenderState, force: bool) -> None:
         engine, sharing = state.engine, self._sharing
         if sharing is None or not isinstance(engine.painter, SharingPainter):
             return
@@ -165,7 +159,7 @@ class Renderer:
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
         tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
-        untiled = style.frames or (names and all(".onnx" in name.lower() for name in names))
+        untiled = style.frames or style.strokes or (names and all(".onnx" in name.lower() for name in names))
         if tile < MIN_TILE_PX or untiled:
             raise _explained(error) from error
         self._engine, self._tile = None, tile
@@ -202,17 +196,8 @@ def render(
         return renderer.render(chunks, force=force)
 
 
-class _RenderState:
-    """An engine with the plate frames and the paint in memory."""
-
-    def __init__(self, engine: Engine, plan: Plan) -> None:
-        self.engine = engine
-        self.plates = PlateReader(engine, plan)
-        self.stream = Stream(engine, plan, lambda number: engine.prepare(self.plates.get(number)))
-
-
 def _render(
-    plan: Plan, state: _RenderState, outputs: io.FrameSequence, todo: Sequence[int], report: Report
+    plan: Plan, state: RenderState, outputs: io.FrameSequence, todo: Sequence[int], report: Report
 ) -> Iterator[Event]:
     """Yield an event for each frame once it is on disk."""
     writer = ThreadPoolExecutor(1, "write")
@@ -220,13 +205,19 @@ def _render(
     try:
         clock = time.monotonic()
         for number in todo:
-            frame, rgb, cover, note = _frame(plan, state, number)
-            if note:
-                report(Event(kind="note", text=note))
-            attributes = provenance(plan, state.engine, number)
-            job = writer.submit(io.write_frame, frame, rgb, outputs.path(number), attributes=attributes)
+            made = make_output_frame(plan, state, number)
+            if made.note:
+                report(Event(kind="note", text=made.note))
+            job = writer.submit(
+                io.write_frame,
+                made.frame,
+                made.rgb,
+                outputs.path(number),
+                attributes=provenance(plan, state.engine, number),
+                layers=made.layers,
+            )
             now = time.monotonic()
-            event = Event(kind="frame", frame=number, status="rendered", seconds=now - clock, cover=cover)
+            event = Event(kind="frame", frame=number, status="rendered", seconds=now - clock, cover=made.cover)
             writing.append((event, job))
             clock = now
             while writing and (len(writing) > WRITE_BEHIND_FRAMES or writing[0][1].done()):
@@ -241,75 +232,6 @@ def _written(writing: list[tuple[Event, Future[None]]]) -> Event:
     event, job = writing.pop(0)
     job.result()
     return event
-
-
-def _frame(plan: Plan, state: _RenderState, number: int) -> tuple[Frame, np.ndarray, float | None, str | None]:
-    """One output frame: the plate frame it is written into, its RGB (float32, or as stored), the share of the canvas
-    inside the matte, and a note.
-    """
-    engine, source = state.engine, plan.source_of(number)
-    assert source is not None
-    frame = state.plates.reread(source)
-    if source != number:
-        if plan.shot.missing == "black":
-            black = blank_like(frame, number)
-            return black, black.rgb, None, None
-        frame = replace(frame, number=number)
-    strength = plan.shot.style.strength.at(number)
-    cover = engine.matte_of(frame)
-    share = None if cover is None else matte_coverage(cover)
-    if strength == 0 or share == 0:
-        return frame, frame.rgb, share, None
-    prepared = engine.prepare(frame, motion=False)
-    rgb = paint_plate(engine, prepared, state.stream.painted(source), strength if cover is None else strength * cover)
-    broken = colour.nonfinite_mask(prepared.source)
-    count = int(broken.sum())
-    note = (
-        f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
-    )
-    mixed = io.crop(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
-    # Outside the canvas, and where nothing was painted, the stored bits stay.
-    touched = io.crop((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
-    kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
-    return frame, np.where(kept, frame.rgb, mixed), share, note
-
-
-def paint_plate(engine: Engine, prepared: PreparedFrame, painted: Tensor, amount: Tensor | float) -> Tensor:
-    """Bring paint back from style space and composite it over the plate.
-
-    Args:
-        painted: style space, (3, H, W).
-        amount: strength times matte, a number or (1, H, W), 0 to 1.
-
-    Returns:
-        Plate values (3, H, W), premultiplied where the plate is; the source's own bits where the amount is 0.
-    """
-    plate = engine.codec.from_style(painted, prepared.reference)
-    if prepared.alpha is not None:
-        plate = alpha.premultiply(plate, prepared.alpha)
-        amount = amount * alpha.paint_mask(prepared.source, prepared.alpha)
-    amount = torch.where(colour.nonfinite_mask(prepared.source), 0.0, amount)
-    return alpha.composite(prepared.source, plate, amount)
-
-
-def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
-    """The `tsn:` attributes in the header of an output frame: enough to render it again.
-
-    They are the same on every host with the same kind of device and processor.
-    """
-    shot, source = to_json(plan.canonical_shot), plan.source_of(number)
-    assert source is not None, "frames without a source aren't written"
-    style = plan.plate.painted.get(source, engine.fingerprint[0])
-    return {
-        "tsn:version": plan.tsn,
-        "tsn:shot": json.dumps(shot, sort_keys=True),
-        "tsn:shotSha256": plan.canonical_shot.digest,
-        "tsn:style": engine.painter.name,
-        "tsn:styleSha256": style,
-        "tsn:flow": engine.flow.name,
-        "tsn:device": engine.device.type,
-        "tsn:frameSha256": plan.frame_hash(number, *engine.fingerprint),
-    }
 
 
 @contextmanager

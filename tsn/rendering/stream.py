@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError
-from tsn.flow.base import View, motion_between
+from tsn.flow.base import View
 from tsn.rendering.engine import Engine, PreparedFrame
+from tsn.rendering.motion import TakeMotion
 from tsn.rendering.plan import Plan
-from tsn.temporal.cuts import is_cut
 from tsn.temporal.disocclusion import MotionStep, derive_step
 from tsn.temporal.pipeline import WindowFrame, derive_window_frame, stabilise_paint
 
@@ -31,10 +31,7 @@ class Stream:
         self._numbers = plan.plate.present
         self._place = {number: place for place, number in enumerate(self._numbers)}
         self._near = plan.window_of
-        self._starts = {run[0] for run in plan.takes}
-        pinned = None if plan.pins is None else plan.pins.cuts
-        self._starts.update(pinned or ())
-        self._find_cuts = plan.shot.temporal.cuts == "auto" and pinned is None
+        self._between = TakeMotion(engine, plan)
         self._radius = plan.shot.temporal.window
         self._painted: dict[int, WindowFrame] = {}
         self._motion: dict[int, MotionStep | None] = {}  # by the place of the first of two frames
@@ -77,7 +74,9 @@ class Stream:
             view = prepared.view
             self._painted[place] = derive_window_frame(view.image, self._paint(prepared))
             if self._last is not None:
-                self._motion[place - 1] = self._between(self._last[1], view)
+                before = self._last[1]
+                cut = self._between.is_cut(before, view)
+                self._motion[place - 1] = None if cut else derive_step(self._between.motion(before, view))
             self._last = (place, view)
 
     def _paint(self, prepared: PreparedFrame) -> Tensor:
@@ -90,15 +89,3 @@ class Stream:
                 hint="Its weights may overflow in half precision, or be damaged: export or download it again.",
             )
         return paint
-
-    def _between(self, before: View, view: View) -> MotionStep | None:
-        """Motion between a frame and the next; None across a cut or a gap."""
-        if view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image)):
-            return None
-        motion = motion_between(self._engine.flow, before, view)
-        if not (torch.isfinite(motion.forward).all() and torch.isfinite(motion.backward).all()):
-            raise InputError(
-                f"Frames {before.number} to {view.number}: {self._engine.flow.name} found motion that is no number.",
-                hint="Take flow.method: dis, or other weights.",
-            )
-        return derive_step(motion)

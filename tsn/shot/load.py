@@ -25,6 +25,7 @@ from tsn.shot.paths import (
     fill_variables,
     model_path,
     painting_weights,
+    preset_path,
     refuse_duplicate_files,
     refuse_other_format,
     refuse_overwriting,
@@ -202,10 +203,26 @@ def _build(parsed: BaseModel, tree: Node, paths: Paths, file: Path) -> Shot:
     if weights is not None:
         weights = Path(at("flow", "weights").origin.path(str(weights)))
     model = None if style.model is None else model_path(style.model, at("style", "model"))
+    strokes = None if style.strokes is None else preset_path(style.strokes, at("style", "strokes"))
+    palette = style.palette if style.palette == "plate" else at("style", "palette").origin.path(style.palette)
+
+    def scans(key: str, files: Sequence[str]) -> tuple[str, ...]:
+        return tuple(at("style", key).origin.path(file) for file in files)
+
     return replace(
         shot,
         plate=str(paths["plate",]),
         output=str(paths["output",]),
-        style=replace(style, model=model, adain=adain, blend=blend, frames=paths["style", "frames"]),
+        style=replace(
+            style,
+            model=model,
+            adain=adain,
+            blend=blend,
+            frames=paths["style", "frames"],
+            strokes=strokes,
+            palette=palette,
+            brush=scans("brush", style.brush),
+            brush_height=scans("brush_height", style.brush_height),
+        ),
         flow=replace(flow, weights=weights),
     )

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import UnionType
@@ -31,6 +31,14 @@ UnitCurve = Curve
 DetailCurve = Curve
 Blend = Mapping[str, Curve]
 Paintings = Mapping[str, float]
+PresetName = str
+Palette = str
+Ground = str
+Files = tuple[str, ...]
+FactorCurve = Curve
+JitterCurve = Curve
+DegreesCurve = Curve
+HoldCurve = Curve
 Scale = float
 WeightsFile = Path
 Names = tuple[str, ...]
@@ -38,6 +46,8 @@ Cuts = Literal["auto"] | tuple[int, ...]
 Missing = Literal["error", "hold", "black", "skip"]
 Highlights = Literal["keep", "soft"]
 Colours = Literal["painting", "plate"]
+Edges = Literal["auto", "clipped", "overhanging"]
+StrokeLayers = tuple[Literal["height", "normals", "coverage", "stroke_id"], ...]
 Method = Literal["auto", "vectors", "raft", "dis"]
 Background = Literal["estimate", "still"]
 Convention = Literal[
@@ -58,6 +68,10 @@ LAST_FRAME = 10**9
 """The highest frame number taken: beyond any shot, and small enough for exact arithmetic."""
 
 
+STROKES_ONLY = "strokes_only"
+"""Mark of the keys that mean something beside `style.strokes` only."""
+
+
 def key(description: str, *, default: Any = MISSING, **bounds: float) -> Any:
     """A field of a section that is a key of the shot file.
 
@@ -67,6 +81,11 @@ def key(description: str, *, default: Any = MISSING, **bounds: float) -> Any:
         bounds: `ge`, `gt`, `le`, `lt`, as pydantic names them.
     """
     return field(default=default, metadata={"description": description, **bounds})
+
+
+def _stroke_key(description: str, *, default: Any = None) -> Any:
+    """A key that goes with `style.strokes`; where it has its default, neither plans nor hashes contain it."""
+    return field(default=default, metadata={"description": description, STROKES_ONLY: True})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +100,7 @@ class Colour:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What paints: exactly one of model, adain, blend and frames.
+    """What paints: exactly one of model, adain, blend, frames and strokes.
 
     In a resolved shot `blend` and `adain` are sorted by name, since the order of summing must not depend on the file;
     the weights of `blend` are never all zero at one frame.
@@ -108,6 +127,54 @@ class Style:
         default=0,
         ge=-LAST_FRAME,
         le=LAST_FRAME,
+    )
+    strokes: PresetName | None = _stroke_key(
+        "Brush strokes carried by motion: a preset (see `tsn styles`), or a .yaml file of your own."
+    )
+    palette: Palette = _stroke_key("With strokes: plate, or a painting whose colours are taken.", default="plate")
+    size: FactorCurve = _stroke_key(
+        "With strokes: factor on their size. May have keyframes, as all below.", default=ONE
+    )
+    detail: JitterCurve = _stroke_key(
+        "With strokes: how far fine ones go; 0 = only the coarse, 2 = twice as soon.", default=ONE
+    )
+    length: FactorCurve = _stroke_key("With strokes: factor on their length.", default=ONE)
+    density: FactorCurve = _stroke_key("With strokes: factor on their number.", default=ONE)
+    opacity: UnitCurve = _stroke_key("With strokes: factor on their opacity.", default=ONE)
+    jitter: JitterCurve = _stroke_key("With strokes: factor on the spread of their colours.", default=ONE)
+    relief: DetailCurve | None = _stroke_key(
+        "With strokes: light on the thickness of the paint (impasto), 0 = flat; by default the preset's."
+    )
+    light: DegreesCurve = _stroke_key(
+        "With strokes: where that light comes from, degrees anticlockwise from the right; 90 = above.",
+        default=Curve.constant(127.0),
+    )
+    hold: HoldCurve = _stroke_key("With strokes: frames that each painting is held for; 2 = on twos.", default=ONE)
+    ground: Ground | None = _stroke_key(
+        "With strokes: what shows between them: paint (the coarsest strokes' colour), plate, none (alpha), or a colour"
+        " such as '#f4efe4'; by default the preset's."
+    )
+    edges: Edges = _stroke_key(
+        "With strokes: clipped at contours, overhanging, or auto: coarse ones clipped, fine ones overhanging.",
+        default="auto",
+    )
+    brush: Files = _stroke_key(
+        "With strokes: scans of brush strokes (masks), from left to right, instead of the preset's brushes.", default=()
+    )
+    brush_height: Files = _stroke_key("With brush: the thickness of the paint in each of them.", default=())
+    direction: Text = _stroke_key(
+        "With strokes: auto: along the forms; or a layer of vectors (x, y) or of normals.", default="auto"
+    )
+    ids: Text | None = _stroke_key("With strokes: a Cryptomatte layer whose objects no stroke crosses.")
+    depth: Text | None = _stroke_key("With strokes: a depth channel, at whose steps strokes end.")
+    surface: Text | None = _stroke_key(
+        "With strokes: a layer of UVs, rest positions (Pref) or world positions; strokes stay where they are on it."
+    )
+    size_by: Text | None = _stroke_key("With strokes: a channel (a painted map, an AOV): factor on their size.")
+    density_by: Text | None = _stroke_key("With strokes: a channel: factor on their number.")
+    aovs: StrokeLayers = _stroke_key(
+        "With strokes: layers of the paint to write beside it, EXR only: height, normals, coverage, stroke_id.",
+        default=(),
     )
     strength: UnitCurve = key("0 = the plate, bit for bit; 1 = fully painted. May have keyframes.", default=ONE)
     scale: Scale = key(
@@ -177,14 +244,14 @@ class Shot:
     missing: Missing = key("What to do where the plate has a gap.", default="error")
     output: Text = key("The result, styled/{shot}_{version}.####.exr; relative to this file.")
     colour: Colour = key("How the plate's colours reach the style and back.", default=Colour())
-    style: Style = key("What paints: a model's name, or exactly one of model, adain, blend and frames.")
+    style: Style = key("What paints: a model's name, or exactly one of model, adain, blend, frames and strokes.")
     flow: Flow = key("Where the motion between frames comes from.", default=Flow())
     temporal: Temporal = key("How the paint is made stable.", default=Temporal())
     matte: Matte | None = key("Where the paint goes; by default everywhere.", default=None)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in.
+        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in (but for those of strokes).
 
         Each keyframe counts for all frames. Paths enter it relative to the shot file, so a show that moves as a whole
         keeps its digests. `Plan.frame_hash` adds weights by their content (the painter's fingerprint), and the plate by
@@ -231,6 +298,8 @@ def change_paths(data: Mapping[str, Any], change: Callable[[str], str]) -> dict[
         "style": {
             **style,
             **{name: one(style[name]) for name in ("model", "frames")},
+            **{name: one(style[name]) for name in ("strokes", "palette") if name in style},
+            **{name: [change(path) for path in style[name]] for name in ("brush", "brush_height") if name in style},
             **{name: many(style[name]) for name in ("adain", "blend")},
         },
         "flow": {**flow, "weights": one(flow["weights"])},
@@ -241,12 +310,19 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, Curve):
         return value.to_json()
     if is_dataclass(value):
-        return {each.name: _to_plain(getattr(value, each.name)) for each in fields(value)}
+        return {
+            each.name: _to_plain(getattr(value, each.name)) for each in fields(value) if not _is_silent(value, each)
+        }
     if isinstance(value, Mapping):
         return {name: _to_plain(item) for name, item in value.items()}
     if isinstance(value, tuple):
         return [_to_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _is_silent(section: Any, each: Field[Any]) -> bool:
+    """Whether a key is left out of JSON, so that the hashes of shots without strokes are what they were before."""
+    return STROKES_ONLY in each.metadata and getattr(section, each.name) == each.default
 
 
 def _from_plain(kind: Any, data: Any) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tsn.errors import UsageError, near_miss
 from tsn.io.sequence import FrameSequence
 from tsn.shot.host_paths import TOKENS, expand_variables, localise_path
-from tsn.shot.values import MODEL_FILE
+from tsn.shot.values import MODEL_FILE, PRESET_FILE
 from tsn.shot.yaml_positions import Fault, Loc, Node, Origin, find_node
 
 FORMATS = (".exr", ".dpx")
@@ -192,6 +192,11 @@ def _named(node: Node) -> Iterator[tuple[str, Node]]:
 def model_path(name: str, node: Node) -> str:
     """The name of a bundled style unchanged, the path of a file absolute."""
     return node.key.path(name) if MODEL_FILE.search(name) else name
+
+
+def preset_path(name: str, node: Node) -> str:
+    """The name of a bundled preset of strokes unchanged, the path of a file absolute."""
+    return node.origin.path(name) if PRESET_FILE.search(name) else name
 
 
 def _painting_path(name: str, node: Node) -> str:

@@ -45,7 +45,8 @@ def _section(
     keys = dict(of_file)
     for each in fields(cls):
         if each.metadata:
-            keys[each.name] = (types[each.name], Field(_written(each.default), **each.metadata))
+            facts = {name: fact for name, fact in each.metadata.items() if name != model.STROKES_ONLY}
+            keys[each.name] = (types[each.name], Field(_written(each.default), **facts))
     checks: dict[str, Any] = {"check": model_validator(mode="after")(check)} if check else {}
     doc = (cls.__doc__ or "").partition("\n")[0]
     made = create_model(name or f"{cls.__name__}Section", __base__=_Section, __doc__=doc, __validators__=checks, **keys)
@@ -62,15 +63,18 @@ def _written(default: Any) -> Any:
     return ... if default is MISSING else list(default) if isinstance(default, tuple) else default
 
 
+STROKE_KEYS = tuple(each.name for each in fields(Style) if model.STROKES_ONLY in each.metadata)[1:]
+"""Keys of `style` that go with `strokes`."""
+
 # --- rules between keys ------------------------------------------------------------------------------
 
 
 def _check_style(style: Style) -> Style:
-    named = [name for name in ("model", "adain", "blend", "frames") if getattr(style, name) is not None]
+    named = [name for name in ("model", "adain", "blend", "frames", "strokes") if getattr(style, name) is not None]
     if len(named) != 1:
         found = " and ".join(named) if named else "none of them"
         raise fault(
-            f"expected exactly one of model, adain, blend and frames, found {found}",
+            f"expected exactly one of model, adain, blend, frames and strokes, found {found}",
             at=named[1] if named else None,
             hint=None if named else "Name a style: {model: great-wave}.",
         )
@@ -85,7 +89,21 @@ def _check_style(style: Style) -> Style:
         raise fault("only paintings (adain) can be painted in the colours of the plate", at="colours")
     if style.offset and style.frames is None:
         raise fault("only painted frames (frames) have numbers of their own", at="offset")
+    if style.strokes is None:
+        for each in fields(Style):
+            if each.name in STROKE_KEYS and getattr(style, each.name) != _of_file(each.default):
+                raise fault("this goes with strokes only", at=each.name, hint="Add strokes: oil, or remove it.")
+    elif style.scale != Style.scale:
+        raise fault("strokes have no resolution of their own", at="scale", hint="Their size is style.size.")
+    if style.brush_height and len(style.brush_height) != len(style.brush):
+        found = f"{len(style.brush_height)} for {len(style.brush)} of brush"
+        raise fault(f"expected as many files as brush has, found {found}", at="brush_height")
     return style
+
+
+def _of_file(default: Any) -> Any:
+    """A default as pydantic has it before `tsn.shot.load` makes the shot: lists, not tuples."""
+    return list(default) if isinstance(default, tuple) else default
 
 
 def _check_flow(flow: Flow) -> Flow:
@@ -146,7 +164,7 @@ MERGED = frozenset(SECTIONS) | {("style", "blend")}
 """Mappings that a shot changes key by key; any other value (keyframes, lists) it replaces whole."""
 
 ALTERNATIVES: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
-    ("style",): (("model",), ("adain", "colours"), ("blend",), ("frames", "offset")),
+    ("style",): (("model",), ("adain", "colours"), ("blend",), ("frames", "offset"), ("strokes", *STROKE_KEYS)),
     ("matte",): (("cryptomatte", "names"), ("channel",)),
 }
 """Keys that exclude each other, each with those that mean nothing without it: a shot that gives one of them drops the

@@ -32,6 +32,10 @@ from tsn.shot.model import LAST_FRAME
 
 MODEL_FILE = re.compile(r"\.(safetensors|onnx(:[0-9]+)?)\Z", re.IGNORECASE)
 """The end of a weight file's name; `:19` picks one style of an ONNX net with several."""
+PRESET_FILE = re.compile(r"\.ya?ml\Z", re.IGNORECASE)
+"""The end of the name of an artist's own preset of strokes."""
+MAX_HOLD = 24
+"""Frames that a painting may be held for."""
 INVISIBLE_JOINERS = "\u00ad\u200c\u200d"
 """Invisible, but part of how some languages are written."""
 UNUSUAL_SPACES = re.compile(r"[^\S ]")
@@ -79,6 +83,35 @@ def model_name(text: str) -> str:
         with _as_fault():
             require_bundled(text)
     return text
+
+
+def _preset_name(text: str) -> str:
+    """The name of a preset of strokes or of a .yaml file, unchanged."""
+    if not PRESET_FILE.search(text):
+        from tsn.strokes.preset_file import require_preset
+
+        with _as_fault():
+            require_preset(text)
+    return text
+
+
+def _ground(text: str) -> str:
+    if text not in ("paint", "plate", "none") and not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        raise fault(f"expected paint, plate, none or a colour such as '#f4efe4', found {text!r}")
+    return text
+
+
+def _file_list(value: Any) -> Any:
+    """One file as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def _hold(value: Any) -> Curve:
+    curve = _curve(value, low=1, high=MAX_HOLD)
+    for _, frames in curve.keys:
+        if frames != int(frames):
+            raise fault(f"expected a number of frames, found {frames:g}")
+    return curve
 
 
 def _space(text: str) -> str:
@@ -201,6 +234,32 @@ UnitCurve = Annotated[
 DetailCurve = Annotated[
     Curve, PlainValidator(partial(_curve, low=0, high=2)), _WRITTEN, WithJsonSchema(_curve_schema(0, 2))
 ]
+FactorCurve = Annotated[
+    Curve, PlainValidator(partial(_curve, low=0.25, high=4)), _WRITTEN, WithJsonSchema(_curve_schema(0.25, 4))
+]
+JitterCurve = Annotated[
+    Curve, PlainValidator(partial(_curve, low=0, high=4)), _WRITTEN, WithJsonSchema(_curve_schema(0, 4))
+]
+DegreesCurve = Annotated[
+    Curve, PlainValidator(partial(_curve, low=-360, high=360)), _WRITTEN, WithJsonSchema(_curve_schema(-360, 360))
+]
+HoldCurve = Annotated[Curve, PlainValidator(_hold), _WRITTEN, WithJsonSchema(_curve_schema(1, MAX_HOLD))]
+PresetName = Annotated[Text, AfterValidator(_preset_name)]
+Palette = Text
+Ground = Annotated[Text, AfterValidator(_ground)]
+Files = Annotated[
+    list[Text],
+    BeforeValidator(_file_list),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+            ]
+        }
+    ),
+]
+StrokeLayers = list[Literal["height", "normals", "coverage", "stroke_id"]]
 Blend = dict[ModelName, UnitCurve]
 PositiveWeight = Annotated[float, Field(gt=0)]
 Paintings = Annotated[

@@ -42,7 +42,7 @@ class StrokeFrame:
 
     Attributes:
         number: of the frame, from which its strokes get their keys.
-        picture: style space, float32 (3, H, W) in [0, 1].
+        picture: style space, float32 (3, H, W), from 0; beyond 1 where the plate is brighter than white.
         knobs: the artist's settings at this frame.
         cover: float32 (H, W), 0 in void: no stroke is laid there, and no colour is taken from there.
         depth: float32 (H, W), any unit, larger = farther.
@@ -69,7 +69,7 @@ class StrokePaint:
     """One painted frame.
 
     Attributes:
-        colour: style space, float32 (3, H, W) in [0, 1].
+        colour: style space, float32 (3, H, W), from 0; beyond 1 in highlights.
         relief: thickness of the paint, float32 (H, W), about 0..1.
         coverage: share of the ground that strokes hide, float32 (H, W) in [0, 1].
         ids: uint32 (H, W), the stroke that shows most in a pixel, the same over its life; 0 = none.

@@ -35,6 +35,7 @@ class Guides:
         need: (L, H, W) in 0..1: for each layer the chance that a stroke is wanted at a place.
         colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
         steps: of `colours`, pixels.
+        plate: (H, W, 3), the picture.
         edge: (H, W, 3), the plate without its grain.
         sizes: (h, w), factor on the size of the strokes that are laid at a place, at any reduced size.
     """
@@ -43,6 +44,7 @@ class Guides:
     need: Array
     colours: tuple[Array, ...]
     steps: tuple[int, ...]
+    plate: Array
     edge: Array
     sizes: Array
 
@@ -83,6 +85,28 @@ def form_direction(luma: Array, scale: float) -> Array:
     return np.ascontiguousarray(np.moveaxis(along * certainty[..., None], 2, 0))
 
 
+def wanted_share(layer: Layer, luma: Array, fine: Array, scale: float) -> Array:
+    """(H, W): see `Guides.need`. `fine` is the luma without its grain."""
+    share = np.ones(luma.shape, np.float32)
+    if not layer.always:
+        change = blur(luma, layer.detail_sigma * scale) - fine
+        detail = blur(np.abs(change) if layer.side == "both" else np.maximum(change, 0), layer.width * scale / 2)
+        share = np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32)
+    if layer.tones is not None:
+        none, full = layer.tones
+        share = share * np.clip((blur(luma, layer.width * scale / 2) - none) / (full - none), 0, 1)
+    return share
+
+
+def layer_direction(layer: Layer, angle: Array) -> Array:
+    """(2, H, W): see `Guides.angle`, for the strokes of a layer."""
+    if layer.angle is None:
+        return angle
+    doubled = 2 * np.radians(layer.angle)
+    own = np.array([np.cos(doubled), -np.sin(doubled)], np.float32)[:, None, None]  # y is down
+    return np.ascontiguousarray((1 - layer.follow) * own + layer.follow * angle, np.float32)
+
+
 def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Guides:
     """Guides of a frame for the layers of a preset as its knobs change them; `scale` as in `form_direction`."""
     image = np.ascontiguousarray(np.moveaxis(frame.picture, 0, 2), dtype=np.float32)
@@ -90,11 +114,7 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Gu
     fine = blur(luma, 0.7 * scale)
     need, colours, steps = [], [], []
     for layer in layers:
-        if layer.always:
-            need.append(np.ones(luma.shape, np.float32))
-        else:
-            detail = blur(np.abs(fine - blur(luma, layer.detail_sigma * scale)), layer.width * scale / 2)
-            need.append(np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32))
+        need.append(wanted_share(layer, luma, fine, scale))
         step = max(1, int(layer.width * scale / 4))
         smooth = blur(image, layer.width * scale / 5)
         small = cv2.resize(
@@ -107,6 +127,7 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Gu
         need=np.stack(need),
         colours=tuple(colours),
         steps=tuple(steps),
+        plate=image,
         edge=blur(image, 0.8 * scale),
         sizes=np.ones((1, 1), np.float32),
     )

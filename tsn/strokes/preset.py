@@ -1,10 +1,56 @@
-"""What a kind of stroke painting is made of: layers of strokes from coarse to fine, and how their paint behaves."""
+"""What a kind of stroke painting is made of: layers of strokes from coarse to fine, and how their paint behaves.
+
+Presets are YAML files, which `preset_file` reads; the bounds of their values stand here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
 
 from tsn.strokes.frame import Knobs
+
+Share = Annotated[float, Ge(0), Le(1)]
+Length = Annotated[float, Gt(0), Le(2000)]
+Rgb = tuple[float, float, float]
+Ground = Literal["paint", "plate", "none"] | Rgb
+"""What shows between strokes: the colours of the coarsest strokes, the plate itself, nothing (transparent), or a colour
+in style space."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnBrush:
+    """A brush that the engine draws, see `drawn_tips`.
+
+    Attributes:
+        kind: of its tips.
+        hairs: how far it leaves its hairs in the paint, or the paper's grain, 0 (a marker) to 1 (a dry brush).
+    """
+
+    kind: Literal["bristle", "flat", "chalk", "pen", "dab", "wash"] = "bristle"
+    hairs: Share = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScannedBrush:
+    """A stroke that an artist scanned, see `scanned_tips`.
+
+    Attributes:
+        mask, height: pictures: where it leaves paint, and how thick; None = more paint is thicker.
+        sha256: of their content.
+    """
+
+    mask: Path
+    height: Path | None = None
+    sha256: str
+
+
+Brush = DrawnBrush | tuple[ScannedBrush, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,18 +66,29 @@ class Layer:
         detail_sigma: of the Gaussian whose difference from a fine one is the detail.
         clipped: ends at contours of the plate; otherwise it may hang over them.
         opacity: of a stroke, 0..1.
+        side: where contours are detail: on both sides of them, or on the darker one, as pens draw lines.
+        tones: luma at which strokes begin to come, and from which on all come. Where the first is the higher one, they
+            come in the dark.
+        angle: direction of strokes, degrees anticlockwise from the right; None = along forms.
+        follow: with an angle, how far forms lead all the same, 0..1.
+        brush: None = the preset's.
     """
 
-    width: float
-    length: float
-    spacing: float
+    width: Length
+    length: Length
+    spacing: Length
     always: bool = False
-    low: float = 0.0
-    high: float = 1.0
-    floor: float = 0.0
-    detail_sigma: float = 1.0
+    low: Annotated[float, Ge(0)] = 0.0
+    high: Annotated[float, Gt(0)] = 1.0
+    floor: Share = 0.0
+    detail_sigma: Length = 1.0
     clipped: bool = True
-    opacity: float = 0.95
+    opacity: Share = 0.95
+    side: Literal["both", "dark"] = "both"
+    tones: tuple[float, float] | None = None
+    angle: float | None = None
+    follow: Share = 0.0
+    brush: Brush | None = None
 
 
 def adjust_layer(layer: Layer, knobs: Knobs) -> Layer:
@@ -54,26 +111,39 @@ class Preset:
     """A kind of paint.
 
     Attributes:
+        title, licence: for people, as lists of styles print them.
         layers: coarse to fine.
+        brush: what its strokes are made with.
         value, chroma, hue: spread of the strokes' colours: luma (+-), saturation (+- share), hue (+- turns).
+        saturation: factor on the plate's.
+        steps: number of tones that are mixed; 0 = all.
+        divide: how far each stroke goes towards one of two hues that mix to its own (complementary colours).
+        pigment: colour of all strokes; None = the plate's.
         relief: strength of the light on the paint's relief, 0 = flat.
-        bristles: how far a brush leaves its hairs in the paint, 0 (a marker) to 1 (a dry brush).
+        pooling: how far thicker paint is darker, as transparent paint is that gathers at the rim of a stroke.
+        ground: see `Ground`.
     """
 
-    layers: tuple[Layer, ...]
-    value: float = 0.05
-    chroma: float = 0.25
-    hue: float = 0.02
-    relief: float = 0.5
-    bristles: float = 0.7
+    title: Annotated[str, MinLen(1)]
+    licence: str = "unknown"
+    layers: Annotated[tuple[Layer, ...], MinLen(1)]
+    brush: Brush = DrawnBrush()
+    value: Share = 0.05
+    chroma: Share = 0.25
+    hue: Share = 0.02
+    saturation: Annotated[float, Ge(0), Le(4)] = 1.0
+    steps: Annotated[int, Ge(0), Le(64)] = 0
+    divide: Share = 0.0
+    pigment: Rgb | None = None
+    relief: Annotated[float, Ge(0), Le(4)] = 0.5
+    pooling: Annotated[float, Ge(0), Le(4)] = 0.0
+    ground: Ground = "paint"
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that can change a pixel: every value but the title and the licence.
 
-OIL = Preset(
-    layers=(
-        Layer(width=30, length=105, spacing=21.4, always=True),
-        Layer(width=13.5, length=60, spacing=12.4, low=0.006, high=0.03, floor=0.6, detail_sigma=10.5),
-        Layer(width=6.9, length=33, spacing=7.0, low=0.012, high=0.038, floor=0.0, detail_sigma=6.0),
-        Layer(width=3.0, length=11, spacing=3.0, low=0.035, high=0.09, floor=0.0, detail_sigma=2.5, clipped=False),
-    )
-)
-PRESETS = {"oil": OIL}
+        Of a scanned brush the content counts, not where it lies.
+        """
+        values = {key: value for key, value in asdict(self).items() if key not in ("title", "licence")}
+        return hashlib.sha256(json.dumps(values, sort_keys=True, default=lambda path: "").encode()).hexdigest()

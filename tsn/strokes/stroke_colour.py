@@ -9,6 +9,8 @@ from tsn.strokes.guides import LUMA
 
 SIGMA_FRAMES = 2.5
 REACH_FRAMES = 5
+BRIGHT = 1.35
+"""Style value from which on a colour is the plate's own: half a stop beyond white."""
 
 
 def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.ndarray:

@@ -7,6 +7,7 @@ of `radius` frames paints the same bits as the whole shot.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,16 +15,19 @@ import numpy as np
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.strokes import brush, thinning
+from tsn.strokes import thinning
+from tsn.strokes.brush import LEVELS, make_tips
+from tsn.strokes.drawn_tips import ROWS
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
-from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
+from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
+from tsn.strokes.paint_colour import mix_paint
 from tsn.strokes.placement import POINTS, place_strokes, sample_map, tangents, trace_paths
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
-from tsn.strokes.relief import light_relief
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate, vary_colours
+from tsn.strokes.relief import light_relief, pool_pigment
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
 from tsn.strokes.surface_strokes import SurfaceLattice
 from tsn.strokes.tracking import track_paths
 
@@ -81,6 +85,8 @@ class StrokeWindow:
         height, width: of the canvas, pixels.
         lines: height of the display window, by which the strokes are sized; None = `height`.
         origin: (x, y) of the canvas in the display window.
+        palette: changes the colours (n, 3) of strokes and ground; None keeps the plate's.
+        held: frames that are added after `radius` more than the painted one, at most.
     """
 
     def __init__(
@@ -92,16 +98,18 @@ class StrokeWindow:
         width: int,
         lines: int | None = None,
         origin: tuple[int, int] = (0, 0),
+        palette: Callable[[np.ndarray], np.ndarray] | None = None,
+        held: int = 0,
     ) -> None:
-        self._preset, self._radius = preset, radius
+        self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
         self._scale = (lines or height) / REFERENCE_LINES
-        self._tips = brush.draw_tips(preset.bristles)
+        self._tips = make_tips(preset.layers, preset.brush)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
-        self._surface = SurfaceLattice(radius=radius, height=height, width=width, scale=self._scale)
+        self._surface = SurfaceLattice(radius=radius, height=height, width=width, scale=self._scale, held=held)
 
     def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
         """Add the next frame.
@@ -116,7 +124,7 @@ class StrokeWindow:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
         self._surface.add(place, frame, self._guides[place], layers, joined=motion is not None)
-        oldest = place - 2 * self._radius - 1
+        oldest = place - 2 * self._radius - 1 - self._held
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
         self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
@@ -142,15 +150,35 @@ class StrokeWindow:
         }
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
-        ground = cv2.resize(guides.colours[0], (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         colour, relief, coverage, ids = paint_strokes(
-            **all_of, tips=self._tips, edge=guides.edge, ground=ground, starts=starts, entries=entries
+            **all_of,
+            tips=self._tips.levels,
+            edge=guides.edge,
+            ground=self._ground(place),
+            starts=starts,
+            entries=entries,
         )
+        colour = pool_pigment(colour, relief, self._preset.pooling, self._scale)
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
-        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0, 1), 2, 0), dtype=np.float32)
+        planes = np.ascontiguousarray(np.moveaxis(colour.clip(0), 2, 0), dtype=np.float32)
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
+
+    def _ground(self, place: int) -> np.ndarray:
+        """What shows between strokes, (H, W, 3); nothing is black, so that colour is multiplied by coverage."""
+        ground, guides = self._preset.ground, self._guides[place]
+        if ground == "plate":
+            return guides.plate
+        if ground == "paint":
+            under = guides.colours[0]
+            flat = under.reshape(-1, 3)
+            under = mix_paint(
+                flat, np.full((len(flat), 5), 0.5, np.float32), self._preset, jitter=0, palette=self._palette
+            )
+            under = under.reshape(guides.colours[0].shape)
+            return cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
+        return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
 
     def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
         guides, sizes = self._guides[place], self._guides[place].sizes
@@ -158,8 +186,15 @@ class StrokeWindow:
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
         keys, places = place_strokes(key, self._origin, layer.spacing * self._scale * sizes, rate, guides.need[index])
         size = self._scale * sample_map(sizes, places, self._height, self._width)
-        paths = trace_paths(keys, places, guides.angle, guides.colours[index], guides.steps[index], layer.length * size)
-        chances = uniforms(keys, 7, 4)
+        paths = trace_paths(
+            keys,
+            places,
+            layer_direction(layer, guides.angle),
+            guides.colours[index],
+            guides.steps[index],
+            layer.length * size,
+        )
+        chances = uniforms(keys, 7, 5)
         strokes = Strokes(
             keys=keys,
             chances=chances,
@@ -207,15 +242,14 @@ class StrokeWindow:
         share = ramp(weights, 0, FULL_WEIGHT)
         on_top = np.argsort(keys, kind="stable")
         kept = on_top[share[on_top] > HIDDEN_WEIGHT]
-        spread = [knobs.jitter * each for each in (preset.value, preset.chroma, preset.hue)]
         return _Visible(
             keys=keys[kept],
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
-            colours=vary_colours(colours[kept], chances[kept], *spread),
+            colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
             plate_colours=plate[kept],
-            tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
+            tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
         )
@@ -240,7 +274,7 @@ class StrokeWindow:
 def _levels(half_widths: np.ndarray) -> np.ndarray:
     """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
     rows = np.maximum(4 * half_widths, 1)
-    return np.clip(np.floor(np.log2(np.maximum(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1).astype(np.int64)
+    return np.clip(np.floor(np.log2(np.maximum(ROWS / rows, 1))), 0, LEVELS - 1).astype(np.int64)
 
 
 def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 STEP_PX, MARGIN_PX = 2, 48
-"""At 360 lines: between nodes, and of surface that is continued beyond the picture, so that strokes cross its border."""
+"""At 360 lines: between nodes, and of surface continued beyond the picture, so that strokes cross its border."""
 LARGEST = 1e9
 """Coordinates beyond it are no places."""
 FEWEST = 9
@@ -130,7 +130,7 @@ def _fit(
                 continue
             for i in range(3):
                 middle[i] = places[y, x, i]
-            for turn in range(2):
+            for _ in range(2):
                 size = max((slope[:, 0] ** 2).sum(), (slope[:, 1] ** 2).sum()) ** 0.5
                 rounding = 2 * HALF_FLOAT * np.abs(middle).max()
                 n, mx, my, xx, xy, yy = 0, 0.0, 0.0, 0.0, 0.0, 0.0

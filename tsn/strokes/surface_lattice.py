@@ -110,7 +110,7 @@ def _put(
     while True:
         n = slots[slot]
         if n < 0 or (keys[n] == key and abs(places[n, 0] - x) + abs(places[n, 1] - y) < near):
-            return slot, n
+            return int(slot), int(n)
         slot = (slot + 1) % len(slots)
 
 

@@ -1,6 +1,6 @@
 """The life of anchors over a window of frames: which is which from frame to frame, how long each is seen, how it lies.
 
-An anchor has its key in every frame. So what a stroke needs of its past and future is looked up, and nothing is carried.
+An anchor has its key in every frame: what a stroke needs of its past and future is looked up, nothing is carried.
 """
 
 from __future__ import annotations

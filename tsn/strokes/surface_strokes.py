@@ -13,12 +13,13 @@ import numpy as np
 
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import StrokeFrame
-from tsn.strokes.guides import Guides
+from tsn.strokes.guides import Guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
-from tsn.strokes.placement import CELL, POINTS, sample_map, tangents, trace_paths
+from tsn.strokes.placement import POINTS, sample_map, tangents, trace_paths
 from tsn.strokes.preset import Layer
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
 from tsn.strokes.surface_field import MARGIN_PX, fit_surface
+from tsn.strokes.surface_gathered import SurfaceStrokes, shown_share
 from tsn.strokes.surface_lattice import COARSER, Anchors, find_anchors
 from tsn.strokes.surface_life import add_paths, head_cosines, match_anchors, mean_paths
 
@@ -30,8 +31,6 @@ SOFT_LEVEL, SOFT_NEED = 0.4, 0.2
 """Octaves, and share of the need, over which strokes come and go as scale and detail of the picture change."""
 NEED_PX = 6
 """At 360 lines: around places where strokes are wanted in which their anchors are known, too."""
-TAKEN = (0.3, 0.8)
-"""Share of the anchors near a place that are shown, from which on other strokes fade there, and at which they are gone."""
 SIDEWAYS = 0.06
 """Cosine between a stroke and the direction on the surface that tells its head from its tail, below which it fades:
 it may turn through that angle, and then its ends change places unseen."""
@@ -60,54 +59,6 @@ class _Seen:
     colours: np.ndarray
 
 
-@dataclass(frozen=True, kw_only=True)
-class SurfaceStrokes:
-    """A layer's strokes in the frame that is painted, in the order in which they give way to each other.
-
-    Attributes:
-        keys: (n,) uint64.
-        chances: (n, 4) in [0, 1): of luma, saturation, hue and width.
-        half_widths, spacings: (n,), pixels.
-        paths: (n, POINTS, 2), pixels.
-        weights: (n,) in 0..1, before thinning.
-        colours, plate: (n, 3), of the paint before it is varied, and of the plate.
-        share: (h, w) in 0..1, how far they have taken the place of other strokes.
-        cell: side of its cells, pixels.
-    """
-
-    keys: np.ndarray
-    chances: np.ndarray
-    half_widths: np.ndarray
-    spacings: np.ndarray
-    paths: np.ndarray
-    weights: np.ndarray
-    colours: np.ndarray
-    plate: np.ndarray
-    share: np.ndarray
-    cell: float
-
-    def parts(self) -> list[np.ndarray]:
-        """Keys, chances, half widths, spacings, paths, weights, colours, plate: as a window joins them with others."""
-        return [
-            self.keys, self.chances, self.half_widths, self.spacings,
-            self.paths, self.weights, self.colours, self.plate,
-        ]  # fmt: skip
-
-    def room(self, places: np.ndarray) -> np.ndarray:
-        """Weights (n,) float32 that are left for other strokes at places (n, 2)."""
-        rows, columns = self.share.shape
-        x, y = np.clip(places / self.cell - 0.5, 0, (columns - 1, rows - 1)).astype(np.float32).T
-        left, top = (
-            np.minimum(x.astype(np.int64), max(columns - 2, 0)),
-            np.minimum(y.astype(np.int64), max(rows - 2, 0)),
-        )
-        fx, fy = x - left, y - top
-        right, under = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
-        share = (self.share[top, left] * (1 - fx) + self.share[top, right] * fx) * (1 - fy)
-        share += (self.share[under, left] * (1 - fx) + self.share[under, right] * fx) * fy
-        return np.asarray(1 - ramp(share, *TAKEN), np.float32)
-
-
 class SurfaceLattice:
     """Lattices for all layers over a window of frames.
 
@@ -115,10 +66,11 @@ class SurfaceLattice:
         radius: frames to each side that a painted frame may depend on.
         height, width: of the canvas, pixels.
         scale: pixels that a pixel at 360 lines is.
+        held: see `StrokeWindow`.
     """
 
-    def __init__(self, *, radius: int, height: int, width: int, scale: float) -> None:
-        self._radius, self._height, self._width, self._scale = radius, height, width, scale
+    def __init__(self, *, radius: int, height: int, width: int, scale: float, held: int = 0) -> None:
+        self._held, self._radius, self._height, self._width, self._scale = held, radius, height, width, scale
         self._guides: dict[int, Guides] = {}
         self._seen: dict[int, list[_Seen]] = {}  # by frame, for each layer
         self._links: dict[tuple[int, int], list[np.ndarray]] = {}  # index in the other frame, by (from, to)
@@ -130,7 +82,7 @@ class SurfaceLattice:
             layers: as the knobs change them.
             joined: it continues the take of the frame before.
         """
-        oldest = place - 2 * self._radius - 1
+        oldest = place - 2 * self._radius - 1 - self._held
         self._seen = {at: seen for at, seen in self._seen.items() if at >= oldest}
         self._links = {pair: links for pair, links in self._links.items() if min(pair) >= oldest}
         self._guides = {at: kept for at, kept in self._guides.items() if at >= oldest}
@@ -177,14 +129,14 @@ class SurfaceLattice:
         keys = now.anchors.keys[kept]
         return SurfaceStrokes(
             keys=keys,
-            chances=uniforms(keys, 7, 4),
+            chances=uniforms(keys, 7, 5),
             half_widths=now.half_widths[kept],
             spacings=now.spacings[kept],
             paths=paths,
             weights=(weights[kept] * drawn).astype(np.float32),
             colours=self._colours(index, place, chain, kept, plate),
             plate=plate,
-            share=self._share(now.anchors.places, cell, there, shown),
+            share=shown_share(now.anchors.places, cell, there, shown, self._height, self._width),
             cell=cell,
         )
 
@@ -192,14 +144,17 @@ class SurfaceLattice:
         """What one frame alone says about the strokes on its anchors."""
         size = self._scale * sample_map(guides.sizes, anchors.places, self._height, self._width)
         need = sample_map(guides.need[index], anchors.places, self._height, self._width)
-        chances = uniforms(anchors.keys, 10, 2)
-        wants = need * (1 + SOFT_NEED) - chances[:, 1] - SOFT_NEED / 2
-        half_widths = (layer.width * size / 2 * (0.8 + 0.4 * chances[:, 0])).astype(np.float32)
+        wants = need * (1 + SOFT_NEED) - uniforms(anchors.keys, 15, 1)[:, 0] - SOFT_NEED / 2
+        half_widths = (layer.width * size / 2 * (0.8 + 0.4 * uniforms(anchors.keys, 10, 1)[:, 0])).astype(np.float32)
         near = np.flatnonzero(wants > -SOFT_NEED)
         paths = trace_paths(
-            anchors.keys[near], anchors.places[near], guides.angle, guides.colours[index], guides.steps[index],
+            anchors.keys[near],
+            anchors.places[near],
+            layer_direction(layer, guides.angle),
+            guides.colours[index],
+            guides.steps[index],
             layer.length * size[near],
-        )  # fmt: skip
+        )
         offsets, colours = np.zeros((len(size), POINTS, 2), np.float32), np.zeros((len(size), 3), np.float32)
         offsets[near] = paths - anchors.places[near][:, None]
         colours[near] = _sample(paths, half_widths[near], guides, index)
@@ -271,16 +226,6 @@ class SurfaceLattice:
     def _border(self, places: np.ndarray) -> np.ndarray:
         """Weight (n,): strokes beyond the picture's border fade out before its margin ends."""
         return 1 - ramp(self._outside(places) / (MARGIN_PX * self._scale), 0.4, 0.9)
-
-    def _share(self, places: np.ndarray, cell: float, there: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        """See `SurfaceStrokes`: of the anchors near a place, the part that is shown; 0 where there are few."""
-        rows, columns = int(self._height / cell) + 1, int(self._width / cell) + 1
-        x, y = (places / cell).astype(np.int64).T
-        inside = (places > 0).all(1) & (x < columns) & (y < rows)
-        at = y[inside] * columns + x[inside]
-        sums = [np.bincount(at, weights[inside], rows * columns) for weights in (there, there * shown)]
-        whole, part = (cv2.GaussianBlur(each.reshape(rows, columns).astype(np.float32), (0, 0), 0.8) for each in sums)
-        return np.asarray(part / np.maximum(whole, 0.5 / CELL**2))
 
     def _paths(
         self, index: int, place: int, chain: dict[int, np.ndarray], kept: np.ndarray

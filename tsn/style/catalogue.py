@@ -28,7 +28,7 @@ class StyleInfo:
 
     Attributes:
         name: of the style in shot files.
-        family: one of `families.NETS`, or `adain`, or `onnx`.
+        family: one of `families.NETS`, or `adain`, or `onnx`, or `strokes` for a preset of brush strokes.
         title: of the painting, with its painter.
         licence: of the weights.
         sha256: of the file.

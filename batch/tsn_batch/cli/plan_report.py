@@ -134,6 +134,9 @@ def _style(plan: Plan) -> str:
     style = plan.shot.style
     if style.frames is not None:
         return f"painted frames {style.frames}"
+    if style.strokes is not None:
+        colours = "" if style.palette == "plate" else f" in the colours of {style.palette}"
+        return f"brush strokes: {style.strokes}{colours}"
     if style.adain is not None:
         return f"like {', '.join(style.adain)} ({_model('adain')})"
     names = [style.model] if style.blend is None else list(style.blend)

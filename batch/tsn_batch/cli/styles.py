@@ -17,18 +17,18 @@ EXPORTS = {"torchscript": ".pt", "onnx": ".onnx"}
 @click.command(cls=TsnCommand)
 @json_option("Print a list of {name, family, licence, sha256, title, size, path}.")
 def styles(as_json: bool) -> None:
-    """List the bundled styles."""
+    """List the bundled styles, and the presets of brush strokes (family strokes: `style: {strokes: NAME}`)."""
+    from tsn.strokes.preset_file import bundled_presets
     from tsn.style.catalogue import bundled_styles
 
-    found = bundled_styles()
+    found = bundled_styles() + bundled_presets()
     if as_json:
         click.echo(json.dumps([info.to_dict() for info in found], indent=2))
         return
-    if not found:
-        click.echo("No styles are bundled; a shot file can name a .safetensors or .onnx file.")
     width = max((len(info.name) for info in found), default=0)
     for info in found:
-        click.echo(f"{info.name:{width}}  {info.title}  [{info.licence}, {info.family}, {info.size / 2**20:.1f} MiB]")
+        size = "" if info.family == "strokes" else f", {info.size / 2**20:.1f} MiB"
+        click.echo(f"{info.name:{width}}  {info.title}  [{info.licence}, {info.family}{size}]")
 
 
 @click.command(cls=TsnCommand)

@@ -27,7 +27,7 @@ def load_names(command: str) -> list[str]:
     """
     try:
         styles = json.loads(tsn_process.run_command(command, "styles", "--json"))
-        listed = [style["name"] for style in styles if style["family"] != "adain"]
+        listed = [style["name"] for style in styles if style["family"] not in ("adain", "strokes")]
     except (ValueError, KeyError, TypeError):
         raise tsn_process.PluginError(f"{command} is not the tsn command: it does not list styles.") from None
     _listed[:] = listed

@@ -33,7 +33,7 @@ def bundled_styles() -> list[str]:
     """The styles that tsn lists, without those that need a painting. Empty where tsn fails: a node is made anyway."""
     try:
         listed = tsn_process.run_command(tsn_command(), "styles", "--json", timeout_seconds=STYLES_TIMEOUT_SECONDS)
-        return [style["name"] for style in json.loads(listed) if style["family"] != "adain"]
+        return [style["name"] for style in json.loads(listed) if style["family"] not in ("adain", "strokes")]
     except (tsn_process.PluginError, ValueError, KeyError, TypeError):
         return []
 

@@ -114,16 +114,15 @@ def test_completion_scripts(tsn, shell):
 
 def test_styles(tsn, style, monkeypatch):
     monkeypatch.setattr(style_weights, "BUNDLED_DIR", style.parent)
-    (data,) = json.loads(tsn("styles", "--json").stdout)
-    assert data.keys() >= {"name", "family", "licence", "sha256", "title", "size"}
-    assert (data["name"], data["size"]) == ("tiny", style.stat().st_size)
-    assert tsn("styles").stdout.startswith("tiny  Tiny  [CC0, feedforward, ")
-
-
-def test_no_styles(tsn, monkeypatch, tmp_path):
-    monkeypatch.setattr(style_weights, "BUNDLED_DIR", tmp_path)
-    assert json.loads(tsn("styles", "--json").stdout) == []
-    assert "No styles" in tsn("styles").stdout
+    net, *presets = json.loads(tsn("styles", "--json").stdout)
+    assert net.keys() >= {"name", "family", "licence", "sha256", "title", "size"}
+    assert (net["name"], net["size"]) == ("tiny", style.stat().st_size)
+    assert "oil" in {preset["name"] for preset in presets}
+    assert {preset["family"] for preset in presets} == {"strokes"}
+    assert all(preset.keys() == net.keys() for preset in presets)
+    lines = tsn("styles").stdout.splitlines()
+    assert lines[0].startswith("tiny") and "Tiny  [CC0, feedforward, " in lines[0]
+    assert any(line.startswith("oil ") and line.endswith("[MIT, strokes]") for line in lines)
 
 
 def test_fetch(tsn, style, monkeypatch):

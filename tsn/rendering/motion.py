@@ -1,0 +1,40 @@
+"""Motion between neighbouring frames of a shot, which ends at cuts."""
+
+from __future__ import annotations
+
+import torch
+
+from tsn.errors import InputError
+from tsn.flow.base import Motion, View, motion_between
+from tsn.rendering.engine import Engine
+from tsn.rendering.plan import Plan
+from tsn.temporal.cuts import is_cut
+
+
+class TakeMotion:
+    """Cuts of a shot, and the motion between frames that no cut divides.
+
+    Args:
+        plan: its takes end the motion; cuts inside a take are pinned, or found here unless the shot lists them.
+    """
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        self._flow = engine.flow
+        self._starts = {run[0] for run in plan.takes}
+        pinned = None if plan.pins is None else plan.pins.cuts
+        self._starts.update(pinned or ())
+        self._find_cuts = plan.shot.temporal.cuts == "auto" and pinned is None
+
+    def is_cut(self, before: View, view: View) -> bool:
+        """Whether a take starts at `view`, which follows `before`; a gap counts as a cut."""
+        return view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image))
+
+    def motion(self, before: View, view: View) -> Motion:
+        """Motion between a frame and the next. Raises InputError where it has NaN or Inf."""
+        motion = motion_between(self._flow, before, view)
+        if not (torch.isfinite(motion.forward).all() and torch.isfinite(motion.backward).all()):
+            raise InputError(
+                f"Frames {before.number} to {view.number}: {self._flow.name} found motion that is no number.",
+                hint="Take flow.method: dis, or other weights.",
+            )
+        return motion
