@@ -5,10 +5,13 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.borders import belongs, predict
 from tsn.strokes.guides import LUMA
 
 SIGMA_FRAMES = 2.5
 REACH_FRAMES = 5
+STRANGE_WEIGHT = 1e-3
+"""Of colours of other surfaces: a stroke that sees nothing of its own takes what is there."""
 BRIGHT = 1.35
 """Style value from which on a colour is the plate's own: half a stop beyond white."""
 
@@ -18,14 +21,14 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
 
     Args:
         samples: (F, n, 3), the plate under each stroke, frame by frame, `REACH_FRAMES` to each side at most.
-        seen: (F, n), 0 where the stroke is not in that frame.
+        seen: (F, n), 0 where the stroke is not seen in that frame, 1 where all of it is.
         offset: index of the frame that is painted.
     """
     now = samples[offset] @ LUMA
     total = np.zeros_like(samples[offset])
     weight = np.zeros(samples.shape[1], np.float32)
     for f in range(len(samples)):
-        w = np.float32(np.exp(-0.5 * ((f - offset) / SIGMA_FRAMES) ** 2)) * seen[f].astype(np.float32)
+        w = np.float32(np.exp(-0.5 * ((f - offset) / SIGMA_FRAMES) ** 2)) * seen[f]
         light = samples[f] @ LUMA
         total += w[:, None] * (samples[f] - light[:, None]) / (light[:, None] + 0.05)
         weight += w
@@ -57,21 +60,40 @@ def vary_colours(colours: np.ndarray, chances: np.ndarray, value: float, chroma:
 
 @numba.njit(cache=True)
 def sample_plate(
-    paths: np.ndarray, alive: np.ndarray, tangents: np.ndarray, half_widths: np.ndarray, colours: np.ndarray, step: int
-) -> np.ndarray:
-    """The plate's colour (n, 3) under each stroke: the mean of five samples along it times three across.
+    paths: np.ndarray,
+    alive: np.ndarray,
+    tangents: np.ndarray,
+    half_widths: np.ndarray,
+    colours: np.ndarray,
+    step: int,
+    planes: np.ndarray,
+    tolerance: float,
+    others: np.ndarray,
+    cell_labels: np.ndarray,
+    cell_shares: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The plate under each stroke: the mean of five samples along it times three across.
+
+    Returns:
+        colours (n, 3), and how much of the stroke is seen (n,): the share of the samples that is of its surface.
 
     Args:
         paths, alive, tangents: (n, POINTS, 2), (n,) and (n, 2).
         half_widths: (n,), pixels.
         colours, step: see `Guides`.
+        planes, tolerance: see `find_planes` and `Borders`; with planes, only what is of the stroke's surface counts.
+        others, cell_labels, cell_shares: see `Sides`.
     """
     count, points = paths.shape[0], paths.shape[1]
     h, w = colours.shape[0], colours.shape[1]
+    middle = points // 2
+    bordered = len(planes) > 0
     found = np.zeros((count, 3), np.float32)
+    seen = np.zeros(count, np.float32)
     for n in range(count):
         if not alive[n]:
             continue
+        total, whole = 0.0, 0.0
         for k in range(1, points - 1):
             for side in range(-1, 2):
                 x = paths[n, k, 0] - side * 0.45 * half_widths[n] * tangents[n, 1]
@@ -82,10 +104,25 @@ def sample_plate(
                 x0, y0 = int(fx), int(fy)
                 tx, ty = fx - x0, fy - y0
                 x1, y1 = min(x0 + 1, w - 1), min(y0 + 1, h - 1)
-                for c in range(3):
-                    found[n, c] += (colours[y0, x0, c] * (1 - tx) + colours[y0, x1, c] * tx) * (1 - ty) + (
-                        colours[y1, x0, c] * (1 - tx) + colours[y1, x1, c] * tx
-                    ) * ty
+                if not bordered:
+                    for c in range(3):
+                        found[n, c] += (colours[y0, x0, c] * (1 - tx) + colours[y0, x1, c] * tx) * (1 - ty) + (
+                            colours[y1, x0, c] * (1 - tx) + colours[y1, x1, c] * tx
+                        ) * ty
+                    continue
+                own = predict(planes, n, x - paths[n, middle, 0], y - paths[n, middle, 1])
+                for i in range(2):
+                    for j in range(2):
+                        yy, xx = y1 if i else y0, x1 if j else x0
+                        place = (ty if i else 1 - ty) * (tx if j else 1 - tx)
+                        for which in range(2):
+                            weight = place * cell_shares[yy, xx, which]
+                            whole += weight
+                            weight *= belongs(cell_labels[yy, xx, which], own, tolerance) + STRANGE_WEIGHT
+                            total += weight
+                            for c in range(3):
+                                found[n, c] += weight * (others[yy, xx, c] if which else colours[yy, xx, c])
         for c in range(3):
-            found[n, c] /= 3 * (points - 2)
-    return found
+            found[n, c] /= total if bordered else 3 * (points - 2)
+        seen[n] = max(total / whole - STRANGE_WEIGHT, 0.0) if bordered else 1.0
+    return found, seen

@@ -25,6 +25,7 @@ class SurfaceStrokes:
         paths: (n, POINTS, 2), pixels.
         weights: (n,) in 0..1, before thinning.
         colours, plate: (n, 3), of the paint before it is varied, and of the plate.
+        planes: (n, 3) of the surface, or (0, 3), see `stroke_planes`.
         share: (h, w) in 0..1, how far they have taken the place of other strokes.
         cell: side of its cells, pixels.
     """
@@ -37,15 +38,14 @@ class SurfaceStrokes:
     weights: np.ndarray
     colours: np.ndarray
     plate: np.ndarray
+    planes: np.ndarray
     share: np.ndarray
     cell: float
 
     def parts(self) -> list[np.ndarray]:
-        """Keys, chances, half widths, spacings, paths, weights, colours, plate: as a window joins them with others."""
-        return [
-            self.keys, self.chances, self.half_widths, self.spacings,
-            self.paths, self.weights, self.colours, self.plate,
-        ]  # fmt: skip
+        """From keys to planes, as a window joins them with those of other strokes."""
+        names = ("keys", "chances", "half_widths", "spacings", "paths", "weights", "colours", "plate", "planes")
+        return [getattr(self, name) for name in names]
 
     def room(self, places: np.ndarray) -> np.ndarray:
         """Weights (n,) float32 that are left for other strokes at places (n, 2)."""

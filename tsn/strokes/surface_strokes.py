@@ -13,11 +13,12 @@ import numpy as np
 
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import StrokeFrame
+from tsn.strokes.guided import corner, label_places, lay_paths, sample_strokes, stroke_planes
 from tsn.strokes.guides import Guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
-from tsn.strokes.placement import POINTS, sample_map, tangents, trace_paths
+from tsn.strokes.placement import POINTS, sample_map
 from tsn.strokes.preset import Layer
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life
 from tsn.strokes.surface_field import MARGIN_PX, fit_surface
 from tsn.strokes.surface_gathered import SurfaceStrokes, shown_share
 from tsn.strokes.surface_lattice import COARSER, Anchors, find_anchors
@@ -88,17 +89,19 @@ class SurfaceLattice:
         self._guides = {at: kept for at, kept in self._guides.items() if at >= oldest}
         if frame.surface is None:
             return
-        self._guides[place] = guides
+        self._guides[place] = guides.laid()
         field = fit_surface(frame.surface, frame.ids, self._scale)
         nodes = field.places()
-        sizes = self._scale * sample_map(guides.sizes, nodes.reshape(-1, 2), self._height, self._width)
-        sizes = sizes.reshape(nodes.shape[:2])
+        spread = self._scale * guides.sizes / np.sqrt(guides.densities)
+        sizes = _look_up(spread, nodes.reshape(-1, 2), guides).reshape(nodes.shape[:2])
         seen = []
         for index, layer in enumerate(layers):
             key = int(derive_key(np.uint64(derive_key(np.uint64(0), SURFACE)), index))
             # Where no stroke is wanted far and wide, there is no need to look for anchors.
-            need = cv2.dilate(guides.need[index], np.ones((3, 3)), iterations=max(1, round(NEED_PX * self._scale)))
-            needed = sample_map(need, nodes.reshape(-1, 2), self._height, self._width).reshape(sizes.shape) > 0
+            need = cv2.dilate(
+                guides.need[index], np.ones((3, 3)), iterations=max(1, round(NEED_PX * self._scale / guides.by))
+            )
+            needed = _look_up(need, nodes.reshape(-1, 2), guides).reshape(sizes.shape) > 0
             anchors = find_anchors(key, field, layer.spacing * sizes * needed, self._scale)
             seen.append(self._lay(anchors, layer, guides, index))
         self._seen[place] = seen
@@ -125,7 +128,7 @@ class SurfaceLattice:
         kept = np.flatnonzero(weights > FAINTEST)
         kept = kept[np.lexsort((now.anchors.keys[kept], now.anchors.levels[kept]))]
         paths, drawn = self._paths(index, place, chain, kept)
-        plate = _sample(paths, now.half_widths[kept], self._guides[place], index)
+        plate, planes = _sample(paths, now.half_widths[kept], self._guides[place], index)
         keys = now.anchors.keys[kept]
         return SurfaceStrokes(
             keys=keys,
@@ -136,34 +139,31 @@ class SurfaceLattice:
             weights=(weights[kept] * drawn).astype(np.float32),
             colours=self._colours(index, place, chain, kept, plate),
             plate=plate,
+            planes=planes,
             share=shown_share(now.anchors.places, cell, there, shown, self._height, self._width),
             cell=cell,
         )
 
     def _lay(self, anchors: Anchors, layer: Layer, guides: Guides, index: int) -> _Seen:
         """What one frame alone says about the strokes on its anchors."""
-        size = self._scale * sample_map(guides.sizes, anchors.places, self._height, self._width)
-        need = sample_map(guides.need[index], anchors.places, self._height, self._width)
+        size = self._scale * _look_up(guides.sizes, anchors.places, guides)
+        spread = self._scale * _look_up(guides.sizes / np.sqrt(guides.densities), anchors.places, guides)
+        need = _look_up(guides.need[index], anchors.places, guides)
         wants = need * (1 + SOFT_NEED) - uniforms(anchors.keys, 15, 1)[:, 0] - SOFT_NEED / 2
         half_widths = (layer.width * size / 2 * (0.8 + 0.4 * uniforms(anchors.keys, 10, 1)[:, 0])).astype(np.float32)
         near = np.flatnonzero(wants > -SOFT_NEED)
-        paths = trace_paths(
-            anchors.keys[near],
-            anchors.places[near],
-            layer_direction(layer, guides.angle),
-            guides.colours[index],
-            guides.steps[index],
-            layer.length * size[near],
-        )
+        angle = layer_direction(layer, guides.angle)
+        keys, places = anchors.keys[near], anchors.places[near]
+        paths = lay_paths(guides, index, keys, places, layer.length * size[near], angle=angle, scale=self._scale)
         offsets, colours = np.zeros((len(size), POINTS, 2), np.float32), np.zeros((len(size), 3), np.float32)
         offsets[near] = paths - anchors.places[near][:, None]
-        colours[near] = _sample(paths, half_widths[near], guides, index)
+        colours[near] = _sample(paths, half_widths[near], guides, index)[0]
         return _Seen(
             anchors=anchors,
             wants=wants.astype(np.float32),
             offsets=offsets,
             half_widths=half_widths,
-            spacings=(layer.spacing * size).astype(np.float32),
+            spacings=(layer.spacing * spread).astype(np.float32),
             colours=colours,
         )
 
@@ -256,7 +256,13 @@ class SurfaceLattice:
         return colour_over_life(np.stack(samples), np.stack(seen), frames.index(place))
 
 
-def _sample(paths: np.ndarray, half_widths: np.ndarray, guides: Guides, index: int) -> np.ndarray:
-    """The plate's colours (n, 3) under paths."""
-    alive = np.ones(len(paths), np.uint8)
-    return sample_plate(paths, alive, tangents(paths), half_widths, guides.colours[index], guides.steps[index])
+def _sample(paths: np.ndarray, half_widths: np.ndarray, guides: Guides, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """The plate's colours (n, 3) under paths, and their planes, see `stroke_planes`."""
+    labels = label_places(guides, paths[:, POINTS // 2])
+    colours, _ = sample_strokes(guides, index, paths, np.ones(len(paths), np.uint8), half_widths, labels)
+    return colours, stroke_planes(guides, paths, labels)
+
+
+def _look_up(picture: np.ndarray, places: np.ndarray, guides: Guides) -> np.ndarray:
+    """Values (n,) of one of a frame's guides at places (n, 2) on the canvas."""
+    return sample_map(picture, places - corner(guides), guides.region.height, guides.region.width)
