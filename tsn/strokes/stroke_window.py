@@ -31,6 +31,7 @@ from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief, pool_pigment
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life
+from tsn.strokes.surface_strokes import SurfaceLattice
 from tsn.strokes.tracking import track_paths
 from tsn.strokes.void import uncut
 
@@ -127,6 +128,7 @@ class StrokeWindow:
         self._cover: np.ndarray | None = None  # of the frame that was added last
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, int]] = {}  # by (from, to), see `_arrays`
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
+        self._surface = SurfaceLattice(radius=radius, height=height, width=width, scale=self._scale, held=held)
 
     def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
         """Add the next frame.
@@ -141,6 +143,7 @@ class StrokeWindow:
         if motion is not None:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, self._cover)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward, frame.cover)
+        self._surface.add(place, frame, self._guides[place], layers, joined=motion is not None)
         oldest = place - 2 * self._radius - 1 - self._held
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._cover = frame.cover
@@ -263,14 +266,22 @@ class StrokeWindow:
                 parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
                 planes = stroke_planes(self._guides[place], strokes.paths[place], strokes.labels)
                 found.append([*(part[alive] for part in parts), planes[alive] if len(planes) else planes])
+        surface = self._surface.gather(index, place)
+        if surface is not None:
+            for each in found:
+                each[5] = each[5] * surface.room(each[4][:, POINTS // 2])
+            found.insert(0, surface.parts())
         keys, chances, half_widths, spacings, paths, base, colours, plate, planes = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
-        order = np.argsort(keys, kind="stable")
+        # Strokes on the surface come first, by their own order; then those that move with the picture.
+        first = 0 if surface is None else len(surface.keys)
+        order = np.concatenate((np.arange(first), first + np.argsort(keys[first:], kind="stable")))
         centres = np.ascontiguousarray(paths[:, POINTS // 2])
         weights = thinning.thin_strokes(centres, tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
-        kept = order[share[order] > HIDDEN_WEIGHT]
+        on_top = np.argsort(keys, kind="stable")
+        kept = on_top[share[on_top] > HIDDEN_WEIGHT]
         return _Visible(
             keys=keys[kept],
             paths=paths[kept],
