@@ -23,12 +23,31 @@ from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
 
 
+def surface_of(frame: io.Frame, layer: str) -> np.ndarray:
+    """A layer of UVs, rest or world positions, (2 or 3, H, W); NaN where it has no alpha or, without one, no depth."""
+    channels = frame.channels
+    names = next(names for names in ("RGB", "XYZ", "UV") if f"{layer}.{names[0]}" in channels)
+    places = np.stack([np.asarray(channels[f"{layer}.{name}"], np.float32) for name in names])
+    if f"{layer}.A" in channels:
+        alpha = np.asarray(channels[f"{layer}.A"], np.float32)
+        return np.where(alpha < 0.5, np.nan, places / np.maximum(alpha, 0.5))
+    return np.where(channels[f"{layer.rpartition('.')[0]}.Depth.Z"] > 1e9, np.nan, places)
+
+
+def ids_of(frame: io.Frame, layer: str) -> np.ndarray:
+    """The object that covers most of each pixel by the first layer of a Cryptomatte, uint32 (H, W)."""
+    first, share, second, other = (frame.channels[f"{layer}00.{name}"] for name in "rgba")
+    return np.ascontiguousarray(np.where(share >= other, first, second), np.float32).view(np.uint32)
+
+
 @click.command(help=__doc__)
 @click.argument("shot", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the PNGs.")
 @click.option("--radius", default=8, show_default=True, help="Frames that a stroke lives to each side.")
 @click.option("--preset", default="oil", show_default=True, help="A bundled one, or a .yaml file.")
-def main(shot: Path, out: Path, radius: int, preset: str) -> None:
+@click.option("--surface", help="Layer of the plate with UVs, rest or world positions, such as ViewLayer.Pref.")
+@click.option("--ids", help="Cryptomatte of objects, such as ViewLayer.CryptoObject.")
+def main(shot: Path, out: Path, radius: int, preset: str, surface: str | None, ids: str | None) -> None:
     """Paint every frame of a shot."""
     out.mkdir(parents=True, exist_ok=True)
     resolved = load(shot)
@@ -43,11 +62,18 @@ def main(shot: Path, out: Path, radius: int, preset: str) -> None:
         view = engine.prepare(engine.read(sequence.path(number), number)).view
         height, width = view.image.shape[1:]
         window = window or StrokeWindow(find_preset(preset), radius=radius, height=height, width=width)
+        frame = io.read_frame(sequence.path(number), number) if surface or ids else None
+        given = StrokeFrame(
+            number=number,
+            picture=view.image.numpy(),
+            surface=surface_of(frame, surface) if frame and surface else None,
+            ids=ids_of(frame, ids) if frame and ids else None,
+        )
         start = time.process_time()
         motion = motion_between(engine.flow, before, view) if before is not None and radius else None
         spent["motion"] += time.process_time() - start
         start = time.process_time()
-        window.add(place, StrokeFrame(number=number, picture=view.image.numpy()), motion)
+        window.add(place, given, motion)
         last = place == len(numbers) - 1
         for ready in range(place - radius, place + 1 if last else place - radius + 1):
             if ready >= 0:

@@ -31,6 +31,7 @@ from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief, pool_pigment
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life
+from tsn.strokes.surface_strokes import SurfaceLattice
 from tsn.strokes.tracking import track_paths
 from tsn.strokes.void import uncut
 
@@ -40,6 +41,9 @@ FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
 SMALLEST_SCALE = 0.1
 """Plates of fewer than 36 lines have the strokes of one of 36: those of less than a pixel would be countless."""
+EDGE_WHITE = 1.35
+"""Style value beyond which colours are alike for the contours that end a stroke: one highlight is as white as another,
+and between it and its surroundings lies no ring that is like neither of them."""
 EDGE_SIGMA = 0.8
 """Of the plate whose colours clip strokes, pixels at 360 lines: its grain must not."""
 GROUND_HALO = 12.0
@@ -124,6 +128,7 @@ class StrokeWindow:
         self._cover: np.ndarray | None = None  # of the frame that was added last
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, int]] = {}  # by (from, to), see `_arrays`
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
+        self._surface = SurfaceLattice(radius=radius, height=height, width=width, scale=self._scale, held=held)
 
     def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
         """Add the next frame.
@@ -138,6 +143,7 @@ class StrokeWindow:
         if motion is not None:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, self._cover)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward, frame.cover)
+        self._surface.add(place, frame, self._guides[place], layers, joined=motion is not None)
         oldest = place - 2 * self._radius - 1 - self._held
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._cover = frame.cover
@@ -175,7 +181,7 @@ class StrokeWindow:
         colour, relief, coverage, ids = paint_strokes(
             **all_of,
             tips=self._tips.levels,
-            edge=blur(guides.plate, EDGE_SIGMA * self._scale),
+            edge=blur(np.minimum(guides.plate, EDGE_WHITE), EDGE_SIGMA * self._scale),
             ground=self._ground(place, away),
             starts=starts,
             entries=entries,
@@ -260,21 +266,29 @@ class StrokeWindow:
                 parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
                 planes = stroke_planes(self._guides[place], strokes.paths[place], strokes.labels)
                 found.append([*(part[alive] for part in parts), planes[alive] if len(planes) else planes])
+        surface = self._surface.gather(index, place)
+        if surface is not None:
+            for each in found:
+                each[5] = each[5] * surface.room(each[4][:, POINTS // 2])
+            found.insert(0, surface.parts())
         keys, chances, half_widths, spacings, paths, base, colours, plate, planes = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
-        order = np.argsort(keys, kind="stable")
+        # Strokes on the surface come first, by their own order; then those that move with the picture.
+        first = 0 if surface is None else len(surface.keys)
+        order = np.concatenate((np.arange(first), first + np.argsort(keys[first:], kind="stable")))
         centres = np.ascontiguousarray(paths[:, POINTS // 2])
         weights = thinning.thin_strokes(centres, tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
-        kept = order[share[order] > HIDDEN_WEIGHT]
+        on_top = np.argsort(keys, kind="stable")
+        kept = on_top[share[on_top] > HIDDEN_WEIGHT]
         return _Visible(
             keys=keys[kept],
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
             colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
-            plate_colours=plate[kept],
+            plate_colours=np.minimum(plate[kept], EDGE_WHITE),
             planes=planes[kept] if len(planes) else planes,
             tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
