@@ -27,6 +27,8 @@ from tsn.strokes.relief import light_relief
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, mix_paint, sample_plate
 from tsn.strokes.tracking import track_paths
 
+FADE_FRAMES = 8
+"""At each end of its life a stroke takes so many frames to come or go, or all that it has."""
 CANDIDATES = 3.0
 """Strokes that are alive at once in a cell, before thinning."""
 FULL_WEIGHT = 0.85
@@ -203,9 +205,9 @@ class StrokeWindow:
             if strokes is not None and place in strokes.paths:
                 alive = strokes.alive[place].astype(bool)
                 parts = [strokes.keys, strokes.chances, strokes.half_widths, strokes.spacings, strokes.paths[place]]
-                parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
+                parts += [self._weights(strokes, birth, place), self._colours(strokes, place)]
                 found.append([part[alive] for part in parts])
-        keys, chances, half_widths, spacings, paths, base, colours, plate = (
+        keys, chances, half_widths, spacings, paths, base, colours = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
         order = np.argsort(keys, kind="stable")
@@ -226,20 +228,16 @@ class StrokeWindow:
                 hue=knobs.jitter * preset.hue,
                 palette=self._palette,
             ),
-            plate_colours=plate[kept],
+            plate_colours=colours[kept],
             tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
         )
 
     def _weights(self, strokes: Strokes, birth: int, place: int) -> np.ndarray:
-        """Weights (n,) before thinning: they fade with the distance from the birth, and near frames that hide them."""
-        radius, age = self._radius, abs(place - birth)
-        weights = np.full(len(strokes.keys), smoothstep(1 - age / (radius + 1)), np.float32)
-        for beside in (place - 1, place + 1):
-            if abs(beside - birth) <= radius and beside in strokes.alive:
-                weights[strokes.alive[beside] == 0] *= 0.5
-        return weights
+        """Weights (n,) before thinning, by the distance in time from the birth."""
+        left = self._radius + 1 - abs(place - birth)
+        return np.full(len(strokes.keys), smoothstep(left / min(FADE_FRAMES, self._radius + 1)), np.float32)
 
     def _colours(self, strokes: Strokes, place: int) -> np.ndarray:
         reach = min(REACH_FRAMES, self._radius)
@@ -258,8 +256,11 @@ def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int)
 
 
 def _levels(half_widths: np.ndarray) -> np.ndarray:
-    """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
-    rows = np.maximum(4 * half_widths, 1)
+    """Of the brush tips, for each stroke the level with one to two rows for each pixel of its width.
+
+    More would be left out between pixels, and the light on the relief would flicker as the stroke moves.
+    """
+    rows = np.maximum(2 * half_widths, 1)
     return np.clip(np.floor(np.log2(np.maximum(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1).astype(np.int64)
 
 
