@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from tsn.colour import BUILTIN_CONFIG, CINEON, codec, nonfinite_mask, srgb_decode, srgb_encode
+from tsn.colour import BUILTIN_CONFIG, CINEON, codec, nonfinite_mask, open_codec, srgb_decode, srgb_encode
 
 LINEAR = ["lin_rec709", "ACEScg", "ACES2065-1", "lin_p3d65"]
 LOG = ["acescct", "ACEScc", "arri_logc4", "ADX10", CINEON]
@@ -192,3 +192,20 @@ def test_on_the_gpu(space: str) -> None:
     style, reference = way.to_style(plate)
     assert style.is_cuda and torch.equal(way.from_style(style, reference), plate)
     assert torch.allclose(style.cpu(), way.to_style(plate.cpu())[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("space", [*LINEAR, *LOG, *DISPLAY])
+def test_the_open_codec_keeps_all_light(space: str) -> None:
+    made = open_codec(codec(space))
+    linear = grey(0.0, 0.18, 1.0, 1.5, 8.0, 40.0)
+    plate = made._transform.inverse(linear) if not made._transform.display else linear.clamp(max=1)
+    style, reference = made.to_style(plate)
+    assert torch.equal(made.from_style(style, reference), plate)
+    painted = made.from_style(style.flip(2), reference)  # light goes where it is painted
+    torch.testing.assert_close(painted, plate.flip(2), rtol=2e-3, atol=2e-3)
+    if made._transform.display:
+        assert style.max() <= 1
+    else:
+        torch.testing.assert_close(
+            style[0, 0, 3:].double(), 1 + torch.tensor([1.5, 8, 40]).double().log(), rtol=1e-3, atol=0
+        )

@@ -136,6 +136,22 @@ def test_attributes_are_replaced_not_doubled(tmp_path: Path, plate: SimpleNamesp
     assert second.read_bytes().count(b"tsn:version") == 1
 
 
+def test_layers_are_written_beside_the_others_or_instead(tmp_path: Path, plate: SimpleNamespace) -> None:
+    frame = read_frame(plate.single(tmp_path / "0.exr"), 1)
+    one = np.random.default_rng(1).random(frame.rgb.shape[:2], dtype=np.float32)
+    write_frame(frame, frame.rgb, tmp_path / "a.exr", attributes={}, layers={"strokes.height": one, "a.first": 2 * one})
+    found = read_frame(tmp_path / "a.exr", 1)
+    assert found.channels.keys() - frame.channels.keys() == {"strokes.height", "a.first"}
+    np.testing.assert_array_equal(found.channels["strokes.height"], one)
+    np.testing.assert_array_equal(found.channels["a.first"], 2 * one)
+    for name in frame.channels:
+        assert frame.channels[name].tobytes() == found.channels[name].tobytes()
+    write_frame(found, found.rgb, tmp_path / "b.exr", attributes={}, layers={"strokes.height": 3 * one})
+    again = read_frame(tmp_path / "b.exr", 1)
+    assert again.channels.keys() == found.channels.keys()
+    np.testing.assert_array_equal(again.channels["strokes.height"], 3 * one)
+
+
 def test_half_is_clamped_and_what_is_not_finite_passes(tmp_path: Path, plate: SimpleNamespace) -> None:
     frame = read_frame(plate.single(tmp_path / "a.exr"), 1)
     rgb = np.zeros(frame.rgb.shape, np.float32)

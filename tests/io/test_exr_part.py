@@ -365,7 +365,7 @@ def test_what_can_not_be_encoded_is_no_fault_in_tsn(tmp_path: Path, plate: Simpl
     assert isinstance(handle, exr.PaintedPart)
     handle.file.pixels(0)["R"] = np.zeros((3, 3), np.float16)  # not the size of the others
     with pytest.raises(OutputError, match="frame 7: OpenEXR does not encode"):
-        exr.write(frame, frame.rgb[:3, :3], tmp_path / "b.exr", {})
+        exr.write(frame, frame.rgb[:3, :3], tmp_path / "b.exr", {}, {})
 
 
 def test_deep_chunks_are_counted_too(tmp_path: Path, plate: SimpleNamespace) -> None:

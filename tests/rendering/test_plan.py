@@ -45,15 +45,16 @@ def a_plate(frames: range | tuple[int, ...], missing: tuple[int, ...] = ()) -> P
 
 @st.composite
 def a_plan(draw: st.DrawFn) -> Plan:
-    """Any plan: on ones or twos, with cuts on and off its frames, and gaps."""
+    """Any plan: on ones or twos, with cuts on and off its frames, gaps, and paintings that are held."""
     first, count, step = draw(st.integers(-20, 1001)), draw(st.integers(1, 40)), draw(st.integers(1, 3))
     frames = tuple(range(first, first + count * step, step))
     present = draw(st.lists(st.sampled_from(frames), min_size=1, unique=True))
     missing = tuple(number for number in frames if number not in present and draw(st.integers(0, 3)) == 0)
     cuts = tuple(sorted(draw(st.sets(st.integers(first - 2, first + count * step), max_size=4))))
     chosen = draw(st.sampled_from(["hold", "black", "skip"]))
+    hold = Curve(keys=((first, float(draw(st.integers(1, 4)))), (first + count, float(draw(st.integers(1, 4))))))
     return make_plan(
-        a_shot(window=draw(st.integers(0, 9)), cuts=cuts, missing=chosen),
+        a_shot(window=draw(st.integers(0, 9)), cuts=cuts, missing=chosen, style=Style(strokes="oil", hold=hold)),
         a_plate(frames, missing),
         frames=draw(st.none() | st.lists(st.sampled_from(frames), min_size=1)),
         chunk_size=draw(st.none() | st.integers(1, 12)),
@@ -94,7 +95,19 @@ def test_window_of_is_the_window_inside_the_take(made: Plan) -> None:
     radius = made.shot.temporal.window
     for number in made.plate.present:
         take = next(take for take in made.takes if number in take)
-        assert made.window_of(number) == tuple(n for n in take if abs(take.index(n) - take.index(number)) <= radius)
+        shown, place = take.index(made.held(number)), take.index(number)
+        last = max(shown + radius, place)
+        assert made.window_of(number) == tuple(n for i, n in enumerate(take) if shown - radius <= i <= last)
+
+
+@few
+@given(a_plan())
+def test_a_painting_is_held_inside_its_take(made: Plan) -> None:
+    for take in made.takes:
+        for place, number in enumerate(take):
+            frames = int(made.shot.style.hold.at(number))
+            shown = take.index(made.held(number))
+            assert shown % frames == 0 and 0 <= place - shown < frames
 
 
 def test_a_cut_on_a_frame_that_a_shot_on_twos_leaves_out() -> None:

@@ -16,8 +16,7 @@ LAYER = "{width: 10, length: 40, spacing: 8}"
 def test_bundled_presets_are_complete(name: str) -> None:
     preset = find_preset(name)
     assert preset.title and preset.licence == "MIT"
-    widths = [layer.width for layer in preset.layers]
-    assert widths == sorted(widths, reverse=True)  # coarse to fine
+    assert preset.layers[0].always and preset.layers[0].width == max(layer.width for layer in preset.layers[:2])
 
 
 def write(folder: Path, text: str) -> Path:
@@ -31,6 +30,20 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     preset = find_preset("mine.yaml", base=tmp_path)
     assert preset.layers == (Layer(width=10, length=40, spacing=8),) and preset.brush == DrawnBrush(hairs=1)
     assert preset.ground == (1, 0, 128 / 255)
+
+
+def test_scanned_brushes(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"one")
+    (tmp_path / "h.png").write_bytes(b"height")
+    file = write(tmp_path, f"title: Mine\nbrush: a.png\nbrush_height: h.png\nlayers: [{LAYER}]\n")
+    first = read_preset(file)
+    assert isinstance(first.brush, tuple)
+    assert [(each.mask, each.height) for each in first.brush] == [(tmp_path / "a.png", tmp_path / "h.png")]
+    (tmp_path / "h.png").write_bytes(b"another")
+    assert read_preset(file).fingerprint != first.fingerprint
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"Cannot read the picture of a brush .*a\.png"):
+        read_preset(file)
 
 
 def test_the_fingerprint_tells_what_can_change_pixels(tmp_path: Path) -> None:
@@ -59,7 +72,30 @@ def test_the_fingerprint_tells_what_can_change_pixels(tmp_path: Path) -> None:
             "Perhaps you meant 'plate'?",
         ),
         (f"layers: [{LAYER}]\nground: #ffffff", "found nothing", "quotes"),
-        (f"layers: [{LAYER}]\nground: [1, 2, red]", ":3: ground: expected plate, none, or a colour such as", None),
+        (
+            f"layers: [{LAYER}]\nground: [1, 2, red]",
+            ":3: ground: expected paint, plate, none, or a colour such as",
+            None,
+        ),
+        (f"layers: [{LAYER}]\nsteps: 2.5", ":3: steps: expected a whole number, found 2.5", None),
+        (f"layers: [{LAYER}]\npigment: red", ":3: pigment: expected a colour such as", None),
+        (f"layers: [{LAYER}]\nbrush: 3", ":3: brush: expected the name of a picture, or a list of them, found 3", None),
+        (
+            f"layers: [{LAYER}]\nbrush: {{kind: chalc}}",
+            ":3: brush.kind: expected 'bristle',",
+            "Perhaps you meant 'chalk'?",
+        ),
+        (
+            f"layers: [{LAYER}]\nbrush_height: h.png",
+            ":3: brush_height: expected as many pictures as brush has, 0",
+            None,
+        ),
+        (
+            "layers: [{width: 9, length: 40, spacing: 8, low: .5, high: .2}]",
+            "expected a number, more than low, 0.5",
+            None,
+        ),
+        ("layers: [{width: 9, length: 40, spacing: 8, tones: [1, 1]}]", "tones: expected two different tones", None),
         ("layers: []", ":2: layers: expected at least one, found an empty list", None),
         ("layers: [1", ":3:1: this is no YAML", None),
         ("layers: " + 400 * "[", "this is no YAML", None),

@@ -19,7 +19,7 @@ DIS = "none: DIS estimates"
 
 
 def hash_weights(shot: Shot) -> dict[str, str]:
-    """SHA-256 (hex) of each weight file and painting by its name in the shot, and of RAFT's weights as `flow`.
+    """SHA-256 (hex) of each weight file, painting, preset and brush by its name in the shot; RAFT's weights as `flow`.
 
     Raises:
         UsageError: no such style.
@@ -31,11 +31,16 @@ def hash_weights(shot: Shot) -> dict[str, str]:
     style = shot.style
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
     found = {name: resolve_style(weight_file(name)).sha256 for name in names}
-    for painting in style.adain or ():
+    palettes = [] if style.palette == "plate" else [style.palette]
+    for picture in (*(style.adain or ()), *palettes, *style.brush, *style.brush_height):
         try:
-            found[painting] = sha256_of(painting)
+            found[picture] = sha256_of(picture)
         except OSError as error:
-            raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
+            raise InputError(f"Cannot read the picture {picture}: {error.strerror}.") from error
+    if style.strokes is not None:
+        from tsn.strokes.preset_file import find_preset
+
+        found[style.strokes] = find_preset(style.strokes).fingerprint
     if shot.temporal.window and shot.flow.method in ("auto", "raft", "vectors"):
         # RAFT fills in what vectors leave out, and without its weights on a host DIS does: that too is worth a line.
         raft = shot.flow.weights or installed_weights()

@@ -8,7 +8,8 @@ from pathlib import Path
 from tsn.shot.model import Style
 from tsn.strokes.painter import PaletteStrokePainter, StrokePainter
 from tsn.strokes.preset import Preset
-from tsn.strokes.preset_file import find_preset, read_ground
+from tsn.strokes.preset_file import find_preset
+from tsn.strokes.preset_schema import read_ground, scanned_brushes
 from tsn.style.paintings import read_paintings
 
 
@@ -39,4 +40,7 @@ def _preset(style: Style) -> Preset:
     if style.edges != "auto":
         layers = tuple(replace(layer, clipped=style.edges == "clipped") for layer in preset.layers)
         preset = replace(preset, layers=layers)
+    if style.brush:
+        layers = tuple(replace(layer, brush=None) for layer in preset.layers)
+        preset = replace(preset, brush=scanned_brushes(style.brush, style.brush_height), layers=layers)
     return preset if style.ground is None else replace(preset, ground=read_ground(style.ground))

@@ -8,7 +8,7 @@ without a sign.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -48,6 +48,17 @@ class Guides:
     edge: Array
     sizes: Array
 
+    def without_births(self) -> Guides:
+        """Without what only the births of strokes need."""
+        return replace(self, angle=_NOTHING, need=_NOTHING)
+
+    def colours_only(self) -> Guides:
+        """What strokes need that come by from other frames."""
+        return replace(self, angle=_NOTHING, need=_NOTHING, plate=_NOTHING, edge=_NOTHING)
+
+
+_NOTHING = np.empty(0, np.float32)
+
 
 def blur(picture: Array, sigma: float) -> Array:
     """Gaussian of (H, W) or (H, W, C); large sigmas at a reduced size, which differs by less than a code."""
@@ -85,6 +96,28 @@ def form_direction(luma: Array, scale: float) -> Array:
     return np.ascontiguousarray(np.moveaxis(along * certainty[..., None], 2, 0))
 
 
+def wanted_share(layer: Layer, luma: Array, fine: Array, scale: float) -> Array:
+    """(H, W): see `Guides.need`. `fine` is the luma without its grain."""
+    share = np.ones(luma.shape, np.float32)
+    if not layer.always:
+        change = blur(luma, layer.detail_sigma * scale) - fine
+        detail = blur(np.abs(change) if layer.side == "both" else np.maximum(change, 0), layer.width * scale / 2)
+        share = np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32)
+    if layer.tones is not None:
+        none, full = layer.tones
+        share = share * np.clip((blur(luma, layer.width * scale / 2) - none) / (full - none), 0, 1)
+    return share
+
+
+def layer_direction(layer: Layer, angle: Array) -> Array:
+    """(2, H, W): see `Guides.angle`, for the strokes of a layer."""
+    if layer.angle is None:
+        return angle
+    doubled = 2 * np.radians(layer.angle)
+    own = np.array([np.cos(doubled), -np.sin(doubled)], np.float32)[:, None, None]  # y is down
+    return np.ascontiguousarray((1 - layer.follow) * own + layer.follow * angle, np.float32)
+
+
 def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Guides:
     """Guides of a frame for the layers of a preset as its knobs change them; `scale` as in `form_direction`."""
     image = np.ascontiguousarray(np.moveaxis(frame.picture, 0, 2), dtype=np.float32)
@@ -92,11 +125,7 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Gu
     fine = blur(luma, 0.7 * scale)
     need, colours, steps = [], [], []
     for layer in layers:
-        if layer.always:
-            need.append(np.ones(luma.shape, np.float32))
-        else:
-            detail = blur(np.abs(fine - blur(luma, layer.detail_sigma * scale)), layer.width * scale / 2)
-            need.append(np.clip((detail - layer.low) / (layer.high - layer.low), layer.floor, 1).astype(np.float32))
+        need.append(wanted_share(layer, luma, fine, scale))
         step = max(1, int(layer.width * scale / 4))
         smooth = blur(image, layer.width * scale / 5)
         small = cv2.resize(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsn.strokes.brush import make_tips
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.palette import ColourStatistics, Palette, colour_statistics
 from tsn.strokes.preset import Preset
@@ -25,6 +26,9 @@ class StrokePainter:
         preset: kind of paint.
         name: of the preset, for messages.
         palette: changes the colours (n, 3) of strokes; None keeps the plate's.
+
+    Raises:
+        InputError: a scanned brush can't be read, or is empty.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class StrokePainter:
         name: str,
         palette: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
+        make_tips(preset.layers, preset.brush)  # a brush that can't be read stops the shot here
         self.preset, self.palette = preset, palette
         self.name, self.fingerprint = name, digest(METHOD, preset.fingerprint)
 

@@ -67,8 +67,9 @@ def colour_statistics(pictures: Iterable[np.ndarray]) -> ColourStatistics:
         pixels = pixels[:, :: max(1, pixels.shape[1] // SAMPLES)]
         if len(pixels) > 3:
             pixels = pixels[:3, pixels[3] > 0.5]
-        found.append(to_lab(np.clip(np.nan_to_num(pixels.T), 0, 1)))
-    lab = np.concatenate(found) if found and any(len(each) for each in found) else np.full((1, 3), 50, np.float32)
+        if pixels.size:
+            found.append(to_lab(np.clip(np.nan_to_num(pixels.T), 0, 1)))
+    lab = np.concatenate(found) if found else np.array([[50, 0, 0]], np.float32)
     tones = np.quantile(lab[:, 0].astype(np.float64), np.linspace(0, 1, QUANTILES))
     tints = _tints(lab)
     rest = lab[:, 1:].astype(np.float64) - _tint_at(tints, lab[:, 0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -23,6 +24,36 @@ in style space."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawnBrush:
+    """A brush that the engine draws, see `drawn_tips`.
+
+    Attributes:
+        kind: of its tips.
+        hairs: how far it leaves its hairs in the paint, or the paper's grain, 0 (a marker) to 1 (a dry brush).
+    """
+
+    kind: Literal["bristle", "flat", "chalk", "pen", "dab", "wash"] = "bristle"
+    hairs: Share = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScannedBrush:
+    """A stroke that an artist scanned, see `scanned_tips`.
+
+    Attributes:
+        mask, height: pictures: where it leaves paint, and how thick; None = more paint is thicker.
+        sha256: of their content.
+    """
+
+    mask: Path
+    height: Path | None = None
+    sha256: str
+
+
+Brush = DrawnBrush | tuple[ScannedBrush, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layer:
     """Strokes of one size. Lengths in pixels of a plate of 360 lines.
 
@@ -35,6 +66,12 @@ class Layer:
         detail_sigma: of the Gaussian whose difference from a fine one is the detail.
         clipped: ends at contours of the plate; otherwise it may hang over them.
         opacity: of a stroke, 0..1.
+        side: where contours are detail: on both sides of them, or on the darker one, as pens draw lines.
+        tones: luma at which strokes begin to come, and from which on all come. Where the first is the higher one, they
+            come in the dark.
+        angle: direction of strokes, degrees anticlockwise from the right; None = along forms.
+        follow: with an angle, how far forms lead all the same, 0..1.
+        brush: None = the preset's.
     """
 
     width: Length
@@ -47,19 +84,11 @@ class Layer:
     detail_sigma: Length = 1.0
     clipped: bool = True
     opacity: Share = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class DrawnBrush:
-    """A brush that `brush` draws.
-
-    Attributes:
-        kind: of its tips.
-        hairs: how far it leaves its hairs in the paint, 0 (a marker) to 1 (a dry brush).
-    """
-
-    kind: Literal["bristle"] = "bristle"
-    hairs: Share = 0.7
+    side: Literal["both", "dark"] = "both"
+    tones: tuple[float, float] | None = None
+    angle: float | None = None
+    follow: Share = 0.0
+    brush: Brush | None = None
 
 
 def adjust_layer(layer: Layer, knobs: Knobs) -> Layer:
@@ -86,22 +115,35 @@ class Preset:
         layers: coarse to fine.
         brush: what its strokes are made with.
         value, chroma, hue: spread of the strokes' colours: luma (+-), saturation (+- share), hue (+- turns).
+        saturation: factor on the plate's.
+        steps: number of tones that are mixed; 0 = all.
+        divide: how far each stroke goes towards one of two hues that mix to its own (complementary colours).
+        pigment: colour of all strokes; None = the plate's.
         relief: strength of the light on the paint's relief, 0 = flat.
+        pooling: how far thicker paint is darker, as transparent paint is that gathers at the rim of a stroke.
         ground: see `Ground`.
     """
 
     title: Annotated[str, MinLen(1)]
     licence: str = "unknown"
     layers: Annotated[tuple[Layer, ...], MinLen(1)]
-    brush: DrawnBrush = DrawnBrush()
+    brush: Brush = DrawnBrush()
     value: Share = 0.05
     chroma: Share = 0.25
     hue: Share = 0.02
+    saturation: Annotated[float, Ge(0), Le(4)] = 1.0
+    steps: Annotated[int, Ge(0), Le(64)] = 0
+    divide: Share = 0.0
+    pigment: Rgb | None = None
     relief: Annotated[float, Ge(0), Le(4)] = 0.5
+    pooling: Annotated[float, Ge(0), Le(4)] = 0.0
     ground: Ground = "paint"
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that can change a pixel: every value but the title and the licence."""
+        """SHA-256 of all that can change a pixel: every value but the title and the licence.
+
+        Of a scanned brush the content counts, not where it lies.
+        """
         values = {key: value for key, value in asdict(self).items() if key not in ("title", "licence")}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(values, sort_keys=True, default=lambda path: "").encode()).hexdigest()

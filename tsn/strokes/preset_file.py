@@ -1,7 +1,7 @@
 """Presets read from YAML: those that come with tsn, and an artist's own. Without torch and numba.
 
-`find_preset` is the border: pydantic checks a file against the dataclasses of `preset` here, and no code behind it
-sees an unchecked value.
+`find_preset` is the border: no code behind it sees an unchecked value. What a file may hold is in `preset_schema`; here
+are the words for what it refuses.
 """
 
 from __future__ import annotations
@@ -10,24 +10,21 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Any
 
 import yaml
-from annotated_types import MinLen
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, create_model
-from pydantic_core import PydanticCustomError
+from pydantic import ValidationError
 
 from tsn.errors import InputError, ShotError, UsageError, near_miss
-from tsn.strokes.preset import DrawnBrush, Layer, Preset
+from tsn.strokes.preset import Preset
+from tsn.strokes.preset_schema import DRAWN, DRAWN_BRUSH, LAYER, PRESET, SCANNED, build
 from tsn.style.catalogue import StyleInfo
 
 BUNDLED_DIR = Path(__file__).parent / "presets"
 """Folder of the presets that come with tsn."""
 SUFFIXES = (".yaml", ".yml")
-GROUNDS = ("paint", "plate", "none")
 
 
 def preset_names() -> tuple[str, ...]:
@@ -102,69 +99,12 @@ def read_preset(path: Path) -> Preset:
         raise ShotError(f"expected a mapping with layers, found {_describe(values)}", file=path, line=1)
     try:
         # As JSON, whose strict mode takes lists and mappings for tuples and models, but no text for numbers.
-        checked = _PRESET.model_validate_json(json.dumps(values, default=str), strict=True)
+        checked = PRESET.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise _refusal(error, path, tree, values) from None
-    made = _built(checked)
+    made = build(checked, path.parent)
     assert isinstance(made, Preset)
     return made
-
-
-# --- the file as pydantic checks it -------------------------------------------------------------------
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-_MODELS: dict[type[BaseModel], type] = {}
-"""The pydantic models made so far, with their dataclasses."""
-
-
-def _model(cls: type, **of_file: Any) -> type[BaseModel]:
-    """The pydantic model of a dataclass; `of_file` are the types of keys that a file writes in another way."""
-    hints = get_type_hints(cls, include_extras=True) | of_file
-    keys: dict[str, Any] = {
-        each.name: (hints[each.name], ... if each.default is MISSING else each.default) for each in fields(cls)
-    }
-    made: type[BaseModel] = create_model(cls.__name__, __base__=_Section, **keys)
-    _MODELS[made] = cls
-    return made
-
-
-def _built(value: Any) -> Any:
-    """The dataclass of a checked model, and of those in it."""
-    if isinstance(value, tuple):
-        return tuple(_built(item) for item in value)
-    if type(value) not in _MODELS:
-        return value
-    return _MODELS[type(value)](**{name: _built(getattr(value, name)) for name in type(value).model_fields})
-
-
-def read_ground(value: Any) -> Any:
-    """The `Ground` that a file writes. Raises PydanticCustomError for anything else."""
-    if isinstance(value, str) and (match := re.fullmatch("#([0-9a-fA-F]{6})", value)):
-        return tuple(int(match[1][at : at + 2], 16) / 255 for at in (0, 2, 4))
-    if value in GROUNDS:
-        return value
-    if isinstance(value, list) and len(value) == 3 and all(type(each) in (int, float) for each in value):
-        return tuple(float(each) for each in value)
-    hint = near_miss(value, GROUNDS) if isinstance(value, str) else None
-    if value is None:
-        hint = 'A colour needs quotes: "#f4efe4"; without them YAML takes it for a comment.'
-    expected = 'paint, plate, none, or a colour such as "#f4efe4" or [0.9, 0.9, 0.8]'
-    # Pydantic formats messages by braces, and ours may contain braces.
-    raise PydanticCustomError("tsn", "{expected}", {"expected": expected, "hint": hint})
-
-
-_LAYER = _model(Layer)
-_BRUSH = _model(DrawnBrush)
-_PRESET = _model(
-    Preset,
-    layers=Annotated[tuple[_LAYER, ...], MinLen(1)],  # type: ignore[valid-type]  # made at run time
-    brush=_BRUSH,
-    ground=Annotated[Any, PlainValidator(read_ground)],
-)
 
 
 # --- words for what it refuses ------------------------------------------------------------------------
@@ -173,6 +113,8 @@ _EXPECTED = {
     "string_type": "text",
     "string_too_short": "some text",
     "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "tuple_type": "a list",
@@ -184,7 +126,15 @@ _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less tha
 
 def _refusal(error: ValidationError, path: Path, tree: yaml.Node | None, values: dict[str, Any]) -> ShotError:
     """One error with all faults of a file, the first with its hint, in the order of the file."""
-    faults = [(_line(tree, one["loc"]), *_message(dict(one), values)) for one in error.errors(include_url=False)]
+    faults = []
+    errors = error.errors(include_url=False)
+    within = {one["loc"][:1] for one in errors if len(one["loc"]) > 1}
+    for one in errors:
+        if one["type"] == "too_short" and one["loc"] in within:
+            continue  # pydantic doesn't count layers that have a fault
+        at = one.get("ctx", {}).get("at")
+        loc = (*(part for part in one["loc"] if part not in (DRAWN, SCANNED)), *([at] if at else []))
+        faults.append((_line(tree, loc), *_message({**one, "loc": loc}, values)))
     (line, message, hint), *others = sorted(faults, key=lambda fault: fault[0])
     message += "".join(f"\n  also {path}:{at}: {text}" + (f" ({more})" if more else "") for at, text, more in others)
     return ShotError(message, file=path, line=line, hint=hint)
@@ -212,8 +162,8 @@ def _message(error: dict[str, Any], values: dict[str, Any]) -> tuple[str, str | 
 
 def _known_keys(loc: Sequence[int | str]) -> list[str]:
     """The keys of the section that the last part of a place stands in."""
-    model = _BRUSH if loc[0] == "brush" else _LAYER if loc[0] == "layers" else _PRESET
-    return list((_PRESET if len(loc) == 1 else model).model_fields)
+    model = DRAWN_BRUSH if "brush" in loc[:-1] else LAYER if "layers" in loc[:-1] else PRESET
+    return list(model.model_fields)
 
 
 def _at(values: Any, loc: Sequence[int | str]) -> Any:

@@ -1,4 +1,4 @@
-"""Light on the relief of the paint (impasto)."""
+"""What the thickness of the paint does to its colour: light on the relief (impasto), pigment that gathers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 
 from tsn.strokes.easing import ramp
-from tsn.strokes.guides import LUMA
+from tsn.strokes.guides import LUMA, blur
 from tsn.strokes.stroke_colour import BRIGHT
 
 NORMAL_PX = 2.0
 """Pixels that paint of height 1 is thick, for its normals."""
+POOL_PX = 8.0
+"""Of a Gaussian, at 360 lines: how far pigment goes to the rim of a stroke."""
 
 
 def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degrees: float, scale: float) -> np.ndarray:
@@ -30,6 +32,23 @@ def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degree
     luma = np.clip(colour @ LUMA, 0, 1)
     bright = 1.2 * np.maximum(d - 0.35, 0) ** 2 * luma
     return colour * (1 + 0.45 * d)[..., None] + bright[..., None]
+
+
+def pool_pigment(colour: np.ndarray, thickness: np.ndarray, strength: float, scale: float) -> np.ndarray:
+    """Colour (H, W, 3) of transparent paint: where more pigment gathers than around it, more light is absorbed.
+
+    By Beer and Lambert, colour^(1 + strength (thickness - mean thickness)): broad tones stay, white paper stays white.
+    Values above 1 stay as they are.
+
+    Args:
+        thickness: (H, W), of the paint; its mean is taken over `POOL_PX`.
+        strength: 0 = opaque paint, which looks the same at any thickness.
+        scale: the plate's lines over those of which lengths are given.
+    """
+    if not strength:
+        return colour
+    power = np.clip(1 + strength * (thickness - blur(thickness, POOL_PX * scale)), 0.3, 4)[..., None]
+    return np.where(colour < 1, np.clip(colour, 0, 1) ** power, colour)
 
 
 def surface_normals(relief: np.ndarray) -> np.ndarray:

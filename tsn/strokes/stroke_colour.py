@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numba
 import numpy as np
 
-from tsn.strokes.easing import ramp
 from tsn.strokes.guides import LUMA
 
 SIGMA_FRAMES = 2.5
@@ -39,33 +36,6 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
     chroma = (samples - luma[..., None]) / (luma[..., None] + 0.05)
     mean = (weights[..., None] * chroma).sum(0) / np.maximum(weights.sum(0), 1e-6)[:, None]
     return np.asarray(tone + mean * (tone + 0.05), np.float32)
-
-
-def mix_paint(
-    colours: np.ndarray,
-    chances: np.ndarray,
-    *,
-    value: float,
-    chroma: float,
-    hue: float,
-    palette: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> np.ndarray:
-    """The paint (n, 3) of strokes: their colours taken from a palette, each a little different, as a painter mixes it.
-
-    What is brighter than white is light, not paint: the colour of a highlight goes back to the plate's own over half a
-    stop, or yellow paint would tint the sun.
-
-    Args:
-        colours: of the plate, (n, 3), from 0.
-        chances: (n, 3) in [0, 1).
-        value, chroma, hue: see `vary_colours`.
-        palette: changes colours (n, 3) in [0, 1].
-    """
-    brightest = np.maximum(colours.max(1, keepdims=True), 1) if len(colours) else np.ones((0, 1), np.float32)
-    paint = colours / brightest
-    paint = vary_colours(paint if palette is None else palette(paint), chances, value, chroma, hue)
-    own = ramp(brightest, 1, BRIGHT)
-    return np.asarray(paint * brightest * (1 - own) + colours * own, np.float32)
 
 
 def vary_colours(colours: np.ndarray, chances: np.ndarray, value: float, chroma: float, hue: float) -> np.ndarray:

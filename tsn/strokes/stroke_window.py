@@ -15,16 +15,19 @@ import numpy as np
 from torch import Tensor
 
 from tsn.flow.base import Motion
-from tsn.strokes import brush, thinning
+from tsn.strokes import thinning
+from tsn.strokes.brush import LEVELS, make_tips
+from tsn.strokes.drawn_tips import ROWS
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
-from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides
+from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
+from tsn.strokes.paint_colour import mix_paint
 from tsn.strokes.placement import POINTS, place_strokes, trace_paths
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
-from tsn.strokes.relief import light_relief
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, mix_paint, sample_plate
+from tsn.strokes.relief import light_relief, pool_pigment
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
 from tsn.strokes.tracking import track_paths
 
 FADE_FRAMES = 8
@@ -102,7 +105,7 @@ class StrokeWindow:
         self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
         self._scale = (lines or height) / REFERENCE_LINES
-        self._tips = brush.draw_tips(preset.brush)
+        self._tips = make_tips(preset.layers, preset.brush)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
@@ -115,16 +118,12 @@ class StrokeWindow:
             place: one more than that of the frame before.
             motion: between the frame before and this one; None at a cut and for the first frame.
         """
+        self._forget(place)
         layers = [adjust_layer(layer, frame.knobs) for layer in self._preset.layers]
         self._knobs[place], self._guides[place] = frame.knobs, find_guides(frame, layers, self._scale)
         if motion is not None:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
-        oldest = place - 2 * self._radius - 1 - self._held
-        self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
-        self._guides = {at: guides for at, guides in self._guides.items() if at >= oldest}
-        self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
-        self._steps = {pair: step for pair, step in self._steps.items() if min(pair) >= oldest}
         for birth, born in self._born.items():
             if place - birth <= self._radius:
                 for index, strokes in enumerate(born):
@@ -133,6 +132,20 @@ class StrokeWindow:
         for index, strokes in enumerate(self._born[place]):
             for to in range(place - 1, place - self._radius - 1, -1):
                 self._track(strokes, index, to + 1, to)
+
+    def _forget(self, place: int) -> None:
+        """Drop what `place` and later ones won't ask for: at UHD a frame's guides and motion are half a gigabyte."""
+        painted = place - self._radius - self._held  # the oldest place that may still be painted
+        oldest = painted - self._radius
+        self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= painted}
+        self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
+        # Births of one frame go back by `radius` frames; forward, a frame's strokes go on by the newest step alone.
+        self._steps = {(a, b): step for (a, b), step in self._steps.items() if b < a and b >= place - self._radius}
+        self._guides = {
+            at: guides.without_births() if at >= painted else guides.colours_only()
+            for at, guides in self._guides.items()
+            if at >= min(painted, place - self._radius)
+        }
 
     def paint(self, place: int) -> StrokePaint:
         """A frame in strokes.
@@ -147,8 +160,14 @@ class StrokeWindow:
         starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
         colour, relief, coverage, ids = paint_strokes(
-            **all_of, tips=self._tips, edge=guides.edge, ground=self._ground(place), starts=starts, entries=entries
+            **all_of,
+            tips=self._tips.levels,
+            edge=guides.edge,
+            ground=self._ground(place),
+            starts=starts,
+            entries=entries,
         )
+        colour = pool_pigment(colour, relief, self._preset.pooling, self._scale)
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
@@ -163,7 +182,9 @@ class StrokeWindow:
         if ground == "paint":
             under = guides.colours[0]
             flat = under.reshape(-1, 3)
-            under = mix_paint(flat, np.full_like(flat, 0.5), value=0, chroma=0, hue=0, palette=self._palette)
+            under = mix_paint(
+                flat, np.full((len(flat), 5), 0.5, np.float32), self._preset, jitter=0, palette=self._palette
+            )
             under = under.reshape(guides.colours[0].shape)
             return cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
         return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
@@ -174,8 +195,15 @@ class StrokeWindow:
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
         keys, places = place_strokes(key, self._origin, layer.spacing * self._scale * sizes, rate, guides.need[index])
         size = self._scale * sample_map(sizes, places, self._height, self._width)
-        paths = trace_paths(keys, places, guides.angle, guides.colours[index], guides.steps[index], layer.length * size)
-        chances = uniforms(keys, 7, 4)
+        paths = trace_paths(
+            keys,
+            places,
+            layer_direction(layer, guides.angle),
+            guides.colours[index],
+            guides.steps[index],
+            layer.length * size,
+        )
+        chances = uniforms(keys, 7, 5)
         strokes = Strokes(
             keys=keys,
             chances=chances,
@@ -220,16 +248,9 @@ class StrokeWindow:
             paths=paths[kept],
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
-            colours=mix_paint(
-                colours[kept],
-                chances[kept],
-                value=knobs.jitter * preset.value,
-                chroma=knobs.jitter * preset.chroma,
-                hue=knobs.jitter * preset.hue,
-                palette=self._palette,
-            ),
+            colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
             plate_colours=colours[kept],
-            tip_numbers=(keys[kept] % np.uint64(brush.TIPS)).astype(np.int64),
+            tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
         )
@@ -261,7 +282,7 @@ def _levels(half_widths: np.ndarray) -> np.ndarray:
     More would be left out between pixels, and the light on the relief would flicker as the stroke moves.
     """
     rows = np.maximum(2 * half_widths, 1)
-    return np.clip(np.floor(np.log2(np.maximum(brush.ROWS / rows, 1))), 0, brush.LEVELS - 1).astype(np.int64)
+    return np.clip(np.floor(np.log2(np.maximum(ROWS / rows, 1))), 0, LEVELS - 1).astype(np.int64)
 
 
 def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -123,6 +123,8 @@ def _assets(job: FarmJob, plan: Plan) -> dict[str, Any]:
     models = map(weight_file, style.blend or ([style.model] if style.model else []))
     files += [name for name in models if Path(name).is_absolute() and Path(name).is_file()]
     files += style.adain or ()
+    pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height]
+    files += [name for name in pictures if Path(name).is_absolute()]
     if style.frames is not None:
         painted = FrameSequence.parse(style.frames, base=Path())
         files += [str(painted.path(number + style.offset)) for number in plan.plate.painted if number in reads]

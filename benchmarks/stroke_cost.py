@@ -1,0 +1,111 @@
+"""CPU-seconds a frame of brush strokes beside a style net, in one run: `python benchmarks/stroke_cost.py`.
+
+The demo's plate, and its motion by the renderer's vectors, brought to other sizes. A frame's share of everything that
+the strokes need is in it (guides, births, tracking, painting), the motion and the reading are not. Peak memory is that
+of the whole process, with the net, torch and one motion in it.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import tsn
+from tsn import io
+from tsn.flow.base import Motion, View, motion_between
+from tsn.rendering.engine import Engine, make_engine
+from tsn.rendering.plan import Plan
+from tsn.strokes.frame import StrokeFrame
+from tsn.strokes.painter import StrokePainter
+from tsn.strokes.preset_file import find_preset
+
+DEMO = Path(__file__).resolve().parents[1] / "shots/demo/demo.yaml"
+
+
+@click.command(help=__doc__)
+@click.option("--lines", type=int, multiple=True, default=(360, 1080), show_default=True, help="Heights, 16:9.")
+@click.option("--preset", "presets", multiple=True, default=("oil",), show_default=True)
+@click.option("--net", default="great-wave", show_default=True, help="The net beside them.")
+@click.option("--window", default=8, show_default=True)
+def main(lines: tuple[int, ...], presets: tuple[str, ...], net: str, window: int) -> None:
+    """Print a table."""
+    shot = tsn.load(DEMO, sets=[f"style={{model: {net}}}", f"temporal.window={window}"])
+    plan = tsn.plan(shot)
+    engine = make_engine(plan, device="cpu", note=lambda text: None)
+    click.echo(f"{'lines':>6} {'paint':<18} {'CPU-s a frame':>14} {'net = 1':>8} {'peak GiB':>9}")
+    for height in lines:
+        width = round(height * 16 / 9)
+        frames = list(_frames(engine, plan, height, width))
+        with torch.inference_mode():
+            cost = _net_seconds(engine, frames[0][0])
+        click.echo(f"{height:>6} {net:<18} {cost:>14.2f} {1:>8.2f} {_peak_gib():>9.2f}")
+        for preset in presets:
+            seconds = _stroke_seconds(preset, frames, height, width, window)
+            click.echo(f"{height:>6} {preset:<18} {seconds:>14.2f} {seconds / cost:>8.2f} {_peak_gib():>9.2f}")
+
+
+def _frames(engine: Engine, plan: Plan, height: int, width: int) -> Iterator[tuple[View, Motion | None]]:
+    """Every frame of the demo at a size, with the motion from the one before."""
+    sequence, before = io.FrameSequence.parse(plan.shot.plate, base=Path()), None
+    for number in plan.plate.present:
+        with torch.inference_mode():
+            view = engine.prepare(engine.read(sequence.path(number), number)).view
+            motion = None if before is None else motion_between(engine.flow, before, view)
+            large = replace(view, image=_resize(view.image, height, width), vectors=None)
+        factor = height / view.image.shape[1]
+        before = view
+        if motion is not None:
+            motion = Motion(
+                forward=factor * _resize(motion.forward, height, width),
+                backward=factor * _resize(motion.backward, height, width),
+                visibility_forward=_resize(motion.visibility_forward, height, width),
+                visibility_backward=_resize(motion.visibility_backward, height, width),
+            )
+        yield large, motion
+
+
+def _resize(planes: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(planes[None], size=(height, width), mode="bilinear", align_corners=False)[0].contiguous()
+
+
+def _net_seconds(engine: Engine, view: View) -> float:
+    engine.painter.paint(view.image, view.number)
+    start = time.process_time()
+    engine.painter.paint(view.image, view.number)
+    return time.process_time() - start
+
+
+def _stroke_seconds(
+    preset: str, frames: list[tuple[View, Motion | None]], height: int, width: int, window: int
+) -> float:
+    """CPU-seconds of a frame in the middle of a shot, kernels compiled."""
+    painter = StrokePainter(find_preset(preset), name=preset)
+    painter.paint(frames[0][0].image[:, :64, :96].contiguous(), 1)
+    made = painter.window(radius=window, height=height, width=width, lines=height, origin=(0, 0), held=0)
+    spent: list[float] = []
+    for place, (view, motion) in enumerate(frames):
+        start = time.process_time()
+        made.add(place, StrokeFrame(number=view.number, picture=view.image.numpy()), motion)
+        if place >= window:
+            made.paint(place - window)
+            spent.append(time.process_time() - start)
+    return float(np.median(spent[1:]))
+
+
+def _peak_gib() -> float:
+    scale = 2**30 if sys.platform == "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+if __name__ == "__main__":
+    main()
