@@ -9,7 +9,7 @@ from tsn.strokes.guides import LUMA
 
 SIGMA_FRAMES = 2.5
 REACH_FRAMES = 5
-SAME_LIGHT = 0.08
+SAME_LIGHT = 0.06
 """Share by which a stroke's luma may differ between frames that are still in the same light, as a standard deviation.
 Samples of a textured plate vary by about half of it as a stroke moves; a shadow's edge is several times as strong."""
 BRIGHT = 1.35
