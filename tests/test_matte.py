@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsn.errors import InputError, UsageError
-from tsn.matte import channel_matte, cryptomatte, cryptomatte_id, manifest, murmur3
+from tsn.matte import channel_matte, cryptomatte, cryptomatte_id, dominant_ids, manifest, murmur3
 
 # --- channels ---
 
@@ -189,6 +189,18 @@ def test_coverage_never_leaves_0_to_1(plate: Callable[..., Plate]) -> None:
     channels["ViewLayer.CryptoObject00.G"] = np.array([[1.5, -1, np.nan, 0]], np.float32)
     matte = cryptomatte(channels, header, layer="CryptoObject", names=["monkey", "floor"])
     assert matte.tolist() == [[1, 0, 0, 0]]
+
+
+def test_the_object_that_covers_most_of_a_pixel(plate: Callable[..., Plate]) -> None:
+    channels, _ = plate()
+    monkey, cup, floor = (cryptomatte_id(name) for name in ("monkey", "cup", "floor"))
+    found = dominant_ids(channels, layer="CryptoObject")
+    assert found.dtype == np.uint32 and found.tolist() == [[monkey, monkey, floor, 0]]
+    channels["ViewLayer.CryptoObject00.G"] = np.array([[0.4, 0.5, 0.05, 1]], np.float32)  # ranks out of order, too
+    channels["ViewLayer.CryptoObject01.G"] = np.array([[0, 0, 0.9, 0]], np.float32)
+    assert dominant_ids(channels, layer="CryptoObject").tolist() == [[0, monkey, cup, 0]]
+    with pytest.raises(InputError, match="destroys ids"):
+        dominant_ids(channels, layer="CryptoObject", lossy={"ViewLayer.CryptoObject01.R"})
 
 
 def test_only_the_layer_asked_for_is_decoded(plate: Callable[..., Plate]) -> None:

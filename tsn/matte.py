@@ -118,16 +118,8 @@ def cryptomatte(
     intact, suspect = False, set[int]()
     coverage: np.ndarray | None = None
     for id_channel, weight_channel in found.pairs:
-        if id_channel in lossy:
-            raise InputError(
-                f"Cryptomatte {id_channel}: the file's compression is lossy and destroys ids.", hint=RERENDER_HINT
-            )
         ids, weights = channels[id_channel], channels[weight_channel]
-        if ids.dtype != np.float32:
-            raise InputError(
-                f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.",
-                hint=RERENDER_HINT,
-            )
+        _require_floats(id_channel, ids, lossy)
         bits = np.ascontiguousarray(ids).view(np.uint32)
         intact = intact or bool((bits & 0xFF).any())
         if not intact and bits.any():
@@ -138,6 +130,47 @@ def cryptomatte(
     if not intact:
         _require_intact(found.name, suspect - {0, NO_PIXEL_ID}, wanted, known)
     return _clipped(coverage)
+
+
+def dominant_ids(channels: Mapping[str, np.ndarray], *, layer: str, lossy: Collection[str] = ()) -> np.ndarray:
+    """Which object covers most of a pixel.
+
+    Args:
+        channels, layer, lossy: as in `cryptomatte`.
+
+    Returns:
+        uint32 (H, W), the bits of the ids as stored; 0 where nothing covers more than any object does.
+
+    Raises:
+        InputError: no such layer, half floats, or a lossy compression.
+    """
+    best: np.ndarray | None = None
+    for id_channel, weight_channel in stored.find_layer(layer, channels).pairs:
+        ids = channels[id_channel]
+        _require_floats(id_channel, ids, lossy)
+        bits = np.ascontiguousarray(ids).view(np.uint32)
+        share = np.where((bits == 0) | (bits == NO_PIXEL_ID), np.float32(0), _clipped(channels[weight_channel]))
+        if best is None:
+            best, most, nothing = np.where(share > 0, bits, np.uint32(0)), share, 1 - share
+            continue
+        best = np.where(share > most, bits, best)
+        most = np.maximum(most, share)
+        nothing = nothing - share
+    assert best is not None  # A layer has at least one rank.
+    return np.where(nothing > most, np.uint32(0), best)
+
+
+def _require_floats(id_channel: str, ids: np.ndarray, lossy: Collection[str]) -> None:
+    """Raise InputError for ids that the file's compression or the type of its channels destroys."""
+    if id_channel in lossy:
+        raise InputError(
+            f"Cryptomatte {id_channel}: the file's compression is lossy and destroys ids.", hint=RERENDER_HINT
+        )
+    if ids.dtype != np.float32:
+        raise InputError(
+            f"Cryptomatte {id_channel}: ids must be float32, found {ids.dtype}, which destroys them.",
+            hint=RERENDER_HINT,
+        )
 
 
 def manifest(channels: Iterable[str], header: Mapping[str, Any], *, layer: str, folder: Path | None = None) -> Manifest:

@@ -2,24 +2,41 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
-from tsn.strokes.frame import StrokeFrame
-from tsn.strokes.guides import find_guides, form_direction, layer_direction, wanted_share
+from tsn.strokes.frame import StrokeFrame, StrokePaint
+from tsn.strokes.guides import find_guides, layer_direction, wanted_share
+from tsn.strokes.placement import place_strokes
 from tsn.strokes.preset import Layer
 from tsn.strokes.preset_file import find_preset
+from tsn.strokes.stroke_window import StrokeWindow
+
+OIL = find_preset("oil")
+AOVS = {
+    "depth": np.float32(3),
+    "ids": np.uint32(9),
+    "direction": np.ones((3, 1, 1), np.float32),
+    "size_map": np.float32(1),
+    "density_map": np.float32(1),
+    "cover": np.float32(1),
+}
 
 
-@pytest.mark.parametrize("degrees", [0, 30, 60, 90, 135])
-def test_strokes_run_along_stripes(degrees: int) -> None:
-    y, x = np.mgrid[:128, :128].astype(np.float32)
-    along = np.radians(degrees)
-    luma = 0.5 + 0.4 * np.sin((x * -np.sin(along) + y * np.cos(along)) * 0.5).astype(np.float32)
-    cos, sin = form_direction(luma, 1.0)[:, 40:88, 40:88].mean((1, 2))
-    assert np.hypot(cos, sin) > 0.9  # certain
-    turned = (0.5 * np.arctan2(sin, cos) - along + np.pi / 2) % np.pi - np.pi / 2
-    assert abs(turned) < np.radians(2)
+def paint(picture: np.ndarray, **aovs: np.ndarray) -> StrokePaint:
+    window = StrokeWindow(OIL, radius=0, height=picture.shape[1], width=picture.shape[2])
+    window.add(0, StrokeFrame(number=1001, picture=picture, **aovs), None)
+    found = window.paint(0)
+    assert found.colour.shape == picture.shape and found.colour.dtype == np.float32
+    assert np.isfinite(found.colour).all() and found.colour.min() >= 0 and found.colour.max() < 1.1
+    assert found.coverage.min() > -1e-6 and found.coverage.max() <= 1
+    return found
+
+
+def clouds(height: int, width: int) -> np.ndarray:
+    coarse = np.random.default_rng(6).random((4, 6, 3), dtype=np.float32)
+    return np.ascontiguousarray(np.moveaxis(cv2.resize(coarse, (width, height)), 2, 0))
 
 
 def test_an_even_picture_has_no_direction_and_needs_no_fine_strokes() -> None:
@@ -27,6 +44,64 @@ def test_an_even_picture_has_no_direction_and_needs_no_fine_strokes() -> None:
     guides = find_guides(frame, find_preset("oil").layers, 0.2)
     assert np.abs(guides.angle).max() < 0.01
     assert [need.max() for need in guides.need] == [1, np.float32(0.6), 0, 0]
+
+
+def test_guides_at_a_reduced_size_are_those_of_the_whole() -> None:
+    """A plate of twice the lines has the same guides, at the same places."""
+    small = np.random.default_rng(7).random((3, 45, 60), dtype=np.float32).repeat(4, 1).repeat(4, 2)
+    large = small.repeat(2, 1).repeat(2, 2)
+    one, two = (find_guides(StrokeFrame(number=1, picture=p), OIL.layers, s) for p, s in ((small, 1.0), (large, 2.0)))
+    assert (one.by, two.by) == (1, 2) and one.angle.shape == two.angle.shape
+    assert np.abs(one.angle - two.angle).mean() < 0.02 and np.abs(one.need - two.need).mean() < 0.01
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (17, 400)])
+@pytest.mark.parametrize("kinds", [(), ("ids", "depth"), tuple(AOVS)])
+def test_a_canvas_smaller_than_a_stroke(size: tuple[int, int], kinds: tuple[str, ...]) -> None:
+    picture = np.full((3, *size), 0.6, np.float32)
+    aovs = {kind: np.broadcast_to(AOVS[kind], (*AOVS[kind].shape[:1], *size)).copy() for kind in kinds}
+    found = paint(picture, **aovs)
+    assert abs(found.colour.mean() - 0.6) < 0.15
+
+
+@pytest.mark.parametrize("kind", [*AOVS, "none"])
+def test_a_black_frame_stays_black(kind: str) -> None:
+    picture = np.zeros((3, 40, 60), np.float32)
+    aovs = {} if kind == "none" else {kind: np.broadcast_to(AOVS[kind], (*AOVS[kind].shape[:1], 40, 60)).copy()}
+    assert paint(picture, **aovs).colour.max() < 1e-6
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1.0, 0.0])
+def test_bad_numbers_in_the_render_are_survived(bad: float) -> None:
+    clean = clouds(40, 60)
+    picture, depth, direction = clean.copy(), np.full((40, 60), 2, np.float32), np.ones((2, 40, 60), np.float32)
+    picture[:, 10:12, 10:12], depth[20:30, 20:30], direction[:, 5:9] = bad, bad, bad
+    found = paint(np.clip(picture, 0, None) if np.isfinite(bad) else picture, depth=depth, direction=direction)
+    far = np.ones((40, 60), bool)
+    far[4:36, 4:36] = False
+    assert found.coverage.mean() > 0.9 and np.abs(found.colour - clean)[:, far].mean() < 0.1
+    every = {kind: np.full_like(value, bad) for kind, value in (("depth", depth), ("direction", direction))}
+    paint(np.full_like(clean, bad), **every)
+    paint(clean, size_map=np.full((40, 60), bad, np.float32), density_map=np.full((40, 60), bad, np.float32))
+
+
+def test_factors_of_maps_are_bounded() -> None:
+    size = np.ones((64, 64), np.float32)
+    size[:, :16], size[:, 16:32], size[:, 32:48], size[:, 48:] = np.nan, np.inf, 0, 2
+    guides = find_guides(
+        StrokeFrame(number=1, picture=clouds(64, 64), size_map=size, density_map=-size), OIL.layers, 0.2
+    )
+    assert guides.sizes[0].tolist() == [1, 1, 4, 4, 0.25, 0.25, 2, 2]
+    assert guides.densities[0].tolist() == [1, 1, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25]
+
+
+def test_twice_as_large_strokes_are_a_quarter_as_many() -> None:
+    spacings = np.full((1, 2), 4, np.float32)
+    spacings[:, 1] = 8
+    _, places = place_strokes(np.uint64(5), (0, 0), spacings, 0.8, np.ones((400, 800), np.float32), 1)
+    inside = places[(places.min(1) >= 0) & (places[:, 1] < 400) & (places[:, 0] < 800)]
+    small, large = (inside[:, 0] < 400).sum(), (inside[:, 0] >= 400).sum()
+    assert small == pytest.approx(0.8 * (400 / 3.2) ** 2, rel=0.03) and large == pytest.approx(small / 4, rel=0.08)
 
 
 def test_strokes_in_a_range_of_tones() -> None:

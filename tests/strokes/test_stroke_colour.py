@@ -10,7 +10,7 @@ from tsn.strokes.stroke_colour import colour_over_life, vary_colours
 def test_tone_follows_the_frame_and_hue_the_life() -> None:
     lit = np.array([[0.6, 0.3, 0.2]], np.float32)
     samples = np.stack([lit, lit, 0.5 * lit, lit, lit])  # a shadow passes in the middle frame
-    colour = colour_over_life(samples, np.ones((5, 1), np.uint8), 2)
+    colour = colour_over_life(samples, np.ones((5, 1), np.float32), 2)
     np.testing.assert_allclose(colour @ LUMA, 0.5 * lit @ LUMA, rtol=1e-6)
     assert np.argmax(colour) == 0 and colour.min() > 0
 

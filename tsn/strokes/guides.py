@@ -1,103 +1,74 @@
-"""What strokes are led by: the direction of forms, and where the picture has detail of which size.
-
-Direction is the smallest-change axis of a structure tensor of the luma, gathered over three scales (Förstner 1986;
-Haeberli, "Paint by numbers", SIGGRAPH 1990 for strokes along it). It is kept as a doubled angle, which averages
-without a sign.
-"""
+"""What strokes are led by: direction, detail, borders of surfaces, and factors on their size and number."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from tsn import colour
+from tsn.strokes.blur import blur, reduce
+from tsn.strokes.borders import NO_SIDES, Borders, Sides, find_borders, find_mixed, split_cells
+from tsn.strokes.direction import form_direction, lead
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.preset import Layer
+from tsn.strokes.void import Region, fill_frame, find_region
 
 Array = np.ndarray
 
-SCALES = ((1.0, 3.0, 1.0), (1.0, 9.0, 0.6), (2.0, 30.0, 0.25))
-"""Of the tensor: sigma of the derivative, sigma of the gathering, gain; pixels at 360 lines."""
 LUMA = np.array(colour.LUMA, np.float32)
 REFERENCE_LINES = 360
 """All lengths of strokes are given for a plate of this many lines."""
+MAP_STEP = 8
+"""Pixels of the plate to one of the maps of factors."""
+SMALLEST, LARGEST = 0.25, 4.0
+"""Factors of maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guides:
-    """What leads strokes in one plate frame, all float32.
+    """What leads strokes in one plate frame, all float32 and on `region`: places are relative to its corner.
 
     Attributes:
-        angle: (2, H, W), cosine and sine of twice the angle along which strokes run, times its certainty in 0..1.
-        need: (L, H, W) in 0..1: for each layer the chance that a stroke is wanted at a place.
+        region: of the canvas; all of it, or what an element in void needs.
+        by: pixels to one of `angle` and `need`.
+        angle: (2, h, w), cosine and sine of twice the angle along which strokes run, times its certainty in 0..1.
+        need: (L, h, w) in 0..1: for each layer the chance that a stroke is wanted at a place.
         colours: for each layer (h, w, 3): the plate averaged over the width of a stroke, at `1 / step` of its size.
         steps: of `colours`, pixels.
-        plate: (H, W, 3), the picture.
-        edge: (H, W, 3), the plate without its grain.
-        sizes: (h, w), factor on the size of the strokes that are laid at a place, at any reduced size.
+        sides: for each layer what `colours` has beside its largest surfaces.
+        borders: where surfaces end.
+        plate: (H, W, 3), the picture, without void.
+        sizes, densities: (h, w), factors on the size and number of the strokes that are laid at a place, one to
+            `MAP_STEP` pixels; or (1, 1).
     """
 
+    region: Region
+    by: int
     angle: Array
     need: Array
     colours: tuple[Array, ...]
     steps: tuple[int, ...]
+    sides: tuple[Sides, ...]
+    borders: Borders
     plate: Array
-    edge: Array
     sizes: Array
+    densities: Array
 
-    def without_births(self) -> Guides:
-        """Without what only the births of strokes need."""
-        return replace(self, angle=_NOTHING, need=_NOTHING)
-
-    def colours_only(self) -> Guides:
-        """What strokes need that come by from other frames."""
-        return replace(self, angle=_NOTHING, need=_NOTHING, plate=_NOTHING, edge=_NOTHING)
-
-
-_NOTHING = np.empty(0, np.float32)
-
-
-def blur(picture: Array, sigma: float) -> Array:
-    """Gaussian of (H, W) or (H, W, C); large sigmas at a reduced size, which differs by less than a code."""
-    if sigma <= 0.3:
-        return picture
-    height, width = picture.shape[:2]
-    by = 1
-    while sigma / by > 6 and min(height, width) // (2 * by) >= 8:
-        by *= 2
-    if by == 1:
-        return cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    small = cv2.resize(picture, (-(-width // by), -(-height // by)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / by, borderType=cv2.BORDER_REPLICATE)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def form_direction(luma: Array, scale: float) -> Array:
-    """(2, H, W): see `Guides.angle`. `scale` is the plate's lines over `REFERENCE_LINES`."""
-    total = np.zeros((*luma.shape, 2), np.float32)
-    energy = np.zeros(luma.shape, np.float32)
-    for derivative, gather, gain in SCALES:
-        smooth = blur(luma, derivative * scale)
-        gx = cv2.Scharr(smooth, cv2.CV_32F, 1, 0, scale=1 / 32, borderType=cv2.BORDER_REPLICATE) * scale
-        gy = cv2.Scharr(smooth, cv2.CV_32F, 0, 1, scale=1 / 32, borderType=cv2.BORDER_REPLICATE) * scale
-        square = gx * gx + gy * gy
-        # (gx + i gy)^2 points across the form; its square root as weight lets strong edges lead and not drown all else.
-        weight = 1 / np.sqrt(np.sqrt(square) + 1e-4)
-        tensor = np.dstack([(gx * gx - gy * gy) * weight, 2 * gx * gy * weight, square * weight])
-        tensor = blur(tensor, gather * scale)
-        total += gain * tensor[..., :2]
-        energy += gain * tensor[..., 2]
-    length = np.sqrt(total[..., 0] ** 2 + total[..., 1] ** 2)
-    certainty = length / (energy + 1e-6)
-    along = -total / np.maximum(length, 1e-12)[..., None]  # turned by 90 degrees: doubled, by 180
-    return np.ascontiguousarray(np.moveaxis(along * certainty[..., None], 2, 0))
+    def laid(self) -> Guides:
+        """What is left to keep once the frame's own strokes have been laid: they take `angle` and `need`."""
+        nothing = np.zeros((0, 0, 0), np.float32)
+        return replace(self, angle=nothing, need=nothing)
 
 
 def wanted_share(layer: Layer, luma: Array, fine: Array, scale: float) -> Array:
-    """(H, W): see `Guides.need`. `fine` is the luma without its grain."""
+    """(h, w): see `Guides.need`.
+
+    Args:
+        luma, fine: (h, w), the latter without the plate's grain.
+        scale: pixels of them that a pixel at 360 lines is.
+    """
     share = np.ones(luma.shape, np.float32)
     if not layer.always:
         change = blur(luma, layer.detail_sigma * scale) - fine
@@ -118,27 +89,88 @@ def layer_direction(layer: Layer, angle: Array) -> Array:
     return np.ascontiguousarray((1 - layer.follow) * own + layer.follow * angle, np.float32)
 
 
-def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float) -> Guides:
-    """Guides of a frame for the layers of a preset as its knobs change them; `scale` as in `form_direction`."""
+def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float, origin: tuple[int, int] = (0, 0)) -> Guides:
+    """Guides of a frame for the layers of a preset as its knobs change them.
+
+    Args:
+        scale: the plate's lines over `REFERENCE_LINES`.
+        origin: (x, y) of the canvas in the display window.
+    """
+    region = Region(x=0, y=0, width=frame.picture.shape[2], height=frame.picture.shape[1])
+    void: Array | None = None
+    frame = replace(frame, picture=_finite(frame.picture))
+    if frame.cover is not None:
+        region = find_region(np.nan_to_num(frame.cover, nan=0.0) > 0, origin, scale)
+        frame, void = fill_frame(frame, region)
     image = np.ascontiguousarray(np.moveaxis(frame.picture, 0, 2), dtype=np.float32)
-    luma = image @ LUMA
-    fine = blur(luma, 0.7 * scale)
-    need, colours, steps = [], [], []
-    for layer in layers:
-        need.append(wanted_share(layer, luma, fine, scale))
-        step = max(1, int(layer.width * scale / 4))
-        smooth = blur(image, layer.width * scale / 5)
-        small = cv2.resize(
-            smooth, (-(-image.shape[1] // step), -(-image.shape[0] // step)), interpolation=cv2.INTER_AREA
-        )
-        colours.append(np.ascontiguousarray(small))
-        steps.append(step)
+    by = _power_of_two(scale)
+    luma = reduce(np.ascontiguousarray(image @ LUMA), by)
+    borders = find_borders(frame.ids, frame.depth)
+    fine = blur(luma, 0.7 * scale / by)
+    need = [wanted_share(layer, luma, fine, scale / by) for layer in layers]
+    if void is not None:
+        near = reduce(void, by)
+        need = [np.where(near <= layer.width * scale / 2, each, 0) for layer, each in zip(layers, need, strict=True)]
+    colours, steps, sides = _colours(image, borders, layers, scale)
     return Guides(
-        angle=form_direction(luma, scale),
-        need=np.stack(need),
-        colours=tuple(colours),
-        steps=tuple(steps),
+        region=region,
+        by=by,
+        angle=_angle(frame, luma, scale / by, by),
+        need=np.stack(need).astype(np.float32),
+        colours=colours,
+        steps=steps,
+        sides=sides,
+        borders=borders,
         plate=image,
-        edge=blur(image, 0.8 * scale),
-        sizes=np.ones((1, 1), np.float32),
+        sizes=_factors(frame.size_map),
+        densities=_factors(frame.density_map),
     )
+
+
+def _finite(picture: Array) -> Array:
+    return picture if np.isfinite(picture.sum()) else np.nan_to_num(picture, nan=0.0, posinf=1.0, neginf=0.0)
+
+
+def _power_of_two(scale: float) -> int:
+    """The largest power of two up to a number, or 1."""
+    by = 1
+    while 2 * by <= scale:
+        by *= 2
+    return by
+
+
+def _angle(frame: StrokeFrame, luma: Array, scale: float, by: int) -> Array:
+    depth = None
+    if frame.depth is not None:
+        depth = find_borders(None, np.ascontiguousarray(frame.depth[::by, ::by]))
+    angle = form_direction(luma, scale, depth)
+    if frame.direction is None:
+        return angle
+    return lead(angle, np.ascontiguousarray(frame.direction[:, ::by, ::by]), scale)
+
+
+def _colours(
+    image: Array, borders: Borders, layers: Sequence[Layer], scale: float
+) -> tuple[tuple[Array, ...], tuple[int, ...], tuple[Sides, ...]]:
+    """See `Guides`: colours, steps and sides."""
+    mixed = find_mixed(borders, 3) if borders.labels.size else None
+    colours, steps, sides = [], [], []
+    for layer in layers:
+        step = _power_of_two(layer.width * scale / 4)
+        if mixed is None:
+            colours.append(np.ascontiguousarray(blur(reduce(image, step), layer.width * scale / 5 / step)))
+            sides.append(NO_SIDES)
+        else:
+            own, others, labels, shares = split_cells(image, borders.labels, mixed, borders.tolerance, step)
+            colours.append(own)
+            sides.append(Sides(others=others, labels=labels, shares=shares))
+        steps.append(step)
+    return tuple(colours), tuple(steps), tuple(sides)
+
+
+def _factors(values: Array | None) -> Array:
+    """A map of factors (H, W) at a reduced size, within `SMALLEST` and `LARGEST`, 1 for NaN."""
+    if values is None:
+        return np.ones((1, 1), np.float32)
+    bounded = np.clip(np.nan_to_num(values, nan=1.0, posinf=LARGEST, neginf=SMALLEST), SMALLEST, LARGEST)
+    return np.ascontiguousarray(reduce(bounded.astype(np.float32), MAP_STEP))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.borders import belongs, predict
 from tsn.strokes.easing import smoothstep
 
 TILE = 64
@@ -76,6 +77,12 @@ def paint_strokes(
     ground: np.ndarray,
     starts: np.ndarray,
     entries: np.ndarray,
+    planes: np.ndarray,
+    tolerance: float,
+    labels: np.ndarray,
+    shares: np.ndarray,
+    away: np.ndarray,
+    overhang: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Strokes over a ground: colour (H, W, 3), relief (H, W), coverage (H, W), float32; ids (H, W), uint32.
 
@@ -90,7 +97,12 @@ def paint_strokes(
         edge: (H, W, 3), the plate without its grain.
         ground: (H, W, 3), what shows between strokes.
         starts, entries: see `sort_into_tiles`.
+        planes: (n, 3), see `find_planes`; with them, clipped strokes end at the outline of their surface, too.
+        tolerance: see `Borders`.
+        labels, shares, away: see `outline`.
+        overhang: how far strokes that are not clipped may hang over an outline, pixels.
     """
+    bordered, middle = len(planes) > 0, paths.shape[1] // 2
     height, width = edge.shape[0], edge.shape[1]
     points = paths.shape[1]
     rows, columns = -(-height // TILE), -(-width // TILE)
@@ -101,12 +113,23 @@ def paint_strokes(
     for tile in numba.prange(rows * columns):
         top, left = (tile // columns) * TILE, (tile % columns) * TILE
         tall, wide = min(TILE, height - top), min(TILE, width - left)
-        through = np.ones((tall, wide), np.float32)
-        through_height = np.ones((tall, wide), np.float32)
-        colour = np.zeros((tall, wide, 3), np.float32)
-        thick = np.zeros((tall, wide), np.float32)
+        # At an outline, each of both surfaces is painted by itself, and their shares of the pixel blend them: fading
+        # strokes alone would not do, since where many overlap, faint edges add up to a hard one.
+        panes = 2 if bordered else 1
+        through = np.ones((panes, tall, wide), np.float32)
+        through_height = np.ones((panes, tall, wide), np.float32)
+        colour = np.zeros((panes, tall, wide, 3), np.float32)
+        thick = np.zeros((panes, tall, wide), np.float32)
         largest = np.zeros((tall, wide), np.float32)
+        fits, blend = np.ones(2), np.ones(2)
         open_pixels = tall * wide
+        if bordered:
+            for y in range(tall):
+                for x in range(wide):
+                    if shares[top + y, left + x, 1] > 0:
+                        open_pixels += 1
+                    else:
+                        through[1, y, x] = 0
         for e in range(starts[tile], starts[tile + 1]):
             if open_pixels == 0:
                 break
@@ -142,7 +165,7 @@ def paint_strokes(
             strong = opacities[n]
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    if through[y, x] < OPAQUE:
+                    if through[0, y, x] < OPAQUE and (panes == 1 or through[1, y, x] < OPAQUE):
                         continue
                     cx, cy = left + x + 0.5 - ax, top + y + 0.5 - ay
                     across = dx * cy - dy * cx
@@ -172,30 +195,50 @@ def paint_strokes(
                             ridge += weight * mask[tip, 1, vv, uu]
                     if alpha < FAINTEST:
                         continue
-                    if clipped[n]:
+                    sides = 1
+                    if bordered:
+                        yy, xx = top + y, left + x
+                        own = predict(planes, n, xx + 0.5 - paths[n, middle, 0], yy + 0.5 - paths[n, middle, 1])
+                        # Neighbourhoods reach 2 pixels beyond the outline; `away` counts from there.
+                        hang = 0.0 if clipped[n] else 1 - smoothstep(2 * (away[yy, xx] + 2) / overhang - 1)
+                        if shares[yy, xx, 1] > 0:
+                            sides = 2
+                        for side in range(sides):
+                            fits[side] = max(hang, belongs(labels[yy, xx, side], own, tolerance))
+                            blend[side] = shares[yy, xx, side]
+                    if clipped[n] and sides == 1:  # what anti-aliasing blends is not judged by its colour
                         apart = 0.0
                         for c in range(3):
                             apart += abs(edge[top + y, left + x, c] - plate_colours[n, c])
                         alpha *= 1 - smoothstep((apart - CLIP_FROM) / (CLIP_TO - CLIP_FROM))
-                        if alpha < FAINTEST:
+                    for side in range(sides):
+                        paint = alpha * fits[side]
+                        if paint < FAINTEST or through[side, y, x] < OPAQUE:
                             continue
-                    thickness = ridge * strong
-                    alpha *= strong
-                    part = through[y, x] * alpha
-                    for c in range(3):
-                        colour[y, x, c] += part * colours[n, c]
-                    if part > largest[y, x]:
-                        largest[y, x] = part
-                        ids[top + y, left + x] = np.uint32(keys[n] >> np.uint64(32))
-                    thick[y, x] += through_height[y, x] * thickness
-                    through[y, x] *= 1 - alpha
-                    through_height[y, x] *= 1 - WIPE * alpha
-                    if through[y, x] < OPAQUE:
-                        open_pixels -= 1
+                        thickness = ridge * strong * fits[side]
+                        paint *= strong
+                        part = through[side, y, x] * paint
+                        for c in range(3):
+                            colour[side, y, x, c] += part * colours[n, c]
+                        if part * blend[side] > largest[y, x]:
+                            largest[y, x] = part * blend[side]
+                            ids[top + y, left + x] = np.uint32(keys[n] >> np.uint64(32))
+                        thick[side, y, x] += through_height[side, y, x] * thickness
+                        through[side, y, x] *= 1 - paint
+                        through_height[side, y, x] *= 1 - WIPE * paint
+                        if through[side, y, x] < OPAQUE:
+                            open_pixels -= 1
         for y in range(tall):
             for x in range(wide):
+                yy, xx = top + y, left + x
+                relief[yy, xx], cover[yy, xx] = 0, 1
                 for c in range(3):
-                    out[top + y, left + x, c] = colour[y, x, c] + through[y, x] * ground[top + y, left + x, c]
-                relief[top + y, left + x] = thick[y, x]
-                cover[top + y, left + x] = 1 - through[y, x]
+                    out[yy, xx, c] = 0
+                sides = 2 if bordered and shares[yy, xx, 1] > 0 else 1
+                for side in range(sides):
+                    share = shares[yy, xx, side] if bordered else np.float32(1)
+                    for c in range(3):
+                        out[yy, xx, c] += share * (colour[side, y, x, c] + through[side, y, x] * ground[yy, xx, c])
+                    relief[yy, xx] += share * thick[side, y, x]
+                    cover[yy, xx] -= share * through[side, y, x]
     return out, relief, cover, ids

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from tsn.strokes.blur import blur
 from tsn.strokes.easing import ramp
-from tsn.strokes.guides import LUMA, blur
+from tsn.strokes.guides import LUMA
 from tsn.strokes.stroke_colour import BRIGHT
 
 NORMAL_PX = 2.0

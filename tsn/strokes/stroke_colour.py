@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.borders import belongs, predict
 from tsn.strokes.guides import LUMA
 
 SIGMA_FRAMES = 2.5
@@ -12,6 +13,8 @@ REACH_FRAMES = 5
 SAME_LIGHT = 0.06
 """Share by which a stroke's luma may differ between frames that are still in the same light, as a standard deviation.
 Samples of a textured plate vary by about half of it as a stroke moves; a shadow's edge is several times as strong."""
+STRANGE_WEIGHT = 1e-3
+"""Of colours of other surfaces: a stroke that sees nothing of its own takes what is there."""
 BRIGHT = 1.35
 """Style value from which on a colour is the plate's own: half a stop beyond white."""
 
@@ -24,7 +27,7 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
 
     Args:
         samples: (F, n, 3), the plate under each stroke, frame by frame, `REACH_FRAMES` to each side at most.
-        seen: (F, n), 0 where the stroke is not in that frame.
+        seen: (F, n), 0 where the stroke is not seen in that frame, 1 where all of it is.
         offset: index of the frame that is painted.
     """
     luma = samples @ LUMA
@@ -32,6 +35,7 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
     weights = np.exp(-0.5 * distance * distance)[:, None] * seen
     change = (luma - luma[offset]) / (SAME_LIGHT * (luma[offset] + 0.05))
     alike = weights * np.exp(-0.5 * change * change)
+    alike[offset] = np.maximum(alike[offset], STRANGE_WEIGHT)  # where nothing of its own is seen
     tone = ((alike * luma).sum(0) / np.maximum(alike.sum(0), 1e-6))[:, None]
     chroma = (samples - luma[..., None]) / (luma[..., None] + 0.05)
     mean = (weights[..., None] * chroma).sum(0) / np.maximum(weights.sum(0), 1e-6)[:, None]
@@ -63,21 +67,40 @@ def vary_colours(colours: np.ndarray, chances: np.ndarray, value: float, chroma:
 
 @numba.njit(cache=True)
 def sample_plate(
-    paths: np.ndarray, alive: np.ndarray, tangents: np.ndarray, half_widths: np.ndarray, colours: np.ndarray, step: int
-) -> np.ndarray:
-    """The plate's colour (n, 3) under each stroke: the mean of five samples along it times three across.
+    paths: np.ndarray,
+    alive: np.ndarray,
+    tangents: np.ndarray,
+    half_widths: np.ndarray,
+    colours: np.ndarray,
+    step: int,
+    planes: np.ndarray,
+    tolerance: float,
+    others: np.ndarray,
+    cell_labels: np.ndarray,
+    cell_shares: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The plate under each stroke: the mean of five samples along it times three across.
+
+    Returns:
+        colours (n, 3), and how much of the stroke is seen (n,): the share of the samples that is of its surface.
 
     Args:
         paths, alive, tangents: (n, POINTS, 2), (n,) and (n, 2).
         half_widths: (n,), pixels.
         colours, step: see `Guides`.
+        planes, tolerance: see `find_planes` and `Borders`; with planes, only what is of the stroke's surface counts.
+        others, cell_labels, cell_shares: see `Sides`.
     """
     count, points = paths.shape[0], paths.shape[1]
     h, w = colours.shape[0], colours.shape[1]
+    middle = points // 2
+    bordered = len(planes) > 0
     found = np.zeros((count, 3), np.float32)
+    seen = np.zeros(count, np.float32)
     for n in range(count):
         if not alive[n]:
             continue
+        total, whole = 0.0, 0.0
         for k in range(1, points - 1):
             for side in range(-1, 2):
                 x = paths[n, k, 0] - side * 0.45 * half_widths[n] * tangents[n, 1]
@@ -88,10 +111,25 @@ def sample_plate(
                 x0, y0 = int(fx), int(fy)
                 tx, ty = fx - x0, fy - y0
                 x1, y1 = min(x0 + 1, w - 1), min(y0 + 1, h - 1)
-                for c in range(3):
-                    found[n, c] += (colours[y0, x0, c] * (1 - tx) + colours[y0, x1, c] * tx) * (1 - ty) + (
-                        colours[y1, x0, c] * (1 - tx) + colours[y1, x1, c] * tx
-                    ) * ty
+                if not bordered:
+                    for c in range(3):
+                        found[n, c] += (colours[y0, x0, c] * (1 - tx) + colours[y0, x1, c] * tx) * (1 - ty) + (
+                            colours[y1, x0, c] * (1 - tx) + colours[y1, x1, c] * tx
+                        ) * ty
+                    continue
+                own = predict(planes, n, x - paths[n, middle, 0], y - paths[n, middle, 1])
+                for i in range(2):
+                    for j in range(2):
+                        yy, xx = y1 if i else y0, x1 if j else x0
+                        place = (ty if i else 1 - ty) * (tx if j else 1 - tx)
+                        for which in range(2):
+                            weight = place * cell_shares[yy, xx, which]
+                            whole += weight
+                            weight *= belongs(cell_labels[yy, xx, which], own, tolerance) + STRANGE_WEIGHT
+                            total += weight
+                            for c in range(3):
+                                found[n, c] += weight * (others[yy, xx, c] if which else colours[yy, xx, c])
         for c in range(3):
-            found[n, c] /= 3 * (points - 2)
-    return found
+            found[n, c] /= total if bordered else 3 * (points - 2)
+        seen[n] = max(total / whole - STRANGE_WEIGHT, 0.0) if bordered else 1.0
+    return found, seen

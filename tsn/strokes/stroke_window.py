@@ -10,25 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from torch import Tensor
 
 from tsn.flow.base import Motion
 from tsn.strokes import thinning
+from tsn.strokes.blur import blur
+from tsn.strokes.borders import NO_OUTLINE, outline
 from tsn.strokes.brush import LEVELS, make_tips
 from tsn.strokes.drawn_tips import ROWS
 from tsn.strokes.easing import ramp, smoothstep
 from tsn.strokes.frame import Knobs, StrokeFrame, StrokePaint
+from tsn.strokes.ground import paint_ground
+from tsn.strokes.guided import OVERHANG, corner, label_places, lay_paths, sample_strokes, stroke_planes
 from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direction
 from tsn.strokes.hashing import derive_key, uniforms
 from tsn.strokes.paint_colour import mix_paint
-from tsn.strokes.placement import POINTS, place_strokes, trace_paths
+from tsn.strokes.placement import POINTS, place_strokes, sample_map, tangents
 from tsn.strokes.preset import Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief, pool_pigment
-from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life, sample_plate
+from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life
 from tsn.strokes.tracking import track_paths
+from tsn.strokes.void import uncut
 
 FADE_FRAMES = 8
 """At each end of its life a stroke takes so many frames to come or go, or all that it has."""
@@ -36,6 +40,12 @@ CANDIDATES = 3.0
 """Strokes that are alive at once in a cell, before thinning."""
 FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
+SMALLEST_SCALE = 0.1
+"""Plates of fewer than 36 lines have the strokes of one of 36: those of less than a pixel would be countless."""
+EDGE_SIGMA = 0.8
+"""Of the plate whose colours clip strokes, pixels at 360 lines: its grain must not."""
+GROUND_HALO = 12.0
+"""Pixels at 360 lines beside an outline in which the ground is the plate itself."""
 HIDDEN_WEIGHT = 0.02
 """Share of its opacity below which a stroke is left out."""
 
@@ -48,18 +58,22 @@ class Strokes:
         keys: (n,) uint64.
         chances: (n, 4) in [0, 1): of luma, saturation, hue and width.
         half_widths, spacings: (n,), pixels, as laid.
+        labels: (n,), of the surfaces on which they were laid, see `Borders`.
         paths: frame -> (n, POINTS, 2).
         alive: frame -> (n,) uint8; 0 once a stroke was hidden on the way there.
         colours: frame -> (n, 3), the plate under them.
+        seen: frame -> (n,), how much of them is not hidden there, 0..1.
     """
 
     keys: np.ndarray
     chances: np.ndarray
     half_widths: np.ndarray
     spacings: np.ndarray
+    labels: np.ndarray
     paths: dict[int, np.ndarray] = field(default_factory=dict)
     alive: dict[int, np.ndarray] = field(default_factory=dict)
     colours: dict[int, np.ndarray] = field(default_factory=dict)
+    seen: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +86,7 @@ class _Visible:
     opacities: np.ndarray
     colours: np.ndarray
     plate_colours: np.ndarray
+    planes: np.ndarray
     tip_numbers: np.ndarray
     levels: np.ndarray
     clipped: np.ndarray
@@ -104,11 +119,12 @@ class StrokeWindow:
     ) -> None:
         self._preset, self._radius, self._palette, self._held = preset, radius, palette, held
         self._height, self._width, self._origin = height, width, origin
-        self._scale = (lines or height) / REFERENCE_LINES
+        self._scale = max((lines or height) / REFERENCE_LINES, SMALLEST_SCALE)
         self._tips = make_tips(preset.layers, preset.brush)
         self._knobs: dict[int, Knobs] = {}
         self._guides: dict[int, Guides] = {}
-        self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # flow and visibility, by (from, to)
+        self._cover: np.ndarray | None = None  # of the frame that was added last
+        self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, int]] = {}  # by (from, to), see `_arrays`
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
 
     def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
@@ -120,15 +136,18 @@ class StrokeWindow:
         """
         self._forget(place)
         layers = [adjust_layer(layer, frame.knobs) for layer in self._preset.layers]
-        self._knobs[place], self._guides[place] = frame.knobs, find_guides(frame, layers, self._scale)
+        self._knobs[place] = frame.knobs
+        self._guides[place] = find_guides(frame, layers, self._scale, self._origin)
         if motion is not None:
-            self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward)
-            self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward)
+            self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, self._cover)
+            self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward, frame.cover)
+        self._cover = frame.cover
         for birth, born in self._born.items():
             if place - birth <= self._radius:
                 for index, strokes in enumerate(born):
                     self._track(strokes, index, place - 1, place)
         self._born[place] = [self._give_birth(layer, i, place, frame.number) for i, layer in enumerate(layers)]
+        self._guides[place] = self._guides[place].laid()
         for index, strokes in enumerate(self._born[place]):
             for to in range(place - 1, place - self._radius - 1, -1):
                 self._track(strokes, index, to + 1, to)
@@ -141,11 +160,7 @@ class StrokeWindow:
         self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
         # Births of one frame go back by `radius` frames; forward, a frame's strokes go on by the newest step alone.
         self._steps = {(a, b): step for (a, b), step in self._steps.items() if b < a and b >= place - self._radius}
-        self._guides = {
-            at: guides.without_births() if at >= painted else guides.colours_only()
-            for at, guides in self._guides.items()
-            if at >= min(painted, place - self._radius)
-        }
+        self._guides = {at: guides for at, guides in self._guides.items() if at >= painted}
 
     def paint(self, place: int) -> StrokePaint:
         """A frame in strokes.
@@ -157,72 +172,88 @@ class StrokeWindow:
         all_of = {
             name: np.concatenate([getattr(one, name) for one in layers]) for name in _Visible.__dataclass_fields__
         }
-        starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], self._height, self._width)
         guides = self._guides[place]
+        height, width = guides.region.height, guides.region.width
+        all_of["paths"] = all_of["paths"] - corner(guides)
+        starts, entries = sort_into_tiles(all_of["paths"], all_of["half_widths"], height, width)
+        labels, shares, away = NO_OUTLINE
+        if guides.borders.labels.size:
+            labels, shares, away = outline(guides.borders)
         colour, relief, coverage, ids = paint_strokes(
             **all_of,
             tips=self._tips.levels,
-            edge=guides.edge,
-            ground=self._ground(place),
+            edge=blur(guides.plate, EDGE_SIGMA * self._scale),
+            ground=self._ground(place, away),
             starts=starts,
             entries=entries,
+            tolerance=guides.borders.tolerance,
+            labels=labels,
+            shares=shares,
+            away=away,
+            overhang=OVERHANG * self._scale,
         )
         colour = pool_pigment(colour, relief, self._preset.pooling, self._scale)
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
             colour = light_relief(colour, relief, strength, knobs.light, self._scale)
         planes = np.ascontiguousarray(np.moveaxis(colour.clip(0), 2, 0), dtype=np.float32)
+        planes, relief, coverage, ids = (
+            uncut(part, guides.region, self._height, self._width) for part in (planes, relief, coverage, ids)
+        )
         return StrokePaint(colour=planes, relief=relief, coverage=coverage, ids=ids)
 
-    def _ground(self, place: int) -> np.ndarray:
+    def _ground(self, place: int, away: np.ndarray) -> np.ndarray:
         """What shows between strokes, (H, W, 3); nothing is black, so that colour is multiplied by coverage."""
         ground, guides = self._preset.ground, self._guides[place]
+        height, width = guides.region.height, guides.region.width
         if ground == "plate":
             return guides.plate
         if ground == "paint":
-            under = guides.colours[0]
-            flat = under.reshape(-1, 3)
-            under = mix_paint(
-                flat, np.full((len(flat), 5), 0.5, np.float32), self._preset, jitter=0, palette=self._palette
-            )
-            under = under.reshape(guides.colours[0].shape)
-            return cv2.resize(under, (self._width, self._height), interpolation=cv2.INTER_LINEAR)
-        return np.full((self._height, self._width, 3), 0 if ground == "none" else ground, np.float32)
+            return paint_ground(guides, away / (GROUND_HALO * self._scale), self._flat_paint)
+        return np.full((height, width, 3), 0 if ground == "none" else ground, np.float32)
+
+    def _flat_paint(self, colours: np.ndarray) -> np.ndarray:
+        """The paint (h, w, 3) of colours, none different from the next."""
+        flat = colours.reshape(-1, 3)
+        even = np.full((len(flat), 5), 0.5, np.float32)
+        return mix_paint(flat, even, self._preset, jitter=0, palette=self._palette).reshape(colours.shape)
 
     def _give_birth(self, layer: Layer, index: int, place: int, number: int) -> Strokes:
-        guides, sizes = self._guides[place], self._guides[place].sizes
+        guides = self._guides[place]
+        region = guides.region
         key = np.uint64(derive_key(np.uint64(derive_key(np.uint64(0), index)), number))
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
-        keys, places = place_strokes(key, self._origin, layer.spacing * self._scale * sizes, rate, guides.need[index])
-        size = self._scale * sample_map(sizes, places, self._height, self._width)
-        paths = trace_paths(
-            keys,
-            places,
-            layer_direction(layer, guides.angle),
-            guides.colours[index],
-            guides.steps[index],
-            layer.length * size,
+        spread = guides.sizes / np.sqrt(guides.densities)
+        origin = (self._origin[0] + region.x, self._origin[1] + region.y)
+        keys, places = place_strokes(
+            key, origin, layer.spacing * self._scale * spread, rate, guides.need[index], guides.by
         )
+        size = self._scale * sample_map(guides.sizes, places, region.height, region.width)
+        spacings = layer.spacing * self._scale * sample_map(spread, places, region.height, region.width)
+        places = places + corner(guides)
+        angle = layer_direction(layer, guides.angle)
+        paths = lay_paths(guides, index, keys, places, layer.length * size, angle=angle, scale=self._scale)
         chances = uniforms(keys, 7, 5)
         strokes = Strokes(
             keys=keys,
             chances=chances,
             half_widths=(layer.width * size / 2 * (0.8 + 0.4 * chances[:, 3])).astype(np.float32),
-            spacings=layer.spacing * size,
+            spacings=spacings,
+            labels=label_places(guides, places),
         )
         self._keep(strokes, index, place, paths, np.ones(len(keys), np.uint8))
         return strokes
 
     def _track(self, strokes: Strokes, index: int, start: int, end: int) -> None:
         if (start, end) in self._steps and start in strokes.paths:
-            moved = track_paths(strokes.paths[start], strokes.alive[start], *self._steps[start, end], self._scale)
-            self._keep(strokes, index, end, *moved)
+            flow, visible, ring = self._steps[start, end]
+            paths, alive = track_paths(strokes.paths[start] + ring, strokes.alive[start], flow, visible, self._scale)
+            self._keep(strokes, index, end, paths - ring, alive)
 
     def _keep(self, strokes: Strokes, index: int, place: int, paths: np.ndarray, alive: np.ndarray) -> None:
-        guides = self._guides[place]
         strokes.paths[place], strokes.alive[place] = paths, alive
-        strokes.colours[place] = sample_plate(
-            paths, alive, _tangents(paths), strokes.half_widths, guides.colours[index], guides.steps[index]
+        strokes.colours[place], strokes.seen[place] = sample_strokes(
+            self._guides[place], index, paths, alive, strokes.half_widths, strokes.labels
         )
 
     def _visible(self, index: int, place: int, knobs: Knobs) -> _Visible:
@@ -234,13 +265,14 @@ class StrokeWindow:
                 alive = strokes.alive[place].astype(bool)
                 parts = [strokes.keys, strokes.chances, strokes.half_widths, strokes.spacings, strokes.paths[place]]
                 parts += [self._weights(strokes, birth, place), self._colours(strokes, place)]
-                found.append([part[alive] for part in parts])
-        keys, chances, half_widths, spacings, paths, base, colours = (
+                planes = stroke_planes(self._guides[place], strokes.paths[place], strokes.labels)
+                found.append([*(part[alive] for part in parts), planes[alive] if len(planes) else planes])
+        keys, chances, half_widths, spacings, paths, base, colours, planes = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
         order = np.argsort(keys, kind="stable")
         centres = np.ascontiguousarray(paths[:, POINTS // 2])
-        weights = thinning.thin_strokes(centres, _tangents(paths), base, order, spacings)
+        weights = thinning.thin_strokes(centres, tangents(paths), base, order, spacings)
         share = ramp(weights, 0, FULL_WEIGHT)
         kept = order[share[order] > HIDDEN_WEIGHT]
         return _Visible(
@@ -250,6 +282,7 @@ class StrokeWindow:
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
             colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
             plate_colours=colours[kept],
+            planes=planes[kept] if len(planes) else planes,
             tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
             clipped=np.full(len(kept), layer.clipped, np.uint8),
@@ -264,16 +297,8 @@ class StrokeWindow:
         reach = min(REACH_FRAMES, self._radius)
         frames = [at for at in range(place - reach, place + reach + 1) if at in strokes.colours]
         samples = np.stack([strokes.colours[at] for at in frames])
-        seen = np.stack([strokes.alive[at] for at in frames])
+        seen = np.stack([strokes.seen[at] for at in frames])
         return colour_over_life(samples, seen, frames.index(place))
-
-
-def sample_map(picture: np.ndarray, places: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Values (n,) of a map (h, w) over a canvas of (height, width) at places (n, 2), the nearest each."""
-    rows, columns = picture.shape
-    y = np.clip((places[:, 1] * (rows / height)).astype(np.int64), 0, rows - 1)
-    x = np.clip((places[:, 0] * (columns / width)).astype(np.int64), 0, columns - 1)
-    return np.asarray(picture[y, x], np.float32)
 
 
 def _levels(half_widths: np.ndarray) -> np.ndarray:
@@ -285,14 +310,14 @@ def _levels(half_widths: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(np.log2(np.maximum(ROWS / rows, 1))), 0, LEVELS - 1).astype(np.int64)
 
 
-def _arrays(flow: Tensor, visibility: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Flow (2, H, W) and visibility (1, H, W) -> arrays (2, H, W) and (H, W), as kernels take them."""
-    return np.ascontiguousarray(flow.cpu().numpy()), np.ascontiguousarray(visibility[0].cpu().numpy())
+def _arrays(flow: Tensor, visibility: Tensor, cover: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int]:
+    """Flow (2, H, W) and visibility (1, H, W) -> arrays (2, H, W) and (H, W), as kernels take them.
 
-
-def _tangents(paths: np.ndarray) -> np.ndarray:
-    """(n, 2), of length 1, at the middle of each path."""
-    middle = POINTS // 2
-    along = paths[:, middle + 1] - paths[:, middle - 1]
-    length = np.sqrt((along * along).sum(1, keepdims=True))
-    return np.asarray(along / np.maximum(length, 1e-6), np.float32)
+    Nothing is seen in void, nor outside of the canvas where there is void: then both have a ring of pixels around them,
+    and the third number is how wide it is.
+    """
+    moves, visible = flow.cpu().numpy(), visibility[0].cpu().numpy()
+    if cover is None:
+        return np.ascontiguousarray(moves), np.ascontiguousarray(visible), 0
+    visible = np.pad(np.where(cover > 0, visible, 0), 1).astype(np.float32)
+    return np.pad(moves, ((0, 0), (1, 1), (1, 1))), visible, 1

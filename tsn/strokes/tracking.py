@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from tsn.strokes.placement import snap
+
 SEEN = 0.4
 """Visibility from which on a point counts as seen in the other frame."""
 STEP_2, SHEAR_2 = 0.25, 0.015
@@ -63,7 +65,7 @@ def track_paths(
                     vy += v * flow[1, yy, xx]
             good[i] = seen > SEEN
             if seen > 1e-3:
-                step[i, 0], step[i, 1] = vx / seen, vy / seen
+                step[i, 0], step[i, 1] = snap(vx / seen), snap(vy / seen)
             if good[i] and (any_good < 0 or abs(i - middle) < abs(any_good - middle)):
                 any_good = i
         if any_good < 0 or abs(any_good - middle) > 2:
