@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,15 @@ class ShotSettings:
         plate: pattern of the exported frames, relative to the shot file; the same for `output`.
         frames: the range, as `frame_numbers.format_range` writes it.
         colour: the OCIO colour space of the plate.
-        style: a bundled style, a .safetensors or .onnx file, or a painting's file where `painting` is true.
+        style: a bundled style, a .safetensors or .onnx file, or a painting's file where `painting` is true; with
+            `strokes` a bundled preset, or a .yaml file.
         window: frames on each side that stabilise the paint; 0 for none.
         colours: `painting` or `plate`: where the colours come from, for a painting.
         layer: the layer to paint, where the plate has several.
         vectors: (layer of the motion vectors, convention of the renderer), where there are any.
         matte: (Cryptomatte layer, names of objects in it), where the paint is limited to objects.
         invert: paint everything except those objects.
+        strokes: the keys beside the preset (`StrokeStyle.keys`), where the style is brush strokes.
     """
 
     plate: str
@@ -44,14 +46,20 @@ class ShotSettings:
     vectors: tuple[str, str] | None = None
     matte: tuple[str, Sequence[str]] | None = None
     invert: bool = False
+    strokes: Mapping[str, object] | None = None
 
 
 def to_yaml(shot: ShotSettings) -> str:
     """The text of the shot file. Strings are written as JSON, which is valid YAML and escapes every character.
 
     Every setting of the node is written, also the empty ones as null: otherwise a _show.yaml above would set them.
+    Of brush strokes there are too many: a knob that is left alone is not written, and a _show.yaml may set it.
     """
-    style = {"adain": shot.style, "colours": shot.colours} if shot.painting else {"model": shot.style}
+    style: dict[str, object] = (
+        {"adain": shot.style, "colours": shot.colours} if shot.painting else {"model": shot.style}
+    )
+    if shot.strokes is not None:
+        style = {"strokes": shot.style, **shot.strokes}
     vectors = matte = None
     if shot.vectors:
         vectors = {"layer": shot.vectors[0], "convention": shot.vectors[1]}

@@ -146,7 +146,7 @@ def steps():
 def duplicate():
     from tsn_blender import node_trees, styles
 
-    SEEN["icons"] = [one[3] for one in styles.enum_items()]
+    SEEN["icons"] = [one[3] for one in styles.MODELS.enum_items()]
     before = node().node_tree.tsn.basename
     for one in bpy.context.scene.node_tree.nodes:
         one.select = one == node()

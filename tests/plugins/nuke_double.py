@@ -9,6 +9,7 @@ node or knob touched from another thread than the main one. What is given to the
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import sys
@@ -47,6 +48,9 @@ class Knob(_Main):
 
     def setFlag(self, flag: int) -> None:
         assert flag == STARTLINE
+
+    def setTooltip(self, text: str) -> None:
+        assert isinstance(text, str)
 
     def setExpression(self, expression: str) -> bool:
         self._expression = expression
@@ -96,6 +100,28 @@ class Double_Knob(Knob):
 
     def setRange(self, low: float, high: float) -> None:
         assert low < high
+
+    keys: dict[float, float]
+
+    def setAnimated(self) -> bool:
+        self.keys = {}
+        return True
+
+    def setValueAt(self, value: float, time: float) -> bool:
+        """A key of an animated knob."""
+        assert isinstance(value, self.kinds) and not isinstance(value, bool)
+        self.keys[time] = value
+        return True
+
+    def getValueAt(self, time: float) -> float:
+        """Straight lines between keys; a number for Int_Knob, too, as Array_Knob has it."""
+        keys = sorted(getattr(self, "keys", {}).items())
+        if not keys:
+            return float(self._value)
+        for (start, low), (end, high) in itertools.pairwise(keys):
+            if start <= time <= end:
+                return low + (high - low) * (time - start) / (end - start)
+        return float(keys[0][1] if time < keys[0][0] else keys[-1][1])
 
 
 class Int_Knob(Double_Knob):

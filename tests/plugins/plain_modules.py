@@ -12,6 +12,8 @@ BLENDER, NUKE, SHARED = PLUGINS / "blender/tsn_blender", PLUGINS / "nuke/tsn_nuk
 PATHS = {
     "tsn_process": SHARED / "tsn_process.py",
     "shot_yaml": SHARED / "shot_yaml.py",
+    "stroke_style": SHARED / "stroke_style.py",
+    "style_list": SHARED / "style_list.py",
     "frame_numbers": SHARED / "frame_numbers.py",
     "exr_header": BLENDER / "exr_header.py",
     "make_zips": PLUGINS / "make_zips.py",
@@ -28,4 +30,4 @@ def load(name: str) -> ModuleType:
     return module
 
 
-tsn_process, shot_yaml, frame_numbers, exr_header, make_zips = (load(name) for name in PATHS)
+tsn_process, shot_yaml, stroke_style, style_list, frame_numbers, exr_header, make_zips = (load(name) for name in PATHS)

@@ -75,7 +75,7 @@ def test_the_menu_makes_a_node(nuke, tsn_nuke, monkeypatch):
 def test_a_node_is_made_without_tsn(tsn_nuke, monkeypatch):
     monkeypatch.setenv("TSN_COMMAND", "/no/tsn")
     node = tsn_nuke.create()
-    assert node["tsn_style"].values() == ["tarascon"]
+    assert (node["tsn_style"].values(), node["tsn_strokes_preset"].values()) == (["tarascon"], ["oil"])
     assert (node["tsn_first"].value(), node["tsn_last"].value()) == (1001, 1003)
 
 

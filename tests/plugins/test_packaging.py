@@ -12,6 +12,7 @@ import yaml
 from plain_modules import BLENDER, NUKE, PLUGINS, SHARED, make_zips
 
 from tsn import __version__
+from tsn.strokes.preset_file import preset_names
 from tsn.style.catalogue import bundled_styles
 
 PLAIN = sorted([*SHARED.glob("*.py"), BLENDER / "exr_header.py", BLENDER / "ignored_properties.py"])
@@ -37,6 +38,7 @@ def test_nuke_14_can_read_the_scripts(file):
 def test_every_shipped_style_has_a_thumbnail():
     shipped = {path.stem for path in (BLENDER / "thumbnails").glob("*.png")}
     missing = {info.name for info in bundled_styles() if info.family != "adain"} - shipped
+    missing |= set(preset_names()) - {path.stem for path in (BLENDER / "thumbnails/strokes").glob("*.png")}
     assert not missing, "run plugins/blender/make_thumbnails.py"
 
 

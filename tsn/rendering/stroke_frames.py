@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from tsn import io
+from tsn import io, matte
 from tsn.errors import InputError, UsageError, at_frame, near_miss
-from tsn.io import cryptomatte
 from tsn.io.channel_names import canonical_channel, match_names, split_name
 from tsn.io.frame import Box, Frame
 from tsn.rendering.engine import Engine, PreparedFrame
@@ -130,7 +129,5 @@ def _refuse(key: str, kind: str, name: str, found: Collection[str], known: Colle
 
 
 def _ids(frame: Frame, layer: str, canvas: Box) -> np.ndarray:
-    """The id of the object that covers most of each pixel, uint32 (H, W): the first rank of a Cryptomatte."""
-    first, _ = cryptomatte.find_layer(layer, frame.channels).pairs[0]
-    bits = np.ascontiguousarray(frame.channels[first]).view(np.uint32)
-    return io.place(bits, frame.data_window, canvas)
+    """The object that covers most of each pixel, uint32 (H, W) on the canvas."""
+    return io.place(matte.dominant_ids(frame.channels, layer=layer, lossy=frame.lossy), frame.data_window, canvas)

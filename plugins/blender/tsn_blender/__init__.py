@@ -6,7 +6,7 @@ Blender: `shared.tsn_process` starts it as a child process. Who calls whom::
 
     ui, ops ── node_render ── plate_export ── node_trees, compat      (Blender)
        │            ├──────── shared: shot_yaml, tsn_process ...      (plain Python, tested without Blender)
-       └─ node ─────┴──────── inner_tree, frame_status, saved_groups
+       └─ node ─────┴──────── strokes, inner_tree, frame_status, saved_groups
                                               └── upstream_digest ── datablock_reader ── rna_properties, rna_values
                                                   (what makes a frame out of date)
 """

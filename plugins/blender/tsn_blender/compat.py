@@ -154,6 +154,17 @@ def _curves_of_action(action: bpy.types.Action | None, slot: Any) -> list[Any]:
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
+def own_action(owner: bpy.types.ID) -> None:
+    """Give a copied data-block an action of its own, where it has one: Blender lets the copy share the original's."""
+    data = owner.animation_data
+    if data is not None and data.action is not None:
+        slot = getattr(data, "action_slot", None)
+        identifier = slot.identifier if slot is not None else ""
+        data.action = data.action.copy()
+        if identifier:
+            data.action_slot = data.action.slots[identifier]
+
+
 @contextlib.contextmanager
 def kept_animation(owner: bpy.types.NodeTree, prefix: str) -> Iterator[None]:
     """Keep a node's F-curves and drivers while the node is removed in the block, which would remove them too.
@@ -189,6 +200,12 @@ def kept_animation(owner: bpy.types.NodeTree, prefix: str) -> Iterator[None]:
             if (curve.data_path, curve.array_index) not in left:
                 data.drivers.from_existing(src_driver=curve)
         bpy.data.node_groups.remove(holder)
+
+
+def absolute_path(path: str) -> str:
+    """The absolute path of a property that may begin with //, its .. kept; "" stays empty."""
+    path = bpy.path.abspath(path)
+    return os.path.abspath(path) if path and not os.path.isabs(path) else path
 
 
 def progress(layout: bpy.types.UILayout, factor: float, text: str) -> None:

@@ -38,7 +38,8 @@ def node_folder(settings: Any) -> Path:
 
 def paint_digest(node: bpy.types.Node, scene: bpy.types.Scene) -> str:
     """A digest of everything that the paint depends on."""
-    return f"{upstream_digest.digest_upstream(node, scene)}-{hash_of(node.node_tree.tsn.paint_key())}"
+    key = node.node_tree.tsn.paint_key(scene.render.engine)
+    return f"{upstream_digest.digest_upstream(node, scene)}-{hash_of(key)}"
 
 
 def read_record(path: Path) -> dict[int, str]:

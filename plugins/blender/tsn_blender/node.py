@@ -7,7 +7,6 @@ the tree is what a saved file keeps of the node (see `saved_groups`).
 # mypy: disable-error-code="valid-type"
 
 import contextlib
-import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +15,10 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from . import compat, inner_tree, node_trees, rna_values, styles
+from .strokes import TSNStrokeSettings
 
 STATIC: dict[str, set[str]] = {"options": set()}
-"""Not animatable: a shot has one value of each setting. Strength, which is a socket, can be keyed."""
+"""Not animatable: a shot has one value of each setting. Strength, which is a socket, and numbers of strokes can be."""
 PATH = {"options": compat.RELATIVE_PATH}
 COPIED = "tsn_copied"
 """Custom property that marks a node as a copy until it has files of its own."""
@@ -26,15 +26,15 @@ _adopted_trees: list[bpy.types.NodeTree] = []
 
 
 def _style_items(self: Any, context: bpy.types.Context) -> list[tuple[str, str, str, int, int]]:
-    return styles.enum_items()
+    return styles.MODELS.enum_items()
 
 
 def _get_style(self: Any) -> int:
-    return styles.index_of(self.style_name)
+    return styles.MODELS.index_of(self.style_name)
 
 
 def _set_style(self: Any, index: int) -> None:
-    self.style_name = styles.name_at(index)
+    self.style_name = styles.MODELS.name_at(index)
 
 
 class TSNSettings(bpy.types.PropertyGroup):
@@ -48,6 +48,7 @@ class TSNSettings(bpy.types.PropertyGroup):
             ("STYLE", "Shipped", "A style that comes with tsn"),
             ("FILE", "File", "A .safetensors or .onnx file"),
             ("PAINTING", "Painting", "A picture to paint like"),
+            ("STROKES", "Brush strokes", "Strokes that stick to what moves"),
         ],
         **STATIC,
     )
@@ -63,6 +64,7 @@ class TSNSettings(bpy.types.PropertyGroup):
         ],
         **STATIC,
     )
+    strokes: PointerProperty(type=TSNStrokeSettings)
     scene_range: BoolProperty(
         name="Scene range", default=True, description="Paint the frames that the scene renders", **STATIC
     )
@@ -101,15 +103,21 @@ class TSNSettings(bpy.types.PropertyGroup):
         """(style as the shot file has it, whether it is a painting)."""
         if self.source == "STYLE":
             return self.style_name, False
-        path = bpy.path.abspath(self.file if self.source == "FILE" else self.painting)
-        if path and not os.path.isabs(path):
-            path = os.path.abspath(path)
-        return path, self.source == "PAINTING"
-
-    def paint_key(self) -> tuple[Any, ...]:
-        """Every setting that the paint depends on; the range and the folder are none of them."""
+        if self.source == "STROKES":
+            return self.strokes.style_argument(), False
         path = self.file if self.source == "FILE" else self.painting
-        style = self.style_name if self.source == "STYLE" else rna_values.file_stamp(path, self, None)
+        return compat.absolute_path(path), self.source == "PAINTING"
+
+    def paint_key(self, engine: str) -> tuple[Any, ...]:
+        """Every setting that the paint depends on; the range and the folder are none of them.
+
+        Args:
+            engine: the engine that renders.
+        """
+        path = self.file if self.source == "FILE" else self.painting
+        style: Any = self.style_name if self.source == "STYLE" else rna_values.file_stamp(path, self, None)
+        if self.source == "STROKES":
+            style = self.strokes.paint_key(engine)
         colours = self.colours if self.source == "PAINTING" else ""
         return (self.source, style, colours, self.window, self.matte_object, self.matte_invert, self.scene_changed)
 
@@ -162,6 +170,7 @@ def reset_copy(tree: bpy.types.NodeTree) -> None:
     tree.tsn.shown, tree.tsn.message = "NOTHING", ""
     inner_tree.pass_through(tree)
     tree.nodes["Result"].image = None
+    compat.own_action(tree)
 
 
 def separate_copies() -> None:
@@ -191,7 +200,7 @@ def adopting_tree(tree: bpy.types.NodeTree) -> Iterator[None]:
         _adopted_trees.pop()
 
 
-CLASSES = (TSNSettings, TSNStylizeNode)
+CLASSES = (TSNStrokeSettings, TSNSettings, TSNStylizeNode)
 
 
 def register() -> None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bpy
 
 from . import compat, exr_header, frame_status, inner_tree, node_trees, plate_export, prefs
-from .shared import frame_numbers, shot_yaml, tsn_process
+from .shared import frame_numbers, shot_yaml, stroke_style, tsn_process
 from .shared.tsn_process import PluginError
 
 running: dict[str, NodeRender] = {}
@@ -157,25 +158,59 @@ def _export(node: bpy.types.Node, scene: bpy.types.Scene, number: int, path: Pat
         new.unlink(missing_ok=True)
 
 
+class _Layers(NamedTuple):
+    """Layers of an exported frame: the picture, and what the shot file names beside it, or None.
+
+    Attributes:
+        matte: (Cryptomatte layer, names of objects) that the paint keeps to.
+        ids: the Cryptomatte layer that strokes keep to.
+        surface: the layer of the surface that strokes stay on.
+    """
+
+    picture: str
+    vectors: str | None
+    matte: tuple[str, list[str]] | None
+    ids: str | None
+    surface: str | None
+
+
 def _style(settings: Any) -> tuple[str, bool]:
-    """(style as the shot file has it, whether it is a painting). Raises PluginError where its file is missing."""
+    """(style as the shot file has it, whether it is a painting). Raises PluginError where a file is missing."""
     style, painting = settings.style_argument()
-    if settings.source != "STYLE" and (error := shot_yaml.style_file_error(style, painting=painting)):
+    error = None
+    if settings.source == "STROKES":
+        strokes = settings.strokes
+        error = stroke_style.preset_file_error(style) if strokes.file else None
+        if strokes.palette:
+            error = error or shot_yaml.style_file_error(strokes.palette_path(), painting=True)
+    elif settings.source != "STYLE":
+        error = shot_yaml.style_file_error(style, painting=painting)
+    if error:
         raise PluginError(error)
     return style, painting
 
 
-def _layers(
-    node: bpy.types.Node, scene: bpy.types.Scene, path: Path
-) -> tuple[str, str | None, tuple[str, list[str]] | None]:
-    """(layer to paint, vectors or None, matte or None) of an exported frame. Raises PluginError without Cryptomatte."""
-    layers_node, matte_object = node_trees.render_layers_node(node, scene), node.node_tree.tsn.matte_object
-    layer, vectors, cryptomatte = plate_export.find_layers(path, layers_node)
-    if matte_object and not cryptomatte:
+def _portable(path: str, home: Path) -> str:
+    """A path in the project as seen from the shot file: on the farm the project may be in another place."""
+    return os.path.relpath(path, home) if Path(path).is_relative_to(bpy.path.abspath("//")) else path
+
+
+def _layers(node: bpy.types.Node, scene: bpy.types.Scene, path: Path) -> _Layers:
+    """The layers of an exported frame. Raises PluginError where one that the node needs is not rendered."""
+    settings = node.node_tree.tsn
+    picture, vectors, cryptomatte = plate_export.find_layers(path, node_trees.render_layers_node(node, scene))
+    if settings.matte_object and not cryptomatte:
         raise PluginError(
             f"{scene.render.engine} renders no Cryptomatte for the matte.", "Render with Cycles or EEVEE."
         )
-    return layer, vectors, (cryptomatte, [matte_object]) if matte_object and cryptomatte else None
+    borders = settings.source == "STROKES" and settings.strokes.borders
+    return _Layers(
+        picture=picture,
+        vectors=vectors,
+        matte=(cryptomatte, [settings.matte_object]) if settings.matte_object and cryptomatte else None,
+        ids=cryptomatte if borders else None,
+        surface=plate_export.find_surface(path, node, scene),
+    )
 
 
 def write_shot(
@@ -197,14 +232,18 @@ def write_shot(
         PluginError: frames are missing, the style's file is missing, or the shot file can't be written.
     """
     settings = node.node_tree.tsn
-    name = settings.basename
+    name, numbers = settings.basename, sorted(frames)
     missing = set(frames) - frame_numbers.frames_on_disk(home / "plate", name)
     if missing:  # the layers are read from the first frame
         raise PluginError(f"{_frames_are(missing)} not exported yet to {home / 'plate'}.", "Press Render Range first.")
     style, painting = _style(settings)
-    if settings.source != "STYLE" and Path(style).is_relative_to(bpy.path.abspath("//")):
-        style = os.path.relpath(style, home)  # on the farm the project may be in another place
-    layer, vectors, matte = _layers(node, scene, home / "plate" / f"{name}.{min(frames):04d}.exr")
+    if settings.source != "STYLE":
+        style = _portable(style, home)
+    layers = _layers(node, scene, home / "plate" / f"{name}.{numbers[0]:04d}.exr")
+    strokes = None
+    if settings.source == "STROKES":
+        shown = settings.strokes.style(scene, numbers, ids=layers.ids, surface=layers.surface)
+        strokes = replace(shown, palette=_portable(shown.palette, home)).keys()
     shot = shot_yaml.ShotSettings(
         plate=f"plate/{name}.####.exr",
         output=f"styled/{name}.####.exr",
@@ -214,10 +253,11 @@ def write_shot(
         painting=painting,
         colours=settings.colours.lower(),
         window=settings.window if window is None else window,
-        layer=layer,
-        vectors=(vectors, "blender") if vectors else None,
-        matte=matte,
+        layer=layers.picture,
+        vectors=(layers.vectors, "blender") if layers.vectors else None,
+        matte=layers.matte,
         invert=settings.matte_invert,
+        strokes=strokes,
     )
     path = home / f"{name}.yaml"
     try:

@@ -24,6 +24,8 @@ COMPOSITE_LAYER = "Composite"
 MAX_LAYER_NAME_BYTES = 63 - len(".CryptoObject00.r")
 """Of a view layer's name: Blender leaves out channels whose full names are longer than 63 bytes."""
 PASSES = ("use_pass_z", "use_pass_vector", "use_pass_cryptomatte_object")
+SURFACE_PASSES = {"UV": ("use_pass_uv", "UV", "U"), "POSITION": ("use_pass_position", "Position", "X")}
+"""A surface for strokes -> (setting of its pass, the pass's name in the file, a channel of it)."""
 
 
 def check_node(node: bpy.types.Node, scene: bpy.types.Scene | None) -> None:
@@ -56,6 +58,8 @@ def check_node(node: bpy.types.Node, scene: bpy.types.Scene | None) -> None:
             raise PluginError("A matte by object needs a Render Layers node upstream.")
         if settings.matte_object not in scene.objects:
             raise PluginError(f"The scene has no object {settings.matte_object!r} for the matte.")
+    if not renders and _surface(node) is not None:
+        raise PluginError("A surface for the strokes needs a Render Layers node upstream.")
     if renders and scene.camera is None:
         raise PluginError("The scene has no camera.")
     if scene.render.use_multiview:
@@ -102,7 +106,7 @@ def render_frame(node: bpy.types.Node, scene: bpy.types.Scene, number: int, path
         PluginError: Blender can't render it or can't write the file.
     """
     path = Path(path)
-    with _current_frame(scene, number), _input_as_output(node), _settings(scene, path), _passes(node, scene):
+    with current_frame(scene, number), _input_as_output(node), _settings(scene, path), _passes(node, scene):
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
         except RuntimeError as error:
@@ -124,12 +128,40 @@ def find_layers(path: str | Path, layers_node: bpy.types.Node | None) -> tuple[s
     if f"{picture}.R" not in names:
         raise PluginError(f"{path} has no composite: Blender wrote {', '.join(names[:4])}.")
     vectors = matte = None
-    if layers_node is not None:  # compare whole names: view layers' names may contain dots, or begin alike
-        layer = layers_node.layer
-        passes = {name[len(layer) + 1 :] for name in names if name.startswith(f"{layer}.")}
+    if layers_node is not None:
+        layer, passes = layers_node.layer, _channels_of(layers_node.layer, names)
         vectors = f"{layer}.Vector" if "Vector.X" in passes else None
         matte = f"{layer}.CryptoObject" if passes & {"CryptoObject00.r", "CryptoObject00.R"} else None
     return picture, vectors, matte
+
+
+def find_surface(path: str | Path, node: bpy.types.Node, scene: bpy.types.Scene) -> str | None:
+    """The layer of an exported frame that the node's strokes stay on; None where the node names no surface.
+
+    Raises:
+        PluginError: the render has no such pass.
+    """
+    surface, layers_node = _surface(node), node_trees.render_layers_node(node, scene)
+    if surface is None or layers_node is None:
+        return None
+    _, name, channel = surface
+    if f"{name}.{channel}" not in _channels_of(layers_node.layer, exr_header.channel_names(Path(path))):
+        raise PluginError(
+            f"{scene.render.engine} renders no {name} pass for the strokes.",
+            "Render with Cycles, or choose another surface.",
+        )
+    return f"{layers_node.layer}.{name}"
+
+
+def _surface(node: bpy.types.Node) -> tuple[str, str, str] | None:
+    """The pass of the surface that the node's strokes stay on, as in `SURFACE_PASSES`."""
+    settings = node.node_tree.tsn
+    return SURFACE_PASSES.get(settings.strokes.surface) if settings.source == "STROKES" else None
+
+
+def _channels_of(layer: str, names: Sequence[str]) -> set[str]:
+    """What follows a view layer's name in the channels' names. Such names may contain dots, or begin alike."""
+    return {name[len(layer) + 1 :] for name in names if name.startswith(f"{layer}.")}
 
 
 def _last_line(error: Exception) -> str:
@@ -138,7 +170,8 @@ def _last_line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _current_frame(scene: bpy.types.Scene, number: int) -> Iterator[None]:
+def current_frame(scene: bpy.types.Scene, number: int) -> Iterator[None]:
+    """The scene is at this frame, and afterwards where it was."""
     before, subframe = scene.frame_current, scene.frame_subframe
     scene.frame_set(number)
     try:
@@ -221,7 +254,7 @@ def _settings(scene: bpy.types.Scene, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _passes(node: bpy.types.Node, scene: bpy.types.Scene) -> Iterator[None]:
-    """Vectors, depth (which separates the background) and Cryptomatte are on, in the view layer upstream.
+    """Vectors, depth (which separates the background), Cryptomatte and a surface are on, in the view layer upstream.
 
     Cryptomatte is always on, so that a TD can add a matte to the shot file without Blender.
     """
@@ -230,9 +263,10 @@ def _passes(node: bpy.types.Node, scene: bpy.types.Scene) -> Iterator[None]:
     if layer is None:
         yield
         return
-    before = {name: getattr(layer, name) for name in PASSES}
+    surface = _surface(node)
+    before = {name: getattr(layer, name) for name in (*PASSES, *(surface[:1] if surface else ()))}
     try:
-        for name in PASSES:
+        for name in before:
             setattr(layer, name, True)
         yield
     finally:

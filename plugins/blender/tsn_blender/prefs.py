@@ -50,7 +50,10 @@ def get() -> SimpleNamespace:
 
 
 def check() -> str:
-    """Check a shot of one frame with all that painting needs; returns tsn's version, device and styles, a line each.
+    """Check a shot of one frame with all that painting needs.
+
+    Returns:
+        tsn's version, device, styles and presets of brush strokes, a line each.
 
     Raises:
         tsn_process.PluginError: the command can't be started, fails, or is another program.
@@ -59,11 +62,13 @@ def check() -> str:
     version = tsn_process.run_command(preferences.command, "--version").strip().partition("\n")[0]
     if not version.startswith("tsn "):
         raise tsn_process.PluginError(f"{preferences.command} is not the tsn command: it answers {version[:60]!r}.")
-    names = styles.load_names(preferences.command)
-    lines = [version, f"Styles: {', '.join(names) or 'none'}"]
-    if names:
+    listed = styles.load_names(preferences.command)
+    lines = [version, f"Styles: {', '.join(listed.models) or 'none'}"]
+    if listed.presets:
+        lines.append(f"Brush strokes: {', '.join(listed.presets)}")
+    if listed.models:
         with tempfile.TemporaryDirectory() as folder:
-            lines.insert(1, f"Device: {_find_device(preferences, Path(folder), names[0])}")
+            lines.insert(1, f"Device: {_find_device(preferences, Path(folder), listed.models[0])}")
     return "\n".join(lines)
 
 

@@ -2,63 +2,77 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import bpy.utils.previews
 
-from .shared import tsn_process
+from .shared import style_list, tsn_process
 
 THUMBNAILS = Path(__file__).parent / "thumbnails"
 DEFAULT_STYLE = "tarascon"
-_listed: list[str] = []
-"""What `tsn styles` listed."""
-_items: list[tuple[str, str, str, int, int]] = []
-"""Kept alive: Blender stores only pointers to the strings of an enum."""
+DEFAULT_PRESET = "oil"
 _previews: Any = None
 
 
-def load_names(command: str) -> list[str]:
+class Choice:
+    """What an EnumProperty offers, by the thumbnails in a folder.
+
+    Attributes:
+        listed: the names that `tsn styles` listed last.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.listed: list[str] = []
+        self._items: list[tuple[str, str, str, int, int]] = []
+        """Kept alive: Blender stores only pointers to the strings of an enum."""
+
+    def offer(self, listed: list[str]) -> None:
+        """Offer these names from now on; none: those of the thumbnails."""
+        self.listed = listed
+        self._items.clear()
+
+    def names(self) -> list[str]:
+        """All names, ascending."""
+        return sorted(self.listed or [path.stem for path in self.folder.glob("*.png")])
+
+    def enum_items(self) -> list[tuple[str, str, str, int, int]]:
+        """The items of the EnumProperty: (identifier, name, description, icon, number)."""
+        if not self._items:
+            self._items.extend(
+                (name, name.replace("-", " "), "", _icon(self.folder / f"{name}.png"), number)
+                for number, name in enumerate(self.names())
+            )
+        return self._items
+
+    def index_of(self, name: str) -> int:
+        """The number of a name among the items; 0 where there is none of that name."""
+        known = self.names()
+        return known.index(name) if name in known else 0
+
+    def name_at(self, index: int) -> str:
+        """The name with this number."""
+        return self.names()[index]
+
+
+MODELS = Choice(THUMBNAILS)
+PRESETS = Choice(THUMBNAILS / "strokes")
+
+
+def load_names(command: str) -> style_list.StyleList:
     """Ask the command for its styles, and offer these from now on. Those that need a painting are left out.
 
     Raises:
         tsn_process.PluginError: it can't be started, fails, or is another program.
     """
     try:
-        styles = json.loads(tsn_process.run_command(command, "styles", "--json"))
-        listed = [style["name"] for style in styles if style["family"] not in ("adain", "strokes")]
+        listed = style_list.read_list(tsn_process.run_command(command, "styles", "--json"))
     except (ValueError, KeyError, TypeError):
         raise tsn_process.PluginError(f"{command} is not the tsn command: it does not list styles.") from None
-    _listed[:] = listed
-    _items.clear()
+    MODELS.offer(listed.models)
+    PRESETS.offer(listed.presets)
     return listed
-
-
-def names() -> list[str]:
-    """The names of all styles, ascending."""
-    return sorted(_listed or [path.stem for path in THUMBNAILS.glob("*.png")])
-
-
-def enum_items() -> list[tuple[str, str, str, int, int]]:
-    """The items of the node's EnumProperty: (identifier, name, description, icon, number)."""
-    if not _items:
-        _items.extend(
-            (name, name.replace("-", " "), "", _icon(THUMBNAILS / f"{name}.png"), number)
-            for number, name in enumerate(names())
-        )
-    return _items
-
-
-def index_of(name: str) -> int:
-    """The number of a style among the items; 0 where there is none of that name."""
-    known = names()
-    return known.index(name) if name in known else 0
-
-
-def name_at(index: int) -> str:
-    """The name of the style with this number."""
-    return names()[index]
 
 
 def painting_icon(path: str) -> int:
@@ -72,8 +86,8 @@ def unload() -> None:
     if _previews is not None:
         bpy.utils.previews.remove(_previews)
     _previews = None
-    _items.clear()
-    _listed.clear()
+    MODELS.offer([])
+    PRESETS.offer([])
 
 
 def _icon(path: Path) -> int:

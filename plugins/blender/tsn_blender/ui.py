@@ -24,6 +24,8 @@ def draw_node(node: bpy.types.Node, context: bpy.types.Context, layout: bpy.type
         column.label(text=settings.style_name)
     elif settings.source == "FILE":
         column.prop(settings, "file", text="")
+    elif settings.source == "STROKES":
+        _draw_strokes(settings.strokes, column)
     else:
         _draw_painting(settings, column)
     column.prop(settings, "window")
@@ -43,10 +45,40 @@ def draw_node(node: bpy.types.Node, context: bpy.types.Context, layout: bpy.type
 
 def _draw_painting(settings: Any, column: bpy.types.UILayout) -> None:
     column.prop(settings, "painting", text="")
-    icon = styles.painting_icon(bpy.path.abspath(settings.painting))
+    _draw_thumbnail(settings.painting, column)
+    column.prop(settings, "colours")
+
+
+def _draw_thumbnail(path: str, column: bpy.types.UILayout) -> None:
+    icon = styles.painting_icon(bpy.path.abspath(path))
     if icon:
         column.template_icon(icon, scale=5)
-    column.prop(settings, "colours")
+
+
+def _draw_strokes(strokes: Any, column: bpy.types.UILayout) -> None:
+    if not strokes.file:
+        column.template_icon_view(strokes, "preset", show_labels=True, scale_popup=5)
+        column.label(text=strokes.preset_name)
+    column.prop(strokes, "file")
+    column.prop(strokes, "palette")
+    _draw_thumbnail(strokes.palette, column)
+    numbers = column.column(align=True)
+    for name in ("size", "detail", "length", "density", "opacity", "jitter"):
+        numbers.prop(strokes, name, slider=True)
+    row = column.row(align=True)
+    row.prop(strokes, "own_relief", text="")
+    relief = row.row(align=True)
+    relief.active = strokes.own_relief
+    relief.prop(strokes, "relief", slider=True)
+    column.prop(strokes, "light")
+    column.prop(strokes, "hold")
+    column.prop(strokes, "ground")
+    if strokes.ground == "COLOUR":
+        column.prop(strokes, "ground_colour", text="")
+    column.prop(strokes, "surface")
+    column.prop(strokes, "borders")
+    column.label(text="Layers beside the paint")
+    column.grid_flow(columns=2, align=True).prop(strokes, "layers")
 
 
 def _draw_render(node: bpy.types.Node, context: bpy.types.Context, column: bpy.types.UILayout) -> None:

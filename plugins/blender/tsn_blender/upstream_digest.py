@@ -51,7 +51,7 @@ def digest_upstream(node: bpy.types.Node, scene: bpy.types.Scene) -> str:
         ]
         if node_trees.is_tsn_node(one):
             settings = one.node_tree.tsn
-            parts += [settings.paint_key(), settings.shown, settings.shown_frame]
+            parts += [settings.paint_key(engine), settings.shown, settings.shown_frame]
     shown: list[_ShownLayer] = []
     parts.append(_read_blocks(own.points_to, shown, engine))
     seen = set()
@@ -64,6 +64,13 @@ def digest_upstream(node: bpy.types.Node, scene: bpy.types.Scene) -> str:
     if not seen:  # no scene is shown, but the compositor works at this scene's size, and on its device
         parts.append(DataBlockReader(scene, engine).read_struct(scene.render))
     return hash_of(parts)
+
+
+def digest_curves(owner: bpy.types.ID, curves: Iterable[bpy.types.FCurve], engine: str) -> str:
+    """The digest of F-curves of a data-block: their keys, and what their drivers read, but for scenes."""
+    reader = DataBlockReader(owner, engine)
+    parts: list[Any] = [reader.read_struct(curve) for curve in curves]
+    return hash_of([*parts, _read_blocks(reader.points_to, [], engine)])
 
 
 def clear_cache() -> None:

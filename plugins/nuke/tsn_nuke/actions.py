@@ -15,7 +15,8 @@ from typing import Any
 
 import nuke
 
-from .group_node import KNOB_PREFIX, tsn_command
+from . import stroke_knobs
+from .group_node import KNOB_PREFIX, STROKES, tsn_command
 from .node_folder import base_name, node_folder
 from .shared import frame_numbers, shot_yaml, tsn_process
 from .shared.tsn_process import PluginError
@@ -115,13 +116,12 @@ def _write_input(node: Any, frames: list[int], *, preview: bool) -> Path:
     """Write the node's input as EXR and the shot file beside it, and return its path. Raises PluginError, OSError."""
     _check_input(node)
     tsn_process.resolve_command(tsn_command())
-    _style(node)
+    _style(node, frames)
     home = node_folder(node, preview=preview)
     shot_yaml.make_folders(home)
     write = node.node("TSNWrite")
     write["file"].setValue(f"{(home / 'plate').as_posix()}/{base_name(node)}.%04d.exr")
-    # Half floats would destroy Cryptomatte's ids.
-    write["datatype"].setValue("32 bit float" if _value(node, "matte_layer") else "16 bit half")
+    write["datatype"].setValue("32 bit float" if _needs_full_floats(node) else "16 bit half")
     try:
         nuke.execute(write, frames[0], frames[-1], 1)
     except RuntimeError as error:
@@ -134,9 +134,20 @@ def _check_input(node: Any) -> None:
         raise PluginError("Nothing is connected to the node's input.")
 
 
-def _style(node: Any) -> str:
-    """The style as the shot file has it. Raises PluginError where its file is missing."""
+def _needs_full_floats(node: Any) -> bool:
+    """Whether half floats would destroy something: Cryptomatte's ids, or positions."""
+    if _value(node, "source") == STROKES:
+        strokes = stroke_knobs.style(node, [])
+        return bool(strokes.ids or strokes.surface or _value(node, "matte_layer"))
+    return bool(_value(node, "matte_layer"))
+
+
+def _style(node: Any, frames: list[int]) -> str:
+    """The style as the shot file has it. Raises PluginError where a file is missing, or a number is out of range."""
     source = _value(node, "source")
+    if source == STROKES:
+        stroke_knobs.check(node, frames)
+        return stroke_knobs.preset(node)
     style = str(_value(node, "style")) if source == "Shipped" else node[KNOB_PREFIX + "file"].evaluate() or ""
     if source != "Shipped" and (error := shot_yaml.style_file_error(style, painting=source == "Painting")):
         raise PluginError(error)
@@ -156,13 +167,14 @@ def _write_shot(node: Any, frames: list[int], home: Path, *, preview: bool) -> P
         output=f"styled/{name}.####.exr",
         frames=frame_numbers.format_range(frames),
         colour=str(_value(node, "colour")),
-        style=_style(node),
+        style=_style(node, frames),
         painting=source == "Painting",
         colours=str(_value(node, "colours")),
         window=0 if preview else int(_value(node, "window")),
         vectors=("motion", "nuke") if has_motion else None,
         matte=(matte_layer, matte_names) if matte_layer else None,
         invert=bool(_value(node, "matte_invert")),
+        strokes=stroke_knobs.style(node, frames).keys() if source == STROKES else None,
     )
     path = home / f"{name}.yaml"
     shot_yaml.write(shot, path)

@@ -7,19 +7,23 @@ TSNRead (what tsn painted) ──┘ which = strength where a painted frame is t
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 import nuke
 
-from .shared import tsn_process
+from .shared import style_list, tsn_process
+from .shared.stroke_style import DESCRIPTIONS, LAYERS, NUMBERS, WHOLE_NUMBERS
 
-SOURCES = ["Shipped", "File", "Painting"]
+STROKES = "Brush strokes"
+SOURCES = ["Shipped", "File", "Painting", STROKES]
 COLOURS = ["painting", "plate"]
+GROUNDS = ["preset", "paint", "plate", "none", "colour"]
 FARMS = ["slurm", "openjd", "opencue"]
 KNOB_PREFIX = "tsn_"
 """Every knob's name begins with it: a Group has knobs `name`, `label` and more of its own."""
+STROKE_PREFIX = "strokes_"
+"""Follows it in the names of the knobs for brush strokes, which groups in old scripts lack."""
 STYLES_TIMEOUT_SECONDS = 20
 """How long a new node waits for tsn's list of styles."""
 
@@ -29,13 +33,14 @@ def tsn_command() -> str:
     return os.environ.get("TSN_COMMAND", "tsn")
 
 
-def bundled_styles() -> list[str]:
+def bundled_styles() -> style_list.StyleList:
     """The styles that tsn lists, without those that need a painting. Empty where tsn fails: a node is made anyway."""
     try:
-        listed = tsn_process.run_command(tsn_command(), "styles", "--json", timeout_seconds=STYLES_TIMEOUT_SECONDS)
-        return [style["name"] for style in json.loads(listed) if style["family"] not in ("adain", "strokes")]
+        return style_list.read_list(
+            tsn_process.run_command(tsn_command(), "styles", "--json", timeout_seconds=STYLES_TIMEOUT_SECONDS)
+        )
     except (tsn_process.PluginError, ValueError, KeyError, TypeError):
-        return []
+        return style_list.StyleList(models=[], presets=[])
 
 
 def working_space() -> str:
@@ -75,7 +80,7 @@ def _add_knobs(group: Any) -> None:
     styles = bundled_styles()
     group.addKnob(nuke.Tab_Knob("tsn", "TSN Stylize"))
     group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "source", "style from", SOURCES))
-    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "style", "style", styles or ["tarascon"]))
+    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "style", "style", styles.models or ["tarascon"]))
     group.addKnob(nuke.File_Knob(KNOB_PREFIX + "file", "file"))
     group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "colours", "painting: colours of the", COLOURS))
     strength = nuke.Double_Knob(KNOB_PREFIX + "strength", "strength")
@@ -112,6 +117,35 @@ def _add_knobs(group: Any) -> None:
     button("reload", "Show range")
     button("shot_file", "Write shot file", line=False)
     group.addKnob(nuke.Text_Knob(KNOB_PREFIX + "status", "", "Nothing rendered yet"))
+    _add_stroke_knobs(group, styles.presets or ["oil"])
+
+
+def _add_stroke_knobs(group: Any, presets: list[str]) -> None:
+    """A tab of its own, for `style from: Brush strokes`. Its numbers may be animated."""
+
+    def add(kind: Any, name: str, label: str, *more: Any) -> Any:
+        knob = kind(KNOB_PREFIX + STROKE_PREFIX + name, label, *more)
+        group.addKnob(knob)
+        return knob
+
+    group.addKnob(nuke.Tab_Knob("tsn_strokes", STROKES))
+    add(nuke.Enumeration_Knob, "preset", "preset", presets)
+    add(nuke.File_Knob, "file", "own preset (.yaml)")
+    add(nuke.File_Knob, "palette", "palette: painting (else the plate's)")
+    for name, (default, low, high) in NUMBERS.items():
+        if name == "relief":
+            add(nuke.Boolean_Knob, "own_relief", "relief: other than the preset's")
+        knob = add(nuke.Int_Knob if name in WHOLE_NUMBERS else nuke.Double_Knob, name, name)
+        knob.setTooltip(DESCRIPTIONS[name])
+        if name not in WHOLE_NUMBERS:
+            knob.setRange(low, high)
+        knob.setValue(default)
+    add(nuke.Enumeration_Knob, "ground", "ground", GROUNDS)
+    add(nuke.String_Knob, "colour", "ground: colour").setValue("#f4efe4")
+    add(nuke.Boolean_Knob, "borders", "keep to objects (Cryptomatte)").setFlag(nuke.STARTLINE)
+    add(nuke.String_Knob, "surface", "surface: layer of UVs or positions")
+    for name in LAYERS:
+        add(nuke.Boolean_Knob, name, f"layer out: {name}").setFlag(nuke.STARTLINE)
 
 
 def _add_nodes() -> None:

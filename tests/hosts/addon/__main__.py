@@ -18,8 +18,9 @@ import interrupting
 import keeping
 import package
 import rendering
+import strokes
 
-MODULES = (rendering, changes, faults, interrupting, keeping, package)
+MODULES = (rendering, changes, faults, interrupting, keeping, package, strokes)
 
 if __name__ == "__main__":
     case = f"case_{sys.argv[1]}"

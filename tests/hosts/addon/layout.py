@@ -29,7 +29,8 @@ class Layout:
         object.__setattr__(self, "drawn", [] if drawn is None else drawn)
 
     def __setattr__(self, name, value):
-        assert value in UI.properties[name].enum_items, (name, value)
+        known = UI.properties[name]
+        assert type(value) is bool if known.type == "BOOLEAN" else value in known.enum_items, (name, value)
 
     def __getattr__(self, name):
         if name not in UI.functions:

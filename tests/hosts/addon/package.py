@@ -72,10 +72,10 @@ def case_check():
     assert bpy.ops.tsn.check() == {"FINISHED"}
     found = preferences.found.splitlines()
     assert found[0].startswith("tsn ") and found[1] == "Device: cpu" and found[2].startswith("Styles: "), found
-    assert "tarascon" in found[2]
+    assert "tarascon" in found[2] and found[3].startswith("Brush strokes: ") and "oil" in found[3], found
     layout = Layout()
     type(preferences).draw(Drawn(preferences, layout), bpy.context)
-    assert layout.drawn[-3:] == [("label", line) for line in found]
+    assert layout.drawn[-len(found) :] == [("label", line) for line in found]
     assert ("operator", "Check") in layout.drawn
 
     os.environ["TSN_COMMAND"] = shutil.which("true")
@@ -119,7 +119,9 @@ def case_draws():
     assert ("template_icon_view", "style") in now and ("label", "tarascon") in now
     settings.style = "great-wave"
     assert settings.style_name == "great-wave" and ("label", "great-wave") in drawn(node)
-    assert [one[0] for one in styles.enum_items()] == sorted(path.stem for path in styles.THUMBNAILS.glob("*.png"))
+    assert [one[0] for one in styles.MODELS.enum_items()] == sorted(
+        path.stem for path in styles.THUMBNAILS.glob("*.png")
+    )
 
     settings.source, settings.painting = "PAINTING", "//none.png"
     now = drawn(node)
