@@ -47,9 +47,13 @@ def paint(folder: Path, *sets: str) -> np.ndarray:
     style, _ = codec("lin_rec709", highlights="keep").to_style(rgb)
     picture = (np.moveaxis(style.numpy(), 0, 2)[CROP][..., ::-1] * 255 + 0.5).astype(np.uint8)
     label = np.full((LABEL_PX, picture.shape[1], 3), 255, np.uint8)
-    text = ", ".join(each.removeprefix("style.").replace("=", ": ") for each in sets) or "oil"
+    text = ", ".join(_label(*each.split("=")) for each in sets) or "oil"
     cv2.putText(label, text, (3, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
     return np.concatenate([label, picture])
+
+
+def _label(key: str, value: str) -> str:
+    return f"{key.removeprefix('style.')}: {Path(value).name}"
 
 
 @click.command(help=__doc__)

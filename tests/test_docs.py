@@ -127,15 +127,17 @@ def test_every_picture_is_shown_somewhere() -> None:
 def test_the_shot_files_reference_is_up_to_date() -> None:
     shot_file = script("shot_file")
     schema = json.loads(shot_file.SCHEMA.read_text(encoding="utf-8"))
-    text = shot_file.PAGE.read_text(encoding="utf-8")
-    assert shot_file.page(text, schema) == text, "run: python docs/shot_file.py"
+    for page, made in ((shot_file.PAGE, shot_file.page), (shot_file.STROKES_PAGE, shot_file.strokes_page)):
+        text = page.read_text(encoding="utf-8")
+        assert made(text, schema) == text, "run: python docs/shot_file.py"
 
 
 def test_the_shot_files_reference_has_a_row_for_each_key() -> None:
     shot_file = script("shot_file")
     schema = json.loads(shot_file.SCHEMA.read_text(encoding="utf-8"))
     keys = [key for section in (schema, *schema["$defs"].values()) for key in section.get("properties", {})]
-    rows = re.findall(r"^\| `(\w+)` \|", shot_file.tables(schema), flags=re.MULTILINE)
+    strokes = shot_file.strokes_page(f"{shot_file.BEGIN}{shot_file.END}", schema)
+    rows = re.findall(r"^\| `(\w+)` \|", shot_file.tables(schema) + strokes, flags=re.MULTILINE)
     assert sorted(rows) == sorted(keys)
 
 

@@ -20,7 +20,7 @@ LAYER = Layer(width=8, length=32, spacing=6)
 @pytest.mark.parametrize("kind", get_args(get_type_hints(DrawnBrush)["kind"]))
 def test_drawn_tips(kind: str) -> None:
     assert set(KINDS) == set(get_args(get_type_hints(DrawnBrush)["kind"]))
-    tips = make_tips([LAYER, LAYER], DrawnBrush(kind=kind, hairs=0.6))  # type: ignore[arg-type]
+    tips = make_tips((LAYER, LAYER), DrawnBrush(kind=kind, hairs=0.6))  # type: ignore[arg-type]
     assert [level.shape for level in tips.levels] == [(2 * TIPS, 2, ROWS >> i, COLUMNS >> i) for i in range(LEVELS)]
     mask, height = tips.levels[0][:, 0], tips.levels[0][:, 1]
     assert mask.min() >= 0 and mask.max() <= 1 and height.min() >= 0 and height.max() < 1.5
@@ -33,7 +33,7 @@ def test_drawn_tips(kind: str) -> None:
 
 def test_a_dry_brush_leaves_less_paint() -> None:
     def paint(kind: str, hairs: float) -> float:
-        return float(make_tips([LAYER], DrawnBrush(kind=kind, hairs=hairs)).levels[0][:, 0].mean())  # type: ignore[arg-type]
+        return float(make_tips((LAYER,), DrawnBrush(kind=kind, hairs=hairs)).levels[0][:, 0].mean())  # type: ignore[arg-type]
 
     for kind in ("bristle", "flat", "chalk", "wash"):
         assert paint(kind, 0.9) < paint(kind, 0.2)
@@ -41,7 +41,7 @@ def test_a_dry_brush_leaves_less_paint() -> None:
 
 def test_each_layer_has_its_own_tips() -> None:
     own = Layer(width=8, length=32, spacing=6, brush=DrawnBrush(kind="pen"))
-    tips = make_tips([LAYER, own], DrawnBrush())
+    tips = make_tips((LAYER, own), DrawnBrush())
     keys = np.arange(100, dtype=np.uint64)
     assert set(tips.choose(0, keys)) == set(range(TIPS)) and set(tips.choose(1, keys)) == set(range(TIPS, 2 * TIPS))
 

@@ -127,3 +127,11 @@ def test_the_direction_of_a_layer() -> None:
     half = layer_direction(replace(across, follow=0.5), forms)[:, 0, 0]
     np.testing.assert_allclose(0.5 * np.degrees(np.arctan2(-half[1], half[0])), 22.5, atol=1e-4)
     assert layer_direction(Layer(width=2, length=9, spacing=3), forms) is forms
+
+
+def test_strokes_that_end_at_a_highlight_leave_no_ring() -> None:
+    picture = np.full((3, 80, 96), 1.2, np.float32)
+    picture[:, :, 48:] = 20
+    window = StrokeWindow(OIL, radius=0, height=80, width=96, lines=360)
+    window.add(0, StrokeFrame(number=1, picture=picture), None)
+    assert window.paint(0).coverage[10:-10].mean(0)[48:60].min() > 0.985

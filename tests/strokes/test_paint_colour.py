@@ -46,11 +46,11 @@ def test_divided_hues_mix_to_the_colour_they_were() -> None:
     assert (divided[warm, 0] > divided[warm, 2] + 0.1).all() and (divided[~warm, 2] > divided[~warm, 0] + 0.1).all()
 
 
-def test_one_pigment_hides_the_plate_but_not_its_highlights() -> None:
+def test_one_pigment_hides_the_plate_and_highlights_do_not_shine_through() -> None:
     ink = replace(PLAIN, pigment=(0.1, 0.1, 0.12))
-    np.testing.assert_allclose(mix_paint(PLATE, CHANCES, ink, jitter=1), [[0.1, 0.1, 0.12]] * 200, atol=1e-6)
-    light = np.array([[3, 2.5, 2]], np.float32)
-    np.testing.assert_allclose(mix_paint(light, CHANCES[:1], ink, jitter=1), light, rtol=1e-5)
+    plate = np.concatenate([PLATE, [[3, 2.5, 2]]]).astype(np.float32)
+    paint = mix_paint(plate, np.concatenate([CHANCES, CHANCES[:1]]), ink, jitter=1, palette=lambda colours: 1 - colours)
+    np.testing.assert_allclose(paint, [[0.1, 0.1, 0.12]] * 201, atol=1e-6)
 
 
 def test_no_jitter_leaves_no_differences() -> None:

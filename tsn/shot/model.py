@@ -129,7 +129,8 @@ class Style:
         le=LAST_FRAME,
     )
     strokes: PresetName | None = _stroke_key(
-        "Brush strokes carried by motion: a preset (see `tsn styles`), or a .yaml file of your own."
+        "Brush strokes carried by motion: a preset (see `tsn styles`), or a .yaml file of your own. Its keys are in "
+        "docs/guide/strokes.md."
     )
     palette: Palette = _stroke_key("With strokes: plate, or a painting whose colours are taken.", default="plate")
     size: FactorCurve = _stroke_key(
@@ -161,7 +162,7 @@ class Style:
     brush: Files = _stroke_key(
         "With strokes: scans of brush strokes (masks), from left to right, instead of the preset's brushes.", default=()
     )
-    brush_height: Files = _stroke_key("With brush: the thickness of the paint in each of them.", default=())
+    brush_height: Files = _stroke_key("With strokes: the thickness of the paint in each scan of brush.", default=())
     direction: Text = _stroke_key(
         "With strokes: auto: along the forms; or a layer of vectors (x, y) or of normals.", default="auto"
     )

@@ -27,8 +27,8 @@ def mix_paint(
 ) -> np.ndarray:
     """The paint (n, 3) of strokes: their colours taken from a palette, each a little different, as a painter mixes it.
 
-    What is brighter than white is light, not paint: the colour of a highlight goes back to the plate's own over half a
-    stop, or yellow paint would tint the sun.
+    What is brighter than white is light, not paint: the colour of a highlight goes back to the plate's own over two
+    stop, or yellow paint would tint the sun. A preset's pigment is the same everywhere, whatever the palette.
 
     Args:
         colours: of the plate, (n, 3), from 0.
@@ -36,9 +36,11 @@ def mix_paint(
         jitter: factor on the spread of colours.
         palette: changes colours (n, 3) in [0, 1].
     """
+    if preset.pigment is not None:
+        colours = np.broadcast_to(np.array(preset.pigment, np.float32), colours.shape)
     brightest = np.maximum(colours.max(1, keepdims=True), 1) if len(colours) else np.ones((0, 1), np.float32)
     paint = colours / brightest
-    paint = _of_preset(paint if palette is None else palette(paint), preset)
+    paint = _of_preset(paint if palette is None or preset.pigment is not None else palette(paint), preset)
     paint = vary_colours(paint, chances, jitter * preset.value, jitter * preset.chroma, jitter * preset.hue)
     if preset.divide:
         paint = divide_hues(paint, chances[:, 4], jitter * preset.divide)
@@ -47,8 +49,6 @@ def mix_paint(
 
 
 def _of_preset(colours: np.ndarray, preset: Preset) -> np.ndarray:
-    if preset.pigment is not None:
-        return np.broadcast_to(np.array(preset.pigment, np.float32), colours.shape)
     if preset.steps:
         light = (colours @ LUMA)[:, None]
         colours = colours + (few_tones(light, preset.steps) - light)

@@ -15,8 +15,8 @@ SAME_LIGHT = 0.06
 Samples of a textured plate vary by about half of it as a stroke moves; a shadow's edge is several times as strong."""
 STRANGE_WEIGHT = 1e-3
 """Of colours of other surfaces: a stroke that sees nothing of its own takes what is there."""
-BRIGHT = 1.35
-"""Style value from which on a colour is the plate's own: half a stop beyond white."""
+BRIGHT = 2.4
+"""Style value from which on a colour is the plate's own: two stops beyond white."""
 
 
 def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.ndarray:

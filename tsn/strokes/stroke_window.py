@@ -42,6 +42,9 @@ FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
 SMALLEST_SCALE = 0.1
 """Plates of fewer than 36 lines have the strokes of one of 36: those of less than a pixel would be countless."""
+EDGE_WHITE = 1.35
+"""Style value beyond which colours are alike for the contours that end a stroke: one highlight is as white as another,
+and between it and its surroundings lies no ring that is like neither of them."""
 EDGE_SIGMA = 0.8
 """Of the plate whose colours clip strokes, pixels at 360 lines: its grain must not."""
 GROUND_HALO = 12.0
@@ -182,7 +185,7 @@ class StrokeWindow:
         colour, relief, coverage, ids = paint_strokes(
             **all_of,
             tips=self._tips.levels,
-            edge=blur(guides.plate, EDGE_SIGMA * self._scale),
+            edge=blur(np.minimum(guides.plate, EDGE_WHITE), EDGE_SIGMA * self._scale),
             ground=self._ground(place, away),
             starts=starts,
             entries=entries,
@@ -281,7 +284,7 @@ class StrokeWindow:
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
             colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
-            plate_colours=colours[kept],
+            plate_colours=np.minimum(colours[kept], EDGE_WHITE),
             planes=planes[kept] if len(planes) else planes,
             tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
