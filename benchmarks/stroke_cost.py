@@ -36,7 +36,7 @@ DEMO = Path(__file__).resolve().parents[1] / "shots/demo/demo.yaml"
 @click.option("--lines", type=int, multiple=True, default=(360, 1080), show_default=True, help="Heights, 16:9.")
 @click.option("--preset", "presets", multiple=True, default=("oil",), show_default=True)
 @click.option("--net", default="great-wave", show_default=True, help="The net beside them.")
-@click.option("--window", default=8, show_default=True)
+@click.option("--window", default=16, show_default=True)
 def main(lines: tuple[int, ...], presets: tuple[str, ...], net: str, window: int) -> None:
     """Print a table."""
     shot = tsn.load(DEMO, sets=[f"style={{model: {net}}}", f"temporal.window={window}"])

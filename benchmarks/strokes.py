@@ -1,4 +1,4 @@
-"""Paint a shot in brush strokes, and print what it costs: `python benchmarks/strokes.py SHOT --out DIR [--radius 8]`.
+"""Paint a shot in brush strokes, and print what it costs: `python benchmarks/strokes.py SHOT --out DIR [--radius 16]`.
 
 Strokes are not a style of the shot file yet; this writes PNGs to look at and to measure (`yardstick.py`). `--radius 0`
 paints frame by frame, which is what stability is compared with.
@@ -43,7 +43,7 @@ def ids_of(frame: io.Frame, layer: str) -> np.ndarray:
 @click.command(help=__doc__)
 @click.argument("shot", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the PNGs.")
-@click.option("--radius", default=8, show_default=True, help="Frames that a stroke lives to each side.")
+@click.option("--radius", default=16, show_default=True, help="Frames that a stroke lives to each side.")
 @click.option("--preset", default="oil", show_default=True, help="A bundled one, or a .yaml file.")
 @click.option("--surface", help="Layer of the plate with UVs, rest or world positions, such as ViewLayer.Pref.")
 @click.option("--ids", help="Cryptomatte of objects, such as ViewLayer.CryptoObject.")

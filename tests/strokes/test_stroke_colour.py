@@ -32,3 +32,10 @@ def test_slopes_towards_the_light_brighten() -> None:
     right, left = (light_relief(colour, ramp, 0.5, degrees, 1.0)[8, 8, 0] for degrees in (0.0, 180.0))
     above = light_relief(colour, ramp, 0.5, 90.0, 1.0)[8, 8, 0]
     assert right < 0.3 < left and abs(above - 0.3) < 1e-6  # thicker to the right: the slope faces the left
+
+
+def test_tone_is_even_while_the_light_stays() -> None:
+    random = np.random.default_rng(0)
+    samples = (0.5 + 0.01 * random.normal(size=(11, 200, 1))).astype(np.float32).repeat(3, 2)
+    tone = colour_over_life(samples, np.ones((11, 200), np.uint8), 5) @ LUMA
+    assert tone.std() < 0.6 * (samples[5] @ LUMA).std()

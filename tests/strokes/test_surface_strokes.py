@@ -24,7 +24,7 @@ def surface(at: int) -> np.ndarray:
 
 
 def lattice(frames: list[StrokeFrame], radius: int, first: int = 0, cuts: tuple[int, ...] = ()) -> SurfaceLattice:
-    found = SurfaceLattice(radius=radius, height=HEIGHT, width=WIDTH, scale=SCALE)
+    found = SurfaceLattice(radius=radius, height=HEIGHT, width=WIDTH, scale=SCALE, held=len(frames))
     for place in range(first, len(frames)):
         guides = find_guides(frames[place], LAYERS, SCALE)
         found.add(place, frames[place], guides, LAYERS, joined=place > first and place not in cuts)

@@ -15,7 +15,7 @@ from tsn.strokes.preset import Preset
 from tsn.strokes.stroke_window import StrokeWindow
 from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
 
-METHOD = "strokes-1"
+METHOD = "strokes-2"
 """Version of the pixels that strokes make; part of the fingerprint, so frames of an older tsn are stale."""
 
 

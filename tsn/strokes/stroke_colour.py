@@ -10,6 +10,9 @@ from tsn.strokes.guides import LUMA
 
 SIGMA_FRAMES = 2.5
 REACH_FRAMES = 5
+SAME_LIGHT = 0.06
+"""Share by which a stroke's luma may differ between frames that are still in the same light, as a standard deviation.
+Samples of a textured plate vary by about half of it as a stroke moves; a shadow's edge is several times as strong."""
 STRANGE_WEIGHT = 1e-3
 """Of colours of other surfaces: a stroke that sees nothing of its own takes what is there."""
 BRIGHT = 2.4
@@ -17,22 +20,26 @@ BRIGHT = 2.4
 
 
 def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.ndarray:
-    """Colours (n, 3): luma of frame `offset`, chroma as a Gaussian mean over the frames around it.
+    """Colours (n, 3): tone of frame `offset`, chroma as a Gaussian mean over the frames around it.
+
+    The tone is a mean, too, over those frames that are in the same light (a bilateral filter along time; Tomasi and
+    Manduchi, ICCV 1998): it evens out what the sampling of the plate adds, and follows a shadow at once.
 
     Args:
         samples: (F, n, 3), the plate under each stroke, frame by frame, `REACH_FRAMES` to each side at most.
         seen: (F, n), 0 where the stroke is not seen in that frame, 1 where all of it is.
         offset: index of the frame that is painted.
     """
-    now = samples[offset] @ LUMA
-    total = np.zeros_like(samples[offset])
-    weight = np.zeros(samples.shape[1], np.float32)
-    for f in range(len(samples)):
-        w = np.float32(np.exp(-0.5 * ((f - offset) / SIGMA_FRAMES) ** 2)) * seen[f]
-        light = samples[f] @ LUMA
-        total += w[:, None] * (samples[f] - light[:, None]) / (light[:, None] + 0.05)
-        weight += w
-    return now[:, None] + total / np.maximum(weight, 1e-6)[:, None] * (now[:, None] + 0.05)
+    luma = samples @ LUMA
+    distance = (np.arange(len(samples), dtype=np.float32) - offset) / SIGMA_FRAMES
+    weights = np.exp(-0.5 * distance * distance)[:, None] * seen
+    change = (luma - luma[offset]) / (SAME_LIGHT * (luma[offset] + 0.05))
+    alike = weights * np.exp(-0.5 * change * change)
+    alike[offset] = np.maximum(alike[offset], STRANGE_WEIGHT)  # where nothing of its own is seen
+    tone = ((alike * luma).sum(0) / np.maximum(alike.sum(0), 1e-6))[:, None]
+    chroma = (samples - luma[..., None]) / (luma[..., None] + 0.05)
+    mean = (weights[..., None] * chroma).sum(0) / np.maximum(weights.sum(0), 1e-6)[:, None]
+    return np.asarray(tone + mean * (tone + 0.05), np.float32)
 
 
 def vary_colours(colours: np.ndarray, chances: np.ndarray, value: float, chroma: float, hue: float) -> np.ndarray:

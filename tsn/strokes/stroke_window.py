@@ -35,6 +35,8 @@ from tsn.strokes.surface_strokes import SurfaceLattice
 from tsn.strokes.tracking import track_paths
 from tsn.strokes.void import uncut
 
+FADE_FRAMES = 8
+"""At each end of its life a stroke takes so many frames to come or go, or all that it has."""
 CANDIDATES = 3.0
 """Strokes that are alive at once in a cell, before thinning."""
 FULL_WEIGHT = 0.85
@@ -137,6 +139,7 @@ class StrokeWindow:
             place: one more than that of the frame before.
             motion: between the frame before and this one; None at a cut and for the first frame.
         """
+        self._forget(place)
         layers = [adjust_layer(layer, frame.knobs) for layer in self._preset.layers]
         self._knobs[place] = frame.knobs
         self._guides[place] = find_guides(frame, layers, self._scale, self._origin)
@@ -144,13 +147,7 @@ class StrokeWindow:
             self._steps[place - 1, place] = _arrays(motion.forward, motion.visibility_forward, self._cover)
             self._steps[place, place - 1] = _arrays(motion.backward, motion.visibility_backward, frame.cover)
         self._surface.add(place, frame, self._guides[place], layers, joined=motion is not None)
-        oldest = place - 2 * self._radius - 1 - self._held
-        self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= oldest}
         self._cover = frame.cover
-        needed = place - self._radius - self._held
-        self._guides = {at: guides for at, guides in self._guides.items() if at >= needed}
-        self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
-        self._steps = {pair: step for pair, step in self._steps.items() if min(pair) >= oldest}
         for birth, born in self._born.items():
             if place - birth <= self._radius:
                 for index, strokes in enumerate(born):
@@ -160,6 +157,16 @@ class StrokeWindow:
         for index, strokes in enumerate(self._born[place]):
             for to in range(place - 1, place - self._radius - 1, -1):
                 self._track(strokes, index, to + 1, to)
+
+    def _forget(self, place: int) -> None:
+        """Drop what `place` and later ones won't ask for: at UHD a frame's guides and motion are half a gigabyte."""
+        painted = place - self._radius - self._held  # the oldest place that may still be painted
+        oldest = painted - self._radius
+        self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= painted}
+        self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
+        # Births of one frame go back by `radius` frames; forward, a frame's strokes go on by the newest step alone.
+        self._steps = {(a, b): step for (a, b), step in self._steps.items() if b < a and b >= place - self._radius}
+        self._guides = {at: guides for at, guides in self._guides.items() if at >= painted}
 
     def paint(self, place: int) -> StrokePaint:
         """A frame in strokes.
@@ -263,7 +270,7 @@ class StrokeWindow:
             if strokes is not None and place in strokes.paths:
                 alive = strokes.alive[place].astype(bool)
                 parts = [strokes.keys, strokes.chances, strokes.half_widths, strokes.spacings, strokes.paths[place]]
-                parts += [self._weights(strokes, birth, place), self._colours(strokes, place), strokes.colours[place]]
+                parts += [self._weights(strokes, birth, place), self._colours(strokes, place)]
                 planes = stroke_planes(self._guides[place], strokes.paths[place], strokes.labels)
                 found.append([*(part[alive] for part in parts), planes[alive] if len(planes) else planes])
         surface = self._surface.gather(index, place)
@@ -271,7 +278,7 @@ class StrokeWindow:
             for each in found:
                 each[5] = each[5] * surface.room(each[4][:, POINTS // 2])
             found.insert(0, surface.parts())
-        keys, chances, half_widths, spacings, paths, base, colours, plate, planes = (
+        keys, chances, half_widths, spacings, paths, base, colours, planes = (
             np.concatenate(part) for part in zip(*found, strict=True)
         )
         # Strokes on the surface come first, by their own order; then those that move with the picture.
@@ -288,7 +295,7 @@ class StrokeWindow:
             half_widths=half_widths[kept],
             opacities=(share[kept] * (layer.opacity * knobs.opacity)).astype(np.float32),
             colours=mix_paint(colours[kept], chances[kept], preset, jitter=knobs.jitter, palette=self._palette),
-            plate_colours=np.minimum(plate[kept], EDGE_WHITE),
+            plate_colours=np.minimum(colours[kept], EDGE_WHITE),
             planes=planes[kept] if len(planes) else planes,
             tip_numbers=self._tips.choose(index, keys[kept]),
             levels=_levels(half_widths[kept]),
@@ -296,13 +303,9 @@ class StrokeWindow:
         )
 
     def _weights(self, strokes: Strokes, birth: int, place: int) -> np.ndarray:
-        """Weights (n,) before thinning: they fade with the distance from the birth, and near frames that hide them."""
-        radius, age = self._radius, abs(place - birth)
-        weights = np.full(len(strokes.keys), smoothstep(1 - age / (radius + 1)), np.float32)
-        for beside in (place - 1, place + 1):
-            if abs(beside - birth) <= radius and beside in strokes.alive:
-                weights[strokes.alive[beside] == 0] *= 0.5
-        return weights
+        """Weights (n,) before thinning, by the distance in time from the birth."""
+        left = self._radius + 1 - abs(place - birth)
+        return np.full(len(strokes.keys), smoothstep(left / min(FADE_FRAMES, self._radius + 1)), np.float32)
 
     def _colours(self, strokes: Strokes, place: int) -> np.ndarray:
         reach = min(REACH_FRAMES, self._radius)
@@ -313,8 +316,11 @@ class StrokeWindow:
 
 
 def _levels(half_widths: np.ndarray) -> np.ndarray:
-    """Of the brush tips, for each stroke the level with about two rows for each pixel of its width."""
-    rows = np.maximum(4 * half_widths, 1)
+    """Of the brush tips, for each stroke the level with one to two rows for each pixel of its width.
+
+    More would be left out between pixels, and the light on the relief would flicker as the stroke moves.
+    """
+    rows = np.maximum(2 * half_widths, 1)
     return np.clip(np.floor(np.log2(np.maximum(ROWS / rows, 1))), 0, LEVELS - 1).astype(np.int64)
 
 

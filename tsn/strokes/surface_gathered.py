@@ -24,7 +24,7 @@ class SurfaceStrokes:
         half_widths, spacings: (n,), pixels.
         paths: (n, POINTS, 2), pixels.
         weights: (n,) in 0..1, before thinning.
-        colours, plate: (n, 3), of the paint before it is varied, and of the plate.
+        colours: (n, 3), of the paint before it is varied.
         planes: (n, 3) of the surface, or (0, 3), see `stroke_planes`.
         share: (h, w) in 0..1, how far they have taken the place of other strokes.
         cell: side of its cells, pixels.
@@ -37,14 +37,13 @@ class SurfaceStrokes:
     paths: np.ndarray
     weights: np.ndarray
     colours: np.ndarray
-    plate: np.ndarray
     planes: np.ndarray
     share: np.ndarray
     cell: float
 
     def parts(self) -> list[np.ndarray]:
         """From keys to planes, as a window joins them with those of other strokes."""
-        names = ("keys", "chances", "half_widths", "spacings", "paths", "weights", "colours", "plate", "planes")
+        names = ("keys", "chances", "half_widths", "spacings", "paths", "weights", "colours", "planes")
         return [getattr(self, name) for name in names]
 
     def room(self, places: np.ndarray) -> np.ndarray:

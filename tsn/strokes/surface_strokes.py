@@ -86,7 +86,7 @@ class SurfaceLattice:
         oldest = place - 2 * self._radius - 1 - self._held
         self._seen = {at: seen for at, seen in self._seen.items() if at >= oldest}
         self._links = {pair: links for pair, links in self._links.items() if min(pair) >= oldest}
-        self._guides = {at: kept for at, kept in self._guides.items() if at >= oldest}
+        self._guides = {at: kept for at, kept in self._guides.items() if at >= place - self._radius - self._held}
         if frame.surface is None:
             return
         self._guides[place] = guides.laid()
@@ -138,7 +138,6 @@ class SurfaceLattice:
             paths=paths,
             weights=(weights[kept] * drawn).astype(np.float32),
             colours=self._colours(index, place, chain, kept, plate),
-            plate=plate,
             planes=planes,
             share=shown_share(now.anchors.places, cell, there, shown, self._height, self._width),
             cell=cell,
