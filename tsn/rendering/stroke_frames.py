@@ -19,6 +19,10 @@ COMPONENTS = (("x", "y", "z"), ("r", "g", "b"), ("u", "v"), ("x", "y"), ("r", "g
 """Names of the components of a layer with two or three, in the order in which they are looked for."""
 
 
+SOLID = 254 / 255
+"""Alpha from which on a pixel shows nothing but its element."""
+
+
 def knobs_at(style: Style, number: int) -> Knobs:
     """The artist's settings at a frame."""
     return Knobs(
@@ -63,11 +67,25 @@ def stroke_frame(engine: Engine, frame: Frame, prepared: PreparedFrame) -> Strok
             cover=None if prepared.cover is None else prepared.cover[0].cpu().numpy(),
             depth=channel("depth", style.depth),
             ids=None if style.ids is None else _ids(frame, style.ids, canvas),
-            surface=layer("surface", style.surface),
+            surface=_on_surface(layer("surface", style.surface), frame, canvas),
             direction=direction,
             size_map=channel("size_by", style.size_by),
             density_map=channel("density_by", style.density_by),
         )
+
+
+def _on_surface(found: np.ndarray | None, frame: Frame, canvas: Box) -> np.ndarray | None:
+    """Coordinates on a surface (C, H, W), NaN where there is none: renderers write 0 into all of them there.
+
+    At the rim of an element they are means of something and nothing, so they count where alpha is 1, within a code.
+    """
+    if found is None:
+        return None
+    nowhere = (found == 0).all(0)
+    if frame.alpha is not None:
+        nowhere |= ~(io.place(frame.alpha.astype(np.float32), frame.data_window, canvas) > SOLID)
+    found[:, nowhere] = np.nan
+    return found
 
 
 def check_first_frame(engine: Engine, frame: Frame) -> None:
