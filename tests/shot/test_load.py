@@ -187,3 +187,12 @@ def test_loading_needs_no_heavy_import(write: Write) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ}, timeout=60)
     code = code.replace("environ={}", "environ={}, sets=['colour.input=acescg']").replace(", 'PyOpenColorIO'", "")
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ}, timeout=60)
+
+
+def test_strokes_live_longer_than_paint_is_averaged(write) -> None:
+    style = "style: {strokes: oil}"
+    assert load(write(), environ={}).temporal.window == 8
+    assert load(write(style=style), environ={}).temporal.window == 16
+    assert load(write("temporal: {detail: 1}", style=style), environ={}).temporal.window == 16
+    assert load(write("temporal: {window: 8}", style=style), environ={}).temporal.window == 8
+    assert load(write(), sets=["style.strokes=ink"], environ={}).temporal.window == 16

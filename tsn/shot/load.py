@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from tsn.errors import near_miss
 from tsn.shot import hints
 from tsn.shot.cascade import read_cascade
-from tsn.shot.model import Shot, from_json
+from tsn.shot.model import STROKES_WINDOW, Shot, from_json
 from tsn.shot.paths import (
     PATTERNS,
     Paths,
@@ -209,8 +209,13 @@ def _build(parsed: BaseModel, tree: Node, paths: Paths, file: Path) -> Shot:
     def scans(key: str, files: Sequence[str]) -> tuple[str, ...]:
         return tuple(at("style", key).origin.path(file) for file in files)
 
+    temporal = shot.temporal
+    node, rest = find_node(tree, ("temporal", "window"))
+    if style.strokes is not None and (rest or node.value is None):
+        temporal = replace(temporal, window=STROKES_WINDOW)
     return replace(
         shot,
+        temporal=temporal,
         plate=str(paths["plate",]),
         output=str(paths["output",]),
         style=replace(

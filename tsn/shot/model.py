@@ -64,6 +64,8 @@ Convention = Literal[
 ]
 
 ONE = Curve.constant(1.0)
+STROKES_WINDOW = 16
+"""`temporal.window` of strokes where no file gives one: whole for half their life, they keep their texture."""
 LAST_FRAME = 10**9
 """The highest frame number taken: beyond any shot, and small enough for exact arithmetic."""
 
@@ -215,7 +217,12 @@ class Flow:
 class Temporal:
     """How the paint is made stable."""
 
-    window: int = key("Frames to each side; 0 = every frame by itself.", default=8, ge=0, le=32)
+    window: int = key(
+        "Frames to each side; 0 = every frame by itself. With strokes it is how long they live, by default 16.",
+        default=8,
+        ge=0,
+        le=32,
+    )
     detail: DetailCurve = key("Texture kept: 1 = as much as one frame has. May have keyframes.", default=ONE)
     cuts: Cuts = key("First frames of new takes, or auto: found in the plate.", default="auto")
 
