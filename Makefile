@@ -11,9 +11,11 @@ $(VENV)/.installed: setup.py pyproject.toml
 	$(BIN)/pip install --quiet -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/.installed  ## render the demo shot and make a contact sheet
+demo: $(VENV)/.installed  ## render the demo shot by a net and in brush strokes, and make contact sheets
+	$(BIN)/tsn render shots/demo/strokes.yaml
 	$(BIN)/tsn render shots/demo/demo.yaml
 	@echo "Look at:"
+	@$(BIN)/tsn qc shots/demo/strokes.yaml
 	@$(BIN)/tsn qc shots/demo/demo.yaml
 
 $(VENV)/.installed-docs: $(VENV)/.installed

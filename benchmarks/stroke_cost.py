@@ -2,7 +2,7 @@
 
 The demo's plate, and its motion by the renderer's vectors, brought to other sizes. A frame's share of everything that
 the strokes need is in it (guides, births, tracking, painting), the motion and the reading are not. Peak memory is that
-of the whole process, with the net, torch and one motion in it.
+of the whole process, with torch and the frames of the demo in it.
 """
 
 from __future__ import annotations
@@ -46,45 +46,46 @@ def main(lines: tuple[int, ...], presets: tuple[str, ...], net: str, window: int
     plan = tsn.plan(shot)
     engine = make_engine(plan, device="cpu", note=lambda text: None)
     click.echo(f"{'lines':>6} {'paint':<18} {'CPU-s a frame':>14} {'net = 1':>8} {'peak GiB':>9}")
+    with torch.inference_mode():
+        frames = list(_frames(engine, plan))
     for height in lines:
         width = round(height * 16 / 9)
-        frames = list(_frames(engine, plan, height, width))
-        with torch.inference_mode():
-            cost = _net_seconds(engine, frames[0][0])
-        click.echo(f"{height:>6} {net:<18} {cost:>14.2f} {1:>8.2f} {_peak_gib():>9.2f}")
-        for preset in presets:
-            seconds = _stroke_seconds(preset, frames, height, width, window)
-            click.echo(f"{height:>6} {preset:<18} {seconds:>14.2f} {seconds / cost:>8.2f} {_peak_gib():>9.2f}")
+        measured = [(preset, _stroke_seconds(preset, frames, height, width, window), _peak_gib()) for preset in presets]
+        cost = _net_seconds(engine, frames[0][0], height, width)  # after the strokes, whose peak is theirs alone then
+        for name, seconds, peak in (*measured, (net, cost, _peak_gib())):
+            click.echo(f"{height:>6} {name:<18} {seconds:>14.2f} {seconds / cost:>8.2f} {peak:>9.2f}")
 
 
-def _frames(engine: Engine, plan: Plan, height: int, width: int) -> Iterator[tuple[View, Motion | None]]:
-    """Every frame of the demo at a size, with the motion from the one before."""
+def _frames(engine: Engine, plan: Plan) -> Iterator[tuple[View, Motion | None]]:
+    """Every frame of the demo, with the motion from the one before."""
     sequence, before = io.FrameSequence.parse(plan.shot.plate, base=Path()), None
     for number in plan.plate.present:
-        with torch.inference_mode():
-            view = engine.prepare(engine.read(sequence.path(number), number)).view
-            motion = None if before is None else motion_between(engine.flow, before, view)
-            large = replace(view, image=_resize(view.image, height, width), vectors=None)
-        factor = height / view.image.shape[1]
+        view = engine.prepare(engine.read(sequence.path(number), number)).view
+        yield replace(view, vectors=None), None if before is None else motion_between(engine.flow, before, view)
         before = view
-        if motion is not None:
-            motion = Motion(
-                forward=factor * _resize(motion.forward, height, width),
-                backward=factor * _resize(motion.backward, height, width),
-                visibility_forward=_resize(motion.visibility_forward, height, width),
-                visibility_backward=_resize(motion.visibility_backward, height, width),
-            )
-        yield large, motion
+
+
+def _enlarge(view: View, motion: Motion | None, height: int, width: int) -> tuple[View, Motion | None]:
+    factor = height / view.image.shape[1]
+    large = replace(view, image=_resize(view.image, height, width))
+    return large, None if motion is None else Motion(
+        forward=factor * _resize(motion.forward, height, width),
+        backward=factor * _resize(motion.backward, height, width),
+        visibility_forward=_resize(motion.visibility_forward, height, width),
+        visibility_backward=_resize(motion.visibility_backward, height, width),
+    )
 
 
 def _resize(planes: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(planes[None], size=(height, width), mode="bilinear", align_corners=False)[0].contiguous()
 
 
-def _net_seconds(engine: Engine, view: View) -> float:
-    engine.painter.paint(view.image, view.number)
+@torch.inference_mode()
+def _net_seconds(engine: Engine, view: View, height: int, width: int) -> float:
+    large, _ = _enlarge(view, None, height, width)
+    engine.painter.paint(large.image, 1)
     start = time.process_time()
-    engine.painter.paint(view.image, view.number)
+    engine.painter.paint(large.image, 1)
     return time.process_time() - start
 
 
@@ -96,7 +97,8 @@ def _stroke_seconds(
     painter.paint(frames[0][0].image[:, :64, :96].contiguous(), 1)
     made = painter.window(radius=window, height=height, width=width, lines=height, origin=(0, 0), held=0)
     spent: list[float] = []
-    for place, (view, motion) in enumerate(islice(_forth_and_back(frames), 2 * window + PAINTED)):
+    for place, each in enumerate(islice(_forth_and_back(frames), 2 * window + PAINTED)):
+        view, motion = _enlarge(*each, height, width)
         start = time.process_time()
         made.add(place, StrokeFrame(number=place, picture=view.image.numpy()), motion)
         if place >= window:
