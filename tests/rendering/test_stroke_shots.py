@@ -114,6 +114,14 @@ def test_a_palette_takes_the_colours_of_a_painting(shot: Shot, rendered, rgb, no
     assert blue[1] < 0.6 * blue[0]
 
 
+def test_size_by_a_channel(shot: Shot, rendered) -> None:
+    style = "{strokes: oil, aovs: [stroke_id]%s}"
+    file = strokes(shot, style=style % ", size_by: mask.V, size_range: [[0, 0.5], [1, 2]]")
+    ids = pixels(rendered(file)[0][1004])["strokes.id"]
+    small, large = (len(np.unique(part)) for part in (ids[:, 10:30], ids[:, 44:64]))
+    assert small > 2 * large
+
+
 def test_a_painting_is_held(shot: Shot, rendered, channels) -> None:
     style = "{strokes: oil, hold: {1001: 1, 1004: 2, interp: hold}, aovs: [stroke_id, height]}"
     paths, _ = rendered(strokes(shot, style=style))
@@ -195,6 +203,9 @@ def test_nothing_of_the_strokes_is_left_without_the_key(shot: Shot, planned) -> 
         ("{strokes: oil, scale: 0.5}", UsageError, "strokes have no resolution of their own"),
         ("{strokes: oil, hold: 1.5}", UsageError, "expected a number of frames, found 1.5"),
         ("{strokes: oil, hold: 99}", UsageError, "expected a number from 1 to 24"),
+        ("{strokes: oil, size_range: [[0, 1]]}", UsageError, "this goes with size_by only"),
+        ("{strokes: oil, size_by: mask.V, size_range: [[1, 1], [0, 2]]}", UsageError, "expected values that rise"),
+        ("{strokes: oil, size_by: mask.V, size_range: [1, 2]}", UsageError, "expected pairs of a value and its factor"),
         ("{strokes: oil, brush_height: [a.png]}", UsageError, "expected as many files as brush has"),
     ],
 )

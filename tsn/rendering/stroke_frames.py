@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -69,9 +69,17 @@ def stroke_frame(engine: Engine, frame: Frame, prepared: PreparedFrame) -> Strok
             ids=None if style.ids is None else _ids(frame, style.ids, canvas),
             surface=_on_surface(layer("surface", style.surface), frame, canvas),
             direction=direction,
-            size_map=channel("size_by", style.size_by),
-            density_map=channel("density_by", style.density_by),
+            size_map=_factors(channel("size_by", style.size_by), style.size_range),
+            density_map=_factors(channel("density_by", style.density_by), style.density_range),
         )
+
+
+def _factors(values: np.ndarray | None, ramp: Sequence[tuple[float, float]]) -> np.ndarray | None:
+    """A channel's values (H, W) as factors: by a ramp, linear between its values and held outside; NaN stays."""
+    if values is None or not ramp:
+        return values
+    at, factors = zip(*ramp, strict=True)
+    return np.interp(values, at, factors).astype(np.float32)
 
 
 def _on_surface(found: np.ndarray | None, frame: Frame, canvas: Box) -> np.ndarray | None:

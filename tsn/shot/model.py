@@ -35,6 +35,7 @@ PresetName = str
 Palette = str
 Ground = str
 Files = tuple[str, ...]
+Ramp = tuple[tuple[float, float], ...]
 FactorCurve = Curve
 JitterCurve = Curve
 DegreesCurve = Curve
@@ -173,8 +174,14 @@ class Style:
     surface: Text | None = _stroke_key(
         "With strokes: a layer of UVs, rest positions (Pref) or world positions; strokes stay where they are on it."
     )
-    size_by: Text | None = _stroke_key("With strokes: a channel (a painted map, an AOV): factor on their size.")
+    size_by: Text | None = _stroke_key("With strokes: a channel (a painted map, depth, an AOV): factor on their size.")
+    size_range: Ramp = _stroke_key(
+        "With strokes: the factor for values of size_by, [[2, 1.5], [30, 0.5]], linear between them; without it the"
+        " values are the factor.",
+        default=(),
+    )
     density_by: Text | None = _stroke_key("With strokes: a channel: factor on their number.")
+    density_range: Ramp = _stroke_key("With strokes: the factor for values of density_by.", default=())
     aovs: StrokeLayers = _stroke_key(
         "With strokes: layers of the paint to write beside it, EXR only: height, normals, coverage, stroke_id.",
         default=(),
@@ -346,7 +353,11 @@ def _from_plain(kind: Any, data: Any) -> Any:
             return {name: _from_plain(get_args(option)[1], item) for name, item in data.items()}
         if option is Path:
             return Path(data)
-    return tuple(data) if isinstance(data, list) else data
+    return _as_tuples(data)
+
+
+def _as_tuples(data: Any) -> Any:
+    return tuple(_as_tuples(item) for item in data) if isinstance(data, list) else data
 
 
 @lru_cache

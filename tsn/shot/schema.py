@@ -91,19 +91,22 @@ def _check_style(style: Style) -> Style:
         raise fault("only painted frames (frames) have numbers of their own", at="offset")
     if style.strokes is None:
         for each in fields(Style):
-            if each.name in STROKE_KEYS and getattr(style, each.name) != _of_file(each.default):
+            if each.name in STROKE_KEYS and _as_list(getattr(style, each.name)) != _as_list(each.default):
                 raise fault("this goes with strokes only", at=each.name, hint="Add strokes: oil, or remove it.")
     elif style.scale != Style.scale:
         raise fault("strokes have no resolution of their own", at="scale", hint="Their size is style.size.")
+    for by, ramp in (("size_by", "size_range"), ("density_by", "density_range")):
+        if getattr(style, ramp) and getattr(style, by) is None:
+            raise fault(f"this goes with {by} only", at=ramp)
     if style.brush_height and len(style.brush_height) != len(style.brush):
         found = f"{len(style.brush_height)} for {len(style.brush)} of brush"
         raise fault(f"expected as many files as brush has, found {found}", at="brush_height")
     return style
 
 
-def _of_file(default: Any) -> Any:
-    """A default as pydantic has it before `tsn.shot.load` makes the shot: lists, not tuples."""
-    return list(default) if isinstance(default, tuple) else default
+def _as_list(value: Any) -> Any:
+    """A list for a tuple: some values are lists until `tsn.shot.load` makes the shot."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _check_flow(flow: Flow) -> Flow:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -104,6 +105,19 @@ def _ground(text: str) -> str:
 def _file_list(value: Any) -> Any:
     """One file as a list of one."""
     return [value] if isinstance(value, str) else value
+
+
+def _ramp(value: Any) -> tuple[tuple[float, float], ...]:
+    """Pairs of a channel's value and the factor there, by rising values."""
+    expected = "pairs of a value and its factor, such as [[2, 1.5], [30, 0.5]]"
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise fault(f"expected {expected}, found {yaml_text(value)}")
+    pairs = [
+        (_number(at, low=-1e9, high=1e9, at=None), _number(factor, low=0.25, high=4, at=None)) for at, factor in value
+    ]
+    if any(b[0] <= a[0] for a, b in pairwise(pairs)):
+        raise fault(f"expected values that rise, found {', '.join(f'{at:g}' for at, _ in pairs)}")
+    return tuple(pairs)
 
 
 def _hold(value: Any) -> Curve:
@@ -257,6 +271,13 @@ Files = Annotated[
                 {"type": "array", "items": {"type": "string", "minLength": 1}},
             ]
         }
+    ),
+]
+Ramp = Annotated[
+    tuple[tuple[float, float], ...],
+    PlainValidator(_ramp),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}}
     ),
 ]
 StrokeLayers = list[Literal["height", "normals", "coverage", "stroke_id"]]
