@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsn import io
-from tsn.rendering.plan import Plan, calibration_frames
+from tsn.rendering.plan import Plan, calibration_frames, longest_hold
 from tsn.shot.model import Shot
 from tsn_batch.farms.options import FarmOptions
 
@@ -29,6 +29,9 @@ MOTION_BYTES_PER_PIXEL = 60
 """For a pair of frames whose motion is estimated, and for the passes over the window."""
 WINDOW_BYTES_PER_PIXEL = 85
 """For each frame of the window: the painted frame, its grain, and motion in both directions."""
+STROKES_BYTES_PER_PIXEL, STROKES_WINDOW_BYTES_PER_PIXEL = 150, 65
+"""Brush strokes: a frame that is being painted; and each frame of half the window, with what leads strokes in it and the
+motion back from it."""
 RAFT_BYTES_PER_PIXEL, RAFT_CELL_PIXELS, RAFT_COPIES = 150, 64, 3.5
 """RAFT: features; its cost volume compares all pairs of cells of 8x8 pixels, in float32, with this many copies."""
 PLATE_FRAMES_IN_MEMORY = 8
@@ -86,13 +89,18 @@ def _working(shot: Shot, pixels: int) -> int:
     other_net = style.adain is not None or any(".onnx" in name.lower() for name in names)
     if style.frames is not None:
         each = 0
+    elif style.strokes is not None:
+        each = STROKES_BYTES_PER_PIXEL
     elif other_net:
         each = OTHER_NET_BYTES_PER_PIXEL
     else:
         painted = min(painted, style.tile**2 or MAX_WHOLE_PIXELS)
     size = each * painted + FRAME_BYTES_PER_PIXEL * pixels
     if window:
-        size += (MOTION_BYTES_PER_PIXEL + 2 * window * WINDOW_BYTES_PER_PIXEL) * pixels
+        kept = 2 * window * WINDOW_BYTES_PER_PIXEL
+        if style.strokes is not None:
+            kept = (window + longest_hold(shot)) * STROKES_WINDOW_BYTES_PER_PIXEL
+        size += (MOTION_BYTES_PER_PIXEL + kept) * pixels
         if _raft(shot):
             seen = round(pixels * shot.flow.scale**2)
             size += RAFT_BYTES_PER_PIXEL * seen + round(4 * RAFT_COPIES * (seen // RAFT_CELL_PIXELS) ** 2)

@@ -13,6 +13,7 @@ from lxml import etree
 
 from tsn.io.frame import Box
 from tsn.rendering.plan import Plan
+from tsn.shot.curves import Curve
 from tsn.shot.model import Flow, Style, Temporal
 from tsn_batch.farms import opencue, openjd, slurm
 from tsn_batch.farms.memory_need import MemoryNeed, memory_need
@@ -155,3 +156,12 @@ def test_what_was_measured_fits_and_not_too_loosely(plan, tmp_path: Path, size, 
     channels = {**dict.fromkeys("RGBAZ", picture), **{f"ViewLayer.Vector.{c}": picture for c in "XYZW"}}
     OpenEXR.File({"type": OpenEXR.scanlineimage}, channels).write(str(tmp_path / "plate/sh.1001.exr"))
     assert 1.3 * peak < needed(plan, size, temporal=Temporal(window=window)).memory < 2 * peak
+
+
+def test_strokes_hold_the_guides_of_half_a_window(plan) -> None:
+    def need(window: int, hold: float = 1) -> int:
+        style = Style(strokes="oil", hold=Curve.constant(hold))
+        return needed(plan, UHD, style=style, temporal=Temporal(window=window)).memory
+
+    assert need(0) < need(8) < need(16) < need(16, hold=12)
+    assert need(16) < needed(plan, UHD, style=Style(model="great-wave"), temporal=Temporal(window=16)).memory
