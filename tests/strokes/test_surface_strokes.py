@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from tsn.flow.base import Motion
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.guides import find_guides
 from tsn.strokes.preset_file import find_preset
@@ -90,6 +92,15 @@ def test_a_useless_surface_leaves_the_strokes_of_motion_as_they_are(
         window.add(0, StrokeFrame(number=1, picture=views(1)[0], surface=broken), None)
         paints.append(window.paint(0).colour)
     np.testing.assert_array_equal(*paints)
+
+
+def test_a_surface_may_come_and_go(frames: list[StrokeFrame], motion: Motion) -> None:
+    window = StrokeWindow(OIL, radius=3, height=HEIGHT, width=WIDTH, held=10)
+    for place, frame in enumerate(frames[:10]):
+        shown = frame if 3 < place < 6 else replace(frame, surface=np.full((3, HEIGHT, WIDTH), np.nan))
+        window.add(place, shown, motion if place else None)
+    for place in range(10):
+        assert np.isfinite(window.paint(place).colour).all()
 
 
 def test_strokes_of_motion_give_way_to_those_on_the_surface(frames: list[StrokeFrame]) -> None:

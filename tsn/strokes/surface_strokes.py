@@ -173,8 +173,8 @@ class SurfaceLattice:
             for at in range(place + way, place + way * (min(self._radius, FADE_FRAMES) + 1), way):
                 if (at - way, at) not in self._links:
                     break
-                before = chain[at - way]
-                chain[at] = np.where(before >= 0, self._links[at - way, at][index][before], -1)
+                # Of what is hidden (-1) the link is the last one, added here: a frame may have no anchors at all.
+                chain[at] = np.append(self._links[at - way, at][index], np.int32(-1))[chain[at - way]]
         return chain
 
     def _visibility(self, index: int, place: int, chain: dict[int, np.ndarray]) -> np.ndarray:
@@ -249,7 +249,9 @@ class SurfaceLattice:
         samples, seen = [], []
         for at in frames:
             found = chain[at][kept]
-            colours = plate if at == place else self._seen[at][index].colours[found]
+            # The last row is that of what is hidden (-1).
+            there = np.concatenate((self._seen[at][index].colours, np.zeros((1, 3), np.float32)))
+            colours = plate if at == place else there[found]
             samples.append(colours)
             seen.append((found >= 0) & (colours.sum(1) > 0))
         return colour_over_life(np.stack(samples), np.stack(seen), frames.index(place))
