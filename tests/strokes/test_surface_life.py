@@ -33,13 +33,13 @@ def test_paths_are_averaged_on_the_surface() -> None:
     # Seen at half the size, and turned by a quarter: the same stroke on the surface.
     turned = np.array([[[0, 0.2], [-0.2, 0], [0, 0]]], np.float32)
     path = mean((FLAT, straight(8, 0)), (turned, straight(0, 4)))
-    np.testing.assert_allclose(path, straight(8, 0), atol=1e-5)
+    np.testing.assert_allclose(path, straight(8, 0), atol=1 / 1024)
 
 
 def test_a_path_has_no_order_and_keeps_its_length() -> None:
     path = mean((FLAT, straight(8, 2)), (FLAT, straight(-8, 2)))
     ends = path[0, -1] - path[0, 0]
-    assert abs(np.hypot(*ends) - 2 * np.hypot(8, 2)) < 1e-4 and abs(ends[1]) < 1e-5
+    assert abs(np.hypot(*ends) - 2 * np.hypot(8, 2)) < 2 / 1024 and abs(ends[1]) < 2 / 1024
 
 
 def test_heads_stay_where_they_are_as_the_picture_turns() -> None:

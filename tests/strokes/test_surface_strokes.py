@@ -10,8 +10,10 @@ import pytest
 from tsn.flow.base import Motion
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.guides import find_guides
+from tsn.strokes.placement import CELL
 from tsn.strokes.preset_file import find_preset
 from tsn.strokes.stroke_window import StrokeWindow
+from tsn.strokes.surface_gathered import shown_share
 from tsn.strokes.surface_strokes import SurfaceLattice, SurfaceStrokes
 
 HEIGHT, WIDTH, DX, DY, SCALE = 72, 96, 2, 1, 0.2
@@ -26,7 +28,7 @@ def surface(at: int) -> np.ndarray:
 
 
 def lattice(frames: list[StrokeFrame], radius: int, first: int = 0, cuts: tuple[int, ...] = ()) -> SurfaceLattice:
-    found = SurfaceLattice(radius=radius, height=HEIGHT, width=WIDTH, scale=SCALE, held=len(frames))
+    found = SurfaceLattice(radius=radius, scale=SCALE, held=len(frames))
     for place in range(first, len(frames)):
         guides = find_guides(frames[place], LAYERS, SCALE)
         found.add(place, frames[place], guides, LAYERS, joined=place > first and place not in cuts)
@@ -92,6 +94,35 @@ def test_a_useless_surface_leaves_the_strokes_of_motion_as_they_are(
         window.add(0, StrokeFrame(number=1, picture=views(1)[0], surface=broken), None)
         paints.append(window.paint(0).colour)
     np.testing.assert_array_equal(*paints)
+
+
+def test_sizes_change_slowly_and_take_their_room(frames: list[StrokeFrame]) -> None:
+    drawn = [  # on the surface: half of it has strokes three times as large
+        replace(frame, size_map=np.where(X - DX * n < 48, 1, 3).astype(np.float32)) for n, frame in enumerate(frames)
+    ]
+    found = lattice(drawn, 5)
+    first, second = gathered(found, 1, 5), gathered(found, 1, 6)
+    _, i, j = np.intersect1d(first.keys, second.keys, return_indices=True)
+    for name in ("half_widths", "spacings"):
+        ratios = getattr(second, name)[j] / getattr(first, name)[i]
+        assert len(ratios) > 50 and ratios.min() > 0.95 and ratios.max() < 1.05
+        assert np.ptp(getattr(second, name)) > 2 * getattr(second, name).min()
+    assert first.cell == second.cell == LAYERS[1].spacing * SCALE
+    inner = np.stack(np.meshgrid(np.arange(12, WIDTH - 12), np.arange(12, HEIGHT - 12)), 2).reshape(-1, 2)
+    assert first.room(inner.astype(np.float32)).mean() < 0.02
+
+
+@pytest.mark.parametrize("size", [0.25, 1, 4])
+def test_the_share_of_a_whole_surface_is_1_at_any_size(size: float) -> None:
+    random = np.random.default_rng(1)
+    side = CELL * 5 * size
+    y, x = np.mgrid[:128:side, :128:side]
+    places = np.stack([x.ravel(), y.ravel()], 1) + side * random.random((x.size, 2))
+    spacings, ones = np.full(x.size, 5 * size), np.ones(x.size)
+    share, first = shown_share(places, spacings, ones, 0.6 * ones, cell=5.0, start=(17, 32), size=(60, 40))
+    assert first == (3, 6) and share.shape == (9, 13)
+    np.testing.assert_allclose(share, 0.6, atol=1e-3)
+    assert shown_share(places + 200, spacings, ones, ones, cell=5.0, start=(17, 32), size=(60, 40))[0].max() == 0
 
 
 def test_a_surface_may_come_and_go(frames: list[StrokeFrame], motion: Motion) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from tsn.flow.base import Motion
@@ -22,11 +24,21 @@ def still(height: int, width: int) -> Motion:
     return Motion(forward=flow, backward=-flow, visibility_forward=seen, visibility_backward=seen)
 
 
-def paint(views: Views, before: tuple[int, int], after: tuple[int, int], radius: int = 1) -> StrokePaint:
-    """An element of (SIDE, SIDE) that begins at (20, 10) of the display window, in a canvas with void around it."""
+def paint(
+    views: Views,
+    before: tuple[int, int],
+    after: tuple[int, int],
+    radius: int = 1,
+    lines: int = LINES,
+    surface: bool = False,
+) -> StrokePaint:
+    """An element of (SIDE, SIDE) that begins at (20, 10) of the display window, in a canvas with void around it.
+
+    Its surface moves, and in void a renderer has written coordinates, too.
+    """
     height, width = before[1] + SIDE + after[1], before[0] + SIDE + after[0]
     origin = (20 - before[0], 10 - before[1])
-    window = StrokeWindow(find_preset("oil"), radius=radius, height=height, width=width, lines=LINES, origin=origin)
+    window = StrokeWindow(find_preset("oil"), radius=radius, height=height, width=width, lines=lines, origin=origin)
     y, x = np.mgrid[:height, :width]
     inside = (np.hypot(x - before[0] - SIDE / 2 + 0.5, y - before[1] - SIDE / 2 + 0.5) < SIDE / 2).astype(np.float32)
     for place, view in enumerate(views(2 * radius + 1)):
@@ -34,6 +46,9 @@ def paint(views: Views, before: tuple[int, int], after: tuple[int, int], radius:
         picture[:, before[1] : before[1] + SIDE, before[0] : before[0] + SIDE] = view[:, :SIDE, :SIDE]
         picture *= inside
         frame = StrokeFrame(number=1001 + place, picture=picture, cover=inside, ids=inside.astype(np.uint32))
+        if surface:
+            places = np.stack([(x - before[0] - 0.3 * place) / 64, (y - before[1] - 0.3 * place) / 64])
+            frame = replace(frame, surface=places.astype(np.float32))
         window.add(place, frame, still(height, width) if place else None)
     return window.paint(radius)
 
@@ -43,6 +58,16 @@ def test_an_element_is_painted_alike_in_any_data_window(views: Views) -> None:
     for name in ("colour", "relief", "coverage", "ids"):
         whole = getattr(large, name)[..., 21 : 21 + SIDE, 37 : 37 + SIDE]
         np.testing.assert_array_equal(getattr(tight, name), whole, err_msg=name)
+
+
+@pytest.mark.parametrize("lines", [LINES, 360, 720])
+def test_strokes_on_its_surface_are_alike_in_any_data_window(views: Views, lines: int) -> None:
+    tight = paint(views, (0, 0), (0, 0), 1, lines, surface=True)
+    large = paint(views, (37, 21), (50, 90), 1, lines, surface=True)
+    for name in ("colour", "relief", "coverage", "ids"):
+        whole = getattr(large, name)[..., 21 : 21 + SIDE, 37 : 37 + SIDE]
+        np.testing.assert_array_equal(getattr(tight, name), whole, err_msg=name)
+    assert (tight.colour != paint(views, (0, 0), (0, 0), 1, lines).colour).any()
 
 
 def test_no_black_of_void_gets_into_the_paint(views: Views) -> None:

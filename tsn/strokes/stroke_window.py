@@ -130,7 +130,7 @@ class StrokeWindow:
         self._cover: np.ndarray | None = None  # of the frame that was added last
         self._steps: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, int]] = {}  # by (from, to), see `_arrays`
         self._born: dict[int, list[Strokes]] = {}  # by frame, for each layer
-        self._surface = SurfaceLattice(radius=radius, height=height, width=width, scale=self._scale, held=held)
+        self._surface = SurfaceLattice(radius=radius, scale=self._scale, origin=origin, held=held)
 
     def add(self, place: int, frame: StrokeFrame, motion: Motion | None) -> None:
         """Add the next frame.

@@ -39,7 +39,7 @@ class SurfaceField:
         ratio: (R, C) float32 in 0..1, of the shorter axis of a pixel's footprint to the longer: small = grazing.
         labels: (R, C) uint64, of the object, and on UVs of the side that they are seen from (mirrored islands).
         step: pixels between nodes.
-        left: x and y of the first node, pixels.
+        left, top: x and y of the first node, pixels.
         solid: coordinates are places in space, not on a chart.
     """
 
@@ -50,27 +50,37 @@ class SurfaceField:
     labels: np.ndarray
     step: int
     left: float
+    top: float
     solid: bool
 
     def places(self) -> np.ndarray:
         """(R, C, 2) float32, x and y of the nodes, pixels; outside of the picture in the margin."""
         rows, columns = self.units.shape
         x = self.left + self.step * np.arange(columns, dtype=np.float32)
-        y = self.left + self.step * np.arange(rows, dtype=np.float32)
+        y = self.top + self.step * np.arange(rows, dtype=np.float32)
         return np.stack(np.broadcast_arrays(x[None], y[:, None]), 2)
 
 
-def fit_surface(surface: np.ndarray, ids: np.ndarray | None, scale: float) -> SurfaceField:
+def fit_surface(
+    surface: np.ndarray,
+    ids: np.ndarray | None,
+    scale: float,
+    *,
+    origin: tuple[int, int] = (0, 0),
+    continued: bool = True,
+) -> SurfaceField:
     """Planes of a surface layer.
 
     Args:
         surface: (2 or 3, H, W); what is not finite is no surface.
         ids: (H, W) uint32 of the objects, 0 = none; None where they are not known.
         scale: pixels that a pixel at 360 lines is.
+        origin: (x, y) of the layer in the display window, pixels: the nodes do not move with the data window.
+        continued: the surface goes on beyond the layer's border, in a margin; else there is nothing.
     """
     step = max(1, round(STEP_PX * scale))
     height, width = surface.shape[1:]
-    margin = min(round(MARGIN_PX * scale), height - 1, width - 1)
+    margin = min(round(MARGIN_PX * scale), height - 1, width - 1) if continued else 0
     places = np.zeros((height, width, 3), np.float32)
     places[..., : len(surface)] = np.moveaxis(surface, 0, 2)
     with np.errstate(invalid="ignore"):
@@ -82,20 +92,21 @@ def fit_surface(surface: np.ndarray, ids: np.ndarray | None, scale: float) -> Su
     mirrored, nearest = np.pad(objects, around, mode="reflect"), np.pad(objects, around, mode="edge")
     objects = np.where(mirrored == nearest, mirrored, 0).astype(np.uint32)
     solid = len(surface) == 3
-    found = _fit(np.ascontiguousarray(places), np.ascontiguousarray(objects), step, solid)
+    first = [(step // 2 - start + margin) % step for start in origin]
+    found = _fit(np.ascontiguousarray(places), np.ascontiguousarray(objects), step, first[0], first[1], solid)
     return SurfaceField(
         values=found[0], slopes=found[1], units=found[2], ratio=found[3], labels=found[4],
-        step=step, left=step // 2 + 0.5 - margin, solid=solid,
+        step=step, left=first[0] + 0.5 - margin, top=first[1] + 0.5 - margin, solid=solid,
     )  # fmt: skip
 
 
 @numba.njit(cache=True)
 def _fit(
-    places: np.ndarray, objects: np.ndarray, step: int, solid: bool
+    places: np.ndarray, objects: np.ndarray, step: int, first_x: int, first_y: int, solid: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """See `SurfaceField`; pixels are chosen by the differences to the node's neighbours, then again by the plane."""
     height, width = objects.shape
-    rows, columns = (height - 1 - step // 2) // step + 1, (width - 1 - step // 2) // step + 1
+    rows, columns = (height - 1 - first_y) // step + 1, (width - 1 - first_x) // step + 1
     values = np.zeros((rows, columns, 3), np.float32)
     slopes = np.zeros((rows, columns, 3, 2), np.float32)
     units = np.zeros((rows, columns), np.float32)
@@ -108,7 +119,7 @@ def _fit(
     stride = max(1, gap // 2)
     for r in range(rows):
         for c in range(columns):
-            y, x = r * step + step // 2, c * step + step // 2
+            y, x = first_y + r * step, first_x + c * step
             if objects[y, x] == 0 or not np.isfinite(places[y, x, 0]):
                 continue
             known = True

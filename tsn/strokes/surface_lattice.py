@@ -15,7 +15,7 @@ import numpy as np
 
 from tsn.strokes.easing import smoothstep
 from tsn.strokes.hashing import derive_key, uniform
-from tsn.strokes.placement import CELL
+from tsn.strokes.placement import CELL, snap
 from tsn.strokes.surface_field import SurfaceField
 
 OWN = 0.75
@@ -39,7 +39,7 @@ class Anchors:
 
     Attributes:
         keys: (n,) uint64.
-        places: (n, 2) float32, pixels; up to the field's margin outside of the picture.
+        places: (n, 2) float32, pixels, see `placement.snap`; up to the field's margin outside of the picture.
         slopes: (n, 3, 2) float32, see `SurfaceField`.
         levels: (n,) float32, octaves from which on they are wanted, of cells of one unit.
         depths: (n,) float32, octaves wanted here, minus the level.
@@ -67,7 +67,7 @@ def find_anchors(key: int, field: SurfaceField, spacings: np.ndarray, scale: flo
     found = _find(
         np.uint64(key), field.values, field.slopes, field.units, field.ratio, field.labels,
         octaves,
-        field.step, field.left, field.solid, TWIN_PX * scale,
+        field.step, field.left, field.top, field.solid, TWIN_PX * scale,
     )  # fmt: skip
     order = np.argsort(found[0], kind="stable")
     keys, places, slopes, levels, depths, facing = (np.ascontiguousarray(part[order]) for part in found)
@@ -125,6 +125,7 @@ def _find(
     octaves: np.ndarray,
     step: int,
     left: float,
+    top: float,
     solid: bool,
     twin_px: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -185,7 +186,7 @@ def _find(
                     depth = octaves[hr, hc] - born
                     if depth < -EARLY or depth > COARSER + 1:
                         continue
-                    x, y = left + hc * step + x, left + hr * step + y
+                    x, y = snap(left + hc * step + x), snap(top + hr * step + y)
                     # The same place is kept once, by the plane that is nearest to the anchor.
                     slot, n = _put(slots, keys, places, cell, x, y, twin_px)
                     if n >= 0 and stats[n, 3] <= away:

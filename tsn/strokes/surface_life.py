@@ -125,8 +125,9 @@ def add_paths(
 
 
 def mean_paths(places: np.ndarray, total: np.ndarray, lengths: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Paths (n, POINTS, 2) from the sums of `add_paths`, float32."""
+    """Paths (n, POINTS, 2) from the sums of `add_paths`, float32, as far from the places as `placement.snap` allows."""
     ends = total[:, -1] - total[:, 0]
     short = np.sqrt((ends * ends).sum(1))
     stretch = np.clip(lengths / np.maximum(short, 1e-6), 1, LONGEST_STRETCH) / np.maximum(weights, 1e-6)
-    return np.asarray(places[:, None] + total * stretch[:, None, None], np.float32)
+    offsets = np.floor(total * stretch[:, None, None] * 1024 + 0.5) / 1024
+    return np.asarray(places[:, None] + offsets, np.float32)

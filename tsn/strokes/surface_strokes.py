@@ -6,7 +6,7 @@ around it: place and light are the frame's own; direction, hue and all weights c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from tsn.strokes.surface_field import MARGIN_PX, fit_surface
 from tsn.strokes.surface_gathered import SurfaceStrokes, shown_share
 from tsn.strokes.surface_lattice import COARSER, Anchors, find_anchors
 from tsn.strokes.surface_life import add_paths, head_cosines, match_anchors, mean_paths
+from tsn.strokes.void import cut
 
 FADE_FRAMES = 6
 """In which a stroke fades in when its place comes to be seen, and out before it is hidden."""
@@ -47,17 +48,21 @@ class _Seen:
 
     Attributes:
         wants: (n,), how far the need for a stroke is above the anchor's own threshold.
+        outside: (n,), pixels that it is outside of the picture; in void it never is.
         offsets: (n, POINTS, 2), of a path's points from the anchor, pixels; all 0 where no stroke is near to be wanted.
         half_widths, spacings: (n,), pixels.
         colours: (n, 3), of the plate.
+        cell: pixels between the layer's strokes, without any map.
     """
 
     anchors: Anchors
     wants: np.ndarray
+    outside: np.ndarray
     offsets: np.ndarray
     half_widths: np.ndarray
     spacings: np.ndarray
     colours: np.ndarray
+    cell: float
 
 
 class SurfaceLattice:
@@ -65,13 +70,13 @@ class SurfaceLattice:
 
     Args:
         radius: frames to each side that a painted frame may depend on.
-        height, width: of the canvas, pixels.
         scale: pixels that a pixel at 360 lines is.
+        origin: (x, y) of the canvas in the display window.
         held: see `StrokeWindow`.
     """
 
-    def __init__(self, *, radius: int, height: int, width: int, scale: float, held: int = 0) -> None:
-        self._held, self._radius, self._height, self._width, self._scale = held, radius, height, width, scale
+    def __init__(self, *, radius: int, scale: float, origin: tuple[int, int] = (0, 0), held: int = 0) -> None:
+        self._radius, self._scale, self._origin, self._held = radius, scale, origin, held
         self._guides: dict[int, Guides] = {}
         self._seen: dict[int, list[_Seen]] = {}  # by frame, for each layer
         self._links: dict[tuple[int, int], list[np.ndarray]] = {}  # index in the other frame, by (from, to)
@@ -90,8 +95,9 @@ class SurfaceLattice:
         if frame.surface is None:
             return
         self._guides[place] = guides.laid()
-        field = fit_surface(frame.surface, frame.ids, self._scale)
-        nodes = field.places()
+        surface, ids = _on_region(frame.surface, frame, guides)
+        field = fit_surface(surface, ids, self._scale, origin=self._start(guides), continued=frame.cover is None)
+        nodes = field.places() + corner(guides)
         spread = self._scale * guides.sizes / np.sqrt(guides.densities)
         sizes = _look_up(spread, nodes.reshape(-1, 2), guides).reshape(nodes.shape[:2])
         seen = []
@@ -103,6 +109,7 @@ class SurfaceLattice:
             )
             needed = _look_up(need, nodes.reshape(-1, 2), guides).reshape(sizes.shape) > 0
             anchors = find_anchors(key, field, layer.spacing * sizes * needed, self._scale)
+            anchors = replace(anchors, places=anchors.places + corner(guides))
             seen.append(self._lay(anchors, layer, guides, index))
         self._seen[place] = seen
         if joined and place - 1 in self._seen:
@@ -120,28 +127,38 @@ class SurfaceLattice:
             return None
         chain = self._chain(index, place)
         now = self._seen[place][index]
-        depths, facing, wants = self._mean(index, place, chain)
+        depths, facing, wants, half_widths, spacings = self._mean(index, place, chain)
         there = ramp(depths / SOFT_LEVEL + 0.5, 0, 1) * (1 - ramp(depths, COARSER + 0.5, COARSER + 1))
-        shown = self._visibility(index, place, chain) * facing * self._border(now.anchors.places)
-        cell = float(np.median(now.spacings)) if len(now.spacings) else float(self._height)
+        shown = self._visibility(index, place, chain) * facing * self._border(now.outside)
         weights = there * shown * ramp(wants / SOFT_NEED + 0.5, 0, 1)
         kept = np.flatnonzero(weights > FAINTEST)
         kept = kept[np.lexsort((now.anchors.keys[kept], now.anchors.levels[kept]))]
         paths, drawn = self._paths(index, place, chain, kept)
-        plate, planes = _sample(paths, now.half_widths[kept], self._guides[place], index)
+        guides = self._guides[place]
+        plate, planes = _sample(paths, half_widths[kept], guides, index)
         keys = now.anchors.keys[kept]
+        share, first = shown_share(
+            now.anchors.places + np.array(self._origin, np.float32), spacings, there, shown,
+            cell=now.cell, start=self._start(guides), size=(guides.region.width, guides.region.height),
+        )  # fmt: skip
         return SurfaceStrokes(
             keys=keys,
             chances=uniforms(keys, 7, 5),
-            half_widths=now.half_widths[kept],
-            spacings=now.spacings[kept],
+            half_widths=half_widths[kept],
+            spacings=spacings[kept],
             paths=paths,
             weights=(weights[kept] * drawn).astype(np.float32),
             colours=self._colours(index, place, chain, kept, plate),
             planes=planes,
-            share=shown_share(now.anchors.places, cell, there, shown, self._height, self._width),
-            cell=cell,
+            share=share,
+            cell=now.cell,
+            first=first,
+            origin=self._origin,
         )
+
+    def _start(self, guides: Guides) -> tuple[int, int]:
+        """(x, y) of a frame's region in the display window, pixels."""
+        return self._origin[0] + guides.region.x, self._origin[1] + guides.region.y
 
     def _lay(self, anchors: Anchors, layer: Layer, guides: Guides, index: int) -> _Seen:
         """What one frame alone says about the strokes on its anchors."""
@@ -160,10 +177,12 @@ class SurfaceLattice:
         return _Seen(
             anchors=anchors,
             wants=wants.astype(np.float32),
+            outside=_outside(anchors.places, guides),
             offsets=offsets,
             half_widths=half_widths,
             spacings=(layer.spacing * spread).astype(np.float32),
             colours=colours,
+            cell=layer.spacing * self._scale,
         )
 
     def _chain(self, index: int, place: int) -> dict[int, np.ndarray]:
@@ -192,18 +211,19 @@ class SurfaceLattice:
                     break
                 run += chain[at] >= 0
                 gone = (chain[at] < 0) & (chain[at - way] >= 0)
-                last = self._seen[at - way][index].anchors.places[chain[at - way][gone]]
-                run[np.flatnonzero(gone)[self._outside(last) > 0]] = reach
+                outside = self._seen[at - way][index].outside[chain[at - way][gone]]
+                run[np.flatnonzero(gone)[outside > 0]] = reach
             shortest = np.minimum(shortest, np.minimum(run, reach))
         return ramp((shortest + 1) / (reach + 1), 0, 1)
 
     def _mean(self, index: int, place: int, chain: dict[int, np.ndarray]) -> tuple[np.ndarray, ...]:
-        """Depths, facing and wants (n,) over the frames around, as far as an anchor is seen."""
-        total = np.zeros((3, len(chain[place])), np.float32)
+        """Depths, facing, wants, half widths and spacings (n,) over the frames around, as far as an anchor is seen."""
+        total = np.zeros((5, len(chain[place])), np.float32)
         weight = np.zeros(len(chain[place]), np.float32)
         for at, near in self._near(place, chain):
             there, seen = chain[at] >= 0, self._seen[at][index]
-            for row, values in enumerate((seen.anchors.depths, seen.anchors.facing, seen.wants)):
+            parts = (seen.anchors.depths, seen.anchors.facing, seen.wants, seen.half_widths, seen.spacings)
+            for row, values in enumerate(parts):
                 total[row, there] += near * values[chain[at][there]]
             weight[there] += near
         return tuple(total / weight)
@@ -217,14 +237,9 @@ class SurfaceLattice:
             if abs(at - place) <= reach
         ]
 
-    def _outside(self, places: np.ndarray) -> np.ndarray:
-        """Pixels (n,) that places are outside of the picture."""
-        size = np.array([self._width, self._height], np.float32)
-        return np.maximum(np.maximum(-places, places - size), 0).max(1)
-
-    def _border(self, places: np.ndarray) -> np.ndarray:
+    def _border(self, outside: np.ndarray) -> np.ndarray:
         """Weight (n,): strokes beyond the picture's border fade out before its margin ends."""
-        return 1 - ramp(self._outside(places) / (MARGIN_PX * self._scale), 0.4, 0.9)
+        return 1 - ramp(outside / (MARGIN_PX * self._scale), 0.4, 0.9)
 
     def _paths(
         self, index: int, place: int, chain: dict[int, np.ndarray], kept: np.ndarray
@@ -255,6 +270,22 @@ class SurfaceLattice:
             samples.append(colours)
             seen.append((found >= 0) & (colours.sum(1) > 0))
         return colour_over_life(np.stack(samples), np.stack(seen), frames.index(place))
+
+
+def _on_region(surface: np.ndarray, frame: StrokeFrame, guides: Guides) -> tuple[np.ndarray, np.ndarray | None]:
+    """A frame's surface and objects on the region of its guides; in void there is none, whatever was written."""
+    if frame.cover is None:
+        return surface, frame.ids
+    covered = cut(np.nan_to_num(frame.cover, nan=0.0), guides.region) > 0
+    shown = np.where(covered, cut(surface, guides.region), np.float32(np.nan))
+    return shown, None if frame.ids is None else cut(frame.ids, guides.region)
+
+
+def _outside(places: np.ndarray, guides: Guides) -> np.ndarray:
+    """Pixels (n,) that places (n, 2) on the canvas are outside of the region: of the picture, if there is no void."""
+    inner = places - corner(guides)
+    size = np.array([guides.region.width, guides.region.height], np.float32)
+    return np.asarray(np.maximum(np.maximum(-inner, inner - size), 0).max(1), np.float32)
 
 
 def _sample(paths: np.ndarray, half_widths: np.ndarray, guides: Guides, index: int) -> tuple[np.ndarray, np.ndarray]:
