@@ -14,7 +14,7 @@ X86_LEVELS = (("avx512", "AVX512_SKX"), ("avx2", "AVX2"))
 """The levels that torch distinguishes on x86, best first, and the processor feature that each needs."""
 OVERRIDES = (
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
-    *("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENCV_CPU_DISABLE", "OPENCV_IPP"),
+    *("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENCV_CPU_DISABLE", "OPENCV_IPP", "OPENBLAS_CORETYPE"),
 )
 """Environment variables that make those libraries use other kernels than the processor's best."""
 

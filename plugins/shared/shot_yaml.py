@@ -15,6 +15,10 @@ FRAME_NUMBER_PATTERN = re.compile(r"#|%(0\d+)?d|\$F")
 """What hosts take for a frame number anywhere in a path; tsn takes it so in the file's name only."""
 
 
+DEFAULT_WINDOW = 8
+"""Of both plug-ins, and of tsn for paint that is averaged."""
+
+
 @dataclass(frozen=True)
 class ShotSettings:
     """What a node writes into its shot file.
@@ -66,6 +70,7 @@ def to_yaml(shot: ShotSettings) -> str:
     if shot.matte:
         layer, names = shot.matte
         matte = {"cryptomatte": layer, "names": list(names), "invert": shot.invert}
+    untouched = shot.strokes is not None and shot.window == DEFAULT_WINDOW  # strokes have a default of their own
     lines = [
         "# Written by TSN Stylize. Strength is mixed in the compositor, so it can be keyed without painting again.",
         "version: 1",
@@ -76,7 +81,7 @@ def to_yaml(shot: ShotSettings) -> str:
         f"colour: {_flow_style({'input': shot.colour})}",
         f"style: {_flow_style({**style, 'strength': 1})}",
         f"flow: {_flow_style({'method': 'auto', 'vectors': vectors})}",
-        f"temporal: {_flow_style({'window': shot.window})}",
+        *([] if untouched else [f"temporal: {_flow_style({'window': shot.window})}"]),
         f"matte: {_flow_style(matte)}",
     ]
     return "\n".join(lines) + "\n"

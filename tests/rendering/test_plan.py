@@ -17,7 +17,7 @@ from tsn.errors import InputError, UsageError
 from tsn.io.frame import Box
 from tsn.rendering import plan_file
 from tsn.rendering.inspect import Plate, inspect
-from tsn.rendering.plan import Plan, calibration_frames, make_plan
+from tsn.rendering.plan import Plan, calibration_frames, longest_hold, make_plan
 from tsn.shot.curves import Curve
 from tsn.shot.load import load
 from tsn.shot.model import Flow, Matte, Missing, Shot, Style, Temporal, Vectors
@@ -95,8 +95,8 @@ def test_window_of_is_the_window_inside_the_take(made: Plan) -> None:
     radius = made.shot.temporal.window
     for number in made.plate.present:
         take = next(take for take in made.takes if number in take)
-        shown, place = take.index(made.held(number)), take.index(number)
-        last = max(shown + radius, place)
+        shown = take.index(made.held(number))
+        last = shown + longest_hold(made.shot) - 1 + radius
         assert made.window_of(number) == tuple(n for i, n in enumerate(take) if shown - radius <= i <= last)
 
 
@@ -104,10 +104,12 @@ def test_window_of_is_the_window_inside_the_take(made: Plan) -> None:
 @given(a_plan())
 def test_a_painting_is_held_inside_its_take(made: Plan) -> None:
     for take in made.takes:
-        for place, number in enumerate(take):
-            frames = int(made.shot.style.hold.at(number))
-            shown = take.index(made.held(number))
-            assert shown % frames == 0 and 0 <= place - shown < frames
+        shown = [take.index(made.held(number)) for number in take]
+        assert shown == sorted(shown) and shown[0] == 0
+        for place, first in enumerate(shown):
+            assert 0 <= place - first < made.shot.style.hold.at(take[first]) and shown[first] == first
+        for first, following in pairwise(sorted(set(shown))):
+            assert following - first == int(made.shot.style.hold.at(take[first]))
 
 
 def test_a_cut_on_a_frame_that_a_shot_on_twos_leaves_out() -> None:

@@ -151,7 +151,8 @@ def write(
         rgb: (H, W, 3) on the data window, any float dtype. Finite values beyond the stored dtype's range
             (65504 for half) are clamped; NaN and infinity are kept.
         attributes: string attributes for the header of the painted part.
-        layers: channels to add to that part by full name, float32 (H, W); one that it has already is replaced.
+        layers: channels to add to that part by full name, float32 (H, W); one that it has already is replaced, its type
+            too.
 
     Raises:
         OutputError: OpenEXR refuses to encode it; no case is known that `read` does not refuse first.
@@ -165,7 +166,7 @@ def write(
     if frame.alpha is not None:
         pixels[handle.names[3]] = to_dtype(frame.alpha, pixels[handle.names[3]].dtype)
     for name, added in layers.items():
-        pixels[name] = to_dtype(added, pixels[name].dtype if name in pixels else np.dtype(np.float32))
+        pixels[name] = np.ascontiguousarray(added, np.float32)
     try:
         encoded, chunks = _encode(part, pixels)
     except (RuntimeError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import tsn
 from tsn import colour, io, matte
 from tsn.alpha import statistics_weight, unpremultiply
 from tsn.cpu_isa import instruction_set
@@ -216,6 +218,7 @@ def make_engine(
     codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
     pinned = None if plan.pins is None else plan.pins.calibration
     calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Uncalibrated) else None
+    kind = _kind(chosen, plan.pins, strokes=shot.style.strokes is not None)
     engine = Engine(
         shot=shot,
         canvas=plan.plate.canvas,
@@ -225,9 +228,7 @@ def make_engine(
         painter=painter,
         flow=flow,
         flow_reason=reason,
-        fingerprint=with_calibration(
-            (painter.fingerprint, flow.fingerprint, codec.fingerprint, _kind(chosen, plan.pins)), calibration
-        ),
+        fingerprint=with_calibration((painter.fingerprint, flow.fingerprint, codec.fingerprint, kind), calibration),
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
@@ -253,6 +254,7 @@ def _painter(plan: Plan, tile: int | None, device: torch.device) -> Painter:
     """The painter of a shot, not calibrated yet."""
     style = plan.shot.style
     if style.strokes is not None:
+        keep_compiled_kernels()
         from tsn.rendering.stroke_painter import stroke_painter
 
         return stroke_painter(style)
@@ -268,6 +270,15 @@ def _painter(plan: Plan, tile: int | None, device: torch.device) -> Painter:
         tile=style.tile if tile is None else tile,
         device=device,
     )
+
+
+def keep_compiled_kernels() -> None:
+    """Let numba keep what it compiles where it may write: beside the package, else in tsn's cache.
+
+    On a host where a farm's user may write neither there nor at home, numba refuses to be imported with our kernels.
+    """
+    if not os.access(Path(tsn.__file__).parent / "strokes", os.W_OK):
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
 
 
 def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
@@ -293,9 +304,15 @@ def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | No
     return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
 
 
-def _kind(device: torch.device, pins: Pins | None) -> str:
-    """The kind of device for the frame hash. A calibration from another kind gives other bits, so it is named too."""
+def _kind(device: torch.device, pins: Pins | None, *, strokes: bool) -> str:
+    """The kind of device for the frame hash. A calibration from another kind gives other bits, so it is named too.
+
+    Args:
+        strokes: brush strokes are laid by the CPU, beside a GPU, too.
+    """
     kind = f"cpu {instruction_set()}" if device.type == "cpu" else device.type
+    if strokes and device.type != "cpu":
+        kind = f"{kind} beside cpu {instruction_set()}"
     return (
         kind if pins is None or device_type_of(pins.device) == device.type else f"{kind} as surveyed on {pins.device}"
     )
@@ -365,9 +382,9 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
     def picture(number: int) -> Tensor:
         prepared = engine.prepare(engine.read(paths.path(number), number), motion=False)
         if prepared.cover is None:
-            return prepared.view.image
+            return prepared.picture
         void[VOID] = torch.ones(1)
-        return torch.cat([prepared.view.image, prepared.cover])
+        return torch.cat([prepared.picture, prepared.cover])
 
     calibration = painter.calibrate(map(picture, numbers))
     calibration = replace(calibration, tensors={**calibration.tensors, **void})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "opencolorio", "opencv-python-headless")
 ONNX = ("onnxruntime", "onnxruntime-gpu")
-STROKES = ("numba", "llvmlite")
+STROKES = ("numba", "llvmlite", "numpy")
 
 
 def library_versions(shot: Shot) -> dict[str, str]:

@@ -56,6 +56,7 @@ class RenderState:
             amount if isinstance(amount, float | int) else amount[0].cpu().numpy(),
             canvas=self.engine.canvas,
             window=frame.data_window,
+            lines=self.engine.display_window.height,
         )
 
     def _stream(self, plan: Plan) -> Stream | StrokeStream:
@@ -122,7 +123,8 @@ def make_output_frame(plan: Plan, state: RenderState, number: int) -> OutputFram
     kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
     layers = state.layers(frame, source, amount)
     if coverage is not None and frame.alpha is not None:
-        through = io.crop((1 - amount * (1 - coverage))[0].cpu().numpy(), engine.canvas, frame.data_window)
+        hidden = torch.where(broken, 0.0, amount * (1 - coverage))
+        through = io.crop((1 - hidden)[0].cpu().numpy(), engine.canvas, frame.data_window)
         frame = replace(frame, alpha=np.where(through == 1, frame.alpha, frame.alpha * through))
     return OutputFrame(frame=frame, rgb=np.where(kept, frame.rgb, mixed), cover=share, note=note, layers=layers)
 

@@ -132,11 +132,12 @@ class Plan:
         """The plate frames that the paint of a plate frame depends on: itself, and up to K to each side in its take.
 
         At the first and last frame of a take the window has one side only, in a chunk as in the whole shot. Where the
-        painting of an earlier frame is held, the window is around that one, and reaches to the frame itself.
+        painting of an earlier frame is held, the window is around that one and all that may show it: a cut that is
+        found among them makes one of them the painted one.
         """
-        run, place, shown = self._held(number)
+        run, _, shown = self._held(number)
         radius = self.shot.temporal.window
-        return run[max(0, shown - radius) : max(place, shown + radius) + 1]
+        return run[max(0, shown - radius) : shown + longest_hold(self.shot) + radius]
 
     def held(self, number: int) -> int:
         """The plate frame whose painting a plate frame shows: itself, or the first of those that `style.hold` joins."""
@@ -145,9 +146,27 @@ class Plan:
 
     def _held(self, number: int) -> tuple[tuple[int, ...], int, int]:
         """The take of a plate frame, and in it the places of the frame and of the one whose painting it shows."""
-        run = self.takes[bisect_right(self._starts, number) - 1]
+        index = bisect_right(self._starts, number) - 1
+        run = self.takes[index]
         place = bisect_left(run, number)
-        return run, place, place - place % int(self.shot.style.hold.at(number))
+        return run, place, self._shown[index][place]
+
+    @cached_property
+    def _shown(self) -> tuple[tuple[int, ...], ...]:
+        """For each take, the place of the frame whose painting each of its frames shows.
+
+        A painting is held for the number of frames that `style.hold` has where it begins, whatever comes later.
+        """
+        hold = self.shot.style.hold
+        found = []
+        for run in self.takes:
+            shown, places = 0, []
+            for place in range(len(run)):
+                if place - shown >= int(hold.at(run[shown])):
+                    shown = place
+                places.append(shown)
+            found.append(tuple(places))
+        return tuple(found)
 
     @cached_property
     def _starts(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from tsn.errors import InputError
 from tsn.frames import Chunk
 from tsn.io.frame import Box
 from tsn.rendering.inspect import Plate
-from tsn.rendering.plan import Pins, Plan, calibration_frames
+from tsn.rendering.plan import Pins, Plan, calibration_frames, longest_hold
 from tsn.shot.model import change_paths, from_json, to_json
 from tsn.shot.pathmap import Rule, map_path, read_rules
 
@@ -32,7 +32,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "frames": list(plate.frames),
         "missing": list(plate.missing),
         "canvas": asdict(plate.canvas),
-        "handles": plan.shot.temporal.window,
+        "handles": plan.shot.temporal.window + longest_hold(plan.shot) - 1,
         "survey": list(calibration_frames(plan.plate.present)),
         "weights": dict(plan.weights),
         "libraries": dict(plan.libraries),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,9 +14,6 @@ from tsn.rendering.plan import Plan, longest_hold
 from tsn.strokes.frame import StrokeFrame, StrokePaint
 from tsn.strokes.painter import StrokePainter
 from tsn.strokes.stroke_window import StrokeWindow
-
-MIN_COVERAGE = 1 / 1024
-"""Coverage below which the colour of strokes is not known any more: it shows by less than a quarter of a code."""
 
 
 class StrokeStream:
@@ -47,11 +43,7 @@ class StrokeStream:
 
     def painted(self, number: int) -> Tensor:
         """The strokes of a frame, style space (3, H, W). Cheapest in ascending order; a jump starts anew."""
-        paint = self.paint(number)
-        colour = paint.colour
-        if self._transparent:  # strokes over black, so their own colour is what they have by what they cover
-            colour = (colour / np.maximum(paint.coverage, MIN_COVERAGE)).clip(0, 1)
-        return torch.from_numpy(colour).to(self._engine.device)
+        return torch.from_numpy(self.paint(number).colour).to(self._engine.device)
 
     def coverage(self, number: int) -> Tensor | None:
         """The share of each pixel that strokes hide, (1, H, W), where nothing lies under them; else None."""

@@ -65,7 +65,8 @@ def fill_variables(tree: Node, environ: Mapping[str, str], faults: list[Fault]) 
 
     for loc in PATTERNS:
         tree = _changed(tree, loc, lambda node, dotted: scalar(node, dotted, whole=False))
-    for loc in (("style", "model"), ("style", "adain"), ("style", "blend"), ("flow", "weights")):
+    pictures = [("style", key) for key in ("adain", "palette", "brush", "brush_height")]
+    for loc in (("style", "model"), ("style", "blend"), ("style", "strokes"), *pictures, ("flow", "weights")):
         tree = _changed(tree, loc, named)
     return _changed(tree, ("tokens",), tokens)
 

@@ -93,8 +93,6 @@ def _check_style(style: Style) -> Style:
         for each in fields(Style):
             if each.name in STROKE_KEYS and _as_list(getattr(style, each.name)) != _as_list(each.default):
                 raise fault("this goes with strokes only", at=each.name, hint="Add strokes: oil, or remove it.")
-    elif style.scale != Style.scale:
-        raise fault("strokes have no resolution of their own", at="scale", hint="Their size is style.size.")
     for by, ramp in (("size_by", "size_range"), ("density_by", "density_range")):
         if getattr(style, ramp) and getattr(style, by) is None:
             raise fault(f"this goes with {by} only", at=ramp)

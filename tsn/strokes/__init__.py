@@ -1,6 +1,6 @@
 """Brush strokes that stick to what moves: placed by a hash, carried by motion, painted over a finite window.
 
-Not yet a style of the shot file: `benchmarks/strokes.py` paints a shot with it. Data flow:
+A shot asks for it by `style.strokes`; `tsn.rendering.stroke_stream` feeds it. Data flow:
 
     plate -> guides -> placement -> tracking (over the window) -> thinning, stroke_colour -> rasterise -> relief
 

@@ -90,7 +90,7 @@ def label_depth(depth: np.ndarray) -> np.ndarray:
 
 
 def find_borders(ids: np.ndarray | None, depth: np.ndarray | None) -> Borders:
-    """Borders by ids, else by depth, else none. An id or a depth that is the same everywhere has none."""
+    """Borders by ids, else by depth, else none. A depth that is the same everywhere has none."""
     if ids is not None:
         labels = label_ids(ids)
         return Borders(labels=labels, slopes=NO_BORDERS.slopes, tolerance=ID_TOLERANCE, jump=ID_TOLERANCE)

@@ -21,6 +21,8 @@ SILHOUETTE_SIGMA, SILHOUETTE_STEP = 2.0, 0.15
 """Of silhouettes, and what a jump in depth counts as, in luma."""
 NORMAL_SIGMA = 3.0
 """Of the gathering of normals, pixels at 360 lines."""
+LARGEST = 1e9
+"""A component beyond it is no direction: its square would not fit into float32."""
 CURVED = 0.01
 """Turn of a normal over a pixel at 360 lines, radians, from which on it leads strokes more than the picture does."""
 
@@ -101,7 +103,7 @@ def lead(angle: np.ndarray, aov: np.ndarray, scale: float) -> np.ndarray:
         angle: see `Guides.angle`.
         aov: (2, H, W) vectors, x right, y down; or (3, H, W) normals. NaN and inf have no opinion.
     """
-    there = np.isfinite(aov).all(0)
+    there = (np.abs(aov) < LARGEST).all(0)  # NaN is not
     values = [np.where(there, plane, 0).astype(np.float32) for plane in aov]
     if len(values) == 2:
         x, y = values

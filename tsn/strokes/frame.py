@@ -13,7 +13,7 @@ class Knobs:
 
     Strokes are laid in one frame and seen in its neighbours, too. What decides where they are and how large (`size`,
     `detail`, `length`, `density`) counts at the frame where they were laid, so it changes over the life of a stroke;
-    all else counts at the frame that is painted.
+    all else counts at the frame that is painted. On a surface, where a stroke is laid in every frame, all counts there.
 
     Attributes:
         size: factor on the width, length and spacing of strokes.
@@ -69,7 +69,8 @@ class StrokePaint:
     """One painted frame.
 
     Attributes:
-        colour: style space, float32 (3, H, W), from 0; beyond 1 in highlights.
+        colour: style space, float32 (3, H, W), from 0; beyond 1 in highlights. With nothing as ground it is that of the
+            strokes alone, not multiplied by what they cover.
         relief: thickness of the paint, float32 (H, W), about 0..1.
         coverage: share of the ground that strokes hide, float32 (H, W) in [0, 1].
         ids: uint32 (H, W), the stroke that shows most in a pixel, the same over its life; 0 = none.

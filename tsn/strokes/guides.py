@@ -12,6 +12,7 @@ from tsn.strokes.blur import blur, reduce
 from tsn.strokes.borders import NO_SIDES, Borders, Sides, find_borders, find_mixed, split_cells
 from tsn.strokes.direction import form_direction, lead
 from tsn.strokes.frame import StrokeFrame
+from tsn.strokes.luma import luma_of
 from tsn.strokes.preset import Layer
 from tsn.strokes.void import Region, fill_frame, find_region
 
@@ -104,7 +105,7 @@ def find_guides(frame: StrokeFrame, layers: Sequence[Layer], scale: float, origi
         frame, void = fill_frame(frame, region)
     image = np.ascontiguousarray(np.moveaxis(frame.picture, 0, 2), dtype=np.float32)
     by = _power_of_two(scale)
-    luma = reduce(np.ascontiguousarray(image @ LUMA), by)
+    luma = reduce(np.ascontiguousarray(luma_of(image)), by)
     borders = find_borders(frame.ids, frame.depth)
     fine = blur(luma, 0.7 * scale / by)
     need = [wanted_share(layer, luma, fine, scale / by) for layer in layers]

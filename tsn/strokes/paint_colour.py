@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tsn.strokes.easing import ramp
-from tsn.strokes.guides import LUMA
+from tsn.strokes.luma import luma_of
 from tsn.strokes.preset import Preset
 from tsn.strokes.stroke_colour import BRIGHT, vary_colours
 
@@ -28,7 +28,7 @@ def mix_paint(
     """The paint (n, 3) of strokes: their colours taken from a palette, each a little different, as a painter mixes it.
 
     What is brighter than white is light, not paint: the colour of a highlight goes back to the plate's own over two
-    stop, or yellow paint would tint the sun. A preset's pigment is the same everywhere, whatever the palette.
+    stops, or yellow paint would tint the sun. A preset's pigment is the same everywhere, whatever the palette.
 
     Args:
         colours: of the plate, (n, 3), from 0.
@@ -50,7 +50,7 @@ def mix_paint(
 
 def _of_preset(colours: np.ndarray, preset: Preset) -> np.ndarray:
     if preset.steps:
-        light = (colours @ LUMA)[:, None]
+        light = luma_of(colours)[:, None]
         colours = colours + (few_tones(light, preset.steps) - light)
     return colours if preset.saturation == 1 else saturate(colours, preset.saturation)
 
@@ -64,7 +64,7 @@ def few_tones(light: np.ndarray, steps: int) -> np.ndarray:
 
 def saturate(colours: np.ndarray, gain: float) -> np.ndarray:
     """Colours (n, 3) of the same luma, more saturated by `gain`, as far as [0, 1] has room."""
-    light = np.clip((colours @ LUMA)[:, None], 0, 1)
+    light = np.clip(luma_of(colours)[:, None], 0, 1)
     tint = colours - light
     room = np.where(tint > 0, (1 - light) / np.maximum(tint, 1e-6), light / np.maximum(-tint, 1e-6)).min(
         1, keepdims=True
@@ -80,8 +80,8 @@ def divide_hues(colours: np.ndarray, chances: np.ndarray, strength: float) -> np
         chances: (n,) in [0, 1): below .5 it goes to the warm side.
         strength: 0..1.
     """
-    light = (colours @ LUMA)[:, None]
+    light = luma_of(colours)[:, None]
     way = (np.where(chances < 0.5, 1, -1) * (0.5 + np.abs(2 * chances - 1)))[:, None]
     middle = 4 * np.clip(light, 0, 1) * (1 - np.clip(light, 0, 1))  # black and white stay clean
-    moved = DIVIDED - DIVIDED @ LUMA  # of the same luma
+    moved = DIVIDED - luma_of(DIVIDED)  # of the same luma
     return np.clip(colours + strength * middle * way * moved, 0, 1).astype(np.float32)

@@ -76,7 +76,7 @@ class PaletteStrokePainter(StrokePainter):
     def __init__(self, preset: Preset, *, name: str, painting: np.ndarray, painting_sha256: str) -> None:
         super().__init__(preset, name=name)
         self._painting = painting
-        self.fingerprint = digest(self.fingerprint, "palette-1", painting_sha256)
+        self.fingerprint = digest(self.fingerprint, "palette-2", painting_sha256)
 
     def calibrate(self, images: Iterable[Tensor]) -> Calibration:
         """The statistics of the shot's colours."""

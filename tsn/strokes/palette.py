@@ -60,7 +60,10 @@ def from_lab(lab: np.ndarray) -> np.ndarray:
 
 
 def colour_statistics(pictures: Iterable[np.ndarray]) -> ColourStatistics:
-    """Statistics of pictures (3, H, W) in [0, 1], or (4, H, W) with coverage, below half of which nothing counts."""
+    """Statistics of pictures (3, H, W), or (4, H, W) with coverage, below half of which nothing counts.
+
+    What is brighter than white counts as white.
+    """
     found = []
     for picture in pictures:
         pixels = picture.reshape(len(picture), -1)
@@ -129,7 +132,8 @@ class Palette:
             return colours
         lab = to_lab(np.clip(colours, 0, 1)).astype(np.float64)
         light = np.interp(lab[:, 0], self._from, self._to)
-        rest = (lab[:, 1:] - _tint_at(self._plate.tints, lab[:, 0])) @ self._gain.T
+        a, b = (lab[:, 1:] - _tint_at(self._plate.tints, lab[:, 0])).T
+        rest = np.stack([row[0] * a + row[1] * b for row in self._gain], axis=1)
         mapped = np.concatenate([light[:, None], _tint_at(self._painting.tints, light) + rest], axis=1)
         # Lightness counts by a quarter: the palette is of hues, tones are mixed freely.
         scaled, known = mapped * (0.25, 1, 1), self._colours * (0.25, 1, 1)

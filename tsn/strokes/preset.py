@@ -91,6 +91,10 @@ class Layer:
     brush: Brush | None = None
 
 
+MIN_SPACING_PX = 0.8
+"""At 360 lines: strokes that knobs or maps would lay more closely stay at this distance, or memory would run out."""
+
+
 def adjust_layer(layer: Layer, knobs: Knobs) -> Layer:
     """The layer as an artist's settings at a frame change it; the same layer where all are 1."""
     detail = max(knobs.detail, 1e-3)
@@ -98,7 +102,7 @@ def adjust_layer(layer: Layer, knobs: Knobs) -> Layer:
         layer,
         width=layer.width * knobs.size,
         length=layer.length * knobs.size * knobs.length,
-        spacing=layer.spacing * knobs.size / max(knobs.density, 1e-2) ** 0.5,
+        spacing=max(layer.spacing * knobs.size / max(knobs.density, 1e-2) ** 0.5, min(layer.spacing, MIN_SPACING_PX)),
         low=layer.low / detail,
         high=layer.high / detail,
         floor=layer.floor * min(1.0, knobs.detail),
@@ -138,6 +142,13 @@ class Preset:
     relief: Annotated[float, Ge(0), Le(4)] = 0.5
     pooling: Annotated[float, Ge(0), Le(4)] = 0.0
     ground: Ground = "paint"
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The files of its scanned brushes."""
+        brushes = [self.brush, *(layer.brush for layer in self.layers)]
+        scans = [scan for brush in brushes if isinstance(brush, tuple) for scan in brush]
+        return tuple(path for scan in scans for path in (scan.mask, scan.height) if path is not None)
 
     @property
     def fingerprint(self) -> str:

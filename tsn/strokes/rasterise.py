@@ -93,7 +93,7 @@ def paint_strokes(
         colours, plate_colours: (n, 3): of the paint, and of the plate under the stroke.
         tip_numbers, levels: (n,) int: which brush tip, and at which of its levels.
         clipped: (n,) uint8: 1 = no paint where the plate's colour is another than `plate_colours`.
-        tips: see `brush.draw_tips`.
+        tips: see `Tips.levels`.
         edge: (H, W, 3), the plate without its grain.
         ground: (H, W, 3), what shows between strokes.
         starts, entries: see `sort_into_tiles`.

@@ -7,11 +7,11 @@ import numpy as np
 
 from tsn.strokes.blur import blur
 from tsn.strokes.easing import ramp
-from tsn.strokes.guides import LUMA
+from tsn.strokes.luma import luma_of
 from tsn.strokes.stroke_colour import BRIGHT
 
 NORMAL_PX = 2.0
-"""Pixels that paint of height 1 is thick, for its normals."""
+"""Pixels at 360 lines that paint of height 1 is thick, for its normals."""
 POOL_PX = 8.0
 """Of a Gaussian, at 360 lines: how far pigment goes to the rim of a stroke."""
 
@@ -30,7 +30,7 @@ def light_relief(colour: np.ndarray, relief: np.ndarray, strength: float, degree
     angle = np.radians(degrees)
     d = 4 * strength * scale * (gy * np.float32(np.sin(angle)) - gx * np.float32(np.cos(angle)))
     d = d / np.sqrt(1 + d * d) * (1 - ramp(colour.max(2), 1, BRIGHT))
-    luma = np.clip(colour @ LUMA, 0, 1)
+    luma = np.clip(luma_of(colour), 0, 1)
     bright = 1.2 * np.maximum(d - 0.35, 0) ** 2 * luma
     return colour * (1 + 0.45 * d)[..., None] + bright[..., None]
 
@@ -52,12 +52,13 @@ def pool_pigment(colour: np.ndarray, thickness: np.ndarray, strength: float, sca
     return np.where(colour < 1, np.clip(colour, 0, 1) ** power, colour)
 
 
-def surface_normals(relief: np.ndarray) -> np.ndarray:
+def surface_normals(relief: np.ndarray, scale: float) -> np.ndarray:
     """Normals (3, H, W) of length 1 of a relief (H, W): x right, y up, z towards the viewer; flat paint is (0, 0, 1).
 
-    One unit of height counts as `NORMAL_PX` pixels.
+    One unit of height counts as `NORMAL_PX` pixels of a plate of 360 lines; `scale` is the plate's lines over those.
     """
-    gx = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=NORMAL_PX / 8, borderType=cv2.BORDER_REPLICATE)
-    gy = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=NORMAL_PX / 8, borderType=cv2.BORDER_REPLICATE)
+    factor = NORMAL_PX * scale / 8
+    gx = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=factor, borderType=cv2.BORDER_REPLICATE)
+    gy = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=factor, borderType=cv2.BORDER_REPLICATE)
     length = np.sqrt(gx * gx + gy * gy + 1)
     return np.stack([-gx / length, gy / length, 1 / length])

@@ -10,7 +10,7 @@ import numpy as np
 from tsn.errors import InputError
 from tsn.io.downscaled import read_downscaled
 from tsn.strokes.drawn_tips import COLUMNS, ROWS
-from tsn.strokes.guides import LUMA
+from tsn.strokes.luma import luma_of
 from tsn.strokes.preset import ScannedBrush
 
 MAX_PIXELS = 1 << 20
@@ -48,7 +48,7 @@ def read_tips(scan: ScannedBrush) -> np.ndarray:
 def _read_grey(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Luma (H, W) and alpha (H, W) or None."""
     picture = read_downscaled(path, max_pixels=MAX_PIXELS, admit=lambda height, width: None)
-    return picture.rgb @ LUMA, None if picture.alpha is None else picture.alpha[..., 0]
+    return luma_of(picture.rgb), None if picture.alpha is None else picture.alpha[..., 0]
 
 
 def _read_mask(path: Path) -> np.ndarray:

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from tsn.strokes.borders import belongs, predict
-from tsn.strokes.guides import LUMA
+from tsn.strokes.luma import luma_of
 
 SIGMA_FRAMES = 2.5
 REACH_FRAMES = 5
@@ -30,7 +30,7 @@ def colour_over_life(samples: np.ndarray, seen: np.ndarray, offset: int) -> np.n
         seen: (F, n), 0 where the stroke is not seen in that frame, 1 where all of it is.
         offset: index of the frame that is painted.
     """
-    luma = samples @ LUMA
+    luma = luma_of(samples)
     distance = (np.arange(len(samples), dtype=np.float32) - offset) / SIGMA_FRAMES
     weights = np.exp(-0.5 * distance * distance)[:, None] * seen
     change = (luma - luma[offset]) / (SAME_LIGHT * (luma[offset] + 0.05))
@@ -51,7 +51,7 @@ def vary_colours(colours: np.ndarray, chances: np.ndarray, value: float, chroma:
         chroma: largest change of saturation, as a share of it.
         hue: largest turn of the hue, 1 = once around.
     """
-    light = (colours @ LUMA)[:, None]
+    light = luma_of(colours)[:, None]
     tint = colours - light
     saturation = 1 + chroma * (2 * chances[:, 1:2] - 1)
     angle = 2 * np.pi * hue * (2 * chances[:, 2] - 1)

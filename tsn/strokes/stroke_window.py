@@ -27,7 +27,7 @@ from tsn.strokes.guides import REFERENCE_LINES, Guides, find_guides, layer_direc
 from tsn.strokes.hashing import derive_key, uniforms
 from tsn.strokes.paint_colour import mix_paint
 from tsn.strokes.placement import POINTS, place_strokes, sample_map, tangents
-from tsn.strokes.preset import Layer, Preset, adjust_layer
+from tsn.strokes.preset import MIN_SPACING_PX, Layer, Preset, adjust_layer
 from tsn.strokes.rasterise import paint_strokes, sort_into_tiles
 from tsn.strokes.relief import light_relief, pool_pigment
 from tsn.strokes.stroke_colour import REACH_FRAMES, colour_over_life
@@ -39,6 +39,8 @@ FADE_FRAMES = 8
 """At each end of its life a stroke takes so many frames to come or go, or all that it has."""
 CANDIDATES = 3.0
 """Strokes that are alive at once in a cell, before thinning."""
+MIN_COVERAGE = 1 / 1024
+"""Coverage below which the colour of strokes is not known any more: it shows by less than a quarter of a code."""
 FULL_WEIGHT = 0.85
 """Thinned weight from which on a stroke has its full opacity."""
 SMALLEST_SCALE = 0.1
@@ -60,7 +62,7 @@ class Strokes:
 
     Attributes:
         keys: (n,) uint64.
-        chances: (n, 4) in [0, 1): of luma, saturation, hue and width.
+        chances: (n, 5) in [0, 1): of luma, saturation, hue, width and which of two divided hues.
         half_widths, spacings: (n,), pixels, as laid.
         labels: (n,), of the surfaces on which they were laid, see `Borders`.
         paths: frame -> (n, POINTS, 2).
@@ -78,6 +80,17 @@ class Strokes:
     alive: dict[int, np.ndarray] = field(default_factory=dict)
     colours: dict[int, np.ndarray] = field(default_factory=dict)
     seen: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def forget(self, place: int) -> None:
+        """Drop what no place from `place` on will ask for."""
+        for kept, first in (
+            (self.paths, place),
+            (self.alive, place),
+            (self.colours, place - REACH_FRAMES),
+            (self.seen, place - REACH_FRAMES),
+        ):
+            for at in [at for at in kept if at < first]:
+                del kept[at]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +119,7 @@ class StrokeWindow:
         lines: height of the display window, by which the strokes are sized; None = `height`.
         origin: (x, y) of the canvas in the display window.
         palette: changes the colours (n, 3) of strokes and ground; None keeps the plate's.
-        held: frames that are added after `radius` more than the painted one, at most.
+        held: a frame may be painted when this many more than `radius` frames after it have been added.
     """
 
     def __init__(
@@ -164,6 +177,8 @@ class StrokeWindow:
         oldest = painted - self._radius
         self._knobs = {at: knobs for at, knobs in self._knobs.items() if at >= painted}
         self._born = {at: strokes for at, strokes in self._born.items() if at >= oldest}
+        for strokes in (each for layers in self._born.values() for each in layers):
+            strokes.forget(painted)
         # Births of one frame go back by `radius` frames; forward, a frame's strokes go on by the newest step alone.
         self._steps = {(a, b): step for (a, b), step in self._steps.items() if b < a and b >= place - self._radius}
         self._guides = {at: guides for at, guides in self._guides.items() if at >= painted}
@@ -198,6 +213,8 @@ class StrokeWindow:
             away=away,
             overhang=OVERHANG * self._scale,
         )
+        if self._preset.ground == "none":  # over black: the strokes' own colour is what they have by what they cover
+            colour = colour / np.maximum(coverage, MIN_COVERAGE)[..., None]
         colour = pool_pigment(colour, relief, self._preset.pooling, self._scale)
         strength = self._preset.relief if knobs.relief is None else knobs.relief
         if strength:
@@ -231,11 +248,11 @@ class StrokeWindow:
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
         spread = guides.sizes / np.sqrt(guides.densities)
         origin = (self._origin[0] + region.x, self._origin[1] + region.y)
-        keys, places = place_strokes(
-            key, origin, layer.spacing * self._scale * spread, rate, guides.need[index], guides.by
-        )
+        closest = min(layer.spacing, MIN_SPACING_PX)
+        grid = self._scale * np.maximum(layer.spacing * spread, closest).astype(np.float32)
+        keys, places = place_strokes(key, origin, grid, rate, guides.need[index], guides.by)
         size = self._scale * sample_map(guides.sizes, places, region.height, region.width)
-        spacings = layer.spacing * self._scale * sample_map(spread, places, region.height, region.width)
+        spacings = sample_map(grid, places, region.height, region.width)
         places = places + corner(guides)
         angle = layer_direction(layer, guides.angle)
         paths = lay_paths(guides, index, keys, places, layer.length * size, angle=angle, scale=self._scale)

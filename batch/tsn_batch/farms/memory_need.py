@@ -30,8 +30,8 @@ MOTION_BYTES_PER_PIXEL = 60
 WINDOW_BYTES_PER_PIXEL = 85
 """For each frame of the window: the painted frame, its grain, and motion in both directions."""
 STROKES_BYTES_PER_PIXEL, STROKES_WINDOW_BYTES_PER_PIXEL = 150, 65
-"""Brush strokes: a frame that is being painted; and each frame of half the window, with what leads strokes in it and the
-motion back from it."""
+"""Brush strokes: a frame that is being painted; and each frame of half the window, with what leads strokes in it and
+the motion back from it."""
 RAFT_BYTES_PER_PIXEL, RAFT_CELL_PIXELS, RAFT_COPIES = 150, 64, 3.5
 """RAFT: features; its cost volume compares all pairs of cells of 8x8 pixels, in float32, with this many copies."""
 PLATE_FRAMES_IN_MEMORY = 8

@@ -19,6 +19,7 @@ from tsn.io.atomic import atomic_write
 from tsn.io.sequence import FrameSequence
 from tsn.rendering.pinned_weights import weight_file
 from tsn.rendering.plan import Plan, calibration_frames
+from tsn.strokes.preset_file import find_preset
 from tsn_batch.farms.job import FINISH, SURVEY, FarmJob
 from tsn_batch.farms.memory_need import memory_need
 from tsn_batch.farms.options import FarmOptions
@@ -125,6 +126,8 @@ def _assets(job: FarmJob, plan: Plan) -> dict[str, Any]:
     files += style.adain or ()
     pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height]
     files += [name for name in pictures if Path(name).is_absolute()]
+    if style.strokes is not None:
+        files += map(str, find_preset(style.strokes).pictures)
     if style.frames is not None:
         painted = FrameSequence.parse(style.frames, base=Path())
         files += [str(painted.path(number + style.offset)) for number in plan.plate.painted if number in reads]

@@ -66,12 +66,19 @@ def test_openjd_bundle(job, tmp_path) -> None:
         (Style(adain={"/s/one.png": 1.0, "/s/two.jpg": 2.0}), ["s/one.png", "s/two.jpg"]),
         (Style(frames="/s/painted.####.png"), ["s/painted.1001.png", "s/painted.1002.png"]),
         (Style(frames="/s/p_##.png", offset=-1000), ["s/p_01.png", "s/p_02.png"]),
+        (
+            Style(strokes="/s/mine.yaml", palette="/s/one.png", brush=("/s/flat.png",)),
+            ["s/mine.yaml", "s/scan.png", "s/one.png", "s/flat.png"],
+        ),
     ],
 )
 def test_assets_hold_all_that_the_style_reads(job, tmp_path, paint: Style, files: list[str]) -> None:
     """Under `tmp_path` where the test has `/s`."""
     (tmp_path / "s").mkdir()
     (tmp_path / "s/wave.onnx").touch()
+    (tmp_path / "s/scan.png").touch()
+    layers = "layers: [{width: 9, length: 30, spacing: 7}]"
+    (tmp_path / "s/mine.yaml").write_text(f"title: Mine\nbrush: scan.png\n{layers}\n")
 
     def here(name: str) -> str:
         return name.replace("/s/", f"{tmp_path}/s/")
@@ -82,6 +89,9 @@ def test_assets_hold_all_that_the_style_reads(job, tmp_path, paint: Style, files
         model=paint.model and here(paint.model),
         frames=paint.frames and here(paint.frames),
         blend=paint.blend and {here(name): curve for name, curve in paint.blend.items()},
+        strokes=paint.strokes and here(paint.strokes),
+        palette=here(paint.palette),
+        brush=tuple(map(here, paint.brush)),
         adain=paint.adain and {here(name): weight for name, weight in paint.adain.items()},
     )
     painted = {1001: "a", 1002: "b"} if paint.frames else {}
