@@ -308,13 +308,15 @@ def test_ctrl_c_inside_a_write(shot: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for path in folder.iterdir():
         path.unlink()
 
-    def interrupted(frame: io.Frame, rgb: np.ndarray, path: Path, attributes: dict[str, str]) -> None:
+    def interrupted(
+        frame: io.Frame, rgb: np.ndarray, path: Path, attributes: dict[str, str], layers: dict[str, np.ndarray]
+    ) -> None:
         if frame.number == 1002:
             path.write_bytes(b"half")
             sent.append(path.name)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             time.sleep(0.5)
-        write(frame, rgb, path, attributes)
+        write(frame, rgb, path, attributes, layers)
 
     with monkeypatch.context() as patched:
         patched.setattr(exr, "write", interrupted)
