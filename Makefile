@@ -25,7 +25,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 docs: $(VENV)/.installed-docs  ## the site, into build/site/index.html; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-test: $(VENV)/.installed  ## the whole suite, under seven minutes on two cores
+test: $(VENV)/.installed  ## the whole suite, under ten minutes on two cores
 	$(BIN)/pytest -n 2 --dist worksteal  # else long tests pile up in one process
 
 test-hosts: $(VENV)/.installed  ## what needs other programs: Blender; a Slurm with two hosts (installs them, as root)
