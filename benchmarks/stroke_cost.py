@@ -24,12 +24,15 @@ from torch import Tensor
 import tsn
 from tsn import io
 from tsn.flow.base import Motion, View, motion_between
+from tsn.matte import dominant_ids
 from tsn.rendering.engine import Engine, make_engine
 from tsn.rendering.plan import Plan
 from tsn.strokes.frame import StrokeFrame
 from tsn.strokes.painter import StrokePainter
 from tsn.strokes.preset_file import find_preset
 
+DEMO_SIZE = 270, 480
+"""Height and width of the demo's plate."""
 PAINTED = 4
 """Frames that are timed."""
 DEMO = Path(__file__).resolve().parents[1] / "shots/demo/demo.yaml"
@@ -40,7 +43,8 @@ DEMO = Path(__file__).resolve().parents[1] / "shots/demo/demo.yaml"
 @click.option("--preset", "presets", multiple=True, default=("oil",), show_default=True)
 @click.option("--net", default="great-wave", show_default=True, help="The net beside them.")
 @click.option("--window", default=16, show_default=True)
-def main(lines: tuple[int, ...], presets: tuple[str, ...], net: str, window: int) -> None:
+@click.option("--borders", is_flag=True, help="Give the strokes the demo's Cryptomatte ids and depth.")
+def main(lines: tuple[int, ...], presets: tuple[str, ...], net: str, window: int, borders: bool) -> None:
     """Print a table."""
     shot = tsn.load(DEMO, sets=[f"style={{model: {net}}}", f"temporal.window={window}"])
     plan = tsn.plan(shot)
@@ -48,9 +52,12 @@ def main(lines: tuple[int, ...], presets: tuple[str, ...], net: str, window: int
     click.echo(f"{'lines':>6} {'paint':<18} {'CPU-s a frame':>14} {'net = 1':>8} {'peak GiB':>9}")
     with torch.inference_mode():
         frames = list(_frames(engine, plan))
+        aovs = _aovs(engine, plan) if borders else {}
     for height in lines:
         width = round(height * 16 / 9)
-        measured = [(preset, _stroke_seconds(preset, frames, height, width, window), _peak_gib()) for preset in presets]
+        measured = [
+            (preset, _stroke_seconds(preset, frames, aovs, height, width, window), _peak_gib()) for preset in presets
+        ]
         cost = _net_seconds(engine, frames[0][0], height, width)  # after the strokes, whose peak is theirs alone then
         for name, seconds, peak in (*measured, (net, cost, _peak_gib())):
             click.echo(f"{height:>6} {name:<18} {seconds:>14.2f} {seconds / cost:>8.2f} {peak:>9.2f}")
@@ -63,6 +70,17 @@ def _frames(engine: Engine, plan: Plan) -> Iterator[tuple[View, Motion | None]]:
         view = engine.prepare(engine.read(sequence.path(number), number)).view
         yield replace(view, vectors=None), None if before is None else motion_between(engine.flow, before, view)
         before = view
+
+
+def _aovs(engine: Engine, plan: Plan) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Ids and depth of every frame."""
+    sequence = io.FrameSequence.parse(plan.shot.plate, base=Path())
+    found = {}
+    for number in plan.plate.present:
+        channels = engine.read(sequence.path(number), number).channels
+        depth = channels["ViewLayer.Depth.Z"].astype(np.float32)
+        found[number] = dominant_ids(channels, layer="CryptoObject"), depth
+    return found
 
 
 def _enlarge(view: View, motion: Motion | None, height: int, width: int) -> tuple[View, Motion | None]:
@@ -90,7 +108,12 @@ def _net_seconds(engine: Engine, view: View, height: int, width: int) -> float:
 
 
 def _stroke_seconds(
-    preset: str, frames: list[tuple[View, Motion | None]], height: int, width: int, window: int
+    preset: str,
+    frames: list[tuple[View, Motion | None]],
+    aovs: dict[int, tuple[np.ndarray, np.ndarray]],
+    height: int,
+    width: int,
+    window: int,
 ) -> float:
     """CPU-seconds of a frame in the middle of a shot, kernels compiled."""
     painter = StrokePainter(find_preset(preset), name=preset)
@@ -99,8 +122,10 @@ def _stroke_seconds(
     spent: list[float] = []
     for place, each in enumerate(islice(_forth_and_back(frames), 2 * window + PAINTED)):
         view, motion = _enlarge(*each, height, width)
+        rows, columns = (np.arange(size) * old // size for size, old in zip((height, width), DEMO_SIZE, strict=True))
+        ids, depth = (plane[rows[:, None], columns] for plane in aovs[view.number]) if aovs else (None, None)
         start = time.process_time()
-        made.add(place, StrokeFrame(number=place, picture=view.image.numpy()), motion)
+        made.add(place, StrokeFrame(number=place, picture=view.image.numpy(), ids=ids, depth=depth), motion)
         if place >= window:
             made.paint(place - window)
         if place >= 2 * window:  # a whole window of strokes is alive
