@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -246,6 +248,24 @@ def rendered() -> Callable[..., tuple[dict[int, Path], list[Event]]]:
         made = plan_of(file, *sets, f"output={file.parent}/styled/{to}.####{suffix}")
         paths = render(made, device="cpu", report=events.append, **options)  # type: ignore[arg-type]
         return {int(path.suffixes[-2][1:]): path for path in paths}, events
+
+    return make
+
+
+@pytest.fixture
+def in_chunks(tmp_path: Path) -> Callable[..., dict[Path, bytes]]:
+    """in_chunks(file, size, seed): a shot anew, in chunks in any order, each on a host of its own; path -> bytes."""
+    from tsn.rendering.render import render
+
+    def make(file: Path, size: int, seed: str) -> dict[Path, bytes]:
+        shutil.rmtree(tmp_path / "styled")
+        made = plan_of(file, size=size)
+        order = [chunk.index for chunk in made.chunks]
+        random.Random(seed).shuffle(order)
+        for index in order:
+            shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # each chunk on a host of its own
+            render(made, chunks=[index], device="cpu")
+        return {path: path.read_bytes() for path in (tmp_path / "styled").iterdir()}
 
     return make
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tsn.strokes.guides import LUMA
+from tsn.strokes.luma import luma_of
 from tsn.strokes.paint_colour import divide_hues, few_tones, mix_paint, saturate
 from tsn.strokes.preset import Preset
 from tsn.strokes.preset_file import find_preset
@@ -24,14 +24,14 @@ def test_few_tones_are_few_and_change_without_a_jump() -> None:
     assert tones[0] == 0 and tones[-1] == 1 and (np.diff(tones) >= 0).all() and np.diff(tones).max() < 1e-3
     on_a_tone = np.isclose(tones * 4, np.round(tones * 4), atol=1e-6).mean()
     assert 0.65 < on_a_tone < 0.75
-    paint = mix_paint(PLATE * 0.5 + 0.25, CHANCES, replace(PLAIN, steps=5), jitter=1) @ LUMA
+    paint = luma_of(mix_paint(PLATE * 0.5 + 0.25, CHANCES, replace(PLAIN, steps=5), jitter=1))
     assert np.isclose(paint * 4, np.round(paint * 4), atol=1e-3).mean() > 0.6
 
 
 def test_saturation_keeps_luma_and_range() -> None:
     more = saturate(PLATE, 1.6)
     assert more.min() >= 0 and more.max() <= 1
-    np.testing.assert_allclose(more @ LUMA, PLATE @ LUMA, atol=1e-5)
+    np.testing.assert_allclose(luma_of(more), luma_of(PLATE), atol=1e-5)
     dull = 0.5 + 0.2 * (PLATE - 0.5)
     np.testing.assert_allclose(np.ptp(saturate(dull, 1.5), 1), 1.5 * np.ptp(dull, 1), rtol=0.06)
     assert (np.ptp(more, 1) >= np.ptp(PLATE, 1) - 1e-5).all()

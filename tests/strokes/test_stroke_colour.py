@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tsn.strokes.guides import LUMA
+from tsn.strokes.luma import luma_of
 from tsn.strokes.relief import light_relief
 from tsn.strokes.stroke_colour import colour_over_life, vary_colours
 
@@ -11,7 +11,7 @@ def test_tone_follows_the_frame_and_hue_the_life() -> None:
     lit = np.array([[0.6, 0.3, 0.2]], np.float32)
     samples = np.stack([lit, lit, 0.5 * lit, lit, lit])  # a shadow passes in the middle frame
     colour = colour_over_life(samples, np.ones((5, 1), np.float32), 2)
-    np.testing.assert_allclose(colour @ LUMA, 0.5 * lit @ LUMA, rtol=1e-6)
+    np.testing.assert_allclose(luma_of(colour), luma_of(0.5 * lit), rtol=1e-6)
     assert np.argmax(colour) == 0 and colour.min() > 0
 
 
@@ -37,5 +37,5 @@ def test_slopes_towards_the_light_brighten() -> None:
 def test_tone_is_even_while_the_light_stays() -> None:
     random = np.random.default_rng(0)
     samples = (0.5 + 0.01 * random.normal(size=(11, 200, 1))).astype(np.float32).repeat(3, 2)
-    tone = colour_over_life(samples, np.ones((11, 200), np.uint8), 5) @ LUMA
-    assert tone.std() < 0.6 * (samples[5] @ LUMA).std()
+    tone = luma_of(colour_over_life(samples, np.ones((11, 200), np.uint8), 5))
+    assert tone.std() < 0.6 * luma_of(samples[5]).std()

@@ -233,12 +233,12 @@ def make_engine(
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
     # A missing layer or matte stops the shot here, not at frame 900 of the night.
-    engine.prepare(first)
+    prepared = engine.prepare(first)
     engine.matte_of(first)
     if shot.style.strokes is not None:
         from tsn.rendering.stroke_frames import check_first_frame
 
-        check_first_frame(engine, first)
+        check_first_frame(engine, first, prepared)
     for text in _cautions(shot, first):
         note(text)
     if calibrated and isinstance(painter, Uncalibrated):
@@ -254,7 +254,7 @@ def _painter(plan: Plan, tile: int | None, device: torch.device) -> Painter:
     """The painter of a shot, not calibrated yet."""
     style = plan.shot.style
     if style.strokes is not None:
-        keep_compiled_kernels()
+        _keep_compiled_kernels()
         from tsn.rendering.stroke_painter import stroke_painter
 
         return stroke_painter(style)
@@ -272,7 +272,7 @@ def _painter(plan: Plan, tile: int | None, device: torch.device) -> Painter:
     )
 
 
-def keep_compiled_kernels() -> None:
+def _keep_compiled_kernels() -> None:
     """Let numba keep what it compiles where it may write: beside the package, else in tsn's cache.
 
     On a host where a farm's user may write neither there nor at home, numba refuses to be imported with our kernels.

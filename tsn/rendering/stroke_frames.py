@@ -17,8 +17,6 @@ from tsn.strokes.painter import StrokePainter
 
 COMPONENTS = (("x", "y", "z"), ("r", "g", "b"), ("u", "v"), ("x", "y"), ("r", "g"))
 """Names of the components of a layer with two or three, in the order in which they are looked for."""
-
-
 SOLID = 254 / 255
 """Alpha from which on a pixel shows nothing but its element."""
 
@@ -96,14 +94,14 @@ def _on_surface(found: np.ndarray | None, frame: Frame, canvas: Box) -> np.ndarr
     return found
 
 
-def check_first_frame(engine: Engine, frame: Frame) -> None:
+def check_first_frame(engine: Engine, frame: Frame, prepared: PreparedFrame) -> None:
     """Refuse a shot before its first frame is painted.
 
     Raises:
         InputError: the plate lacks a layer that the shot names, or alpha where nothing lies under the strokes.
         UsageError: layers of the paint are asked for, and the plate is DPX, which has none.
     """
-    stroke_frame(engine, frame, engine.prepare(frame, motion=False))
+    stroke_frame(engine, frame, prepared)
     painter = engine.painter
     assert isinstance(painter, StrokePainter)
     if painter.preset.ground == "none" and frame.alpha is None:

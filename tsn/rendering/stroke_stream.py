@@ -47,9 +47,9 @@ class StrokeStream:
 
     def coverage(self, number: int) -> Tensor | None:
         """The share of each pixel that strokes hide, (1, H, W), where nothing lies under them; else None."""
-        return (
-            torch.from_numpy(self.paint(number).coverage)[None].to(self._engine.device) if self._transparent else None
-        )
+        if not self._transparent:
+            return None
+        return torch.from_numpy(self.paint(number).coverage)[None].to(self._engine.device)
 
     def paint(self, number: int) -> StrokePaint:
         """The strokes of a frame with their layers."""
@@ -68,13 +68,8 @@ class StrokeStream:
         """Add the places up to `last` to the window; start anew where it doesn't begin at `first` or before."""
         joined = self._window is not None and self._added.start <= first <= self._added.stop
         if not joined or last + 1 < self._added.stop:
-            self._window, self._added, self._takes, self._last, self._painted = (
-                None,
-                range(first, first),
-                {},
-                None,
-                None,
-            )
+            self._window, self._last, self._painted = None, None, None
+            self._added, self._takes = range(first, first), {}
         for place in range(self._added.stop, last + 1):
             prepared, frame = self._prepared(self._numbers[place])
             self._window = self._window or self._start()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tsn import colour
 from tsn.strokes.blur import blur, reduce
 from tsn.strokes.borders import NO_SIDES, Borders, Sides, find_borders, find_mixed, split_cells
 from tsn.strokes.direction import form_direction, lead
@@ -18,7 +17,6 @@ from tsn.strokes.void import Region, fill_frame, find_region
 
 Array = np.ndarray
 
-LUMA = np.array(colour.LUMA, np.float32)
 REFERENCE_LINES = 360
 """All lengths of strokes are given for a plate of this many lines."""
 MAP_STEP = 8
@@ -56,6 +54,11 @@ class Guides:
     plate: Array
     sizes: Array
     densities: Array
+
+    @property
+    def spread(self) -> Array:
+        """(h, w), factor on the distance between the strokes that are laid at a place."""
+        return np.asarray(self.sizes / np.sqrt(self.densities))
 
     def laid(self) -> Guides:
         """What is left to keep once the frame's own strokes have been laid: they take `angle` and `need`."""

@@ -246,10 +246,9 @@ class StrokeWindow:
         region = guides.region
         key = np.uint64(derive_key(np.uint64(derive_key(np.uint64(0), index)), number))
         rate = min(1.0, CANDIDATES / (2 * self._radius + 1))
-        spread = guides.sizes / np.sqrt(guides.densities)
         origin = (self._origin[0] + region.x, self._origin[1] + region.y)
         closest = min(layer.spacing, MIN_SPACING_PX)
-        grid = self._scale * np.maximum(layer.spacing * spread, closest).astype(np.float32)
+        grid = self._scale * np.maximum(layer.spacing * guides.spread, closest).astype(np.float32)
         keys, places = place_strokes(key, origin, grid, rate, guides.need[index], guides.by)
         size = self._scale * sample_map(guides.sizes, places, region.height, region.width)
         spacings = sample_map(grid, places, region.height, region.width)

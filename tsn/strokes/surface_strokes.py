@@ -98,8 +98,7 @@ class SurfaceLattice:
         surface, ids = _on_region(frame.surface, frame, guides)
         field = fit_surface(surface, ids, self._scale, origin=self._start(guides), continued=frame.cover is None)
         nodes = field.places() + corner(guides)
-        spread = self._scale * guides.sizes / np.sqrt(guides.densities)
-        sizes = _look_up(spread, nodes.reshape(-1, 2), guides).reshape(nodes.shape[:2])
+        sizes = _look_up(self._scale * guides.spread, nodes.reshape(-1, 2), guides).reshape(nodes.shape[:2])
         seen = []
         for index, layer in enumerate(layers):
             key = int(derive_key(np.uint64(derive_key(np.uint64(0), SURFACE)), index))
@@ -138,9 +137,14 @@ class SurfaceLattice:
         plate, planes = _sample(paths, half_widths[kept], guides, index)
         keys = now.anchors.keys[kept]
         share, first = shown_share(
-            now.anchors.places + np.array(self._origin, np.float32), spacings, there, shown,
-            cell=now.cell, start=self._start(guides), size=(guides.region.width, guides.region.height),
-        )  # fmt: skip
+            now.anchors.places + np.array(self._origin, np.float32),
+            spacings,
+            there,
+            shown,
+            cell=now.cell,
+            start=self._start(guides),
+            size=(guides.region.width, guides.region.height),
+        )
         return SurfaceStrokes(
             keys=keys,
             chances=uniforms(keys, 7, 5),
@@ -163,7 +167,7 @@ class SurfaceLattice:
     def _lay(self, anchors: Anchors, layer: Layer, guides: Guides, index: int) -> _Seen:
         """What one frame alone says about the strokes on its anchors."""
         size = self._scale * _look_up(guides.sizes, anchors.places, guides)
-        spread = self._scale * _look_up(guides.sizes / np.sqrt(guides.densities), anchors.places, guides)
+        spread = self._scale * _look_up(guides.spread, anchors.places, guides)
         need = _look_up(guides.need[index], anchors.places, guides)
         wants = need * (1 + SOFT_NEED) - uniforms(anchors.keys, 15, 1)[:, 0] - SOFT_NEED / 2
         half_widths = (layer.width * size / 2 * (0.8 + 0.4 * uniforms(anchors.keys, 10, 1)[:, 0])).astype(np.float32)
