@@ -127,18 +127,24 @@ def test_every_picture_is_shown_somewhere() -> None:
 def test_the_shot_files_reference_is_up_to_date() -> None:
     shot_file = script("shot_file")
     schema = json.loads(shot_file.SCHEMA.read_text(encoding="utf-8"))
-    for page, made in ((shot_file.PAGE, shot_file.page), (shot_file.STROKES_PAGE, shot_file.strokes_page)):
+    text = shot_file.PAGE.read_text(encoding="utf-8")
+    assert shot_file.page(text, schema) == text, "run: python docs/shot_file.py"
+    for kind, page in shot_file.KINDS.items():
         text = page.read_text(encoding="utf-8")
-        assert made(text, schema) == text, "run: python docs/shot_file.py"
+        assert shot_file.kind_page(kind, text, schema) == text, "run: python docs/shot_file.py"
 
 
 def test_the_shot_files_reference_has_a_row_for_each_key() -> None:
     shot_file = script("shot_file")
     schema = json.loads(shot_file.SCHEMA.read_text(encoding="utf-8"))
     keys = [key for section in (schema, *schema["$defs"].values()) for key in section.get("properties", {})]
-    strokes = shot_file.strokes_page(f"{shot_file.BEGIN}{shot_file.END}", schema)
-    rows = re.findall(r"^\| `(\w+)` \|", shot_file.tables(schema) + strokes, flags=re.MULTILINE)
-    assert sorted(rows) == sorted(keys)
+    empty = f"{shot_file.BEGIN}{shot_file.END}"
+
+    def rows(text: str) -> list[str]:
+        return re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+
+    of_kinds = {row for kind in shot_file.KINDS for row in rows(shot_file.kind_page(kind, empty, schema))}
+    assert sorted([*rows(shot_file.tables(schema)), *of_kinds]) == sorted(keys)
 
 
 @pytest.mark.parametrize("page", ["README.md", *(page for page in PAGES if page.startswith("docs/guide/"))])

@@ -172,10 +172,13 @@ def test_editors_refuse_them_too(write: Write, line: str) -> None:
 @pytest.mark.parametrize(
     ("style", "message"),
     [
-        ("style: {strength: 1}", "expected exactly one of model, adain, blend, frames and strokes, found none of them"),
+        (
+            "style: {strength: 1}",
+            "expected exactly one of model, adain, blend, frames, keys and strokes, found none of them",
+        ),
         (
             "style: {model: a, blend: {a: 1}}",
-            "expected exactly one of model, adain, blend, frames and strokes, found model and blend",
+            "expected exactly one of model, adain, blend, frames, keys and strokes, found model and blend",
         ),
         (
             "style: {model: look.pth}",

@@ -34,7 +34,7 @@ from tsn.shot.paths import (
     token_values,
 )
 from tsn.shot.schema import MERGED, SECTIONS, ShotFile
-from tsn.shot.values import model_name
+from tsn.shot.values import PAINTING, model_name
 from tsn.shot.yaml_positions import Fault, Node, describe, error_of, find_node, plain_value
 
 DOTTED = tuple(".".join((*path, key)) for path, model in SECTIONS.items() for key in model.model_fields)
@@ -209,6 +209,12 @@ def _build(parsed: BaseModel, tree: Node, paths: Paths, file: Path) -> Shot:
     def scans(key: str, files: Sequence[str]) -> tuple[str, ...]:
         return tuple(at("style", key).origin.path(file) for file in files)
 
+    def key_files(name: str, files: Mapping[str, str] | None) -> dict[str, str] | None:
+        if files is None:
+            return None
+        written = {str(int(key)) if key != PAINTING else key: node for key, node in at("style", name).value.items()}
+        return {key: written[key].origin.path(file) for key, file in files.items()}
+
     temporal = shot.temporal
     node, rest = find_node(tree, ("temporal", "window"))
     if style.strokes is not None and (rest or node.value is None):
@@ -226,6 +232,8 @@ def _build(parsed: BaseModel, tree: Node, paths: Paths, file: Path) -> Shot:
             frames=paths["style", "frames"],
             strokes=strokes,
             palette=palette,
+            keys=key_files("keys", style.keys),
+            key_mattes=key_files("key_mattes", style.key_mattes),
             brush=scans("brush", style.brush),
             brush_height=scans("brush_height", style.brush_height),
         ),

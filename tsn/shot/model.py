@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -31,6 +31,8 @@ UnitCurve = Curve
 DetailCurve = Curve
 Blend = Mapping[str, Curve]
 Paintings = Mapping[str, float]
+Keys = Mapping[str, str]
+Duration = float
 PresetName = str
 Palette = str
 Ground = str
@@ -71,8 +73,8 @@ LAST_FRAME = 10**9
 """The highest frame number taken: beyond any shot, and small enough for exact arithmetic."""
 
 
-STROKES_ONLY = "strokes_only"
-"""Mark of the keys that mean something beside `style.strokes` only."""
+GOES_WITH = "goes_with"
+"""Mark of the keys that mean something beside some kinds of paint only: in a field's metadata, their names."""
 
 
 def key(description: str, *, default: Any = MISSING, **bounds: float) -> Any:
@@ -86,9 +88,14 @@ def key(description: str, *, default: Any = MISSING, **bounds: float) -> Any:
     return field(default=default, metadata={"description": description, **bounds})
 
 
-def _stroke_key(description: str, *, default: Any = None) -> Any:
-    """A key that goes with `style.strokes`; where it has its default, neither plans nor hashes contain it."""
-    return field(default=default, metadata={"description": description, STROKES_ONLY: True})
+def _key_beside(kinds: tuple[str, ...], description: str, *, default: Any = None, **bounds: float) -> Any:
+    """A key that goes with some kinds of paint; where it has its default, neither plans nor hashes contain it."""
+    return field(default=default, metadata={"description": description, GOES_WITH: kinds, **bounds})
+
+
+_stroke_key = partial(_key_beside, ("strokes",))
+_keys_key = partial(_key_beside, ("keys",))
+_guide_key = partial(_key_beside, ("strokes", "keys"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +110,7 @@ class Colour:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What paints: exactly one of model, adain, blend, frames and strokes.
+    """What paints: exactly one of model, adain, blend, frames, keys and strokes.
 
     In a resolved shot `blend` and `adain` are sorted by name, since the order of summing must not depend on the file;
     the weights of `blend` are never all zero at one frame.
@@ -130,6 +137,16 @@ class Style:
         default=0,
         ge=-LAST_FRAME,
         le=LAST_FRAME,
+    )
+    keys: Keys | None = _keys_key(
+        "Frames painted over the plate, {1001: keys/sh010.1001.png}, which a small net learns for this shot; or"
+        " {painting: night_cafe.png}: tsn chooses the frames and paints them. Its keys are in docs/guide/keys.md."
+    )
+    key_mattes: Keys | None = _keys_key(
+        "With keys: where each of them is painted, {1001: keys/sh010.1001.matte.png}; else its alpha says it."
+    )
+    learn: Duration = _keys_key(
+        "With keys: the time that learning them may take, such as 90s, 12m or 1h.", default=720.0
     )
     strokes: PresetName | None = _stroke_key(
         "Brush strokes carried by motion: a preset (see `tsn styles`), or a .yaml file of your own. Its keys are in "
@@ -166,13 +183,20 @@ class Style:
         "With strokes: scans of brush strokes (masks), from left to right, instead of the preset's brushes.", default=()
     )
     brush_height: Files = _stroke_key("With strokes: the thickness of the paint in each scan of brush.", default=())
-    direction: Text = _stroke_key(
-        "With strokes: auto: along the forms; or a layer of vectors (x, y) or of normals.", default="auto"
+    direction: Text = _guide_key(
+        "With strokes: auto: along the forms; or a layer of vectors (x, y) or of normals."
+        " With keys: a layer of normals.",
+        default="auto",
     )
-    ids: Text | None = _stroke_key("With strokes: a Cryptomatte layer whose objects no stroke crosses.")
-    depth: Text | None = _stroke_key("With strokes: a depth channel, at whose steps strokes end.")
-    surface: Text | None = _stroke_key(
+    ids: Text | None = _guide_key(
+        "With strokes: a Cryptomatte layer whose objects no stroke crosses. With keys: a Cryptomatte layer that tells objects apart."
+    )
+    depth: Text | None = _guide_key(
+        "With strokes: a depth channel, at whose steps strokes end. With keys: a depth channel that tells near from far."
+    )
+    surface: Text | None = _guide_key(
         "With strokes: a layer of UVs, rest positions (Pref) or world positions; strokes stay where they are on it."
+        " With keys: a layer that tells places on surfaces apart."
     )
     size_by: Text | None = _stroke_key("With strokes: a channel (a painted map, depth, an AOV): factor on their size.")
     size_range: Ramp = _stroke_key(
@@ -259,14 +283,14 @@ class Shot:
     missing: Missing = key("What to do where the plate has a gap.", default="error")
     output: Text = key("The result, styled/{shot}_{version}.####.exr; relative to this file.")
     colour: Colour = key("How the plate's colours reach the style and back.", default=Colour())
-    style: Style = key("What paints: a model's name, or exactly one of model, adain, blend, frames and strokes.")
+    style: Style = key("What paints: a model's name, or exactly one of model, adain, blend, frames, keys and strokes.")
     flow: Flow = key("Where the motion between frames comes from.", default=Flow())
     temporal: Temporal = key("How the paint is made stable.", default=Temporal())
     matte: Matte | None = key("Where the paint goes; by default everywhere.", default=None)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in (but for those of strokes).
+        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in (but for `GOES_WITH`).
 
         Each keyframe counts for all frames. Paths enter it relative to the shot file, so a show that moves as a whole
         keeps its digests. `Plan.frame_hash` adds weights by their content (the painter's fingerprint), and the plate by
@@ -316,6 +340,11 @@ def change_paths(data: Mapping[str, Any], change: Callable[[str], str]) -> dict[
             **{name: one(style[name]) for name in ("strokes", "palette") if name in style},
             **{name: [change(path) for path in style[name]] for name in ("brush", "brush_height") if name in style},
             **{name: many(style[name]) for name in ("adain", "blend")},
+            **{
+                name: {key: change(path) for key, path in style[name].items()}
+                for name in ("keys", "key_mattes")
+                if name in style
+            },
         },
         "flow": {**flow, "weights": one(flow["weights"])},
     }
@@ -336,8 +365,8 @@ def _to_plain(value: Any) -> Any:
 
 
 def _is_silent(section: Any, each: Field[Any]) -> bool:
-    """Whether a key is left out of JSON, so that the hashes of shots without strokes are what they were before."""
-    return STROKES_ONLY in each.metadata and getattr(section, each.name) == each.default
+    """Whether a key is left out of JSON: the hashes of shots without strokes or keys are what they were before."""
+    return GOES_WITH in each.metadata and getattr(section, each.name) == each.default
 
 
 def _from_plain(kind: Any, data: Any) -> Any:

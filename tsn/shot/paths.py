@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tsn.errors import UsageError, near_miss
@@ -56,11 +57,11 @@ def fill_variables(tree: Node, environ: Mapping[str, str], faults: list[Fault]) 
             entries[text] = item
         return replace(node, value=entries)
 
-    def tokens(node: Node, dotted: str) -> Node:
+    def values(node: Node, dotted: str, *, whole: bool = False) -> Node:
         if not isinstance(node.value, dict):
             return node
         return replace(
-            node, value={key: scalar(item, f"{dotted}.{key}", whole=False) for key, item in node.value.items()}
+            node, value={key: scalar(item, f"{dotted}.{key}", whole=whole) for key, item in node.value.items()}
         )
 
     for loc in PATTERNS:
@@ -68,7 +69,9 @@ def fill_variables(tree: Node, environ: Mapping[str, str], faults: list[Fault]) 
     pictures = [("style", key) for key in ("adain", "palette", "brush", "brush_height")]
     for loc in (("style", "model"), ("style", "blend"), ("style", "strokes"), *pictures, ("flow", "weights")):
         tree = _changed(tree, loc, named)
-    return _changed(tree, ("tokens",), tokens)
+    for loc in (("style", "keys"), ("style", "key_mattes")):
+        tree = _changed(tree, loc, partial(values, whole=True))
+    return _changed(tree, ("tokens",), values)
 
 
 def _changed(tree: Node, loc: Loc, change: Callable[[Node, str], Node], done: Loc = ()) -> Node:

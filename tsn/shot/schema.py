@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from dataclasses import Field as DataclassField
 from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
@@ -45,8 +46,8 @@ def _section(
     keys = dict(of_file)
     for each in fields(cls):
         if each.metadata:
-            facts = {name: fact for name, fact in each.metadata.items() if name != model.STROKES_ONLY}
-            keys[each.name] = (types[each.name], Field(_written(each.default), **facts))
+            facts = {name: fact for name, fact in each.metadata.items() if name != model.GOES_WITH}
+            keys[each.name] = (types[each.name], Field(_written(each), **facts))
     checks: dict[str, Any] = {"check": model_validator(mode="after")(check)} if check else {}
     doc = (cls.__doc__ or "").partition("\n")[0]
     made = create_model(name or f"{cls.__name__}Section", __base__=_Section, __doc__=doc, __validators__=checks, **keys)
@@ -54,8 +55,11 @@ def _section(
     return made
 
 
-def _written(default: Any) -> Any:
-    """A default as a file would write it."""
+def _written(field: DataclassField[Any]) -> Any:
+    """The default of a field as a file would write it."""
+    default: Any = field.default
+    if field.type == "Duration":
+        return values.written_duration(default)
     if isinstance(default, Curve):
         return default.to_yaml()
     if type(default) in _MODELS:
@@ -63,18 +67,30 @@ def _written(default: Any) -> Any:
     return ... if default is MISSING else list(default) if isinstance(default, tuple) else default
 
 
-STROKE_KEYS = tuple(each.name for each in fields(Style) if model.STROKES_ONLY in each.metadata)[1:]
-"""Keys of `style` that go with `strokes`."""
+KINDS = ("model", "adain", "blend", "frames", "keys", "strokes")
+"""The kinds of paint, of which a style has exactly one."""
+GOES_WITH: Mapping[str, tuple[str, ...]] = {
+    each.name: each.metadata[model.GOES_WITH]
+    for each in fields(Style)
+    if model.GOES_WITH in each.metadata and each.name not in KINDS
+}
+"""Keys of `style` -> the kinds of paint that they go with."""
+
+
+def keys_beside(kind: str) -> tuple[str, ...]:
+    """The keys of `style` that go with a kind of paint."""
+    return tuple(name for name, kinds in GOES_WITH.items() if kind in kinds)
+
 
 # --- rules between keys ------------------------------------------------------------------------------
 
 
 def _check_style(style: Style) -> Style:
-    named = [name for name in ("model", "adain", "blend", "frames", "strokes") if getattr(style, name) is not None]
+    named = [name for name in KINDS if getattr(style, name) is not None]
     if len(named) != 1:
         found = " and ".join(named) if named else "none of them"
         raise fault(
-            f"expected exactly one of model, adain, blend, frames and strokes, found {found}",
+            f"expected exactly one of {', '.join(KINDS[:-1])} and {KINDS[-1]}, found {found}",
             at=named[1] if named else None,
             hint=None if named else "Name a style: {model: great-wave}.",
         )
@@ -89,10 +105,15 @@ def _check_style(style: Style) -> Style:
         raise fault("only paintings (adain) can be painted in the colours of the plate", at="colours")
     if style.offset and style.frames is None:
         raise fault("only painted frames (frames) have numbers of their own", at="offset")
-    if style.strokes is None:
-        for each in fields(Style):
-            if each.name in STROKE_KEYS and _as_list(getattr(style, each.name)) != _as_list(each.default):
-                raise fault("this goes with strokes only", at=each.name, hint="Add strokes: oil, or remove it.")
+    for each in fields(Style):
+        kinds = GOES_WITH.get(each.name, named)
+        if named[0] not in kinds and _as_list(getattr(style, each.name)) != _as_list(each.default):
+            example = "strokes: oil" if "strokes" in kinds else "keys: {1001: key.png}"
+            raise fault(
+                f"this goes with {' and '.join(kinds)} only", at=each.name, hint=f"Add {example}, or remove it."
+            )
+    if style.keys is not None:
+        _check_keys(style)
     for by, ramp in (("size_by", "size_range"), ("density_by", "density_range")):
         if getattr(style, ramp) and getattr(style, by) is None:
             raise fault(f"this goes with {by} only", at=ramp)
@@ -100,6 +121,12 @@ def _check_style(style: Style) -> Style:
         found = f"{len(style.brush_height)} for {len(style.brush)} of brush"
         raise fault(f"expected as many files as brush has, found {found}", at="brush_height")
     return style
+
+
+def _check_keys(style: Style) -> None:
+    assert style.keys is not None
+    if lost := [frame for frame in style.key_mattes or () if frame not in style.keys]:
+        raise fault(f"frame {lost[0]} has a matte and no key", at="key_mattes")
 
 
 def _as_list(value: Any) -> Any:
@@ -165,7 +192,14 @@ MERGED = frozenset(SECTIONS) | {("style", "blend")}
 """Mappings that a shot changes key by key; any other value (keyframes, lists) it replaces whole."""
 
 ALTERNATIVES: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
-    ("style",): (("model",), ("adain", "colours"), ("blend",), ("frames", "offset"), ("strokes", *STROKE_KEYS)),
+    ("style",): (
+        ("model",),
+        ("adain", "colours"),
+        ("blend",),
+        ("frames", "offset"),
+        ("keys", *keys_beside("keys")),
+        ("strokes", *keys_beside("strokes")),
+    ),
     ("matte",): (("cryptomatte", "names"), ("channel",)),
 }
 """Keys that exclude each other, each with those that mean nothing without it: a shot that gives one of them drops the

@@ -170,6 +170,53 @@ def _paintings(value: Any) -> Any:
     return value
 
 
+KEY_SUFFIXES = (".exr", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
+"""Formats of a key."""
+PAINTING = "painting"
+"""In `keys`, in place of frames: the painting in whose manner tsn paints them."""
+
+
+def _keys(value: Any) -> dict[str, str]:
+    """Files by frame, or one painting."""
+    if not isinstance(value, Mapping) or not value:
+        expected = "frames and their files, {1001: keys/sh010.1001.png}, or {painting: night_cafe.png}"
+        raise fault(f"expected {expected}, found {yaml_text(value)}")
+    found: dict[str, str] = {}
+    for key, file in value.items():
+        if not isinstance(file, str) or not file:
+            raise fault(f"expected a file, found {yaml_text(file)}", at=key)
+        _check_readable(file)
+        if key == PAINTING:
+            if len(value) > 1:
+                raise fault("a painting stands alone: tsn chooses the frames", at=key)
+            return {PAINTING: file}
+        if not re.fullmatch(r"-?[0-9]{1,10}", key) or abs(int(key)) > LAST_FRAME:
+            raise fault(f"expected a frame number, found {key!r}", at=key)
+        if str(int(key)) in found:
+            raise fault(f"frame {int(key)} has two keys", at=key)
+        if not file.lower().endswith(KEY_SUFFIXES):
+            raise fault(f"expected a file in PNG, TIFF, JPEG or EXR, found {file!r}", at=key)
+        found[str(int(key))] = file
+    return {frame: found[frame] for frame in sorted(found, key=int)}
+
+
+def _duration(value: Any) -> float:
+    """Seconds, of a text such as 90s, 12m or 1h."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([smh])", value) if isinstance(value, str) else None
+    if match is None or not 0 < float(match[1]) < 1e6:
+        hint = f"Write {value:g}m for minutes." if type(value) in (int, float) and value > 0 else None
+        raise fault(f"expected a time such as 90s, 12m or 1h, found {yaml_text(value)}", hint=hint)
+    return float(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
+
+
+def written_duration(seconds: float) -> str:
+    """A time as a file would write it."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
 def _curve(value: Any, *, low: float, high: float) -> Curve:
     """A curve from a number, or from {frame: number, ..., interp: linear|hold|smooth}."""
     if not isinstance(value, Mapping):
@@ -281,6 +328,14 @@ Ramp = Annotated[
     ),
 ]
 StrokeLayers = list[Literal["height", "normals", "coverage", "stroke_id"]]
+_KEYS_SCHEMA = {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}, "minProperties": 1}
+Keys = Annotated[dict[str, str], PlainValidator(_keys), WithJsonSchema(_KEYS_SCHEMA)]
+Duration = Annotated[
+    float,
+    PlainValidator(_duration),
+    PlainSerializer(written_duration, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)? *[smh]$"}),
+]
 Blend = dict[ModelName, UnitCurve]
 PositiveWeight = Annotated[float, Field(gt=0)]
 Paintings = Annotated[
