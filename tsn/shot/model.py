@@ -189,10 +189,12 @@ class Style:
         default="auto",
     )
     ids: Text | None = _guide_key(
-        "With strokes: a Cryptomatte layer whose objects no stroke crosses. With keys: a Cryptomatte layer that tells objects apart."
+        "With strokes: a Cryptomatte layer whose objects no stroke crosses."
+        " With keys: a Cryptomatte layer that tells objects apart."
     )
     depth: Text | None = _guide_key(
-        "With strokes: a depth channel, at whose steps strokes end. With keys: a depth channel that tells near from far."
+        "With strokes: a depth channel, at whose steps strokes end."
+        " With keys: a depth channel that tells near from far."
     )
     surface: Text | None = _guide_key(
         "With strokes: a layer of UVs, rest positions (Pref) or world positions; strokes stay where they are on it."
