@@ -21,6 +21,8 @@ CONTENT_LAYER = "4_2"
 LAST = "4_3"
 GRID = 4
 """Places are matched at a fourth of the picture's size, where block 3 lives."""
+MOST_CANDIDATES = 2**14
+"""Places of the paintings among which whole columns are matched; of more, a sample. It bounds memory and time."""
 PLATE_SHARE = 0.75
 """Of the plate in the features that are matched; the rest is the picture so far, whose strokes then grow together."""
 SQUARED = 0.1
@@ -39,10 +41,12 @@ STEPS = (90, 70, 50)
 ALONE_STEPS = 25
 """The last steps of a scale, with each layer by itself."""
 REMATCH = 5
-ALONE_PLACES = 4096
-"""Places of a layer, and candidates, that are matched by themselves at a time; others at the next match."""
+ALONE_CANDIDATES, ALONE_PAIRS = (256, 4096), 2**28
+"""Of a layer by itself every place is matched, to a sample of candidates that is drawn anew each time: at least and at
+most so many, and fewer where a layer has more places. A sample of places instead leaves speckles: Adam moves a pixel
+that has a gradient now and then as far as the others."""
 LATTICE_PX = 8
-POPULARITY = 0.0
+"""Period of the net's third pool, in pixels."""
 RATE, LAST_RATE = 3e-3, 5e-4
 
 
@@ -119,9 +123,11 @@ class _Match:
         painted = [_features(net, painting[None]) for painting in scale.paintings]
         self.candidates = {layer: torch.cat([matching.rows(maps[layer]) for maps in painted]) for layer in LAYERS}
         self.rms = {layer: one.float().square().mean().sqrt().clamp_min(1e-6) for layer, one in self.candidates.items()}
+        sizes = [math.prod(_grid_of(painting)) for painting in scale.paintings]
+        thinned = min(1.0, MOST_CANDIDATES / sum(sizes)) / max(scale.shares)
         kept = [
-            _sample(math.prod(_grid_of(painting)), share / max(scale.shares), scale.index).to(start.device)
-            for painting, share in zip(scale.paintings, scale.shares, strict=True)
+            _sample(size, share * thinned, scale.index).to(start.device)
+            for size, share in zip(sizes, scale.shares, strict=True)
         ]
         columns = [
             torch.cat(
@@ -140,14 +146,15 @@ class _Match:
             )
             for layer in LAYERS
         ]
-        from_, to = torch.cat(query, 1).float(), torch.cat(columns, 1).float()
-        index = matching.nearest(matching.normalised(from_, from_.mean(0)), matching.normalised(to, mean := to.mean(0)))
-        self.used = len(index.unique()) / len(index)
+        to = torch.cat(columns, 1).float()
+        mean = to.mean(0)
+        queries = torch.cat(query, 1).float()
+        index = matching.nearest(matching.normalise_(queries, queries.mean(0)), matching.normalise_(to, mean))
         self.wanted = [one[index] for one in columns]
         self.means = list(mean.to(columns[0].dtype).split([one.shape[1] for one in columns]))
         self._take_plate(plate)
         self.layer_means = {layer: one.float().mean(0) for layer, one in self.candidates.items()}
-        self.single: dict[str, tuple[Tensor, Tensor]] = {}
+        self.single: dict[str, Tensor] = {}
 
     def backward_together(self, picture: Tensor) -> None:
         """Add the gradient of the distance of whole columns from what they were matched to, and of content."""
@@ -160,7 +167,7 @@ class _Match:
         torch.autograd.backward([*found, maps[CONTENT_LAYER]], [*given, self._content(maps)])
 
     def backward_alone(self, picture: Tensor, i: int) -> None:
-        """The same with each layer by itself, at a sample of places that are matched anew every few steps."""
+        """The same with each layer by itself, matched anew every few steps."""
         matched_anew = i % REMATCH == 0
         if matched_anew:
             generator = torch.Generator().manual_seed(1000 * self.scale.index + i)
@@ -176,25 +183,28 @@ class _Match:
             own = matching.rows(maps[layer]).detach()
             if matched_anew:
                 self.single[layer] = self._match_alone(layer, own, generator)
-            places, wanted = self.single[layer]
             rms = self.rms[layer].to(own.dtype)
             mean = self.layer_means[layer].to(own.dtype) / rms
-            (one,), _ = distance.gradients([own[places] / rms], [wanted], [mean], SQUARED)
-            all_places = torch.zeros_like(own)
-            all_places[places] = one / (len(LAYERS) * rms)
+            (one,), _ = distance.gradients([own / rms], [self.single[layer]], [mean], SQUARED)
+            one = one / (len(LAYERS) * rms)
             outputs.append(maps[layer])
-            given.append(all_places.view(1, *maps[layer].shape[-2:], -1).permute(0, 3, 1, 2))
+            given.append(one.view(1, *maps[layer].shape[-2:], -1).permute(0, 3, 1, 2))
         torch.autograd.backward(outputs, given)
 
-    def _match_alone(self, layer: str, own: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A sample of the places of a layer, and the features that each is to have."""
-        places = torch.randperm(len(own), generator=generator)[:ALONE_PLACES].to(own.device)
-        among = torch.randperm(len(self.candidates[layer]), generator=generator)[:ALONE_PLACES].to(own.device)
+    def _match_alone(self, layer: str, own: Tensor, generator: torch.Generator) -> Tensor:
+        """The features that each place of a layer is to have, (places, channels)."""
+        least, most = ALONE_CANDIDATES
+        count = max(least, min(most, ALONE_PAIRS // len(own)))
+        among = torch.randperm(len(self.candidates[layer]), generator=generator)[:count].to(own.device)
         candidates, mean = self.candidates[layer][among], self.layer_means[layer]
-        index = matching.nearest(
-            matching.normalised(own[places].float(), mean), matching.normalised(candidates.float(), mean)
+        choices = matching.normalise_(candidates.float(), mean)
+        index = torch.cat(
+            [
+                matching.nearest(matching.normalise_(block.to(torch.float32, copy=True), mean), choices)
+                for block in own.split(matching.BLOCK_SIMILARITIES // count)
+            ]
         )
-        return places, candidates[index] / self.rms[layer].to(own.dtype)
+        return candidates[index] / self.rms[layer].to(own.dtype)
 
     def _take_plate(self, maps: dict[str, Tensor]) -> None:
         self.plate = maps[CONTENT_LAYER]
