@@ -20,6 +20,7 @@ from tsn.io.atomic import OUTPUT_SETTING, write_error
 from tsn.rendering.engine import Engine, make_engine
 from tsn.rendering.event import Event, Report
 from tsn.rendering.finished import is_finished, is_made_by_tsn
+from tsn.rendering.memory import is_out_of_memory
 from tsn.rendering.output import make_folder
 from tsn.rendering.output_frame import RenderState, make_output_frame, provenance
 from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
@@ -105,7 +106,7 @@ class Renderer:
                         done += 1
                         self.report(replace(frame, done=done, total=total))
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._smaller_tiles(error)
         self.report(Event(kind="done", done=done, total=total, seconds=time.monotonic() - started))
@@ -239,16 +240,9 @@ def _out_of_memory_explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise _explained(error) from error
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; on a CPU only the message of torch's RuntimeError shows it."""
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def _explained(error: Exception) -> DeviceError:
