@@ -41,6 +41,11 @@ def statistics(pictures: Sequence[Tensor], weights: Sequence[Tensor | float]) ->
         return mean, (centred * weight) @ centred.T
 
 
+def of_paintings(images: Sequence[Tensor], shares: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The statistics of several paintings, of which each counts by its share, whatever its size."""
+    return statistics(images, [share / image[0].numel() for image, share in zip(images, shares, strict=True)])
+
+
 def recolour(picture: Tensor, own: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
     """Give a picture (3, H, W) with the statistics `own` the statistics `wanted`; not clamped."""
     with one_thread():

@@ -12,9 +12,10 @@ import math
 import torch
 from torch import Tensor
 
-from tsn.keys.optimise import distance, matching, pyramid
+from tsn.keys.optimise import colours, distance, matching, pyramid
 from tsn.keys.optimise.base import KeySettings, Scale, Step, fast_type
 from tsn.style.nets.vgg import VGGFeatures
+from tsn.style.resize import resize
 
 LAYERS = ("1_1", "2_1", "3_1", "3_3", "4_1", "4_3")
 CONTENT_LAYER = "4_2"
@@ -26,10 +27,12 @@ MOST_CANDIDATES = 2**14
 PLATE_SHARE = 0.75
 """Of the plate in the features that are matched; the rest is the picture so far, whose strokes then grow together."""
 SQUARED = 0.1
-CONTENT_ERROR = 0.75
-"""Relative error of the plate's features that is aimed at with `content` 1; the colours, put right after each scale,
-add a tenth. A bold Gatys has .7 to .8; above .9 objects get lost. How much weight that takes differs from plate to
-plate by a factor of ten, so it is found on the way."""
+CONTENT_ERROR = 0.82
+"""Relative error of the plate's features that is aimed at with `content` 1. A bold Gatys has .7 to .8; above .9 objects
+get lost. How much weight that takes differs from plate to plate by a factor of ten, so it is found on the way."""
+JUDGED_LINES, JUDGED_EVERY = 352, 5
+"""At the finest scale the error is judged at so many lines and in the final colours, every few steps: features of a
+picture of other lines are others, and a small plate would be lost where a large one is not."""
 CONTENT_WEIGHT, CONTENT_RANGE = 0.03, (0.01, 5.0)
 """The weight of that error at the beginning, and its bounds."""
 CONTENT_GAIN, CONTENT_CHANGE = 2.0, 0.25
@@ -83,6 +86,8 @@ class NearestNeighbours:
                 group["lr"] = RATE * (LAST_RATE / RATE) ** (i / count)
             optimizer.zero_grad()
             picture = pyramid.collapse(levels)
+            if scale.index == scale.count - 1 and i % JUDGED_EVERY == JUDGED_EVERY - 1:
+                match.judge(picture.detach())
             if i < count - alone:
                 match.backward_together(picture)
             else:
@@ -116,6 +121,8 @@ class _Match:
     @torch.no_grad()
     def __init__(self, scale: Scale, start: Tensor, net: VGGFeatures, content: float) -> None:
         self.net, self.scale = net, scale
+        self.colours = colours.of_paintings(scale.paintings, scale.shares)
+        self.error, self.judged = 0.0, 1.0
         self.aim = CONTENT_ERROR / content if content else math.inf
         self.weight = CONTENT_WEIGHT if content else 0.0
         self.grid = _grid_of(scale.plate)
@@ -210,16 +217,31 @@ class _Match:
         self.plate = maps[CONTENT_LAYER]
         self.plate_energy = float(self.plate.float().square().sum())
 
+    @torch.no_grad()
+    def judge(self, picture: Tensor) -> None:
+        """Compare the error at the picture's own size with that which counts."""
+        final = colours.recolour(picture[0], colours.statistics([picture[0]], [1.0]), self.colours).clamp(0, 1)
+        seen, plate = (_features(self.net, _judged(one)[None])[CONTENT_LAYER] for one in (final, self.scale.plate))
+        error = float((seen - plate).float().square().sum() / plate.float().square().sum())
+        if self.error > 0:
+            self.judged = error / self.error
+
     def _content(self, maps: dict[str, Tensor]) -> Tensor:
         """The gradient of the relative error of the plate's features; its weight follows what is aimed at."""
         difference = maps[CONTENT_LAYER].detach() - self.plate
         error = float(difference.float().square().sum()) / self.plate_energy
+        self.error = error
         low, high = CONTENT_RANGE
         if self.weight:
-            change = CONTENT_GAIN * (error / self.aim - 1)
+            change = CONTENT_GAIN * (error * self.judged / self.aim - 1)
             self.weight *= math.exp(max(-CONTENT_CHANGE, min(CONTENT_CHANGE, change)))
             self.weight = max(low, min(high, self.weight))
         return difference * (2 * self.weight / self.plate_energy)
+
+
+def _judged(picture: Tensor) -> Tensor:
+    """A picture (3, h, w) at the size at which its content is judged."""
+    return resize(picture, JUDGED_LINES, max(16, round(picture.shape[2] * JUDGED_LINES / picture.shape[1])))
 
 
 def _even(maps: Tensor) -> Tensor:

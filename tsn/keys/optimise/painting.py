@@ -181,11 +181,11 @@ def _scales(
     images = [painting.image.to(plate) for painting in paintings]
     own = colours.statistics([plate], [_weight(cover, plate.shape)])
     if settings.colours == "plate":
-        theirs = colours.statistics(images, _area_weights(images, shares))
+        theirs = colours.of_paintings(images, shares)
         images = [colours.recolour(image, theirs, own).clamp(0, 1) for image in images]
         recoloured = plate
     else:
-        recoloured = colours.recolour(plate, own, _wanted(images, shares)).clamp(0, 1)
+        recoloured = colours.recolour(plate, own, colours.of_paintings(images, shares)).clamp(0, 1)
     shorter = min(lines, round(width * lines / height))
     divisors = [d for d in method.divisors(lines) if shorter // d >= LEAST_LINES] or [1]
     scales = []
@@ -211,16 +211,7 @@ def _scales(
 def _in_colours_wanted(picture: Tensor, scale: Scale, cover: Tensor | None) -> Tensor:
     """After each scale, since what it changes of the contrast changes the content that the next one aims at."""
     own = colours.statistics([picture], [_weight(cover, picture.shape)])
-    return colours.recolour(picture, own, _wanted(scale.paintings, scale.shares)).clamp(0, 1)
-
-
-def _area_weights(images: Sequence[Tensor], shares: Sequence[float]) -> list[float]:
-    """The weight of a pixel of each painting, with which the paintings as wholes have their shares."""
-    return [share / image[0].numel() for image, share in zip(images, shares, strict=True)]
-
-
-def _wanted(images: Sequence[Tensor], shares: Sequence[float]) -> tuple[Tensor, Tensor]:
-    return colours.statistics(images, _area_weights(images, shares))
+    return colours.recolour(picture, own, colours.of_paintings(scale.paintings, scale.shares)).clamp(0, 1)
 
 
 def _weight(cover: Tensor | None, shape: torch.Size) -> Tensor | float:
