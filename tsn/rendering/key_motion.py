@@ -162,7 +162,7 @@ class KeyGuides:
         return None if self._between.is_cut(before, view) else self._between.motion(before, view)
 
     def _frame(self, place: int) -> PreparedFrame:
-        """The frame of a place; those beside the last one are kept. Where a key is, its plate is kept in half the size."""
+        """The frame of a place, kept while its neighbours are asked for. Keys' plates are kept small."""
         if place not in self._frames:
             prepared = self._prepared(self._numbers[place])
             self._frames = {there: frame for there, frame in self._frames.items() if abs(there - place) == 1}
