@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tsn.errors import InputError
 from tsn.io.hashing import sha256_of
-from tsn.shot.model import Shot
-from tsn.shot.values import PAINTING
+from tsn.shot.model import PAINTING, Shot
 
 FOLDER = "keys"
 """Beside the output frames: the folder of the keys that tsn paints itself. All hosts of a farm can read it."""

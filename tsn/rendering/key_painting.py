@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tsn.io.hashing import sha256_of
 from tsn.rendering.engine import Engine
-from tsn.rendering.key_coverage import choose_key_frames
+from tsn.rendering.key_coverage import survey_coverage
 from tsn.rendering.key_files import own_key_file
 from tsn.rendering.paint_keys import paint_keys
 from tsn.rendering.plan import Plan
@@ -22,7 +22,7 @@ def paint_own_keys(engine: Engine, plan: Plan, painting: str, note: Callable[[st
         InputError: the painting can't be read, or the weights of the perceptual net are not here.
         OutputError: a key can't be written.
     """
-    numbers = choose_key_frames(plan, engine)
+    numbers = survey_coverage(engine, plan).choose()
     files = {number: own_key_file(plan.shot, number) for number in numbers}
     note(f"Keys: {', '.join(map(str, numbers))}, painted like {painting} into {next(iter(files.values())).parent}.")
     paint_keys(plan, engine, files, {painting: 1.0}, note=note)

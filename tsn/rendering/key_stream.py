@@ -14,6 +14,7 @@ from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.key_files import key_files, key_mattes
 from tsn.rendering.key_frames import guides_of, read_keys
 from tsn.rendering.key_motion import KeyGuides
+from tsn.rendering.motion import SharedTakeMotion
 from tsn.rendering.plan import Plan
 from tsn.rendering.stream import Stream
 
@@ -26,12 +27,12 @@ class KeyStream(Stream):
     """
 
     def __init__(self, engine: Engine, plan: Plan, read: Callable[[int], Frame]) -> None:
-        super().__init__(engine, plan, self._prepare)
+        super().__init__(engine, plan, self._prepare, SharedTakeMotion(engine, plan))
         assert isinstance(engine.painter, LearntKeyPainter)
         self._read, self._painter = read, engine.painter
         self._guides: dict[int, Tensor] = {}  # of frames that are prepared and not painted yet
         keys = read_keys(engine, plan, key_files(plan.shot, engine.painter.painted), key_mattes(plan.shot))
-        self._shown = KeyGuides(engine, plan, keys, lambda number: engine.prepare(read(number)))
+        self._shown = KeyGuides(engine, plan, keys, lambda number: engine.prepare(read(number)), self._between)
 
     def _prepare(self, number: int) -> PreparedFrame:
         frame = self._read(number)

@@ -11,8 +11,7 @@ from tsn.errors import InputError
 from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan
-from tsn.shot.model import Matte
-from tsn.shot.values import PAINTING
+from tsn.shot.model import PAINTING, Matte
 from tsn.style.painted_frame_hashes import missing_frames_hint
 from tsn_batch import matte_report
 from tsn_batch.local.worker_slots import worker_slots
