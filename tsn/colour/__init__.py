@@ -122,6 +122,17 @@ class Codec:
         unpainted = apply_elementwise(self._tone.decode, style) * gain
         return style, PlateReference(plate=plate, working=working, unpainted=unpainted, gain=gain)
 
+    def paint_to_style(self, rgb: Tensor, reference: PlateReference) -> Tensor:
+        """What somebody painted in the plate's own values, (3, H, W), to style values in [0, 1].
+
+        Args:
+            reference: of the unpainted frame, whose gain the paint is divided by: `from_style` multiplies with it.
+        """
+        plate = _fill_nonfinite(rgb).contiguous()
+        working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_MAX_WORKING, _MAX_WORKING)
+        style = apply_elementwise(self._tone.encode, (working / reference.gain).clamp(0, self._tone.top))
+        return style.clamp(0, self._tone.brightest)
+
     def from_style(self, style: Tensor, reference: PlateReference) -> Tensor:
         """Painted style values (3, H, W), clipped to the range of `to_style`, to plate values.
 

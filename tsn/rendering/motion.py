@@ -38,3 +38,26 @@ class TakeMotion:
                 hint="Take flow.method: dis, or other weights.",
             )
         return motion
+
+
+class SharedTakeMotion(TakeMotion):
+    """The same, with the last pair kept for others that ask for it: window and keys go through a shot side by side."""
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        super().__init__(engine, plan)
+        self._last_cut: tuple[tuple[int, int], bool] | None = None
+        self._last_motion: tuple[tuple[int, int], Motion] | None = None
+
+    def is_cut(self, before: View, view: View) -> bool:
+        """As `TakeMotion.is_cut`, found once for a pair that is asked for twice in a row."""
+        pair = before.number, view.number
+        if self._last_cut is None or self._last_cut[0] != pair:
+            self._last_cut = pair, super().is_cut(before, view)
+        return self._last_cut[1]
+
+    def motion(self, before: View, view: View) -> Motion:
+        """As `TakeMotion.motion`, found once for a pair that is asked for twice in a row."""
+        pair = before.number, view.number
+        if self._last_motion is None or self._last_motion[0] != pair:
+            self._last_motion = pair, super().motion(before, view)
+        return self._last_motion[1]

@@ -61,6 +61,10 @@ class RenderState:
 
     def _stream(self, plan: Plan) -> Stream | StrokeStream:
         engine, plates = self.engine, self.plates
+        if engine.shot.style.keys is not None:
+            from tsn.rendering.key_stream import KeyStream
+
+            return KeyStream(engine, plan, plates.get)
         if engine.shot.style.strokes is None:
             return Stream(engine, plan, lambda number: engine.prepare(plates.get(number)))
         from tsn.rendering.stroke_frames import stroke_frame

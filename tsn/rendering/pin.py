@@ -21,7 +21,7 @@ from tsn import io
 from tsn.cpu_quota import thread_count
 from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
 from tsn.rendering.plan import Pins, Plan
-from tsn.style.painter import Uncalibrated
+from tsn.style.painter import Unfrozen
 from tsn.temporal.cuts import cut_thumbnail, is_cut
 
 BATCH_FRAMES = 32
@@ -42,9 +42,9 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
     engine = make_engine(bare, device=device, note=note, calibrated=False)
     fingerprint, calibration = engine.fingerprint, None
     cuts: tuple[int, ...] | None = None
-    if isinstance(engine.painter, Uncalibrated):
+    if isinstance(engine.painter, Unfrozen):
         taken = take_calibration(engine, bare, note)
-        fingerprint = with_calibration(fingerprint, taken)
+        fingerprint = with_calibration(fingerprint, taken, engine.painter)
         calibration = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
     if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
         cuts = find_cuts(engine, bare)

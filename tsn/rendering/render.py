@@ -67,7 +67,9 @@ class Renderer:
                 engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
             if self.plan.shot.temporal.window:
                 self._note(engine.flow_reason)
-            if self._sharing is not None and engine.device.type == "cpu" and self.plan.shot.style.strokes is None:
+            style = self.plan.shot.style
+            of_one_frame = style.strokes is None and style.keys is None
+            if self._sharing is not None and engine.device.type == "cpu" and of_one_frame:
                 engine = replace(engine, painter=SharingPainter(engine.painter, self._sharing))
             self._engine = engine
         return self._engine
@@ -159,7 +161,9 @@ class Renderer:
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
         tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
         names = style.blend or ([style.model] if style.model else [])
-        untiled = style.frames or style.strokes or (names and all(".onnx" in name.lower() for name in names))
+        untiled = (
+            style.frames or style.strokes or style.keys or (names and all(".onnx" in name.lower() for name in names))
+        )
         if tile < MIN_TILE_PX or untiled:
             raise _explained(error) from error
         self._engine, self._tile = None, tile

@@ -24,14 +24,21 @@ class Stream:
     Args:
         plan: its takes end the window; cuts inside a take are pinned, or found here unless the shot lists them.
         prepared: a function that reads and prepares the frame of a number.
+        between: the shot's motion, where somebody else asks for the same pairs.
     """
 
-    def __init__(self, engine: Engine, plan: Plan, prepared: Callable[[int], PreparedFrame]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        plan: Plan,
+        prepared: Callable[[int], PreparedFrame],
+        between: TakeMotion | None = None,
+    ) -> None:
         self._engine, self._prepared = engine, prepared
         self._numbers = plan.plate.present
         self._place = {number: place for place, number in enumerate(self._numbers)}
         self._near = plan.window_of
-        self._between = TakeMotion(engine, plan)
+        self._between = between or TakeMotion(engine, plan)
         self._radius = plan.shot.temporal.window
         self._painted: dict[int, WindowFrame] = {}
         self._motion: dict[int, MotionStep | None] = {}  # by the place of the first of two frames
@@ -81,11 +88,14 @@ class Stream:
 
     def _paint(self, prepared: PreparedFrame) -> Tensor:
         """The paint of a single frame. Raises InputError where it has NaN or Inf, which the window would spread."""
-        engine, number = self._engine, prepared.view.number
-        paint = engine.painter.paint(engine.painter_input(prepared), number)
+        paint = self._paint_unchecked(prepared)
         if not torch.isfinite(paint).all():
             raise InputError(
-                f"Frame {number}: {engine.painter.name} painted what is no number.",
+                f"Frame {prepared.view.number}: {self._engine.painter.name} painted what is no number.",
                 hint="Its weights may overflow in half precision, or be damaged: export or download it again.",
             )
         return paint
+
+    def _paint_unchecked(self, prepared: PreparedFrame) -> Tensor:
+        engine = self._engine
+        return engine.painter.paint(engine.painter_input(prepared), prepared.view.number)

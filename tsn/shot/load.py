@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from tsn.errors import near_miss
 from tsn.shot import hints
 from tsn.shot.cascade import read_cascade
-from tsn.shot.model import STROKES_WINDOW, Shot, from_json
+from tsn.shot.model import PAINTING, STROKES_WINDOW, Shot, from_json
 from tsn.shot.paths import (
     PATTERNS,
     Paths,
@@ -34,7 +34,7 @@ from tsn.shot.paths import (
     token_values,
 )
 from tsn.shot.schema import MERGED, SECTIONS, ShotFile
-from tsn.shot.values import PAINTING, model_name
+from tsn.shot.values import model_name
 from tsn.shot.yaml_positions import Fault, Node, describe, error_of, find_node, plain_value
 
 DOTTED = tuple(".".join((*path, key)) for path, model in SECTIONS.items() for key in model.model_fields)

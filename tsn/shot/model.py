@@ -69,6 +69,8 @@ Convention = Literal[
 ONE = Curve.constant(1.0)
 STROKES_WINDOW = 16
 """`temporal.window` of strokes where no file gives one: whole for half their life, they keep their texture."""
+PAINTING = "painting"
+"""In `style.keys`, in place of frames: the painting in whose manner tsn paints them."""
 LAST_FRAME = 10**9
 """The highest frame number taken: beyond any shot, and small enough for exact arithmetic."""
 

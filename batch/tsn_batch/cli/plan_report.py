@@ -11,7 +11,7 @@ from tsn.errors import InputError
 from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan
-from tsn.shot.model import Matte
+from tsn.shot.model import PAINTING, Matte
 from tsn.style.painted_frame_hashes import missing_frames_hint
 from tsn_batch import matte_report
 from tsn_batch.local.worker_slots import worker_slots
@@ -134,6 +134,9 @@ def _style(plan: Plan) -> str:
     style = plan.shot.style
     if style.frames is not None:
         return f"painted frames {style.frames}"
+    if style.keys is not None:
+        painting = style.keys.get(PAINTING)
+        return f"keys painted by tsn like {painting}" if painting else f"key frames {', '.join(style.keys)}"
     if style.strokes is not None:
         colours = "" if style.palette == "plate" else f" in the colours of {style.palette}"
         return f"brush strokes: {style.strokes}{colours}"

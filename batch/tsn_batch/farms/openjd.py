@@ -124,7 +124,8 @@ def _assets(job: FarmJob, plan: Plan) -> dict[str, Any]:
     models = map(weight_file, style.blend or ([style.model] if style.model else []))
     files += [name for name in models if Path(name).is_absolute() and Path(name).is_file()]
     files += style.adain or ()
-    pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height]
+    keys = [*(style.keys or {}).values(), *(style.key_mattes or {}).values()]
+    pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height, *keys]
     files += [name for name in pictures if Path(name).is_absolute()]
     if style.strokes is not None:
         files += map(str, find_preset(style.strokes).pictures)

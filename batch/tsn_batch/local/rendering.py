@@ -78,6 +78,11 @@ def render_plan(
                     show(Event(kind="note", text=ignored))
 
             if len(slots) > 1:
+                if plan.shot.style.keys is not None and plan.pins is None:
+                    from tsn.rendering.pin import pin
+
+                    # Learnt once, and not by each worker for itself.
+                    plan = pin(plan, device=slots[0].device, note=lambda text: report(Event(kind="note", text=text)))
                 pool.Pool(plan, slots, folder=make_run_folder(log_folder(plan)), force=force, report=report).run(
                     indices
                 )
