@@ -182,7 +182,7 @@ def gather(engine: Engine, plan: Plan, keys: Sequence[Key]) -> Lesson:
 
         examples = [(guided(key.number, (key.paint, key.weight)), key) for key in keys]
         if len(keys) > 1:
-            examples += [(guided(key.number, shown.at(key.number, without=key.number)), key) for key in keys]
+            examples += [(guided(key.number, shown.carried_to(key.number, without=key.number)), key) for key in keys]
         return Lesson(
             examples=examples,
             others=[guided(number, shown.at(number)) for number in sorted(others)],
