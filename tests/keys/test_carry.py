@@ -155,14 +155,6 @@ def test_quality_is_whole_at_the_key_and_nothing_where_it_is_hidden() -> None:
     assert quality[:, 40:].eq(1).all()
 
 
-def test_single_pixels_of_bad_motion_are_closed() -> None:
-    picture = torch.full((3, HEIGHT // 2, WIDTH // 2), 0.5)
-    seen = torch.ones(1, HEIGHT, WIDTH)
-    seen[:, 20, 20:40] = 0
-    carried = CarriedKey(flow=flow_of(0), visibility=seen, distance=1)
-    assert paint_quality(carried, picture, picture).eq(1).all()
-
-
 def test_the_fade_is_smooth_and_ends() -> None:
     weights = [fade(distance) for distance in range(REACH + 3)]
     assert weights[: FULL_REACH + 1] == [1.0] * (FULL_REACH + 1)

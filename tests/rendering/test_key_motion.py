@@ -92,8 +92,8 @@ def test_found_cuts_and_gaps_give_the_same_bits_too(guided) -> None:
     whole = {number: straight.at(number) for number in FRAMES}
     for number in FRAMES:
         assert all(map(torch.equal, made.guides().at(number), whole[number]))
-    assert not made.guides().at(1006, without=1009)[1].any()
-    assert not made.guides().at(1005, without=1002)[1].any()
+    assert not made.guides().carried_to(1006, without=1009)[1].any()
+    assert not made.guides().carried_to(1005, without=1002)[1].any()
     assert made.guides().at(1005)[1].mean() > 0.5
 
 
@@ -142,7 +142,7 @@ def test_each_frame_is_read_once_on_either_side(guided) -> None:
 @torch.inference_mode()
 def test_a_key_left_out_is_shown_by_the_others(guided) -> None:
     made: Guided = guided([1001, 1005])
-    paint, confidence = made.guides().at(1005, without=1005)
+    paint, confidence = made.guides().carried_to(1005, without=1005)
     alone: Guided = Guided(made.engine, made.plan, made.keys[:1])
     assert all(map(torch.equal, (paint, confidence), alone.guides().at(1005)))
 

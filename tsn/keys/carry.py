@@ -105,11 +105,10 @@ def paint_quality(carried: CarriedKey, plate: Tensor, key_plate: Tensor) -> Tens
         key_plate: `half_size` of the plate of the key's frame.
     """
     flow = half_flow(carried.flow)
-    visible = close_gaps(carried.visibility, 3)
-    rim = smoothstep(local_mean(half_size(visible), HALO_RADIUS_PX), *RIM_SHARE)
+    rim = smoothstep(local_mean(half_size(carried.visibility), HALO_RADIUS_PX), *RIM_SHARE)
     smooth = rim * close_gaps(kept_detail(flow), THIN_PX) * agreement(plate, key_plate, flow)
-    height, width = visible.shape[-2:]
-    return visible * resize_bilinear(smooth, (height, width))
+    height, width = carried.flow.shape[-2:]
+    return carried.visibility * resize_bilinear(smooth, (height, width))
 
 
 def half_size(picture: Tensor) -> Tensor:

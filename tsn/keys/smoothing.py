@@ -22,9 +22,14 @@ def local_min(picture: Tensor, side: int) -> Tensor:
     return -local_max(-picture, side)
 
 
-def close_gaps(picture: Tensor, side: int) -> Tensor:
-    """Morphological closing: what is low over fewer than `side` pixels, side odd, is as high as what surrounds it."""
-    return local_min(local_max(picture, side), side)
+def close_gaps(mask: Tensor, side: int) -> Tensor:
+    """Morphological closing: what is low over fewer than `side` pixels, side odd, is as high as what surrounds it.
+
+    Beyond the border all is 1, so that a line of up to side // 2 pixels along it is closed as well. Values in [0, 1].
+    """
+    reach = side // 2
+    padded = F.pad(mask, (reach, reach, reach, reach), value=1.0)
+    return local_min(local_max(padded, side), side)[:, reach:-reach, reach:-reach]
 
 
 def smoothstep(x: Tensor, low: float, high: float) -> Tensor:

@@ -217,7 +217,7 @@ def make_engine(
         weights=shot.flow.weights,
         cache=cache_folder() / "flow",
     )
-    codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
+    codec = colour.codec(shot.colour.input, header=first.header, highlights=_highlights(shot))
     pinned = None if plan.pins is None else plan.pins.calibration
     calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Unfrozen) else None
     kind = _kind(chosen, plan.pins, strokes=shot.style.strokes is not None)
@@ -252,6 +252,12 @@ def make_engine(
         tensors = {name: tensor for name, tensor in calibration.tensors.items() if name != VOID}
         return replace(engine, painter=painter.frozen(replace(calibration, tensors=tensors)))
     return engine
+
+
+def _highlights(shot: Shot) -> str:
+    """The tone map of a shot. Strokes carry the light of highlights themselves; theirs serves the motion only."""
+    chosen = shot.colour.highlights
+    return "keep" if chosen == "paint" and shot.style.strokes is not None else chosen
 
 
 def _painter(plan: Plan, first: Frame, tile: int | None, device: torch.device) -> Painter:

@@ -75,10 +75,11 @@ def learnt_keys(
     painter = engine.painter
     assert isinstance(painter, KeyPainter)
     folder = _folder()
-    path, last = _file(engine, plan), folder / f"last-{_shot_key(plan)}.safetensors"
-    kept = DiskCache(folder, "learnt keys")
+    path, last = _file(engine, plan), folder / f"{_shot_key(plan)}.safetensors"
+    kept = DiskCache(folder, "learnt")
     if not force and kept.touch(path) and (found := _load(path, note)) is not None and _still_there(plan, found):
         return found
+    perceptual = load_perceptual(engine.device)  # a fault shows before anything is painted
     painted = _paint(engine, plan, note)
     keys = read_keys(engine, plan, key_files(plan.shot, painted), key_mattes(plan.shot))
     require_in_shot([key.number for key in keys], plan)
@@ -114,7 +115,7 @@ def learnt_keys(
         weights = learn(
             lesson.examples,
             lesson.others,
-            perceptual=load_perceptual(engine.device),
+            perceptual=perceptual,
             seconds=seconds,
             start=None if before is None else net_weights(before.tensors),
             device=engine.device,
@@ -181,7 +182,7 @@ def gather(engine: Engine, plan: Plan, keys: Sequence[Key]) -> Lesson:
 
         examples = [(guided(key.number, (key.paint, key.weight)), key) for key in keys]
         if len(keys) > 1:
-            examples += [(guided(key.number, shown.at(key.number, without=key.number)), key) for key in keys]
+            examples += [(guided(key.number, shown.carried_to(key.number, without=key.number)), key) for key in keys]
         return Lesson(
             examples=examples,
             others=[guided(number, shown.at(number)) for number in sorted(others)],
@@ -233,7 +234,7 @@ GUIDES = ("direction", "ids", "depth", "surface")
 def _shot_key(plan: Plan) -> str:
     """Hash of what a shot's last net is kept under: another key does not change it, other guides do."""
     shot = to_json(plan.canonical_shot)
-    return digest(shot["file"], shot["plate"], *(str(shot["style"].get(name)) for name in GUIDES))
+    return digest("last", shot["file"], shot["plate"], *(str(shot["style"].get(name)) for name in GUIDES))
 
 
 def _named(keys: Sequence[Key]) -> str:

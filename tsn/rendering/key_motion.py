@@ -15,6 +15,7 @@ from tsn.keys.frame import Key
 from tsn.keys.packed import PackedKey, pack, unpack
 from tsn.keys.patch_ranks import patch_ranks
 from tsn.keys.reach import REACH
+from tsn.keys.silhouettes import close_thin_gaps
 from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.motion import TakeMotion
 from tsn.rendering.plan import Plan
@@ -61,21 +62,22 @@ class KeyGuides:
         self._after: dict[int, dict[int, PackedKey | None]] = {}  # by the places before it
         self._frames: dict[int, PreparedFrame] = {}  # the last one, and those beside it
 
-    def at(self, number: int, *, without: int | None = None) -> tuple[Tensor, Tensor]:
-        """Paint (3, H, W) in [0, 1] and confidence (1, H, W) in [0, 1] of a frame.
+    def at(self, number: int) -> tuple[Tensor, Tensor]:
+        """Paint (3, H, W) in [0, 1] and confidence (1, H, W) in [0, 1] of a frame."""
+        return self._chosen(self._place[number], None)
 
-        Args:
-            without: the number of a key that counts as not painted; what the others show of its frame, to learn from.
-        """
-        place = self._place[number]
-        left_out = None if without is None else self._place[without]
+    def carried_to(self, number: int, *, without: int) -> tuple[Tensor, Tensor]:
+        """As `at`, as if the key of the number `without` were not painted: what the others show, to learn from."""
+        return self._chosen(self._place[number], self._place[without])
+
+    def _chosen(self, place: int, left_out: int | None) -> tuple[Tensor, Tensor]:
         near = self._near(place, left_out)
         carried = {key: at_key(self._keys[key].paint) for key in near if key == place}
         carried |= self._carry_on(place, [key for key in near if key < place])
         carried |= self._carry_back(place, [key for key in near if key > place])
         self._forget(place, near)
         picture = self._frame(place).view.image
-        shown = [self._shown(key, carried[key], half_size(picture)) for key in near if key in carried]
+        shown = [self._shown(key, carried[key], picture) for key in near if key in carried]
         return choose_paint(shown, picture)
 
     def _near(self, place: int, left_out: int | None) -> list[int]:
@@ -140,11 +142,12 @@ class KeyGuides:
             self._plates[place] = half_size(self._frame(place).view.image)
         if not carried.distance:
             return ShownKey(paint=key.paint, ranks=self._ranks[place], quality=key.weight, distance=0)
+        carried = close_thin_gaps(carried, plate)
         weight, ranks = warp(torch.cat([key.weight, self._ranks[place]]), carried.flow).split(1)
         return ShownKey(
             paint=warp(key.paint, carried.flow, mode="bicubic").clamp(0, 1),
             ranks=ranks,
-            quality=weight * paint_quality(carried, plate, self._plates[place]),
+            quality=weight * paint_quality(carried, half_size(plate), self._plates[place]),
             distance=carried.distance,
         )
 

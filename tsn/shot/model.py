@@ -47,7 +47,7 @@ WeightsFile = Path
 Names = tuple[str, ...]
 Cuts = Literal["auto"] | tuple[int, ...]
 Missing = Literal["error", "hold", "black", "skip"]
-Highlights = Literal["keep", "soft"]
+Highlights = Literal["paint", "keep", "soft"]
 Colours = Literal["painting", "plate"]
 Edges = Literal["auto", "clipped", "overhanging"]
 StrokeLayers = tuple[Literal["height", "normals", "coverage", "stroke_id"], ...]
@@ -106,7 +106,9 @@ class Colour:
 
     input: Space = key("OCIO colour space of the plate, or auto: from the header.", default="auto")
     highlights: Highlights = key(
-        "keep: highlights stay exactly where they are; soft: a lower knee, so the paint reaches them.", default="keep"
+        "paint: the paint's hue and texture, with the plate's light; keep: highlights stay exactly where they are, and"
+        " stay white; soft: a lower knee, so paint may move them. For strokes and display-referred plates all are one.",
+        default="paint",
     )
 
 

@@ -14,6 +14,7 @@ from tsn.rendering.plan import Plan
 from tsn.shot.model import PAINTING, Matte
 from tsn.style.painted_frame_hashes import missing_frames_hint
 from tsn_batch import matte_report
+from tsn_batch.key_report import key_findings
 from tsn_batch.local.worker_slots import worker_slots
 from tsn_batch.wording import frame_count
 
@@ -73,7 +74,8 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
 
     devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in worker_slots(device))]
     first_of_type = {chosen.type: str(chosen) for chosen in reversed(devices)}
-    engine, *_ = [make_engine(plan, device=name, note=note) for name in first_of_type.values()]
+    calibrated = plan.shot.style.keys is None  # learning takes minutes: `tsn learn` does it
+    engine, *_ = [make_engine(plan, device=name, note=note, calibrated=calibrated) for name in first_of_type.values()]
     yield "device", ", ".join(map(str, devices))
     yield "colour", engine.codec.space
     yield "flow", engine.flow_reason
@@ -84,6 +86,8 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
             note(f"Warning: {text}")
     if plan.shot.style.frames is not None:
         yield "painted", _painted(plan, engine)
+    if plan.shot.style.keys is not None:
+        yield from key_findings(plan, engine)
 
 
 def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
