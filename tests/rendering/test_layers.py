@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -257,3 +260,35 @@ def test_a_matte_of_a_layer_that_no_frame_has_is_named(layered: Shot, planned, a
     add_cryptomatte({number: {"monkey": mask} for number in range(1001, 1003)})
     with pytest.raises(InputError, match="has no 'monky'"):
         planned(file)
+
+
+def test_the_command_names_each_layer_and_its_workers_give_the_same_bits(
+    layered: Shot, add_cryptomatte, tmp_path: Path
+) -> None:
+    file = layered(
+        f"[{{{STROKES}}}, {{{NET}, matte: {{cryptomatte: CryptoObject, names: [hero]}}}},"
+        f" {{{OTHER}, matte: {{cryptomatte: CryptoObject, names: [gone]}}}}]"
+    )
+    masks = {}
+    for number in range(1001, 1009):
+        hero = np.zeros((48, 64), bool)
+        hero[16:32, 10 + 2 * (number - 1001) : 30 + 2 * (number - 1001)] = True
+        masks[number] = {"hero": hero, "gone": np.zeros_like(hero)}
+    add_cryptomatte(masks)
+
+    def tsn(*words: str) -> str:
+        command = [Path(sys.executable).with_name("tsn"), *words, file]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    miss = "layers.2: The matte (Cryptomatte CryptoObject, gone) covers 0 % of"
+    checked = tsn("check", "--device", "cpu")
+    assert "layers.0  brush strokes: oil; everywhere; 2 frames to either side" in checked
+    assert re.search(r"layers\.1  tiny \(.*\); CryptoObject: hero; 2 frames to either side", checked)
+    assert "layers.1.matte  covers 10.4 % of frame 1001" in checked and f"Warning: {miss}" in checked
+    assert f"Warning: {miss} all 8 frames checked" in tsn("render", "--device", "cpu")
+    alone = {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()}
+    shutil.rmtree(tmp_path / "styled")
+    tsn("render", "--device", "cpu", "--workers", "2", "--chunk-size", "2")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "styled").iterdir()} == alone and len(alone) == 8

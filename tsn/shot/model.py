@@ -274,7 +274,10 @@ class Matte:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTemporal:
-    """How the paint of a layer is made stable. In a resolved shot both keys have a value."""
+    """How the paint of a layer is made stable.
+
+    In a resolved shot both keys have a value.
+    """
 
     window: int | None = key(
         "Frames to each side, for this layer; by default what the shot's temporal says, else 16 with strokes and 8"
