@@ -76,7 +76,9 @@ class Renderer:
         return fingerprint_of(self.plan, [engine.fingerprint for engine in self.load()])
 
     def _sharing_paint(self, engine: Engine) -> Engine:
-        if self._sharing is None or engine.device.type != "cpu" or engine.shot.style.strokes is not None:
+        style = engine.shot.style
+        made_elsewhere = style.strokes is not None or style.frames is not None  # later, or by another tool
+        if self._sharing is None or engine.device.type != "cpu" or made_elsewhere:
             return engine
         return replace(engine, painter=SharingPainter(engine.painter, self._sharing))
 
