@@ -15,7 +15,7 @@ from tsn.keys.frame import Key
 from tsn.rendering import key_motion
 from tsn.rendering.engine import Engine, make_engine
 from tsn.rendering.key_motion import KeyGuides, key_frames
-from tsn.rendering.motion import SharedTakeMotion
+from tsn.rendering.motion import SharedMotion
 from tsn.rendering.plan import Plan
 
 Shot = Callable[..., Path]
@@ -187,7 +187,7 @@ def test_large_frames_are_kept_small(guided, monkeypatch: pytest.MonkeyPatch) ->
 @torch.inference_mode()
 def test_a_pair_is_estimated_once_for_both(guided, monkeypatch: pytest.MonkeyPatch) -> None:
     made: Guided = guided([1001])
-    between = SharedTakeMotion(made.engine, made.plan)
+    between = SharedMotion(made.engine, made.plan, pairs=2)
     asked: list[tuple[int, int]] = []
     pair = made.engine.flow.pair
 

@@ -127,12 +127,11 @@ class Codec:
         """What somebody painted in the plate's own values, (3, H, W), to style values in [0, 1].
 
         Args:
-            reference: of the unpainted frame, whose gain the paint is divided by: `from_style` multiplies with it.
+            reference: of the unpainted frame, whose gain is taken off the paint: `from_style` puts it back.
         """
         plate = _fill_nonfinite(rgb).contiguous()
         working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_MAX_WORKING, _MAX_WORKING)
-        style = apply_elementwise(self._tone.encode, (working / reference.gain).clamp(0, self._tone.top))
-        return style.clamp(0, self._tone.brightest)
+        return self._tone.with_gain(working, reference.gain)
 
     def from_style(self, style: Tensor, reference: PlateReference) -> Tensor:
         """Painted style values (3, H, W), clipped to the range of `to_style`, to plate values.

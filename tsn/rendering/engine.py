@@ -102,6 +102,11 @@ class Engine:
         """The codec of the paint: strokes carry the light of highlights themselves."""
         return colour.open_codec(self.codec) if self.shot.style.strokes is not None else self.codec
 
+    @property
+    def preparation(self) -> tuple[bool, ...]:
+        """What `prepare` takes from the style: layers of a shot that agree in it can share their prepared frames."""
+        return (self.shot.style.strokes is not None,)
+
     def read(self, path: Path, number: int) -> Frame:
         """A plate frame from disk."""
         return io.read_frame(path, number, layer=self.shot.layer)
@@ -191,6 +196,7 @@ def make_engine(
     note: Callable[[str], None] = lambda text: None,
     tile: int | None = None,
     calibrated: bool = True,
+    flow: tuple[FlowSource, str] | None = None,
 ) -> Engine:
     """Load everything a shot needs, check it with one frame and the plan's pins, and calibrate the painter.
 
@@ -200,6 +206,7 @@ def make_engine(
         tile: replaces `style.tile` where memory is short. The paint differs by rounding only, and the frame hash
             does not contain it.
         calibrated: False leaves the painter without the shot's statistics, for `tsn.rendering.pin`, which takes them.
+        flow: the source of motion and why it is that one, where another layer of the shot has loaded it.
 
     Raises:
         TsnError: of any kind; nothing has been written then.
@@ -209,7 +216,7 @@ def make_engine(
     first = io.read_frame(path, plan.probe_frame, layer=shot.layer)
     painter = _painter(plan, first, tile, chosen)
     has_vectors = shot.flow.vectors is not None
-    flow, reason = choose_flow_source(
+    source, reason = flow or choose_flow_source(
         shot.flow.method,
         has_vectors=has_vectors,
         device=chosen,
@@ -228,10 +235,10 @@ def make_engine(
         device=chosen,
         codec=codec,
         painter=painter,
-        flow=flow,
+        flow=source,
         flow_reason=reason,
         fingerprint=with_calibration(
-            (painter.fingerprint, flow.fingerprint, codec.fingerprint, kind), calibration, painter
+            (painter.fingerprint, source.fingerprint, codec.fingerprint, kind), calibration, painter
         ),
     )
     if plan.pins is not None:

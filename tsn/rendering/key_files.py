@@ -23,7 +23,8 @@ def painting_of(shot: Shot) -> str | None:
 def own_key_file(shot: Shot, number: int) -> Path:
     """The file of a key that tsn paints itself, which an artist may copy, paint over, and name in the shot file."""
     output = Path(shot.output)
-    return output.parent / FOLDER / f"{output.name.split('.')[0]}.{number:04d}.png"
+    painting = Path(painting_of(shot) or "").stem
+    return output.parent / FOLDER / f"{output.name.split('.')[0]}.{painting}.{number:04d}.png"
 
 
 def key_files(shot: Shot, painted: Mapping[int, str]) -> dict[int, str]:

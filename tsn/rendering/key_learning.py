@@ -136,8 +136,8 @@ def preview_file(plan: Plan) -> Path:
 
 
 def is_learnt(engine: Engine, plan: Plan) -> bool:
-    """Whether `learnt_keys` finds what it needs in the cache."""
-    return _file(engine, plan).exists()
+    """Whether `learnt_keys` finds what it needs in the cache; a shot without keys needs nothing."""
+    return not isinstance(engine.painter, KeyPainter) or _file(engine, plan).exists()
 
 
 def _file(engine: Engine, plan: Plan) -> Path:
@@ -234,7 +234,8 @@ GUIDES = ("direction", "ids", "depth", "surface")
 def _shot_key(plan: Plan) -> str:
     """Hash of what a shot's last net is kept under: another key does not change it, other guides do."""
     shot = to_json(plan.canonical_shot)
-    return digest("last", shot["file"], shot["plate"], *(str(shot["style"].get(name)) for name in GUIDES))
+    guides = (str(shot["style"].get(name)) for name in GUIDES)
+    return digest("last", shot["file"], shot["plate"], str(shot["matte"]), *guides)
 
 
 def _named(keys: Sequence[Key]) -> str:

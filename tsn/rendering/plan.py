@@ -45,6 +45,7 @@ class Pins:
         cuts: first frames of new takes; None where none are to be found (listed in the shot, or no window).
         calibration: the painter's frozen statistics, safetensors as base64 (`survey` in the file); None where the
             painter needs none.
+        layers: the pins of each layer where the shot has some; those of the shot are then made of them.
     """
 
     device: str
@@ -53,6 +54,7 @@ class Pins:
     colour: str
     cuts: tuple[int, ...] | None
     calibration: str | None
+    layers: tuple[Pins, ...] = ()
 
     @property
     def fingerprint(self) -> tuple[str, ...]:
@@ -101,6 +103,22 @@ class Plan:
         return self.submitted_shot or self.shot
 
     @cached_property
+    def by_layer(self) -> tuple[Plan, ...]:
+        """The plan as each layer of the shot is painted by, the lowest first; that of a shot with one style itself."""
+        if not self.shot.layers:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                shot=shot,
+                plate=self.plate.for_layer(place),
+                pins=None if self.pins is None else self.pins.layers[place],
+                submitted_shot=None if self.submitted_shot is None else self.submitted_shot.by_layer[place],
+            )
+            for place, shot in enumerate(self.shot.by_layer)
+        )
+
+    @cached_property
     def requested(self) -> tuple[int, ...]:
         """Every requested frame, ascending."""
         return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
@@ -134,8 +152,10 @@ class Plan:
 
         At the first and last frame of a take the window has one side only, in a chunk as in the whole shot. Where the
         painting of an earlier frame is held, the window is around that one and all that may show it: a cut that is
-        found among them makes one of them the painted one.
+        found among them makes one of them the painted one. Of layers, all that one of them depends on.
         """
+        if self.shot.layers:
+            return tuple(sorted({near for layer in self.by_layer for near in layer.window_of(number)}))
         run, _, shown = self._held(number)
         radius = self.shot.temporal.window
         return run[max(0, shown - radius) : shown + longest_hold(self.shot) + radius]
@@ -145,8 +165,9 @@ class Plan:
 
         Where tsn chooses the keys itself (`style.keys: {painting: ...}`) any frame within reach may be one.
         """
-        near = self.window_of(number)
-        keys = self.shot.style.keys
+        if self.shot.layers:
+            return {near for layer in self.by_layer for near in layer.needs_of(number)}
+        near, keys = self.window_of(number), self.shot.style.keys
         if keys is None:
             return set(near)
         run, _, _ = self._held(number)
@@ -228,7 +249,8 @@ class Plan:
         source = self.source_of(number)
         near = [] if source is None else sorted(self.needs_of(source))
         stamps = [*((n, self.plate.stamps[n]) for n in near), *calibration_stamps]
-        painted = [(n, self.plate.painted[n]) for n in near if n in self.plate.painted]
+        by_layer = [[(n, marks[n]) for n in near if n in marks] for marks in self.plate.painted_by_layer]
+        painted = by_layer if self.shot.layers else by_layer[0]
         parts = [self.tsn, METHOD, libraries, shot, number, source, canvas, stamps, painted, *engine]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -255,7 +277,7 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
         UsageError: frames that the shot hasn't got, or no chunk size.
     """
     numbers = tuple(plate.frames if frames is None else sorted(set(frames)))
-    window = shot.temporal.window
+    window = shot.longest_window
     size = default_chunk_size(window) if chunk_size is None else chunk_size
     chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window + longest_hold(shot) - 1)
     bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__, libraries=library_versions(shot))
@@ -264,7 +286,7 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
 
 def longest_hold(shot: Shot) -> int:
     """The number of frames that one painting is shown for, at most; 1 = every frame has its own."""
-    return int(max(frames for _, frames in shot.style.hold.keys))
+    return int(max(frames for layer in shot.by_layer for _, frames in layer.style.hold.keys))
 
 
 def default_chunk_size(window: int) -> int:
@@ -275,5 +297,6 @@ def default_chunk_size(window: int) -> int:
 def _with_all_reads(plan: Plan, chunk: Chunk) -> Chunk:
     """The chunk with the plate frames that its gaps and its keys need, which may be far outside the handles."""
     gaps = (number for number in chunk.frames if number not in plan.plate.stamps)
-    needed = plan.plate_frames_for(chunk.frames if plan.shot.style.keys is not None else gaps)
+    keys = any(layer.style.keys is not None for layer in plan.shot.by_layer)
+    needed = plan.plate_frames_for(chunk.frames if keys else gaps)
     return replace(chunk, reads=tuple(sorted({*chunk.reads, *needed}))) if needed else chunk

@@ -33,7 +33,8 @@ def learn(shot: Path, device: str, sets: tuple[str, ...], missing: str | None, f
     A picture shows how far it is, from the first minute on. Ctrl-C ends it; the last net is where the next one starts.
     """
     plan = make_plan(load_shot(shot, sets, missing))
-    if plan.shot.style.keys is None:
+    layers = [layer for layer in plan.by_layer if layer.shot.style.keys is not None]
+    if not layers:
         raise UsageError(
             f"{plan.shot.file}: there are no keys to learn.", hint="style: {keys: {1001: keys/sh010.1001.png}}"
         )
@@ -44,9 +45,10 @@ def learn(shot: Path, device: str, sets: tuple[str, ...], missing: str | None, f
 
     limit_threads()
     make_folder(Path(plan.shot.output).parent)
-    engine = make_engine(plan, device=device, note=click.echo, calibrated=False)
-    with _shown(preview_file(plan), as_json=as_json) as show:
-        learnt_keys(engine, plan, click.echo, force=force, progress=show)
+    for layer in layers:
+        engine = make_engine(layer, device=device, note=click.echo, calibrated=False)
+        with _shown(preview_file(layer), as_json=as_json) as show:
+            learnt_keys(engine, layer, click.echo, force=force, progress=show)
     click.echo(f"Learnt; {plan.shot.file.name} renders with it.")
 
 
