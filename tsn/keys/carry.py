@@ -21,7 +21,7 @@ from tsn.keys.smoothing import close_gaps, local_max, local_mean, smoothstep
 
 REACH = 24
 """Frames to each side of a key over which its paint is carried. There its weight has faded to exactly 0, smoothly."""
-FULL_REACH = 8
+FULL_REACH = 12
 """Frames up to which it has its full weight."""
 VISIBLE = 0.25, 0.6
 """Visibility in the next frame from which on a place may be, and counts in full as, visible. Where motion is estimated
