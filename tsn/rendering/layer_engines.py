@@ -13,12 +13,17 @@ LAYERS = "layers-1"
 
 
 def make_engines(
-    plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambda text: None, tile: int | None = None
+    plan: Plan,
+    *,
+    device: str = "auto",
+    note: Callable[[str], None] = lambda text: None,
+    tile: int | None = None,
+    calibrated: bool = True,
 ) -> tuple[Engine, ...]:
     """Load everything that each layer of a shot needs, the lowest first. They share the source of motion.
 
     Args:
-        device, note, tile: as for `make_engine`; a sentence that holds for several layers is said once.
+        device, note, tile, calibrated: as for `make_engine`; a sentence that holds for several layers is said once.
 
     Raises:
         TsnError: of any kind; nothing has been written then.
@@ -26,7 +31,8 @@ def make_engines(
     engines: list[Engine] = []
     for layer in plan.by_layer:
         flow = (engines[0].flow, engines[0].flow_reason) if engines else None
-        engines.append(make_engine(layer, device=device, note=once(note), tile=_smaller(tile, layer), flow=flow))
+        own_tile, said = _smaller(tile, layer), once(note)
+        engines.append(make_engine(layer, device=device, note=said, tile=own_tile, calibrated=calibrated, flow=flow))
     return tuple(engines)
 
 

@@ -90,6 +90,10 @@ def slide_together(layers: Iterable[Layer], number: int) -> None:
 
 
 def _stream(engine: Engine, plan: Plan, plates: PreparedPlate, motion: TakeMotion | None) -> Stream | StrokeStream:
+    if engine.shot.style.keys is not None:
+        from tsn.rendering.key_stream import KeyStream
+
+        return KeyStream(engine, plan, lambda number: plates.get(engine, number), motion)
     if engine.shot.style.strokes is None:
         return Stream(engine, plan, lambda number: plates.get(engine, number)[1], motion)
     from tsn.rendering.stroke_frames import stroke_frame

@@ -23,7 +23,7 @@ from tsn.flow.base import FlowSource
 from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
 from tsn.rendering.layer_engines import fingerprint_of, once
 from tsn.rendering.plan import Pins, Plan
-from tsn.style.painter import Uncalibrated
+from tsn.style.painter import Unfrozen
 from tsn.temporal.cuts import cut_thumbnail, is_cut
 
 BATCH_FRAMES = 32
@@ -64,9 +64,9 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
 def _pins(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Pins:
     """What is found for one layer, all but the cuts."""
     fingerprint, calibration = engine.fingerprint, None
-    if isinstance(engine.painter, Uncalibrated):
+    if isinstance(engine.painter, Unfrozen):
         taken = take_calibration(engine, plan, note)
-        fingerprint = with_calibration(fingerprint, taken)
+        fingerprint = with_calibration(fingerprint, taken, engine.painter)
         calibration = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
     painter, flow, space, kind = fingerprint
     return Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=None, calibration=calibration)

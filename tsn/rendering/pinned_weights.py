@@ -19,7 +19,7 @@ DIS = "none: DIS estimates"
 
 
 def hash_weights(shot: Shot) -> dict[str, str]:
-    """SHA-256 (hex) of each weight file, painting, preset and brush by its name in the shot; RAFT's weights as `flow`.
+    """SHA-256 (hex) of each weight file, picture, preset and key by its name in the shot; RAFT's weights as `flow`.
 
     Raises:
         UsageError: no such style.
@@ -44,7 +44,8 @@ def _hash_style(style: Style) -> dict[str, str]:
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
     found = {name: resolve_style(weight_file(name)).sha256 for name in names}
     palettes = [] if style.palette == "plate" else [style.palette]
-    for picture in (*(style.adain or ()), *palettes, *style.brush, *style.brush_height):
+    keys = (*(style.keys or {}).values(), *(style.key_mattes or {}).values())
+    for picture in (*(style.adain or ()), *palettes, *style.brush, *style.brush_height, *keys):
         try:
             found[picture] = sha256_of(picture)
         except OSError as error:

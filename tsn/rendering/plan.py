@@ -25,9 +25,10 @@ from functools import cached_property
 import tsn
 from tsn import frames as ranges
 from tsn.frames import Chunk
+from tsn.keys.reach import frames_between
 from tsn.rendering.environment import library_versions
 from tsn.rendering.inspect import Plate
-from tsn.shot.model import Shot
+from tsn.shot.model import PAINTING, Shot
 from tsn.temporal import METHOD
 
 CALIBRATION_FRAMES = 5
@@ -159,6 +160,20 @@ class Plan:
         radius = self.shot.temporal.window
         return run[max(0, shown - radius) : shown + longest_hold(self.shot) + radius]
 
+    def needs_of(self, number: int) -> set[int]:
+        """`window_of` a plate frame, and the frames from each of those to the keys that show something of it.
+
+        Where tsn chooses the keys itself (`style.keys: {painting: ...}`) any frame within reach may be one.
+        """
+        if self.shot.layers:
+            return {near for layer in self.by_layer for near in layer.needs_of(number)}
+        near, keys = self.window_of(number), self.shot.style.keys
+        if keys is None:
+            return set(near)
+        run, _, _ = self._held(number)
+        numbers = run if PAINTING in keys else [int(key) for key in keys]
+        return {needed for each in near for needed in frames_between(run, each, numbers)}
+
     def held(self, number: int) -> int:
         """The plate frame whose painting a plate frame shows: itself, or the first of those that `style.hold` joins."""
         run, _, shown = self._held(number)
@@ -214,7 +229,7 @@ class Plan:
     def plate_frames_for(self, frames: Iterable[int]) -> set[int]:
         """The plate frames that output frames depend on: the source of each, with its window."""
         sources = {source for number in frames if (source := self.source_of(number)) is not None}
-        return {number for source in sources for number in self.window_of(source)}
+        return {number for source in sources for number in self.needs_of(source)}
 
     def frame_hash(self, number: int, *engine: str) -> str:
         """SHA-256 (hex) that changes whenever output frame `number` may, the header's `tsn:frameSha256`.
@@ -232,7 +247,7 @@ class Plan:
         """
         libraries, shot, canvas, calibration_stamps = self._same_for_all
         source = self.source_of(number)
-        near = () if source is None else self.window_of(source)
+        near = [] if source is None else sorted(self.needs_of(source))
         stamps = [*((n, self.plate.stamps[n]) for n in near), *calibration_stamps]
         by_layer = [[(n, marks[n]) for n in near if n in marks] for marks in self.plate.painted_by_layer]
         painted = by_layer if self.shot.layers else by_layer[0]
@@ -266,7 +281,7 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
     size = default_chunk_size(window) if chunk_size is None else chunk_size
     chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window + longest_hold(shot) - 1)
     bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__, libraries=library_versions(shot))
-    return replace(bare, chunks=tuple(_with_sources(bare, chunk) for chunk in chunks))
+    return replace(bare, chunks=tuple(_with_all_reads(bare, chunk) for chunk in chunks))
 
 
 def longest_hold(shot: Shot) -> int:
@@ -279,7 +294,9 @@ def default_chunk_size(window: int) -> int:
     return max(16, 4 * window)
 
 
-def _with_sources(plan: Plan, chunk: Chunk) -> Chunk:
-    """The chunk with the plate frames that its gaps are made of; in a long gap they are far outside the handles."""
-    needed = plan.plate_frames_for(number for number in chunk.frames if number not in plan.plate.stamps)
+def _with_all_reads(plan: Plan, chunk: Chunk) -> Chunk:
+    """The chunk with the plate frames that its gaps and its keys need, which may be far outside the handles."""
+    gaps = (number for number in chunk.frames if number not in plan.plate.stamps)
+    keys = any(layer.style.keys is not None for layer in plan.shot.by_layer)
+    needed = plan.plate_frames_for(chunk.frames if keys else gaps)
     return replace(chunk, reads=tuple(sorted({*chunk.reads, *needed}))) if needed else chunk

@@ -76,9 +76,8 @@ class Renderer:
         return fingerprint_of(self.plan, [engine.fingerprint for engine in self.load()])
 
     def _sharing_paint(self, engine: Engine) -> Engine:
-        style = engine.shot.style
-        made_elsewhere = style.strokes is not None or style.frames is not None  # later, or by another tool
-        if self._sharing is None or engine.device.type != "cpu" or made_elsewhere:
+        of_one_frame = engine.shot.style.paints_single_frames
+        if self._sharing is None or engine.device.type != "cpu" or not of_one_frame:
             return engine
         return replace(engine, painter=SharingPainter(engine.painter, self._sharing))
 
@@ -179,7 +178,7 @@ class Renderer:
     def _tile_of(self, style: Style) -> int:
         """Side of the tiles that a style is painted in now; 0 where it isn't painted in tiles."""
         names = style.blend or ([style.model] if style.model else [])
-        if style.frames or style.strokes or (names and all(".onnx" in name.lower() for name in names)):
+        if style.frames or style.strokes or style.keys or (names and all(".onnx" in name.lower() for name in names)):
             return 0
         canvas = self.plan.plate.canvas
         height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))

@@ -98,11 +98,14 @@ class Stream:
 
     def _paint(self, prepared: PreparedFrame) -> Tensor:
         """The paint of a single frame. Raises InputError where it has NaN or Inf, which the window would spread."""
-        engine, number = self._engine, prepared.view.number
-        paint = engine.painter.paint(engine.painter_input(prepared), number)
+        paint = self._paint_unchecked(prepared)
         if not torch.isfinite(paint).all():
             raise InputError(
-                f"Frame {number}: {engine.painter.name} painted what is no number.",
+                f"Frame {prepared.view.number}: {self._engine.painter.name} painted what is no number.",
                 hint="Its weights may overflow in half precision, or be damaged: export or download it again.",
             )
         return paint
+
+    def _paint_unchecked(self, prepared: PreparedFrame) -> Tensor:
+        engine = self._engine
+        return engine.painter.paint(engine.painter_input(prepared), prepared.view.number)

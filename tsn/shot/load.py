@@ -20,7 +20,7 @@ from tsn.errors import near_miss
 from tsn.shot import hints
 from tsn.shot.cascade import read_cascade
 from tsn.shot.layer_rules import require_style_or_layers
-from tsn.shot.model import STROKES_WINDOW, LayerTemporal, Shot, Style, from_json
+from tsn.shot.model import PAINTING, STROKES_WINDOW, LayerTemporal, Shot, Style, from_json
 from tsn.shot.paths import (
     Paths,
     fill_variables,
@@ -37,7 +37,7 @@ from tsn.shot.paths import (
     token_values,
 )
 from tsn.shot.schema import SECTIONS, ShotFile, section_at
-from tsn.shot.values import PAINTING, model_name
+from tsn.shot.values import model_name
 from tsn.shot.yaml_positions import Fault, Loc, Node, describe, dotted_key, error_of, find_node, plain_value
 
 DOTTED = tuple(".".join((*path, key)) for path, model in SECTIONS.items() for key in model.model_fields)

@@ -47,7 +47,7 @@ WeightsFile = Path
 Names = tuple[str, ...]
 Cuts = Literal["auto"] | tuple[int, ...]
 Missing = Literal["error", "hold", "black", "skip"]
-Highlights = Literal["keep", "soft"]
+Highlights = Literal["paint", "keep", "soft"]
 Colours = Literal["painting", "plate"]
 Edges = Literal["auto", "clipped", "overhanging"]
 StrokeLayers = tuple[Literal["height", "normals", "coverage", "stroke_id"], ...]
@@ -69,6 +69,8 @@ Convention = Literal[
 ONE = Curve.constant(1.0)
 STROKES_WINDOW = 16
 """`temporal.window` of strokes where no file gives one: whole for half their life, they keep their texture."""
+PAINTING = "painting"
+"""In `style.keys`, in place of frames: the painting in whose manner tsn paints them."""
 LAST_FRAME = 10**9
 """The highest frame number taken: beyond any shot, and small enough for exact arithmetic."""
 
@@ -106,7 +108,9 @@ class Colour:
 
     input: Space = key("OCIO colour space of the plate, or auto: from the header.", default="auto")
     highlights: Highlights = key(
-        "keep: highlights stay exactly where they are; soft: a lower knee, so the paint reaches them.", default="keep"
+        "paint: the paint's hue and texture, with the plate's light; keep: highlights stay exactly where they are, and"
+        " stay white; soft: a lower knee, so paint may move them. For strokes and display-referred plates all are one.",
+        default="paint",
     )
 
 
@@ -219,6 +223,11 @@ class Style:
         "Resolution painted at, relative to the plate: 0.5 on a 4K plate has the strokes of a 2K one.", default=1.0
     )
     tile: int = key("Side of the tiles in pixels; 0 = chosen for the device.", default=0, ge=0)
+
+    @property
+    def paints_single_frames(self) -> bool:
+        """Whether tsn paints each frame from that frame alone: strokes and keys need others, `frames` is painted."""
+        return self.frames is None and self.strokes is None and self.keys is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ from tsn.errors import InputError
 from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan
-from tsn.shot.model import Matte, Shot, Style
+from tsn.shot.model import PAINTING, Matte, Shot, Style
 from tsn.style.painted_frame_hashes import missing_frames_hint
 from tsn_batch import matte_report
+from tsn_batch.key_report import key_findings
 from tsn_batch.local.worker_slots import worker_slots
 from tsn_batch.wording import frame_count
 
@@ -80,7 +81,8 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
 
     devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in worker_slots(device))]
     first_of_type = {chosen.type: str(chosen) for chosen in reversed(devices)}
-    engines, *_ = [make_engines(plan, device=name, note=note) for name in first_of_type.values()]
+    calibrated = all(layer.style.keys is None for layer in plan.shot.by_layer)  # learning takes minutes
+    engines, *_ = [make_engines(plan, device=name, note=note, calibrated=calibrated) for name in first_of_type.values()]
     yield "device", ", ".join(map(str, devices))
     yield "colour", engines[0].codec.space
     yield "flow", engines[0].flow_reason
@@ -92,6 +94,8 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
                 note(f"Warning: {f'{prefix[:-1]}: ' if prefix else ''}{text}")
         if shot.style.frames is not None:
             yield f"{prefix}painted", _painted(layer, engine)
+        if shot.style.keys is not None:
+            yield from ((f"{prefix}{name}", text) for name, text in key_findings(layer, engine))
 
 
 def _layers(shot: Shot) -> list[tuple[str, Shot]]:
@@ -155,6 +159,9 @@ def _numbers(frames: Collection[int], offset: int) -> str:
 def _style(style: Style) -> str:
     if style.frames is not None:
         return f"painted frames {style.frames}"
+    if style.keys is not None:
+        painting = style.keys.get(PAINTING)
+        return f"keys painted by tsn like {painting}" if painting else f"key frames {', '.join(style.keys)}"
     if style.strokes is not None:
         colours = "" if style.palette == "plate" else f" in the colours of {style.palette}"
         return f"brush strokes: {style.strokes}{colours}"

@@ -32,6 +32,8 @@ WINDOW_BYTES_PER_PIXEL = 85
 STROKES_BYTES_PER_PIXEL, STROKES_WINDOW_BYTES_PER_PIXEL = 150, 65
 """Brush strokes: a frame that is being painted; and each frame of half the window, with what leads strokes in it and
 the motion back from it."""
+KEYS_BYTES_PER_PIXEL = 1200
+"""Learnt keys: their net, the frames that it learns from, and what keys show, carried along the motion."""
 SHARED_MOTION_BYTES_PER_PIXEL = 29
 """Layers: for each pair of frames whose motion waits for a layer with a shorter window."""
 RAFT_BYTES_PER_PIXEL, RAFT_CELL_PIXELS, RAFT_COPIES = 150, 64, 3.5
@@ -104,6 +106,8 @@ def _painting(style: Style, pixels: int) -> int:
     other_net = style.adain is not None or any(".onnx" in name.lower() for name in names)
     if style.frames is not None:
         each = 0
+    elif style.keys is not None:
+        each = KEYS_BYTES_PER_PIXEL
     elif style.strokes is not None:
         each = STROKES_BYTES_PER_PIXEL
     elif other_net:

@@ -73,6 +73,11 @@ def render_plan(
                     show(Event(kind="note", text=ignored))
 
             if len(slots) > 1:
+                if plan.pins is None and any(layer.style.keys is not None for layer in plan.shot.by_layer):
+                    from tsn.rendering.pin import pin
+
+                    # Learnt once, and not by each worker for itself.
+                    plan = pin(plan, device=slots[0].device, note=lambda text: report(Event(kind="note", text=text)))
                 pool.Pool(plan, slots, folder=make_run_folder(log_folder(plan)), force=force, report=report).run(
                     indices
                 )
