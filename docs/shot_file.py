@@ -66,10 +66,18 @@ def _rows(section: dict[str, Any], path: str, schema: dict[str, Any]) -> tuple[l
         options = [_resolved(option, schema) for option in field["anyOf"]]
         rows.append(f"| `{key}` | {_type(options)} | {_default(field)} | {_cell(field['description'])} |")
         for option in options:
-            if "properties" in option and "title" in option:
-                inner, deeper = _rows(option, f"{path}{key}.", schema)
-                below += [(f"`{path}{key}`", option["description"], inner), *deeper]
+            entry = _resolved(option.get("items", {}), schema)  # a list of sections: layers
+            for found in (option, entry):
+                if "properties" in found and "title" in found and not _is_repeated(found, path, schema):
+                    inner, deeper = _rows(found, f"{path}{key}.", schema)
+                    below += [(f"`{path}{key}`", found["description"], inner), *deeper]
     return rows, below
+
+
+def _is_repeated(section: dict[str, Any], path: str, schema: dict[str, Any]) -> bool:
+    """Whether a section below another one is also a section of the whole file: the style and matte of a layer."""
+    top = [_resolved(option, schema) for field in schema["properties"].values() for option in field["anyOf"]]
+    return path != "" and any(section is each for each in top)
 
 
 def _resolved(option: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

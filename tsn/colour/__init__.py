@@ -123,6 +123,16 @@ class Codec:
         unpainted = self._tone.to_working(style, gain)
         return style, PlateReference(plate=plate, working=working, unpainted=unpainted, gain=gain)
 
+    def paint_to_style(self, rgb: Tensor, reference: PlateReference) -> Tensor:
+        """What somebody painted in the plate's own values, (3, H, W), to style values in [0, 1].
+
+        Args:
+            reference: of the unpainted frame, whose gain is taken off the paint: `from_style` puts it back.
+        """
+        plate = _fill_nonfinite(rgb).contiguous()
+        working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_MAX_WORKING, _MAX_WORKING)
+        return self._tone.with_gain(working, reference.gain)
+
     def from_style(self, style: Tensor, reference: PlateReference) -> Tensor:
         """Painted style values (3, H, W), clipped to the range of `to_style`, to plate values.
 

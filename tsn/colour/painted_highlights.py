@@ -64,9 +64,13 @@ class PaintedHighlights:
     def to_style(self, working: Tensor) -> tuple[Tensor, Tensor]:
         """Working values (3, H, W) to style values in [0, 1] and the boost, (1, H, W)."""
         boost = self._boost(working)
+        return self.with_gain(working, boost), boost
+
+    def with_gain(self, working: Tensor, gain: Tensor) -> Tensor:
+        """See `tsn.colour.tone.ToneMapping`."""
         light = working.clamp(0, BRIGHTEST_LOCAL)
-        seen = 2 * light / (1 + (1 + 4 * boost * light).sqrt())
-        return apply_elementwise(srgb_encode, seen.clamp(max=1)).clamp(0, 1), boost
+        seen = 2 * light / (1 + (1 + 4 * gain * light).sqrt())
+        return apply_elementwise(srgb_encode, seen.clamp(max=1)).clamp(0, 1)
 
     def to_working(self, style: Tensor, gain: Tensor) -> Tensor:
         """The inverse of `to_style`, but for what was clipped."""

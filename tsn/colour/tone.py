@@ -37,6 +37,10 @@ class ToneMapping(Protocol):
         """Working values (3, H, W) to style values from 0 to `brightest`, and what the way back needs, (1, H, W)."""
         ...
 
+    def with_gain(self, working: Tensor, gain: Tensor) -> Tensor:
+        """Working values (3, H, W) to style values, with the gain of another picture, such as the plate below paint."""
+        ...
+
     def to_working(self, style: Tensor, gain: Tensor) -> Tensor:
         """The inverse of `to_style`, but for what it clipped."""
         ...
@@ -76,7 +80,11 @@ class ToneMap:
     def to_style(self, working: Tensor) -> tuple[Tensor, Tensor]:
         """See `ToneMapping`."""
         gain = self.gain(working)
-        return apply_elementwise(self.encode, (working / gain).clamp(0, self.top)).clamp(0, self.brightest), gain
+        return self.with_gain(working, gain), gain
+
+    def with_gain(self, working: Tensor, gain: Tensor) -> Tensor:
+        """See `ToneMapping`."""
+        return apply_elementwise(self.encode, (working / gain).clamp(0, self.top)).clamp(0, self.brightest)
 
     def to_working(self, style: Tensor, gain: Tensor) -> Tensor:
         """See `ToneMapping`."""
