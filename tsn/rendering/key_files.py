@@ -20,11 +20,14 @@ def painting_of(shot: Shot) -> str | None:
     return shot.style.keys.get(PAINTING)
 
 
+def own_key_folder(shot: Shot) -> Path:
+    """The folder of the keys that tsn paints itself: one for each painting, as layers may have different ones."""
+    return Path(shot.output).parent / FOLDER / Path(painting_of(shot) or "").stem
+
+
 def own_key_file(shot: Shot, number: int) -> Path:
     """The file of a key that tsn paints itself, which an artist may copy, paint over, and name in the shot file."""
-    output = Path(shot.output)
-    painting = Path(painting_of(shot) or "").stem
-    return output.parent / FOLDER / f"{output.name.split('.')[0]}.{painting}.{number:04d}.png"
+    return own_key_folder(shot) / f"{shot.file.stem}.{number:04d}.png"
 
 
 def key_files(shot: Shot, painted: Mapping[int, str]) -> dict[int, str]:
