@@ -1,6 +1,7 @@
 """Keys painted by machine: frames of a shot in the manner of paintings, as pictures that the shot's keys can name.
 
-A key is in style space, of the plate's display window, 16 bits, with the plate's cover as its alpha, straight as PNG has it.
+A key is in style space, of the plate's display window, 16 bits, with the plate's cover as its alpha, straight as PNG
+has it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,11 @@ from tsn.io.key_png import read_texts, write_png16
 from tsn.keys.optimise.base import KeySettings
 from tsn.keys.optimise.painting import Progress, key_digest, method_of, paint_key
 from tsn.rendering.engine import Engine, choose_device
+from tsn.rendering.key_files import key_path
 from tsn.rendering.output import make_folder
 from tsn.rendering.plan import Plan
 from tsn.style.paintings import Painting, read_paintings
 from tsn.style.perceptual import load_perceptual, perceptual_name, perceptual_weights
-
-FRAME_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,6 @@ class KeyProgress:
 
 
 Report = Callable[[KeyProgress], None]
-
-
-def key_path(folder: Path, shot_name: str, frame: int) -> Path:
-    """The file of a frame's key."""
-    return folder / f"{shot_name}.{frame:0{FRAME_DIGITS}d}.png"
 
 
 def paint_keys(
