@@ -50,9 +50,7 @@ def carried_paint(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("size", "counts"), [((181, 323), (2, 5)), ((360, 640), (3,))])
-def test_any_number_of_threads(
-    threads: Callable[[int], None], size: tuple[int, int], counts: tuple[int, ...]
-) -> None:
+def test_any_number_of_threads(threads: Callable[[int], None], size: tuple[int, int], counts: tuple[int, ...]) -> None:
     threads(1)
     paint, confidence = carried_paint(*size)
     assert 0.1 < confidence.mean() < 0.99

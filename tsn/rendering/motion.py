@@ -29,9 +29,13 @@ class TakeMotion:
         """Whether a take starts at `view`, which follows `before`; a gap counts as a cut."""
         return view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image))
 
-    def motion(self, before: View, view: View) -> Motion:
-        """Motion between a frame and the next. Raises InputError where it has NaN or Inf."""
-        motion = motion_between(self._flow, before, view)
+    def motion(self, before: View, view: View, *, forward_only: bool = False) -> Motion:
+        """Motion between a frame and the next. Raises InputError where it has NaN or Inf.
+
+        Args:
+            forward_only: see `motion_between`.
+        """
+        motion = motion_between(self._flow, before, view, forward_only=forward_only)
         if not (torch.isfinite(motion.forward).all() and torch.isfinite(motion.backward).all()):
             raise InputError(
                 f"Frames {before.number} to {view.number}: {self._flow.name} found motion that is no number.",
@@ -55,8 +59,10 @@ class SharedTakeMotion(TakeMotion):
             self._last_cut = pair, super().is_cut(before, view)
         return self._last_cut[1]
 
-    def motion(self, before: View, view: View) -> Motion:
-        """As `TakeMotion.motion`, found once for a pair that is asked for twice in a row."""
+    def motion(self, before: View, view: View, *, forward_only: bool = False) -> Motion:
+        """As `TakeMotion.motion`, found once for a pair that is asked for twice in a row in both directions."""
+        if forward_only:
+            return super().motion(before, view, forward_only=True)
         pair = before.number, view.number
         if self._last_motion is None or self._last_motion[0] != pair:
             self._last_motion = pair, super().motion(before, view)
