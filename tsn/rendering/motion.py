@@ -54,7 +54,7 @@ class TakeMotion:
 
 
 class SharedMotion(TakeMotion):
-    """The same for several layers of a shot: each pair of frames is looked at once.
+    """The same for several that ask: the layers of a shot, or window and keys. Each pair of frames is looked at once.
 
     Args:
         pairs: the number of pairs whose motion is kept, 24 bytes a pixel each, or 29 with what is derived from it. The
