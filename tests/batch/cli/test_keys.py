@@ -1,28 +1,37 @@
-"""`tsn paint`: its lines, its exit codes."""
+"""`tsn key`: frames of the plate to paint over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import numpy as np
+import OpenImageIO as oiio
 
 
-def test_paint_prints_scales_and_files(tsn: Callable, shot: Callable, stripes: Callable, thin_weights: Path, tmp_path):
-    painting = stripes()
-    words = ("paint", str(shot()), "-F", "1001,1003", "--painting", f"{painting}=0.5", "--effort", "0.05")
-    result = tsn(*words, "-o", str(tmp_path / "keys"))
+def read(path):
+    picture = oiio.ImageBuf(str(path))
+    return picture.get_pixels(oiio.FLOAT), picture.spec()
+
+
+def test_a_key_shows_what_the_painter_sees(tsn, shot, tmp_path):
+    file = shot()
+    result = tsn("key", file, "-F", "1001-1003x2", "-o", tmp_path / "keys", "--set", "style={keys: {1001: later.png}}")
     assert result.exit_code == 0, result.output
-    lines = result.stdout.splitlines()
-    assert "24 lines painted" in lines[-4] and lines[-4].startswith("1001  100%"), lines
-    assert lines[-2:] == [str(tmp_path / f"keys/sh.{number}.png") for number in (1001, 1003)]
+    files = sorted((tmp_path / "keys").iterdir())
+    assert result.stdout.split() == [str(path) for path in files]
+    assert [path.name.rsplit(".", 2)[1:] for path in files] == [["1001", "png"], ["1003", "png"]]
+    pixels, spec = read(files[0])
+    assert (spec.width, spec.height, spec.format) == (40, 24, oiio.TypeDesc("uint16"))
+    assert 0.2 < pixels[..., :3].mean() < 0.9
+
+    pixels[:] = 0
+    files[0].write_bytes(files[1].read_bytes())
+    again = tsn("key", file, "-F", "1001", "-o", tmp_path / "keys")
+    assert again.exit_code == 5 and "may be painted over" in again.stderr
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert tsn("key", file, "-F", "1001", "-o", tmp_path / "keys", "--force").exit_code == 0
+    assert not np.array_equal(read(files[0])[0], read(files[1])[0])
 
 
-def test_paint_is_refused_by_name(tsn: Callable, shot: Callable, stripes: Callable, thin_weights: Path, tmp_path: Path):
-    words = ["paint", str(shot()), "-o", str(tmp_path / "keys"), "--painting", str(stripes())]
-    for more, code, text in (
-        (["-F", "1001", "--method", "gatis"], 2, "Perhaps you meant 'gatys'?"),
-        (["-F", "2001"], 2, "2001"),
-        (["-F", "1001", "--painting", str(tmp_path / "none.png")], 3, "none.png"),
-        (["-F", "1001", "--stroke-size", "40"], 2, "0.25 to 2.0"),
-    ):
-        result = tsn(*words, *more)
-        assert result.exit_code == code and text in result.stderr, result.output
+def test_frames_that_the_shot_has_not(tsn, shot, tmp_path):
+    result = tsn("key", shot(), "-F", "999", "-o", tmp_path / "keys")
+    assert result.exit_code == 2 and "999" in result.stderr
+    assert not (tmp_path / "keys").exists()
