@@ -142,6 +142,11 @@ def paint_keys(
     return {number: path for number, (path, _, _) in wanted.items()}
 
 
+def plate_picture(plan: Plan, frame: int, *, device: str = "auto") -> tuple[Tensor, Tensor | None]:
+    """A plate frame as it is painted: in style space, (3, H, W), with its cover (1, H, W), or None. Raises TsnError."""
+    return _picture(_plate_engine(plan, choose_device(device)), plan, frame)
+
+
 class _Plate:
     """A painter that paints nothing: an engine with it only prepares frames."""
 

@@ -1,4 +1,7 @@
-"""Colours brought from one picture to another by mean and covariance (Hertzmann 2000; Gatys et al. 2017).
+"""Colours brought from one picture to another by mean and covariance, with the least change of each colour.
+
+The linear Monge-Kantorovich map (Pitié & Kokaram 2007). A product of roots, as often taken, has the same covariance
+and turns hues about: a grey plate gets a rainbow.
 
 All statistics are in float64 on one thread: the matrices are small, and their bits must not depend on the machine's
 number of cores.
@@ -13,8 +16,9 @@ from torch import Tensor
 
 from tsn.determinism import one_thread
 
-LEAST_VARIANCE = 1e-5
-"""Added to the variances, so that a picture of one colour has an inverse: the square of a third of an 8-bit step."""
+LEAST_VARIANCE = 1e-3
+"""Added to the variances of the picture that is changed (a deviation of 8 in 255): where a plate has hardly any colour,
+what it has is a tint of its light, and not to be blown up to a painting's colours."""
 
 
 def statistics(pictures: Sequence[Tensor], weights: Sequence[Tensor | float]) -> tuple[Tensor, Tensor]:
@@ -34,13 +38,15 @@ def statistics(pictures: Sequence[Tensor], weights: Sequence[Tensor | float]) ->
         weight = weight / weight.sum()
         mean = pixels @ weight
         centred = pixels - mean[:, None]
-        return mean, (centred * weight) @ centred.T + LEAST_VARIANCE * torch.eye(3, dtype=torch.float64)
+        return mean, (centred * weight) @ centred.T
 
 
 def recolour(picture: Tensor, own: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
     """Give a picture (3, H, W) with the statistics `own` the statistics `wanted`; not clamped."""
     with one_thread():
-        change = (_root(wanted[1]) @ torch.linalg.inv(_root(own[1]))).to(picture)
+        root = _root(own[1] + LEAST_VARIANCE * torch.eye(3, dtype=torch.float64))
+        inverse = torch.linalg.inv(root)
+        change = (inverse @ _root(root @ wanted[1] @ root) @ inverse).to(picture)
     pixels = (change @ (picture - own[0].to(picture)[:, None, None]).flatten(1)).view_as(picture)
     return pixels + wanted[0].to(picture)[:, None, None]
 

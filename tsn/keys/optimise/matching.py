@@ -12,6 +12,7 @@ from torch import Tensor
 
 BLOCK_SIMILARITIES = 2**24
 """Similarities that are computed at once: 64 MiB."""
+LEAST_LENGTH = 1e-6
 
 
 def rows(maps: Tensor) -> Tensor:
@@ -28,30 +29,13 @@ def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
-def normalised(columns: Tensor, mean: Tensor) -> Tensor:
-    """Columns (n, C), centred and brought to length 1."""
-    return F.normalize(columns - mean, dim=1)
+def normalise_(columns: Tensor, mean: Tensor) -> Tensor:
+    """Centre columns (n, C) and bring them to length 1, in place: they may be most of the memory in use."""
+    columns -= mean
+    return columns.div_(columns.norm(dim=1, keepdim=True).clamp_min_(LEAST_LENGTH))
 
 
-def nearest(queries: Tensor, candidates: Tensor, *, bonus: Tensor | None = None) -> Tensor:
-    """The index of the nearest candidate of each query, (n,).
-
-    Args:
-        queries, candidates: (n, C) and (m, C), normalised.
-        bonus: added to the similarity to each candidate, (m,).
-    """
-    found = []
-    for block in queries.split(max(1, BLOCK_SIMILARITIES // len(candidates))):
-        similarity = block @ candidates.T
-        found.append((similarity if bonus is None else similarity.add_(bonus)).argmax(1))
-    return torch.cat(found)
-
-
-def popularity(queries: Tensor, candidates: Tensor, neighbours: int = 10) -> Tensor:
-    """The mean similarity of each candidate (m, C) to its nearest queries (n, C), (m,).
-
-    Half of it is a penalty that keeps a few flat places of a painting from being the nearest of everything
-    (cross-domain similarity local scaling, Conneau et al. 2018).
-    """
-    blocks = candidates.split(max(1, BLOCK_SIMILARITIES // len(queries)))
-    return torch.cat([(block @ queries.T).topk(min(neighbours, len(queries)), 1).values.mean(1) for block in blocks])
+def nearest(queries: Tensor, candidates: Tensor) -> Tensor:
+    """The index of the nearest candidate of each query, (n,); both normalised, (n, C) and (m, C)."""
+    blocks = queries.split(max(1, BLOCK_SIMILARITIES // len(candidates)))
+    return torch.cat([(block @ candidates.T).argmax(1) for block in blocks])

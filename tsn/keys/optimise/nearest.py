@@ -21,14 +21,19 @@ CONTENT_LAYER = "4_2"
 LAST = "4_3"
 GRID = 4
 """Places are matched at a fourth of the picture's size, where block 3 lives."""
+MOST_CANDIDATES = 2**14
+"""Places of the paintings among which whole columns are matched; of more, a sample. It bounds memory and time."""
 PLATE_SHARE = 0.75
 """Of the plate in the features that are matched; the rest is the picture so far, whose strokes then grow together."""
 SQUARED = 0.1
-CONTENT_ERROR = 0.8
-"""Relative error of the plate's features that is aimed at with `content` 1. A bold Gatys has .7 to .8; above .9 objects
-get lost. How much weight that takes differs from plate to plate by a factor of ten, so it is found on the way."""
-CONTENT_WEIGHT, CONTENT_RATE, CONTENT_RANGE = 0.05, 0.1, (0.002, 5.0)
-"""The weight of that error at the beginning; how fast it follows; its bounds."""
+CONTENT_ERROR = 0.75
+"""Relative error of the plate's features that is aimed at with `content` 1; the colours, put right after each scale,
+add a tenth. A bold Gatys has .7 to .8; above .9 objects get lost. How much weight that takes differs from plate to
+plate by a factor of ten, so it is found on the way."""
+CONTENT_WEIGHT, CONTENT_RANGE = 0.03, (0.01, 5.0)
+"""The weight of that error at the beginning, and its bounds."""
+CONTENT_GAIN, CONTENT_CHANGE = 2.0, 0.25
+"""How much the weight's logarithm changes in a step, as a multiple of the share by which the aim is missed; at most."""
 COARSEST_LINES = 120
 """Halved until it has no more lines than this, a picture's coarsest scale settles what of the painting goes where."""
 STEPS = (90, 70, 50)
@@ -36,8 +41,12 @@ STEPS = (90, 70, 50)
 ALONE_STEPS = 25
 """The last steps of a scale, with each layer by itself."""
 REMATCH = 5
-ALONE_PLACES = 4096
-"""Places of a layer, and candidates, that are matched by themselves at a time; others at the next match."""
+ALONE_CANDIDATES, ALONE_PAIRS = (256, 4096), 2**28
+"""Of a layer by itself every place is matched, to a sample of candidates that is drawn anew each time: at least and at
+most so many, and fewer where a layer has more places. A sample of places instead leaves speckles: Adam moves a pixel
+that has a gradient now and then as far as the others."""
+LATTICE_PX = 8
+"""Period of the net's third pool, in pixels."""
 RATE, LAST_RATE = 3e-3, 5e-4
 
 
@@ -73,11 +82,11 @@ class NearestNeighbours:
             for group in optimizer.param_groups:
                 group["lr"] = RATE * (LAST_RATE / RATE) ** (i / count)
             optimizer.zero_grad()
-            maps = _features(net, pyramid.collapse(levels))
+            picture = pyramid.collapse(levels)
             if i < count - alone:
-                match.backward_together(maps)
+                match.backward_together(picture)
             else:
-                match.backward_alone(maps, i - (count - alone))
+                match.backward_alone(picture, i - (count - alone))
             optimizer.step()
             step(i + 1, count)
         with torch.no_grad():
@@ -106,7 +115,7 @@ class _Match:
 
     @torch.no_grad()
     def __init__(self, scale: Scale, start: Tensor, net: VGGFeatures, content: float) -> None:
-        self.seed = scale.index
+        self.net, self.scale = net, scale
         self.aim = CONTENT_ERROR / content if content else math.inf
         self.weight = CONTENT_WEIGHT if content else 0.0
         self.grid = _grid_of(scale.plate)
@@ -114,9 +123,11 @@ class _Match:
         painted = [_features(net, painting[None]) for painting in scale.paintings]
         self.candidates = {layer: torch.cat([matching.rows(maps[layer]) for maps in painted]) for layer in LAYERS}
         self.rms = {layer: one.float().square().mean().sqrt().clamp_min(1e-6) for layer, one in self.candidates.items()}
+        sizes = [math.prod(_grid_of(painting)) for painting in scale.paintings]
+        thinned = min(1.0, MOST_CANDIDATES / sum(sizes)) / max(scale.shares)
         kept = [
-            _sample(math.prod(_grid_of(painting)), share / max(scale.shares), scale.index).to(start.device)
-            for painting, share in zip(scale.paintings, scale.shares, strict=True)
+            _sample(size, share * thinned, scale.index).to(start.device)
+            for size, share in zip(sizes, scale.shares, strict=True)
         ]
         columns = [
             torch.cat(
@@ -135,17 +146,19 @@ class _Match:
             )
             for layer in LAYERS
         ]
-        from_, to = torch.cat(query, 1).float(), torch.cat(columns, 1).float()
-        index = matching.nearest(matching.normalised(from_, from_.mean(0)), matching.normalised(to, mean := to.mean(0)))
-        self.used = len(index.unique()) / len(index)
+        to = torch.cat(columns, 1).float()
+        mean = to.mean(0)
+        queries = torch.cat(query, 1).float()
+        index = matching.nearest(matching.normalise_(queries, queries.mean(0)), matching.normalise_(to, mean))
         self.wanted = [one[index] for one in columns]
         self.means = list(mean.to(columns[0].dtype).split([one.shape[1] for one in columns]))
-        self.plate = plate[CONTENT_LAYER]
-        self.plate_energy = float(self.plate.float().square().sum())
-        self.single: dict[str, tuple[Tensor, Tensor]] = {}
+        self._take_plate(plate)
+        self.layer_means = {layer: one.float().mean(0) for layer, one in self.candidates.items()}
+        self.single: dict[str, Tensor] = {}
 
-    def backward_together(self, maps: dict[str, Tensor]) -> None:
+    def backward_together(self, picture: Tensor) -> None:
         """Add the gradient of the distance of whole columns from what they were matched to, and of content."""
+        maps = _features(self.net, picture)
         found = [
             matching.rows(matching.resized(maps[layer], self.grid)) / self.rms[layer].to(maps[layer].dtype)
             for layer in LAYERS
@@ -153,33 +166,49 @@ class _Match:
         given, _ = distance.gradients([one.detach() for one in found], self.wanted, self.means, SQUARED)
         torch.autograd.backward([*found, maps[CONTENT_LAYER]], [*given, self._content(maps)])
 
-    def backward_alone(self, maps: dict[str, Tensor], i: int) -> None:
-        """The same with each layer by itself, at a sample of places that are matched anew every few steps."""
+    def backward_alone(self, picture: Tensor, i: int) -> None:
+        """The same with each layer by itself, matched anew every few steps."""
+        matched_anew = i % REMATCH == 0
+        if matched_anew:
+            generator = torch.Generator().manual_seed(1000 * self.scale.index + i)
+            # The net's pools see a lattice, which strokes would take on if it always lay at the same pixels.
+            top, left = (int(offset) for offset in torch.randint(0, LATTICE_PX, (2,), generator=generator))
+            top, left = (min(offset, side // 4) for offset, side in zip((top, left), picture.shape[-2:], strict=True))
+            self.window = (..., slice(top, None), slice(left, None))
+            with torch.no_grad():
+                self._take_plate(_features(self.net, self.scale.plate[None][self.window]))
+        maps = _features(self.net, picture[self.window])
         outputs, given = [maps[CONTENT_LAYER]], [self._content(maps)]
         for layer in LAYERS:
             own = matching.rows(maps[layer]).detach()
-            if i % REMATCH == 0:
-                self.single[layer] = self._match_alone(layer, own, i)
-            places, wanted = self.single[layer]
+            if matched_anew:
+                self.single[layer] = self._match_alone(layer, own, generator)
             rms = self.rms[layer].to(own.dtype)
-            mean = self.candidates[layer].float().mean(0).to(own.dtype) / rms
-            (one,), _ = distance.gradients([own[places] / rms], [wanted], [mean], SQUARED)
-            all_places = torch.zeros_like(own)
-            all_places[places] = one / (len(LAYERS) * rms)
+            mean = self.layer_means[layer].to(own.dtype) / rms
+            (one,), _ = distance.gradients([own / rms], [self.single[layer]], [mean], SQUARED)
+            one = one / (len(LAYERS) * rms)
             outputs.append(maps[layer])
-            given.append(all_places.view(1, *maps[layer].shape[-2:], -1).permute(0, 3, 1, 2))
+            given.append(one.view(1, *maps[layer].shape[-2:], -1).permute(0, 3, 1, 2))
         torch.autograd.backward(outputs, given)
 
-    def _match_alone(self, layer: str, own: Tensor, i: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(1000 * self.seed + i)
-        places = torch.randperm(len(own), generator=generator)[:ALONE_PLACES].to(own.device)
-        among = torch.randperm(len(self.candidates[layer]), generator=generator)[:ALONE_PLACES].to(own.device)
-        candidates = self.candidates[layer][among]
-        mean = self.candidates[layer].float().mean(0)
-        index = matching.nearest(
-            matching.normalised(own[places].float(), mean), matching.normalised(candidates.float(), mean)
+    def _match_alone(self, layer: str, own: Tensor, generator: torch.Generator) -> Tensor:
+        """The features that each place of a layer is to have, (places, channels)."""
+        least, most = ALONE_CANDIDATES
+        count = max(least, min(most, ALONE_PAIRS // len(own)))
+        among = torch.randperm(len(self.candidates[layer]), generator=generator)[:count].to(own.device)
+        candidates, mean = self.candidates[layer][among], self.layer_means[layer]
+        choices = matching.normalise_(candidates.float(), mean)
+        index = torch.cat(
+            [
+                matching.nearest(matching.normalise_(block.to(torch.float32, copy=True), mean), choices)
+                for block in own.split(matching.BLOCK_SIMILARITIES // count)
+            ]
         )
-        return places, candidates[index] / self.rms[layer].to(own.dtype)
+        return candidates[index] / self.rms[layer].to(own.dtype)
+
+    def _take_plate(self, maps: dict[str, Tensor]) -> None:
+        self.plate = maps[CONTENT_LAYER]
+        self.plate_energy = float(self.plate.float().square().sum())
 
     def _content(self, maps: dict[str, Tensor]) -> Tensor:
         """The gradient of the relative error of the plate's features; its weight follows what is aimed at."""
@@ -187,8 +216,9 @@ class _Match:
         error = float(difference.float().square().sum()) / self.plate_energy
         low, high = CONTENT_RANGE
         if self.weight:
-            excess = max(-1.0, min(1.0, error / self.aim - 1))
-            self.weight = max(low, min(high, self.weight * math.exp(CONTENT_RATE * excess)))
+            change = CONTENT_GAIN * (error / self.aim - 1)
+            self.weight *= math.exp(max(-CONTENT_CHANGE, min(CONTENT_CHANGE, change)))
+            self.weight = max(low, min(high, self.weight))
         return difference * (2 * self.weight / self.plate_energy)
 
 

@@ -158,17 +158,14 @@ def paint_key(
             report(Progress(done=done / sum(work), lines=scale.plate.shape[1], seconds_left=left))
 
         before = None if picture is None else resize(picture, *scale.plate.shape[-2:])
-        picture = method.paint(scale, before, own, settings, step)
+        picture = _in_colours_wanted(method.paint(scale, before, own, settings, step), scale, cover)
         if unfinished is not None:
             _keep(unfinished, digest, i, picture)
         done = sum(work[: i + 1])
         left = (time.monotonic() - started) / (done - sum(work[:first])) * (sum(work) - done)
         report(Progress(done=done / sum(work), lines=scale.plate.shape[1], seconds_left=left, picture=picture))
     assert picture is not None
-    last = scales[-1]
-    weight = _weight(cover, picture.shape)
-    painted = colours.recolour(picture, colours.statistics([picture], [weight]), _wanted(last.paintings, last.shares))
-    result = enlarge(painted.clamp(0, 1), last.plate, plate)
+    result = enlarge(picture, scales[-1].plate, plate)
     if unfinished is not None:
         unfinished.unlink(missing_ok=True)
     return result
@@ -209,6 +206,12 @@ def _scales(
             )
         )
     return scales
+
+
+def _in_colours_wanted(picture: Tensor, scale: Scale, cover: Tensor | None) -> Tensor:
+    """After each scale, since what it changes of the contrast changes the content that the next one aims at."""
+    own = colours.statistics([picture], [_weight(cover, picture.shape)])
+    return colours.recolour(picture, own, _wanted(scale.paintings, scale.shares)).clamp(0, 1)
 
 
 def _area_weights(images: Sequence[Tensor], shares: Sequence[float]) -> list[float]:
