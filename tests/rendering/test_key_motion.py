@@ -166,7 +166,7 @@ def test_far_keys_are_neither_read_nor_kept(guided, monkeypatch: pytest.MonkeyPa
     guides = made.guides()
     for number in FRAMES:
         guides.at(number)
-        assert len(guides._frames) <= 2
+        assert len(guides._views) <= 2
         assert len(guides._before) <= 1
         assert sum(map(len, guides._after.values())) <= 4
     assert made.read.count(1007) == 1
