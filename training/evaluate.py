@@ -32,6 +32,7 @@ from tsn.style import loading
 from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.layers import StyleNet
 from tsn.style.nets.style_prediction import StylePredictionNet
+from tsn.style.nets.vgg import VGGFeatures
 from tsn.style.paintings import resize_painting
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig
@@ -58,9 +59,7 @@ class Comparison(NamedTuple):
     trained: StyleNet
 
 
-def comparisons(
-    config: StyleConfig | AdainConfig, weights: Path | None, features: perceptual.VGGFeatures
-) -> Iterator[Comparison]:
+def comparisons(config: StyleConfig | AdainConfig, weights: Path | None, features: VGGFeatures) -> Iterator[Comparison]:
     """Yield a style; or the net for any painting, after each of those that it was never trained on.
 
     Args:
@@ -104,7 +103,7 @@ def measure(config_file: Path, weights: Path | None, *, evaluations: int, few: i
         photos.random_crop(photos.load_image(path), CROP_PX, photos.seeded_generator(7, i))[None]
         for i, path in enumerate(held_back)
     ]
-    features, _ = perceptual.load(Path("runs"))
+    features, _ = perceptual.load()
     features = features.without_idle_channels(torch.cat(plates[:4]))
     torch.manual_seed(0)
     table = {}

@@ -30,11 +30,11 @@ from torchvision.transforms.functional import to_pil_image
 
 import tsn
 from tsn.errors import InputError
+from tsn.io.wheels import wheel
 from tsn.style import catalogue as shipped
 from tsn_training import gatys, objective, perceptual, photos
 from tsn_training.config import StyleConfig, load_config
 from tsn_training.launch import ends_like_tsn
-from tsn_training.wheels import wheel
 
 PHOTOS = ("animals-lemur", "germany-berlinCathedral", "france-montStMichel")
 CG_PLATE = Path("shots/demo/plate/demo.1008.exr")
@@ -96,7 +96,7 @@ def optimise_plates(squares: list[Tensor], config: StyleConfig, evaluations: int
     key = hashlib.sha256(f"{config.model_dump_json()} {evaluations} {PLATE_PX}".encode()).hexdigest()[:12]
     path = Path("runs/gallery") / f"{config.painting.stem}-{key}.png"
     if not path.exists():
-        features, _ = perceptual.load(Path("runs"))
+        features, _ = perceptual.load()
         features = features.without_idle_channels(torch.stack(squares))
         paths, _ = photos.find_pictures(config.photos, config.held_back)
         target = objective.style_target(config, features, paths)

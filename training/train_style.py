@@ -92,7 +92,7 @@ def main(styles: tuple[StyleConfig, ...], run: Run) -> list[Path]:
     )
     plates = plates.to(process.device)
 
-    features, trunk = perceptual.load(out.parent)
+    features, trunk = perceptual.load()
     features = features.without_idle_channels(plates.cpu())
     targets = [objective.style_target(style, features, paths).to(process.device) for style in styles]
 

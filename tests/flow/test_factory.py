@@ -11,8 +11,9 @@ from tsn.flow.base import FlowSource
 from tsn.flow.dis import DisSource
 from tsn.flow.factory import METHODS, choose_flow_source
 from tsn.flow.fused import FusedSource
-from tsn.flow.raft_weights import published_weights, weights_folder
+from tsn.flow.raft_weights import REGISTRY
 from tsn.flow.vectors import VectorSource
+from tsn.io.published import weights_folder
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,7 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(no_weights: None) -> Path:
     weights_folder().mkdir()
-    path = weights_folder() / published_weights("raft-small").file
+    path = weights_folder() / REGISTRY["raft-small"].file
     torch.save(raft_small(weights=None).state_dict(), path)
     return path
 

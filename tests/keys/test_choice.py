@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tsn.keys.carry import REACH
 from tsn.keys.choice import ShownKey, choose_paint, closeness
-from tsn.keys.patches import patch_ranks
+from tsn.keys.patch_ranks import patch_ranks
 
 HEIGHT, WIDTH = 72, 96
 RED, BLUE = (torch.tensor(colour).view(3, 1, 1).expand(3, HEIGHT, WIDTH) for colour in ([1.0, 0, 0], [0, 0, 1.0]))

@@ -12,10 +12,11 @@ from tsn import io
 from tsn.flow.base import View
 from tsn.keys import packed
 from tsn.keys.frame import Key
+from tsn.keys.reach import frames_between
 from tsn.rendering import key_motion
 from tsn.rendering.engine import Engine, make_engine
-from tsn.rendering.key_motion import KeyGuides, key_frames
-from tsn.rendering.motion import SharedTakeMotion
+from tsn.rendering.key_motion import KeyGuides
+from tsn.rendering.motion import SharedMotion
 from tsn.rendering.plan import Plan
 
 Shot = Callable[..., Path]
@@ -104,7 +105,7 @@ def test_keys_behind_a_listed_cut_are_not_even_read(guided, cuts: str) -> None:
     _, confidence = made.guides().at(1006)
     assert bool(confidence.any()) == (cuts == "[]")
     assert set(made.read) == ({1006} if cuts != "[]" else set(range(1001, 1007)))
-    assert set(made.read) == key_frames(made.plan, 1006, [1001])
+    assert set(made.read) == frames_between(made.plan.takes[-1], 1006, [1001])
 
 
 @torch.inference_mode()
@@ -187,7 +188,7 @@ def test_large_frames_are_kept_small(guided, monkeypatch: pytest.MonkeyPatch) ->
 @torch.inference_mode()
 def test_a_pair_is_estimated_once_for_both(guided, monkeypatch: pytest.MonkeyPatch) -> None:
     made: Guided = guided([1001])
-    between = SharedTakeMotion(made.engine, made.plan)
+    between = SharedMotion(made.engine, made.plan, pairs=2)
     asked: list[tuple[int, int]] = []
     pair = made.engine.flow.pair
 

@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tsn.style.nets import palette
+from tsn.style.nets.vgg import VGGFeatures
 
 # Imported here once, so that the tests find them without the folder staying on the path of all other tests.
 HERE, TRAINING = str(Path(__file__).parent), str(Path(__file__).parents[2] / "training")
@@ -99,7 +100,7 @@ def facts(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def thin() -> perceptual.VGGFeatures:
+def thin() -> VGGFeatures:
     return thin_features(4)
 
 
@@ -116,7 +117,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace
     write(path=..., **changes): a YAML file; run(*arguments, out=...): in this process; job(...) and processes(groups):
     in processes of their own, (exit code, output) of each; torchrun(job, count): the finished process.
     """
-    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(4), "thin"))
+    monkeypatch.setattr(perceptual, "load", lambda: (thin_features(4), "thin"))
     monkeypatch.setattr(train_style, "LOG_EVERY", 1)
     monkeypatch.setattr(palette, "COLOUR_SAMPLES", FEW_COLOURS)
     for seed in range(6):

@@ -25,7 +25,7 @@ from tsn_training import perceptual, records
 import {command}
 import torch.utils.tensorboard
 torch.set_num_threads(1)
-perceptual.load = lambda cache: (helper.thin_features({channels}), "thin")
+perceptual.load = lambda: (helper.thin_features({channels}), "thin")
 {command}.LOG_EVERY = 1
 helper.palette.COLOUR_SAMPLES = helper.FEW_COLOURS
 {setup}

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.style.nets.vgg import VGGFeatures
 from tsn_training import losses, objective
 from tsn_training.config import StyleConfig
-from tsn_training.perceptual import VGGFeatures
 
 SIZES = {1: {"1_1": 0.5, "2_1": 1.0}, 2: {"3_1": 2.0}}
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import torch
 
 from tsn.style.nets.families import NETS
-from tsn_training import losses, objective, perceptual, photos, schedule
+from tsn.style.nets.vgg import VGGFeatures
+from tsn_training import losses, objective, photos, schedule
 from tsn_training.config import StyleConfig
 from tsn_training.motion import FramePair
 
@@ -26,7 +27,7 @@ def test_reused_statistics_paint_as_frozen_ones_do() -> None:
 
 
 def test_what_is_painted_in_another_light_is_held_to_its_colours(
-    training: SimpleNamespace, thin: perceptual.VGGFeatures, settings_of: Callable[..., StyleConfig]
+    training: SimpleNamespace, thin: VGGFeatures, settings_of: Callable[..., StyleConfig]
 ) -> None:
     """... by the statistics of the light that the sample was seen in first."""
     config = settings_of(light_weight=7.0, temporal=None)

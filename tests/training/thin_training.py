@@ -6,7 +6,7 @@ import functools
 
 import torch
 
-from tsn_training import perceptual
+from tsn.style.nets import vgg
 
 FEW_COLOURS = 100
 """A palette of more than a thousand takes a second, in every run that a test starts."""
@@ -14,7 +14,7 @@ STYLE_COUNT = 24
 
 
 @functools.cache
-def thin_features(channels: int) -> perceptual.VGGFeatures:
+def thin_features(channels: int) -> vgg.VGGFeatures:
     """The perceptual net with random weights and `channels` a layer, times the number of its block.
 
     The net that sees every painting must have fewer to learn from it.
@@ -22,7 +22,7 @@ def thin_features(channels: int) -> perceptual.VGGFeatures:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         convs, cin = {}, 3
-        for block, count, _ in perceptual._BLOCKS:
+        for block, count, _ in vgg.BLOCKS:
             for i in range(1, count + 1):
                 convs[f"{block}_{i}"] = torch.nn.Conv2d(cin, cin := channels * block, 3, padding=1)
-        return perceptual.VGGFeatures(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))
+        return vgg.VGGFeatures(convs, torch.full((3,), 0.5), torch.full((3,), 4.0))

@@ -13,8 +13,9 @@ from tsn.errors import InputError, UsageError
 from tsn.style import catalogue
 from tsn.style.loading import load_style_prediction_net
 from tsn.style.nets.style_prediction import Encoder, StylePredictionNet
+from tsn.style.nets.vgg import VGGFeatures
 from tsn.style.paintings import PAINTING_LINES, resize_painting
-from tsn_training import objective, perceptual, photos
+from tsn_training import objective, photos
 from tsn_training.config_adain import AdainConfig
 from tsn_training.discriminator import PAINTING_SCALES
 from tsn_training.init_weights import INPUT_KERNEL, load_pretrained, load_weights, widen_kernel
@@ -101,9 +102,7 @@ class StyleTargets:
         plates: see `objective.plate_colours`; its device is that of the results.
     """
 
-    def __init__(
-        self, styles: StylePictures, encoder: Encoder, features: perceptual.VGGFeatures, plates: Tensor
-    ) -> None:
+    def __init__(self, styles: StylePictures, encoder: Encoder, features: VGGFeatures, plates: Tensor) -> None:
         self.styles, self.encoder, self.features, self.plates = styles, encoder, features, plates
         self.of = lru_cache(maxsize=STYLE_COUNT)(self._of)
 

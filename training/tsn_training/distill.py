@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from tsn.errors import UsageError
-from tsn_training import perceptual, photos
+from tsn.style.nets.vgg import VGGFeatures
+from tsn_training import photos
 from tsn_training.config_adain import RIM_PX, AdainConfig
 
 VGG_LAYERS = {1: "1_1", 2: "2_1", 3: "3_1"}
@@ -50,7 +51,7 @@ class PrincipalComponents(nn.Module):
         UsageError: there are more than the perceptual net has channels.
     """
 
-    def __init__(self, features: perceptual.VGGFeatures, width: int) -> None:
+    def __init__(self, features: VGGFeatures, width: int) -> None:
         super().__init__()
         channels = {level: features.out_channels(layer) for level, layer in VGG_LAYERS.items()}
         most = min(count >> (level - 1) for level, count in channels.items())
@@ -66,7 +67,7 @@ class PrincipalComponents(nn.Module):
             self.register_buffer(f"mean{level}", torch.zeros(source))
 
     @torch.no_grad()
-    def fit(self, features: perceptual.VGGFeatures, pictures: Tensor) -> None:
+    def fit(self, features: VGGFeatures, pictures: Tensor) -> None:
         """Compute them from VGG's features of pictures (N, 3, S, S), scaled to a mean variance of 1 a level."""
         maps = features(pictures, last=VGG_LAYERS[3])
         for level, layer in VGG_LAYERS.items():
@@ -99,7 +100,7 @@ def relative_error(maps: Tensor, wanted: Tensor) -> Tensor:
 
 
 def distillation_loss(
-    encoder: nn.Module, pictures: Tensor, features: perceptual.VGGFeatures, components: PrincipalComponents
+    encoder: nn.Module, pictures: Tensor, features: VGGFeatures, components: PrincipalComponents
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the encoder's error against VGG's components, and the error of each level for the log.
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.style.nets.palette import apply_palette, fit_palette, sample_colours
-from tsn_training import losses, perceptual, photos
+from tsn.style.nets.vgg import VGGFeatures
+from tsn_training import losses, photos
 from tsn_training.config import PaintingConfig, StyleConfig
 
 PALETTE_PHOTOS = 64
@@ -30,7 +31,7 @@ class StyleTarget:
     """
 
     config: PaintingConfig
-    features: perceptual.VGGFeatures
+    features: VGGFeatures
     moments: dict[int, dict[str, losses.Moments]]
     colours: Tensor
 
@@ -70,7 +71,7 @@ def load_painting(config: StyleConfig) -> Tensor:
     return F.interpolate(picture, size=(config.painting_height, width), mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def style_target(config: StyleConfig, features: perceptual.VGGFeatures, paths: list[Path]) -> StyleTarget:
+def style_target(config: StyleConfig, features: VGGFeatures, paths: list[Path]) -> StyleTarget:
     """Measure the painting of a config.
 
     Args:
@@ -83,7 +84,7 @@ def style_target(config: StyleConfig, features: perceptual.VGGFeatures, paths: l
 
 
 def target_from_painting(
-    painting: Tensor, config: PaintingConfig, features: perceptual.VGGFeatures, plates: Tensor
+    painting: Tensor, config: PaintingConfig, features: VGGFeatures, plates: Tensor
 ) -> StyleTarget:
     """Measure a painting (1, 3, H, W) in [0, 1], at the size at which its strokes fit a plate.
 

@@ -12,8 +12,9 @@ from tsn.flow.cache import CachedSource
 from tsn.flow.dis import DisSource
 from tsn.flow.fused import FusedSource
 from tsn.flow.raft import RaftSource
-from tsn.flow.raft_weights import installed_weights, weights_folder
+from tsn.flow.raft_weights import installed_weights
 from tsn.flow.vectors import VectorSource
+from tsn.io.published import weights_folder
 
 METHODS = ("auto", "vectors", "raft", "dis")
 

@@ -7,7 +7,6 @@ away: one bicubic resampling keeps its detail, a chain of them would not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,10 +16,9 @@ from torch import Tensor
 from tsn.determinism import resize_bilinear
 from tsn.flow.base import Motion
 from tsn.flow.warp import warp
+from tsn.keys.reach import REACH
 from tsn.keys.smoothing import close_gaps, local_max, local_mean, scaled_radius, smoothstep
 
-REACH = 24
-"""Frames to each side of a key over which its paint is carried. There its weight has faded to exactly 0, smoothly."""
 FULL_REACH = 12
 """Frames up to which it has its full weight."""
 VISIBLE = 0.25, 0.6
@@ -182,20 +180,3 @@ def _smaller_difference(flow: Tensor, axis: int) -> Tensor:
     first, last = steps.narrow(axis, 0, 1), steps.narrow(axis, -1, 1)
     before, after = torch.cat([first, steps], axis), torch.cat([steps, last], axis)
     return torch.where(before.abs() <= after.abs(), before, after)
-
-
-def frames_between(run: Sequence[int], number: int, keys: Sequence[int]) -> set[int]:
-    """The frames of a take that a frame of it needs for keys: those from it to each key within `REACH`, both included.
-
-    Args:
-        run: the take's frames, ascending.
-        number: one of them.
-        keys: numbers of the keys; those outside of the take show nothing in it.
-    """
-    place = {other: index for index, other in enumerate(run)}
-    here, needed = place[number], {number}
-    for key in keys:
-        there = place.get(key)
-        if there is not None and abs(there - here) < REACH:
-            needed.update(run[min(here, there) : max(here, there) + 1])
-    return needed

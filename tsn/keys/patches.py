@@ -1,55 +1,95 @@
-"""Patches of a key's paint, each of which comes and goes as a whole, as brush strokes do.
+"""Patches of guided frames: where they are cut, and the tensors they become.
 
-Their borders follow the paint: each place joins the nearest of the jittered seeds around it, in space and colour, as in
-one round of SLIC (Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel methods", PAMI 2012).
+A net that sees patches cannot learn by heart where in the key things are, only what they look like; so it paints the
+other frames too (Texler et al. 2020).
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.determinism import resize_bilinear
-from tsn.keys.carry import half_size
-from tsn.keys.smoothing import local_mean
+from tsn.keys.frame import GuidedFrame, Key
+from tsn.keys.net import KeyNet
 
-PATCH_LINES = 30
-"""So many patches lie above each other in a picture: of 12 pixels at 360 lines, the size of strokes."""
-MIN_PATCH_PX = 6
-"""Side of a patch in small pictures, in pixels of half the size."""
-COLOUR_WEIGHT = 3.0
-"""How far borders follow the paint: a difference of 1 in style space counts as so many sides of a patch."""
+CELL = 4
+"""Pixels: patches lie in cells of this side where `place` is asked to align them, and their sides are multiples."""
 
 
-def patch_ranks(key_number: int, paint: Tensor) -> Tensor:
-    """A rank for each patch of a key's paint, random and evenly spread: (3, H, W) -> (1, H, W) in [0, 1].
+@dataclass(frozen=True, kw_only=True)
+class Patches:
+    """A batch of patches; the names are those of `GuidedFrame`, each with an axis N in front.
 
-    Found at half the size. A pure function of the number and the picture.
+    Attributes:
+        target: the key's paint, (N, 3, S, S); the plate where there is no key.
+        weight: how much each pixel counts, (N, 1, S, S): weight of the key times cover.
     """
-    small = local_mean(half_size(paint), 1)
-    _, height, width = small.shape
-    side = max(MIN_PATCH_PX, height / PATCH_LINES)
-    rows, columns = int(height / side) + 3, int(width / side) + 3  # one more on each side
-    random = np.random.default_rng(abs(key_number)).random((4, rows, columns), np.float32)
-    jitter = torch.from_numpy(random[:2]).to(small.device) * 0.8 + 0.1
-    ranks = torch.from_numpy(random[2]).to(small.device)
-    index = torch.arange(max(rows, columns), device=small.device, dtype=torch.float32)
-    seed_y = (index[:rows, None] - 1 + jitter[0]) * side
-    seed_x = (index[None, :columns] - 1 + jitter[1]) * side
-    at = seed_y.long().clamp(0, height - 1), seed_x.long().clamp(0, width - 1)
-    seed_colour = small[:, at[0], at[1]]
-    y = torch.arange(height, device=small.device, dtype=torch.float32)[:, None]
-    x = torch.arange(width, device=small.device, dtype=torch.float32)[None]
-    row, column = ((y / side).long() + 1).expand(height, width), ((x / side).long() + 1).expand(height, width)
-    nearest = torch.full((height, width), torch.inf, device=small.device)
-    found = torch.zeros(height, width, device=small.device)
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            r, c = row + down, column + right
-            apart = ((seed_y[r, c] - y) / side).square() + ((seed_x[r, c] - x) / side).square()
-            for channel, seeds in zip(small, seed_colour, strict=True):
-                apart = apart + ((channel - seeds[r, c]) * COLOUR_WEIGHT).square()
-            nearer = apart < nearest
-            nearest, found = torch.where(nearer, apart, nearest), torch.where(nearer, ranks[r, c], found)
-    return resize_bilinear(found[None], (paint.shape[-2], paint.shape[-1]))
+
+    picture: Tensor
+    guides: Tensor
+    carried: Tensor
+    confidence: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+def counted(frame: GuidedFrame, key: Key | None = None) -> Tensor:
+    """How much each pixel counts, (1, H, W) in [0, 1]."""
+    weight = torch.ones_like(frame.confidence) if key is None else key.weight
+    return weight if frame.cover is None else weight * frame.cover
+
+
+def place(wanted: Tensor, side: int, generator: torch.Generator, *, align: bool = False) -> tuple[int, int]:
+    """Draw where a patch is cut: (top, left).
+
+    Args:
+        wanted: how much each pixel should be the centre of a patch, (1, H, W), not negative and somewhere above 0.
+        side: of the patch, at most H and W.
+        generator: on the CPU.
+        align: to multiples of `CELL`.
+    """
+    step = 8
+    cells = F.avg_pool2d(wanted[None].cpu(), min(step, *wanted.shape[-2:]), step, ceil_mode=True)[0, 0]
+    drawn = int(torch.multinomial(cells.flatten().double(), 1, generator=generator))
+    jitter = torch.randint(step, (2,), generator=generator)
+    corners = []
+    for cell, offset, size in zip(divmod(drawn, cells.shape[1]), jitter.tolist(), wanted.shape[-2:], strict=True):
+        corner = max(0, min(cell * step + offset - side // 2, size - side))
+        corners.append(corner // CELL * CELL if align else corner)
+    return corners[0], corners[1]
+
+
+def cut(frame: GuidedFrame, key: Key | None, corner: tuple[int, int], side: int) -> Patches:
+    """Cut one patch, N = 1."""
+    window = (slice(None), slice(corner[0], corner[0] + side), slice(corner[1], corner[1] + side))
+    return Patches(
+        picture=frame.picture[window][None],
+        guides=frame.guides[window][None],
+        carried=frame.carried[window][None],
+        confidence=frame.confidence[window][None],
+        target=(frame.picture if key is None else key.paint)[window][None],
+        weight=counted(frame, key)[window][None],
+    )
+
+
+def join(patches: Sequence[Patches]) -> Patches:
+    """One batch of several, channels last, as convolutions of bfloat16 are fastest."""
+    names = Patches.__annotations__
+    joined = {name: torch.cat([getattr(one, name) for one in patches]) for name in names}
+    return Patches(**{name: x.contiguous(memory_format=torch.channels_last) for name, x in joined.items()})
+
+
+def patch_side(frames: Sequence[GuidedFrame], side: int) -> int:
+    """The largest side up to `side` that fits into every frame, a multiple of `CELL` and of the net's stride.
+
+    Raises:
+        ValueError: a frame is smaller than two strides.
+    """
+    fitting = min(side, *(min(frame.picture.shape[-2:]) for frame in frames)) // CELL * CELL
+    if fitting < 2 * KeyNet.stride:
+        raise ValueError(f"Expected frames of at least {2 * KeyNet.stride} pixels, got {fitting}.")
+    return fitting

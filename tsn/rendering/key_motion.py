@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from tsn.flow.base import Motion, View
 from tsn.flow.warp import warp
-from tsn.keys.carry import REACH, CarriedKey, at_key, carry_on, frames_between, half_size, paint_quality
+from tsn.keys.carry import CarriedKey, at_key, carry_on, half_size, paint_quality
 from tsn.keys.choice import ShownKey, choose_paint
 from tsn.keys.frame import Key
 from tsn.keys.packed import PackedKey, pack, unpack
-from tsn.keys.patches import patch_ranks
+from tsn.keys.patch_ranks import patch_ranks
+from tsn.keys.reach import REACH
 from tsn.keys.silhouettes import close_thin_gaps
 from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.motion import TakeMotion
@@ -24,15 +25,6 @@ WHOLE_KEYS = 2
 them seldom do, and no frame should take longer the more keys a shot has."""
 WHOLE_WEIGHT = 0.99
 """Least weight in a key that is painted all over."""
-
-
-def key_frames(plan: Plan, number: int, keys: Iterable[int]) -> set[int]:
-    """The plate frames that a plate frame needs for its keys: those from it to each key of its take within reach.
-
-    Handles grow by `REACH` towards keys only. Cuts that are found may end it earlier.
-    """
-    run = next(take for take in plan.takes if take[0] <= number <= take[-1])
-    return frames_between(run, number, tuple(keys))
 
 
 class KeyGuides:
@@ -81,8 +73,9 @@ class KeyGuides:
     def _chosen(self, place: int, left_out: int | None) -> tuple[Tensor, Tensor]:
         near = self._near(place, left_out)
         carried = {key: at_key(self._keys[key].paint) for key in near if key == place}
-        carried |= self._carry_on(place, [key for key in near if key < place])
+        # Back first: who shares the motion asks next for the pair that carrying on ends with.
         carried |= self._carry_back(place, [key for key in near if key > place])
+        carried |= self._carry_on(place, [key for key in near if key < place])
         self._forget(place, near)
         picture = self._view(place).image
         shown = [self._shown(key, carried[key], picture) for key in near if key in carried]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from tsn.errors import InputError
@@ -9,6 +13,7 @@ from tsn.flow.base import Motion, View, motion_between
 from tsn.rendering.engine import Engine
 from tsn.rendering.plan import Plan
 from tsn.temporal.cuts import is_cut
+from tsn.temporal.disocclusion import MotionStep, derive_step
 
 
 class TakeMotion:
@@ -43,27 +48,46 @@ class TakeMotion:
             )
         return motion
 
+    def step(self, before: View, view: View) -> MotionStep:
+        """Motion between a frame and the next, and what the window's passes derive from it. Raises as `motion`."""
+        return derive_step(self.motion(before, view))
 
-class SharedTakeMotion(TakeMotion):
-    """The same, with the last pair kept for others that ask for it: window and keys go through a shot side by side."""
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
+class SharedMotion(TakeMotion):
+    """The same for several that ask: the layers of a shot, or window and keys. Each pair of frames is looked at once.
+
+    Args:
+        pairs: the number of pairs whose motion is kept, 24 bytes a pixel each, or 29 with what is derived from it. The
+            layer with the longest window asks first, and one with a window shorter by n frames asks n pairs later.
+    """
+
+    def __init__(self, engine: Engine, plan: Plan, *, pairs: int) -> None:
         super().__init__(engine, plan)
-        self._last_cut: tuple[tuple[int, int], bool] | None = None
-        self._last_motion: tuple[tuple[int, int], Motion] | None = None
+        self._pairs = pairs
+        self._found: OrderedDict[tuple[int, int], dict[str, Any]] = OrderedDict()
 
     def is_cut(self, before: View, view: View) -> bool:
-        """As `TakeMotion.is_cut`, found once for a pair that is asked for twice in a row."""
-        pair = before.number, view.number
-        if self._last_cut is None or self._last_cut[0] != pair:
-            self._last_cut = pair, super().is_cut(before, view)
-        return self._last_cut[1]
+        """See `TakeMotion.is_cut`."""
+        cut: bool = self._once("cut", super().is_cut, before, view)
+        return cut
 
     def motion(self, before: View, view: View, *, forward_only: bool = False) -> Motion:
-        """As `TakeMotion.motion`, found once for a pair that is asked for twice in a row in both directions."""
+        """See `TakeMotion.motion`; in one direction it is not kept."""
         if forward_only:
             return super().motion(before, view, forward_only=True)
+        motion: Motion = self._once("motion", super().motion, before, view)
+        return motion
+
+    def step(self, before: View, view: View) -> MotionStep:
+        """See `TakeMotion.step`."""
+        step: MotionStep = self._once("step", super().step, before, view)
+        return step
+
+    def _once(self, what: str, find: Callable[[View, View], Any], before: View, view: View) -> Any:
         pair = before.number, view.number
-        if self._last_motion is None or self._last_motion[0] != pair:
-            self._last_motion = pair, super().motion(before, view)
-        return self._last_motion[1]
+        found = self._found.setdefault(pair, {})
+        if what not in found:
+            found[what] = find(before, view)
+        while len(self._found) > self._pairs:
+            self._found.popitem(last=False)
+        return found[what]

@@ -55,10 +55,22 @@ def export(form: str, style: str, output: Path | None) -> None:
 @click.command(cls=TsnCommand)
 @click.argument("name")
 def fetch(name: str) -> None:
-    """Download weights of optical flow once: raft-large or raft-small."""
-    from tsn.flow import raft_weights
+    """Download weights once: raft-large or raft-small for optical flow, vgg16 for painting and learning keys."""
+    from tsn.errors import UsageError, near_miss
+    from tsn.flow.raft_weights import REGISTRY
+    from tsn.io import published
 
-    click.echo(raft_weights.fetch(raft_weights.published_weights(name)))
+    if name == "vgg16":
+        from tsn.style.perceptual_fetch import fetch_perceptual
+
+        click.echo(fetch_perceptual(note=click.echo))
+    elif name in REGISTRY:
+        click.echo(published.fetch(REGISTRY[name]))
+    else:
+        known = (*REGISTRY, "vgg16")
+        raise UsageError(
+            f"No published weights {name!r}: expected one of {', '.join(known)}.", hint=near_miss(name, known)
+        )
 
 
 COMMANDS = (styles, export, fetch)

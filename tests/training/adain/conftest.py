@@ -66,7 +66,7 @@ def training(tmp_path: Path, picture: Callable[..., Path], monkeypatch: pytest.M
     write(**changes): the YAML file; run(*arguments, out=...): in this process; job(...) and processes(groups): in
     processes of their own, (exit code, output) of each.
     """
-    monkeypatch.setattr(perceptual, "load", lambda cache: (thin_features(8), "thin"))
+    monkeypatch.setattr(perceptual, "load", lambda: (thin_features(8), "thin"))
     monkeypatch.setattr(train_adain, "LOG_EVERY", 1)
     monkeypatch.setattr(any_painting, "STYLE_COUNT", STYLE_COUNT)
     monkeypatch.setattr(palette, "COLOUR_SAMPLES", FEW_COLOURS)

