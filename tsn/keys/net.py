@@ -64,15 +64,17 @@ class KeyNet(nn.Module):
         super().__init__()
         full, half, quarter = widths
         self.guides, self.body_width = guides, quarter
-        # From the end to the start: the layers down to quarter size reach 4 of its pixels, those there 1 each; then the
-        # entries to half and to full size.
-        self.radius = 4 * (4 + 1 + 2 * blocks) + 2 + 1
+        # At quarter size, the layers after the body reach 5 of its pixels in all, the body 2 a block, its entry 1; then
+        # 2 of half size and 1 of full size. A test finds the same.
+        self.radius = 4 * (5 + 2 * blocks + 1) + 2 * 2 + 1
         self.enter = _Conv(BASE_CHANNELS + guides, full, normed)
         self.to_half = _Conv(full, half, normed)
         self.to_quarter = _Conv(half, quarter, normed)
         self.body = nn.ModuleList([_Block(quarter, normed) for _ in range(blocks)])
-        self.from_quarter = _Conv(quarter + half, half, normed)
-        self.from_half = _Conv(half + full, full, normed)
+        self.narrow_quarter = _Conv(quarter, half, normed)
+        self.from_quarter = _Conv(half + half, half, normed)
+        self.narrow_half = _Conv(half, full, normed)
+        self.from_half = _Conv(full + full, full, normed)
         self.leave = _Conv(full, 4, normed=False)
         with torch.no_grad():
             self.leave.conv.weight.mul_(0.1)
@@ -110,8 +112,8 @@ class KeyNet(nn.Module):
         x = _relu(self.to_quarter(F.avg_pool2d(half, 2)))
         for block in self.body:
             x = block(x)
-        x = _relu(self.from_quarter(torch.cat([upsample2x(x), half], dim=1)))
-        x = _relu(self.from_half(torch.cat([upsample2x(x), full], dim=1)))
+        x = _relu(self.from_quarter(torch.cat([_double(self.narrow_quarter(x)), half], dim=1)))
+        x = _relu(self.from_half(torch.cat([_double(self.narrow_half(x)), full], dim=1)))
         x = apply_elementwise(torch.sigmoid, self.leave(x).float())
         return x[:, :3], x[:, 3:] * confidence
 
@@ -175,6 +177,12 @@ class _Block(nn.Module):
         """(N, C, H, W) -> the same shape."""
         branch: Tensor = self.b(_relu(self.a(x)))
         return x + branch
+
+
+def _double(x: Tensor) -> Tensor:
+    """`upsample2x`, in bfloat16 where the features are: autocast would upsample in float32."""
+    with torch.autocast(x.device.type, enabled=False):
+        return upsample2x(x)
 
 
 def _relu(x: Tensor) -> Tensor:
