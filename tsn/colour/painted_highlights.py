@@ -11,7 +11,8 @@ drowning in white, and dark strokes over a lamp stay dark. For all its squares t
 hues keep the order of their channels.
 
 What shines in the paint is then brought to the plate's energy: one factor on the boost, smooth in place and light
-(`LightGrid`), such that the luminance above 1 near each place sums to the plate's.
+(`LightGrid`), such that the luminance above 1 near each place sums to the plate's. So paint made over another view of
+the plate (a clipped one, say) has the right light, too.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ BRIGHTEST_LOCAL = 1e6
 """Working value; brighter pixels keep what they have beyond it, whatever is painted there."""
 ENERGY_ABOVE = 1.0
 """Working value: luminance above it counts as the energy of a highlight."""
-FACTORS = 0.25, 8.0
-"""The least and the most that paint is dimmed or lifted to have the plate's energy: dark paint over a lamp stays
-visible as such beyond that."""
+MOST_LIFTED = 8.0
+"""The largest factor on the light of paint where the plate has energy; elsewhere it is 1: grey paint on a white wall is
+grey. Paint that is too dark for this stays darker than the plate."""
 STEPS = 3
 _RARE = 0.004
 """Share of a neighbourhood's pixels below which what few pixels say about energy counts for less."""
@@ -110,10 +111,12 @@ def _energy_factor(grid: LightGrid, own: Tensor, shine: Tensor, wanted: Tensor, 
     energy = (wanted - ENERGY_ABOVE).clamp(min=0)
     sums = grid.gather(torch.cat([(wanted - own).clamp(min=0), shine, energy]) / scale)
     lifted, shining, energy = ((x + _RARE) if i < 2 else x for i, x in enumerate(sums.split(1, 1)))
-    factor = (lifted / shining).clamp(*FACTORS)
+    light = KNEE * 2.0 ** torch.arange(len(sums), device=sums.device)
+    most = torch.where(light > ENERGY_ABOVE, MOST_LIFTED, 1.0)[:, None, None, None]
+    factor = torch.minimum(lifted / shining, most)
     for _ in range(STEPS):
         light = own + grid.spread(factor) * shine
         above = light > ENERGY_ABOVE
         has, slope = grid.gather(torch.cat([(light - ENERGY_ABOVE) * above, shine * above]) / scale).split(1, 1)
-        factor = (factor + ((energy - has) / (slope + _RARE)).clamp(-1, 1)).clamp(*FACTORS)
+        factor = torch.minimum((factor + ((energy - has) / (slope + _RARE)).clamp(-1, 1)).clamp(min=0), most)
     return grid.spread(factor)

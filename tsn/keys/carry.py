@@ -19,8 +19,11 @@ from tsn.flow.warp import warp
 from tsn.keys.reach import REACH
 from tsn.keys.smoothing import close_gaps, local_max, local_mean, smoothstep
 
-FULL_REACH = 8
+FULL_REACH = 12
 """Frames up to which it has its full weight."""
+VISIBLE = 0.25, 0.6
+"""Visibility in the next frame from which on a place may be, and counts in full as, visible. Where motion is estimated
+it is a likelihood; the product of twenty good ones would be none."""
 STRETCH_KEPT, STRETCH_LOST = 1.4, 2.8
 """Stretching or squeezing of paint up to which one resampling keeps its detail, and from which on it is not used."""
 CHANGE_KEPT, CHANGE_LOST = 0.08, 0.25
@@ -31,6 +34,8 @@ LIGHT_RADIUS_PX = 2
 HALO_RADIUS_PX = 2
 """Width, in pixels of half the size, of the rim of what a key does not show: the key's own paint there holds outlines
 and halos of what hid the place, which would stay behind as echoes of its contour."""
+SPECK_PX = 3
+"""Gaps narrower than this have no rim, in pixels of half the size: from there no contour has moved away."""
 RIM_SHARE = 0.6, 1.0
 """Shares of the pixels around a place that the key shows, between which the rim ends."""
 THIN_PX = 5
@@ -74,7 +79,11 @@ def carry_on(carried: CarriedKey, motion: Motion, direction: int) -> CarriedKey:
     step = motion.backward if back else motion.forward
     visible = motion.visibility_backward if back else motion.visibility_forward
     further = sample_surfaces(torch.cat([carried.flow, carried.visibility]), step)
-    return CarriedKey(flow=step + further[:2], visibility=visible * further[2:], distance=carried.distance + 1)
+    return CarriedKey(
+        flow=step + further[:2],
+        visibility=smoothstep(visible, *VISIBLE) * further[2:],
+        distance=carried.distance + 1,
+    )
 
 
 def sample_surfaces(field: Tensor, flow: Tensor) -> Tensor:
@@ -105,7 +114,8 @@ def paint_quality(carried: CarriedKey, plate: Tensor, key_plate: Tensor) -> Tens
         key_plate: `half_size` of the plate of the key's frame.
     """
     flow = half_flow(carried.flow)
-    rim = smoothstep(local_mean(half_size(carried.visibility), HALO_RADIUS_PX), *RIM_SHARE)
+    shown = close_gaps(half_size(carried.visibility), SPECK_PX)
+    rim = smoothstep(local_mean(shown, HALO_RADIUS_PX), *RIM_SHARE)
     smooth = rim * close_gaps(kept_detail(flow), THIN_PX) * agreement(plate, key_plate, flow)
     height, width = carried.flow.shape[-2:]
     return carried.visibility * resize_bilinear(smooth, (height, width))

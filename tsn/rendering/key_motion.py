@@ -114,7 +114,7 @@ class KeyGuides:
         self._after |= {key: {} for key in new}
         for there in range(max(new, default=place) - 1, place - 1, -1):
             ahead = [key for key in new if key > there]
-            motion = self._motion(there + 1) if any(tips[key] for key in ahead) else None
+            motion = self._motion(there + 1, forward_only=True) if any(tips[key] for key in ahead) else None
             for key in ahead:
                 tip = tips[key]
                 tips[key] = further = None if tip is None or motion is None else carry_on(tip, motion, -1)
@@ -151,10 +151,12 @@ class KeyGuides:
             distance=carried.distance,
         )
 
-    def _motion(self, place: int) -> Motion | None:
+    def _motion(self, place: int, *, forward_only: bool = False) -> Motion | None:
         """Motion from the frame before a place to the one there; None across a cut."""
         before, view = self._frame(place - 1).view, self._frame(place).view
-        return None if self._between.is_cut(before, view) else self._between.motion(before, view)
+        if self._between.is_cut(before, view):
+            return None
+        return self._between.motion(before, view, forward_only=forward_only)
 
     def _frame(self, place: int) -> PreparedFrame:
         """The frame of a place, kept while its neighbours are asked for. Keys' plates are kept small."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tsn.rendering.engine import Engine, make_engine
+from tsn.rendering.engine import Engine, highlights_of, make_engine
 from tsn.rendering.plan import Plan
+from tsn.shot.model import Shot
 from tsn.style.painter import digest
 
 LAYERS = "layers-1"
@@ -29,11 +30,26 @@ def make_engines(
         TsnError: of any kind; nothing has been written then.
     """
     engines: list[Engine] = []
+    note = once(note)
     for layer in plan.by_layer:
         flow = (engines[0].flow, engines[0].flow_reason) if engines else None
-        own_tile, said = _smaller(tile, layer), once(note)
-        engines.append(make_engine(layer, device=device, note=said, tile=own_tile, calibrated=calibrated, flow=flow))
+        engine = make_engine(
+            layer,
+            device=device,
+            note=note,
+            tile=_smaller(tile, layer),
+            calibrated=calibrated,
+            flow=flow,
+            motion_highlights=motion_highlights(plan.shot),
+        )
+        engines.append(engine)
     return tuple(engines)
+
+
+def motion_highlights(shot: Shot) -> str:
+    """How the picture that motion is found in has its highlights: for all layers alike, so that it is found once."""
+    found = {highlights_of(layer) for layer in shot.by_layer}
+    return found.pop() if len(found) == 1 else "keep"
 
 
 def once(note: Callable[[str], None]) -> Callable[[str], None]:
