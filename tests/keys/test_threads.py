@@ -14,7 +14,7 @@ from tsn.flow.warp import visibility, warp
 from tsn.keys.carry import at_key, carry_on, half_size, paint_quality
 from tsn.keys.choice import ShownKey, choose_paint
 from tsn.keys.packed import pack, unpack
-from tsn.keys.patches import patch_ranks
+from tsn.keys.patch_ranks import patch_ranks
 from tsn.keys.silhouettes import close_thin_gaps
 
 

@@ -17,7 +17,7 @@ from tsn.determinism import resize_bilinear
 from tsn.flow.base import Motion
 from tsn.flow.warp import warp
 from tsn.keys.reach import REACH
-from tsn.keys.smoothing import close_gaps, local_max, local_mean, smoothstep
+from tsn.keys.smoothing import close_gaps, local_max, local_mean, scaled_radius, smoothstep
 
 FULL_REACH = 12
 """Frames up to which it has its full weight."""
@@ -30,10 +30,10 @@ CHANGE_KEPT, CHANGE_LOST = 0.08, 0.25
 """Difference of the plate's local means between the key's frame and this one, in style space, up to which the paint
 still fits, and from which on it is that of something else, or of another light."""
 LIGHT_RADIUS_PX = 2
-"""Radius of those means, in pixels of half the size: grain must not count."""
+"""Radius of those means, in pixels of half the size at 360 lines: grain must not count."""
 HALO_RADIUS_PX = 2
-"""Width, in pixels of half the size, of the rim of what a key does not show: the key's own paint there holds outlines
-and halos of what hid the place, which would stay behind as echoes of its contour."""
+"""Half the width of the rim of what a key does not show, in pixels of half the size at 360 lines: the key's own paint
+there holds outlines and halos of what hid the place, which would stay behind as echoes of its contour."""
 SPECK_PX = 3
 """Gaps narrower than this have no rim, in pixels of half the size: from there no contour has moved away."""
 RIM_SHARE = 0.6, 1.0
@@ -42,6 +42,8 @@ THIN_PX = 5
 """Gaps narrower than this, in pixels of half the size, are noise of motion along silhouettes, and are closed."""
 TWO_SURFACES_PX = 1.0
 """A step in the motion from which on it belongs to two surfaces, between which nothing is interpolated."""
+HALF_LINES = 180
+"""Lines, in half the size, of the pictures for which widths of paint are given; they grow with the picture."""
 HALF = 2
 """Stretching and changes of the plate are found at half the size."""
 
@@ -115,7 +117,7 @@ def paint_quality(carried: CarriedKey, plate: Tensor, key_plate: Tensor) -> Tens
     """
     flow = half_flow(carried.flow)
     shown = close_gaps(half_size(carried.visibility), SPECK_PX)
-    rim = smoothstep(local_mean(shown, HALO_RADIUS_PX), *RIM_SHARE)
+    rim = smoothstep(local_mean(shown, scaled_radius(HALO_RADIUS_PX, shown, HALF_LINES)), *RIM_SHARE)
     smooth = rim * close_gaps(kept_detail(flow), THIN_PX) * agreement(plate, key_plate, flow)
     height, width = carried.flow.shape[-2:]
     return carried.visibility * resize_bilinear(smooth, (height, width))
@@ -156,7 +158,8 @@ def agreement(plate: Tensor, key_plate: Tensor, flow: Tensor) -> Tensor:
     Local means are compared, by the channel that differs most: a shadow that came, a light that went, or a flow that
     leads astray all make the key's paint that of something else.
     """
-    here, there = local_mean(plate, LIGHT_RADIUS_PX), warp(local_mean(key_plate, LIGHT_RADIUS_PX), flow)
+    radius = scaled_radius(LIGHT_RADIUS_PX, plate, HALF_LINES)
+    here, there = local_mean(plate, radius), warp(local_mean(key_plate, radius), flow)
     change = (here - there).abs().amax(0, keepdim=True)
     return 1 - smoothstep(local_mean(change, 1), CHANGE_KEPT, CHANGE_LOST)
 
