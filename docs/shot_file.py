@@ -3,7 +3,7 @@
     python docs/shot_file.py            # writes them into the pages
 
 The keys that go with `style.strokes` or `style.keys` are in the pages of those, docs/guide/strokes.md and keys.md, and
-those of a layer in docs/guide/styles.md.
+those of a layer in docs/guide/layers.md.
 
 The schema is generated itself (`python -m tsn.shot.json_schema`), so a new key of the shot file reaches the page by
 these two commands. Standard library only; tests/test_docs.py checks that the page is up to date.
