@@ -83,8 +83,8 @@ def test_void_does_not_count() -> None:
     [
         (9, 0, [], [4]),  # any frame shows all: the middle one
         (9, 4, [], [4]),
-        (17, 8, [], [0, 8, 16]),  # twice the picture passes by
-        (8, 0, [4], [3, 4]),  # one for each take
+        (17, 8, [], [0, 7, 15]),  # twice the picture passes by
+        (8, 0, [4], [1, 5]),  # one for each take
         (8, 0, [7], [3, 7]),
         (12, 0, [11], [5]),  # a twelfth of the shot is not worth a key
     ],

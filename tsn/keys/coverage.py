@@ -121,14 +121,17 @@ def missing_shares(missing: Sequence[Tensor], frames: Sequence[SmallFrame]) -> l
 def best_key(
     missing: Sequence[Tensor], candidates: Mapping[int, Mapping[int, Tensor]]
 ) -> tuple[int, dict[int, Tensor]] | None:
-    """The candidate that shows most of what is missing, the one nearest to the middle of several alike.
+    """The candidate that shows most of what is missing; of several alike the one in the middle of what it shows.
 
     Returns:
         Its place, and of each frame what it adds, (1, h, w); None without candidates.
     """
     best: tuple[float, int, dict[int, Tensor]] | None = None
-    middle = (len(missing) - 1) / 2
-    for place in sorted(candidates, key=lambda place: (abs(place - middle), place)):
+
+    def off_centre(place: int) -> float:
+        return abs(place - (min(candidates[place]) + max(candidates[place])) / 2)
+
+    for place in sorted(candidates, key=lambda place: (off_centre(place), place)):
         adds = {there: missing[there] * (mask.float() / 255) for there, mask in candidates[place].items()}
         gain = sum(float(part.mean()) for part in adds.values())
         if best is None or gain > best[0] * 1.001:
