@@ -13,6 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MEAN_PX = 8
+UNSEEN_SHARE = 0.25
+"""Pixels whose mean colour counts where no carried paint is trusted, and how much each of them counts there by itself,
+against 1 elsewhere."""
 Maps = Mapping[str, Tensor]
 """Feature maps (N, C, h, w) by the layer's name."""
 
@@ -35,9 +39,23 @@ def pixels_of(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).reshape(len(maps), -1, maps.shape[1])
 
 
-def weighted_l1(painted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute difference of colours, weighted by (N, 1, H, W)."""
-    return ((painted - target).abs() * weight).sum() / (3 * weight.sum()).clamp(min=1)
+def colour_loss(painted: Tensor, target: Tensor, weight: Tensor, shown: Tensor) -> Tensor:
+    """Mean absolute difference of colours.
+
+    Where carried paint is trusted, pixel by pixel. Where none is, of means over `MEAN_PX` pixels: nobody can know where
+    each stroke of the key lay, and the mean of all that is likely would be soft.
+
+    Args:
+        painted, target: (N, 3, H, W).
+        weight: of each pixel, (N, 1, H, W).
+        shown: confidence of the carried paint, (N, 1, H, W).
+    """
+    difference = painted - target
+    means = F.avg_pool2d(difference, MEAN_PX, stride=MEAN_PX // 2)
+    by_pixel = weight * (UNSEEN_SHARE + (1 - UNSEEN_SHARE) * shown)
+    by_mean = F.avg_pool2d(weight * (1 - shown), MEAN_PX, stride=MEAN_PX // 2)
+    total = (difference.abs() * by_pixel).sum() / (3 * weight.sum()).clamp(min=1)
+    return total + (means.abs() * by_mean).sum() * (MEAN_PX // 2) ** 2 / (3 * weight.sum()).clamp(min=1)
 
 
 def key_losses(painted: Maps, target: Maps, weight: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ U-shaped net (Ronneberger et al. 2015), learnt from patches of a few painted fra
 - While it learns it has batch norms (Ioffe, Szegedy 2015), without which it takes several times as long to reach any
   texture. `KeyNet.folded` folds them into the convolutions, at the running statistics of the learning: those of a frame
   would make the paint pump when a highlight enters.
+- It gets the plate's texture guide (`tsn.style.nets.texture_guide`), from which strokes start on even surfaces.
 - 2x2 means down and `upsample2x` up, as in `tsn.style.nets.layers`: neither boiling from aliases nor a grid.
 
 The folded net is made of convolutions only: no output pixel depends on anything further away than `radius`, and it can
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from tsn.determinism import apply_elementwise
 from tsn.errors import InputError
 from tsn.style.nets.layers import upsample2x
+from tsn.style.nets.texture_guide import BANDS, MARGIN, texture_guide
 
 WIDTHS = 16, 32, 96
 """Channels at full, half and quarter size."""
@@ -64,11 +66,11 @@ class KeyNet(nn.Module):
         super().__init__()
         full, half, quarter = widths
         self.guides, self.body_width = guides, quarter
-        # At quarter size, the layers after the body reach 5 of its pixels in all, the body 2 a block, its entry 1; then
-        # 2 of half size and 1 of full size. A test finds the same.
-        self.radius = 4 * (5 + 2 * blocks + 1) + 2 * 2 + 1
+        # At quarter size, the layers after the body reach 5 of its pixels in all, the body 2 a block, its entry 1; at
+        # half size, the entry reaches 2, and the texture guide its margin.
+        self.radius = 4 * (5 + 2 * blocks + 1) + 2 * (2 + MARGIN) + 1
         self.enter = _Conv(BASE_CHANNELS + guides, full, normed)
-        self.to_half = _Conv(full, half, normed)
+        self.to_half = _Conv(full + len(BANDS), half, normed)
         self.to_quarter = _Conv(half, quarter, normed)
         self.body = nn.ModuleList([_Block(quarter, normed) for _ in range(blocks)])
         self.narrow_quarter = _Conv(quarter, half, normed)
@@ -108,7 +110,7 @@ class KeyNet(nn.Module):
         # Times confidence, since the paint's value does not matter where no key shows the place.
         x = torch.cat([picture - 0.5, guides, (carried - 0.5) * confidence, confidence], dim=1)
         full = _relu(self.enter(x))
-        half = _relu(self.to_half(F.avg_pool2d(full, 2)))
+        half = _relu(self.to_half(torch.cat([F.avg_pool2d(full, 2), texture_guide(picture).to(full.dtype)], dim=1)))
         x = _relu(self.to_quarter(F.avg_pool2d(half, 2)))
         for block in self.body:
             x = block(x)

@@ -26,7 +26,7 @@ def export_keys(plan: Plan, folder: Path, *, force: bool = False) -> Iterator[Pa
         force: write over a file that is there, which somebody may have painted over.
 
     Yields:
-        Each file, `folder`/PLATE.1001.png, when it is there.
+        Each file, `folder`/SHOT.1001.png, when it is there.
 
     Raises:
         InputError: a plate frame is missing or damaged.
@@ -50,8 +50,8 @@ def export_keys(plan: Plan, folder: Path, *, force: bool = False) -> Iterator[Pa
 
 
 def key_name(shot: Shot, number: int) -> str:
-    """The name of the file of a key that is to be painted by hand."""
-    return f"{Path(shot.plate).name.split('.')[0].rstrip('#_-')}.{number:04d}.png"
+    """The name of the file of a key that is to be painted by hand: SHOT.1001.png, as `tsn paint` names its own."""
+    return f"{shot.file.stem}.{number:04d}.png"
 
 
 def _require_free(paths: Iterable[Path]) -> None:
