@@ -68,6 +68,13 @@ def test_a_picture_that_changed_is_not_shown() -> None:
     assert missing_shares(missing_in([shown_from(frames, 0)], frames), frames) == [0, 0, 1]
 
 
+def test_a_key_shows_where_it_is_painted() -> None:
+    frames, right = pan(5, 8), torch.zeros(1, HEIGHT, WIDTH)
+    right[:, :, WIDTH // 2 :] = 1
+    shares = missing_shares(missing_in([shown_from(frames, 0, right)], frames), frames)
+    assert shares == pytest.approx([1 / 2] * 5, abs=0.03)  # as much enters as comes from the left half
+
+
 def test_void_does_not_count() -> None:
     cover = torch.ones(1, HEIGHT, WIDTH)
     cover[:, :, WIDTH // 2 :] = 0

@@ -71,14 +71,18 @@ class Suggestion:
     mask: Tensor
 
 
-def shown_from(frames: Sequence[SmallFrame], place: int) -> dict[int, Tensor]:
+def shown_from(frames: Sequence[SmallFrame], place: int, weight: Tensor | None = None) -> dict[int, Tensor]:
     """What the frame of a place shows of the others: place -> uint8 (1, h, w), of 255, at half the size.
 
     Frames of which it shows nothing are left out; no motion leads across cuts.
+
+    Args:
+        weight: where the frame is painted, (1, h, w) in [0, 1] as small as its picture; None = all over.
     """
     key = frames[place]
-    found = {place: torch.full_like(half_size(key.cover), 255, dtype=torch.uint8)}
-    own = half_size(key.picture)
+    painted = half_size(torch.ones_like(key.cover) if weight is None else weight)
+    found = {place: (painted * 255).round().to(torch.uint8)}
+    own = torch.cat([half_size(key.picture), painted])
     for direction in (1, -1):
         carried, there = at_key(key.picture), place + direction
         while 0 <= there < len(frames):
@@ -89,8 +93,9 @@ def shown_from(frames: Sequence[SmallFrame], place: int) -> dict[int, Tensor]:
             visible = half_size(carried.visibility)
             if float(visible.mean()) < LEAST_SHOWN:
                 break
-            change = (half_size(frames[there].picture) - warp(own, half_flow(carried.flow))).abs().amax(0, keepdim=True)
-            seen = visible * (1 - smoothstep(change, CHANGE_KEPT, CHANGE_LOST))
+            carried_here = warp(own, half_flow(carried.flow))
+            change = (half_size(frames[there].picture) - carried_here[:3]).abs().amax(0, keepdim=True)
+            seen = visible * carried_here[3:] * (1 - smoothstep(change, CHANGE_KEPT, CHANGE_LOST))
             found[there] = (seen * 255).round().to(torch.uint8)
             there += direction
     return found
