@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["small_shots"]
+pytest_plugins = ["small_shots", "small_nets"]
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several on this machine; before torch is loaded, which looks only then
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -12,19 +12,18 @@ from tsn.flow.base import Motion
 from tsn.flow.warp import in_frame, visibility, warp
 from tsn.keys.carry import (
     FULL_REACH,
-    REACH,
     CarriedKey,
     agreement,
     at_key,
     carry_on,
     fade,
-    frames_between,
     half_flow,
     half_size,
     kept_detail,
     paint_quality,
     sample_surfaces,
 )
+from tsn.keys.reach import REACH
 
 HEIGHT, WIDTH = 48, 64
 
@@ -160,8 +159,8 @@ def test_the_fade_is_smooth_and_ends() -> None:
     assert weights[: FULL_REACH + 1] == [1.0] * (FULL_REACH + 1)
     assert weights[REACH:] == [0.0] * 3
     steps = [a - b for a, b in pairwise(weights)]
-    assert max(steps) < 0.1 and min(steps) >= 0
-    assert steps[REACH - 1] < 0.02
+    assert max(steps) < 0.13 and min(steps) >= 0
+    assert steps[REACH - 1] < 0.03
 
 
 def test_half_a_flow_is_in_pixels_of_half_the_size() -> None:
@@ -173,10 +172,3 @@ def test_carried_paint_is_the_key_s_own() -> None:
     paint = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(2))
     carried = carry_on(carry_on(key(), pan(2), 1), pan(3), 1)
     assert torch.allclose(warp(paint, carried.flow, mode="bicubic")[:, :, 5:], paint[:, :, :-5], atol=1e-4)
-
-
-def test_frames_between_a_frame_and_its_keys() -> None:
-    run = tuple(range(1001, 1061))
-    assert frames_between(run, 1010, [1001, 1013, 1040, 2000]) == set(range(1001, 1014))
-    assert frames_between(run, 1040, [1001, 1060]) == set(range(1040, 1061))
-    assert frames_between(run, 1030, [1030 - REACH, 1030 + REACH]) == {1030}

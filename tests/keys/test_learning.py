@@ -28,7 +28,7 @@ def test_it_learns_to_copy_and_to_invent(shot, guided, perceptual):
     first = learn(examples, others, perceptual=perceptual, steps=1)
     weights = learn(examples, others, perceptual=perceptual, steps=40)
     assert error(weights, guided(8)) < 0.05  # carried paint, trusted
-    assert error(weights, others[1]) < 0.6 * error(first, others[1])
+    assert error(weights, others[1]) < 0.75 * error(first, others[1])
 
 
 def test_the_same_steps_give_the_same_bits(shot, perceptual):

@@ -10,8 +10,8 @@ from pytest import mark, raises
 from tsn.keys import doubt as doubting
 from tsn.keys.analogy import analogy_losses, make_pool, nearest
 from tsn.keys.doubt import doubt
-from tsn.keys.losses import key_losses, weighted_l1
-from tsn.keys.patches import cut, join, patch_side, place
+from tsn.keys.losses import colour_loss, key_losses
+from tsn.keys.patches import centres, cut, join, patch_side, place
 
 LAYERS = ("1_2", "2_2", "3_3")
 
@@ -21,7 +21,7 @@ def test_patches_lie_in_the_frame_around_what_is_wanted(height, width, seed, ali
     wanted = torch.zeros(1, height, width)
     y, x = seed % height, (7 * seed) % width
     wanted[0, y, x] = 1
-    top, left = place(wanted, 16, torch.Generator().manual_seed(seed), align=align)
+    top, left = place(centres(wanted), (height, width), 16, torch.Generator().manual_seed(seed), align=align)
     assert 0 <= top <= height - 16 and 0 <= left <= width - 16
     assert -16 < y - top < 32 and -16 < x - left < 32
     assert not align or top % 4 == left % 4 == 0
@@ -70,7 +70,19 @@ def test_losses_are_0_on_the_key_and_count_by_weight(guided, key_of, perceptual)
     half = patch.weight.clone()
     half[..., :24] = 0
     wrong = torch.where(half > 0, patch.target, patch.picture)
-    assert weighted_l1(wrong, patch.target, half) == 0 < weighted_l1(wrong, patch.target, patch.weight)
+    shown = patch.confidence
+    assert colour_loss(wrong, patch.target, half, shown) == 0 < colour_loss(wrong, patch.target, patch.weight, shown)
+    assert colour_loss(wrong, patch.target, half, 0 * shown) < colour_loss(wrong, patch.target, patch.weight, 0 * shown)
+
+
+def test_where_no_paint_is_shown_strokes_may_lie_elsewhere_but_not_colours():
+    checks = torch.zeros(1, 3, 32, 32)
+    checks[:, :, ::2, ::2] = checks[:, :, 1::2, 1::2] = 1
+    weight = torch.ones(1, 1, 32, 32)
+    moved, grey = checks.roll(1, -1), torch.full_like(checks, 0.2)
+    assert colour_loss(moved, checks, weight, weight) == 1
+    assert colour_loss(moved, checks, weight, 0 * weight) == 0.25
+    assert colour_loss(grey, checks, weight, 0 * weight) > colour_loss(moved, checks, weight, 0 * weight)
 
 
 def test_a_place_finds_its_own_cell_and_its_paint_has_no_loss(guided, key_of, perceptual):

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tsn.rendering.engine import make_engine
-from tsn.rendering.key_coverage import ShotCoverage, survey_coverage
+from tsn.rendering.engine import Engine, make_engine
+from tsn.rendering.key_coverage import ShotCoverage, object_of, survey_coverage
+from tsn.rendering.plan import Plan
 
 Shot = Callable[..., Path]
+
+
+def engine_of(plan: Plan) -> Engine:
+    return make_engine(plan, device="cpu", calibrated=False)
 
 
 @pytest.fixture
@@ -19,7 +25,7 @@ def coverage(shot: Shot, planned) -> Callable[..., ShotCoverage]:
 
     def make(**keys: object) -> ShotCoverage:
         plan = planned(shot(**keys))
-        return survey_coverage(make_engine(plan, device="cpu", calibrated=False), plan)
+        return survey_coverage(engine_of(plan), plan)
 
     return make
 
@@ -52,3 +58,19 @@ def test_cuts_divide_what_keys_show(coverage) -> None:
 def test_only_the_matte_counts(coverage) -> None:
     found = coverage(matte="{channel: mask.V}")  # the right half: the pan uncovers the left edge
     assert found.missing([1001])[1008] < 0.15
+
+
+def test_the_object_that_is_missing_is_named(shot: Shot, planned, add_cryptomatte) -> None:
+    scenes = {n: 1 if n < 1005 else 2 for n in range(1001, 1009)}
+    file = shot(
+        scenes=scenes, temporal="{window: 2}", flow="{method: dis}", matte="{cryptomatte: CryptoObject, names: [wall]}"
+    )
+    wall = np.zeros((48, 64), bool)
+    wall[:, 10:] = True
+    add_cryptomatte({n: {"wall": wall, "rest": ~wall} for n in range(1001, 1009)})
+    plan = planned(file)
+    found = survey_coverage(engine_of(plan), plan)
+    (suggestion, *_) = found.suggest([1002])
+    assert object_of(engine_of(plan), plan, suggestion) == "wall"
+    without = planned(file, "matte=null")
+    assert object_of(engine_of(without), without, suggestion) is None

@@ -16,6 +16,7 @@ import OpenEXR
 import pytest
 
 from tsn import io
+from tsn.errors import InputError
 from tsn.rendering import layer_engines, motion, plan_file
 from tsn.rendering.pin import pin
 from tsn.rendering.pinned_weights import hash_weights
@@ -249,9 +250,12 @@ def test_engines_share_the_source_of_motion(layered: Shot, planned) -> None:
     assert engines[0].flow is engines[1].flow
 
 
-def test_a_matte_of_a_layer_that_no_frame_has_is_named(layered: Shot, planned, add_cryptomatte) -> None:
-    from tsn.errors import InputError
+def test_an_error_about_a_style_names_its_layer(layered: Shot, rendered) -> None:
+    with pytest.raises(InputError, match=r"layers\.1\.style\.surface: the plate has no layer 'Pref'"):
+        rendered(layered(f"[{{{NET}}}, {{style: {{strokes: oil, surface: Pref}}}}]", frames=range(1001, 1003)))
 
+
+def test_a_matte_of_a_layer_that_no_frame_has_is_named(layered: Shot, planned, add_cryptomatte) -> None:
     file = layered(
         f"[{{{NET}}}, {{{OTHER}, matte: {{cryptomatte: CryptoObject, names: [monky]}}}}]", frames=range(1001, 1003)
     )

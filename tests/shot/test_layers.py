@@ -10,6 +10,7 @@ import pytest
 
 from tsn.errors import ShotError, UsageError
 from tsn.shot.explain import explain
+from tsn.shot.json_schema import json_schema
 from tsn.shot.load import load
 from tsn.shot.model import Matte, change_paths, from_json, to_json
 
@@ -127,6 +128,14 @@ def test_a_single_key_of_a_list_cannot_be_set(write: Write, refused: Refused) ->
     error = refused(file, sets=["style.strength=0"])
     assert str(error).endswith("style: expected exactly one of style and layers, found both")
     assert "A list is replaced as a whole" in str(error.hint)
+
+
+def test_editors_know_layers() -> None:
+    schema = json_schema()
+    layers = [option for option in schema["properties"]["layers"]["anyOf"] if option.get("type") == "array"]
+    assert [option["items"] for option in layers] == [{"$ref": "#/$defs/LayerSection"}]
+    layer = schema["$defs"]["LayerSection"]
+    assert layer["required"] == ["style"] and {"type": "string"} in layer["properties"]["style"]["anyOf"]
 
 
 def test_explain_shows_the_keys_of_each_layer(write: Write) -> None:

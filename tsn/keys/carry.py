@@ -17,26 +17,33 @@ from tsn.determinism import resize_bilinear
 from tsn.flow.base import Motion
 from tsn.flow.warp import warp
 from tsn.keys.reach import REACH
-from tsn.keys.smoothing import close_gaps, local_max, local_mean, smoothstep
+from tsn.keys.smoothing import close_gaps, local_max, local_mean, scaled_radius, smoothstep
 
-FULL_REACH = 8
+FULL_REACH = 12
 """Frames up to which it has its full weight."""
+VISIBLE = 0.25, 0.6
+"""Visibility in the next frame from which on a place may be, and counts in full as, visible. Where motion is estimated
+it is a likelihood; the product of twenty good ones would be none."""
 STRETCH_KEPT, STRETCH_LOST = 1.4, 2.8
 """Stretching or squeezing of paint up to which one resampling keeps its detail, and from which on it is not used."""
 CHANGE_KEPT, CHANGE_LOST = 0.08, 0.25
 """Difference of the plate's local means between the key's frame and this one, in style space, up to which the paint
 still fits, and from which on it is that of something else, or of another light."""
 LIGHT_RADIUS_PX = 2
-"""Radius of those means, in pixels of half the size: grain must not count."""
+"""Radius of those means, in pixels of half the size at 360 lines: grain must not count."""
 HALO_RADIUS_PX = 2
-"""Width, in pixels of half the size, of the rim of what a key does not show: the key's own paint there holds outlines
-and halos of what hid the place, which would stay behind as echoes of its contour."""
+"""Half the width of the rim of what a key does not show, in pixels of half the size at 360 lines: the key's own paint
+there holds outlines and halos of what hid the place, which would stay behind as echoes of its contour."""
+SPECK_PX = 3
+"""Gaps narrower than this have no rim, in pixels of half the size: from there no contour has moved away."""
 RIM_SHARE = 0.6, 1.0
 """Shares of the pixels around a place that the key shows, between which the rim ends."""
 THIN_PX = 5
 """Gaps narrower than this, in pixels of half the size, are noise of motion along silhouettes, and are closed."""
 TWO_SURFACES_PX = 1.0
 """A step in the motion from which on it belongs to two surfaces, between which nothing is interpolated."""
+HALF_LINES = 180
+"""Lines, in half the size, of the pictures for which widths of paint are given; they grow with the picture."""
 HALF = 2
 """Stretching and changes of the plate are found at half the size."""
 
@@ -74,7 +81,11 @@ def carry_on(carried: CarriedKey, motion: Motion, direction: int) -> CarriedKey:
     step = motion.backward if back else motion.forward
     visible = motion.visibility_backward if back else motion.visibility_forward
     further = sample_surfaces(torch.cat([carried.flow, carried.visibility]), step)
-    return CarriedKey(flow=step + further[:2], visibility=visible * further[2:], distance=carried.distance + 1)
+    return CarriedKey(
+        flow=step + further[:2],
+        visibility=smoothstep(visible, *VISIBLE) * further[2:],
+        distance=carried.distance + 1,
+    )
 
 
 def sample_surfaces(field: Tensor, flow: Tensor) -> Tensor:
@@ -105,7 +116,8 @@ def paint_quality(carried: CarriedKey, plate: Tensor, key_plate: Tensor) -> Tens
         key_plate: `half_size` of the plate of the key's frame.
     """
     flow = half_flow(carried.flow)
-    rim = smoothstep(local_mean(half_size(carried.visibility), HALO_RADIUS_PX), *RIM_SHARE)
+    shown = close_gaps(half_size(carried.visibility), SPECK_PX)
+    rim = smoothstep(local_mean(shown, scaled_radius(HALO_RADIUS_PX, shown, HALF_LINES)), *RIM_SHARE)
     smooth = rim * close_gaps(kept_detail(flow), THIN_PX) * agreement(plate, key_plate, flow)
     height, width = carried.flow.shape[-2:]
     return carried.visibility * resize_bilinear(smooth, (height, width))
@@ -146,7 +158,8 @@ def agreement(plate: Tensor, key_plate: Tensor, flow: Tensor) -> Tensor:
     Local means are compared, by the channel that differs most: a shadow that came, a light that went, or a flow that
     leads astray all make the key's paint that of something else.
     """
-    here, there = local_mean(plate, LIGHT_RADIUS_PX), warp(local_mean(key_plate, LIGHT_RADIUS_PX), flow)
+    radius = scaled_radius(LIGHT_RADIUS_PX, plate, HALF_LINES)
+    here, there = local_mean(plate, radius), warp(local_mean(key_plate, radius), flow)
     change = (here - there).abs().amax(0, keepdim=True)
     return 1 - smoothstep(local_mean(change, 1), CHANGE_KEPT, CHANGE_LOST)
 

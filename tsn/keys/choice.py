@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tsn.keys.carry import fade
-from tsn.keys.smoothing import local_mean, smoothstep
+from tsn.keys.smoothing import local_mean, scaled_radius, smoothstep
 
 SPREAD = 4.0
 """The patch of the highest rank still shows a key where another one is so many times as close, or as good."""
@@ -28,8 +28,8 @@ LEAST_FADE = 0.02, 0.92
 """Fade under which it goes."""
 GATE_FEATHER = 0.06
 """Quality or fade over which it goes."""
-SMOOTH_PX = 3
-"""Radius over which quality is smoothed for the choice, pixels."""
+SMOOTH_PX, LINES = 3, 360
+"""Radius over which quality is smoothed for the choice, pixels, and the lines of pictures for which that is meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +58,11 @@ def choose_paint(shown: Sequence[ShownKey], like: Tensor) -> tuple[Tensor, Tenso
         shown: the keys, in any order that is the same for all frames.
         like: any picture of the frame, (C, H, W).
     """
-    gates = [_gate(key) for key in shown]
+    smooth = [_smooth(key.quality) for key in shown]
+    gates = [_gate(key, quality) for key, quality in zip(shown, smooth, strict=True)]
     scores = [
-        _smooth(key.quality) * gate * (closeness(key.distance) * (1 + (SPREAD - 1) * key.ranks))
-        for key, gate in zip(shown, gates, strict=True)
+        quality * gate * (closeness(key.distance) * (1 + (SPREAD - 1) * key.ranks))
+        for key, quality, gate in zip(shown, smooth, gates, strict=True)
     ]
     paint, confidence = torch.zeros_like(like[:1]).repeat(3, 1, 1), torch.zeros_like(like[:1])
     if not shown:
@@ -81,15 +82,15 @@ def closeness(distance: int) -> float:
     return fade(distance) / max(distance, OWN_FRAME)
 
 
-def _gate(key: ShownKey) -> Tensor:
-    """Whether a patch still shows its key, by its quality and by its distance: (1, H, W) in [0, 1]."""
+def _gate(key: ShownKey, quality: Tensor) -> Tensor:
+    """Whether a patch still shows its key, by its smoothed quality and its distance: (1, H, W) in [0, 1]."""
     over = [
         value - (lowest + (highest - lowest) * key.ranks)
-        for value, (highest, lowest) in ((_smooth(key.quality), LEAST_QUALITY), (fade(key.distance), LEAST_FADE))
+        for value, (highest, lowest) in ((quality, LEAST_QUALITY), (fade(key.distance), LEAST_FADE))
     ]
     return smoothstep(torch.minimum(*over), 0.0, GATE_FEATHER)
 
 
 def _smooth(quality: Tensor) -> Tensor:
     """The quality, lower beside what is bad, never higher: (1, H, W) in [0, 1]."""
-    return torch.minimum(quality, local_mean(quality, SMOOTH_PX))
+    return torch.minimum(quality, local_mean(quality, scaled_radius(SMOOTH_PX, quality, LINES)))

@@ -60,6 +60,7 @@ class Suggestion:
         first, last: the frames around it that it helps.
         missing: share of those frames that no key shows, in [0, 1].
         where: in words, where most of what it adds lies, such as "top left".
+        mask: what no key shows of the frame itself, (1, h, w) in [0, 1], at half the size.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Suggestion:
     last: int
     missing: float
     where: str
+    mask: Tensor
 
 
 def shown_from(frames: Sequence[SmallFrame], place: int) -> dict[int, Tensor]:
@@ -182,6 +184,7 @@ def suggest_keys(
                 last=frames[helped[-1]].number,
                 missing=float(absent.mean()) / max(float(cover.mean()), 1e-6),
                 where=in_words(torch.stack([adds[there] for there in helped]).mean(0)),
+                mask=missing[place],
             )
         )
         missing = [part - adds[there] if there in adds else part for there, part in enumerate(missing)]

@@ -20,10 +20,10 @@ from tsn.errors import UsageError
 from tsn.keys.analogy import Pool, analogy_losses, make_pool, nearest
 from tsn.keys.doubt import doubt
 from tsn.keys.frame import GuidedFrame, Key
-from tsn.keys.losses import Perceptual, key_losses, weighted_l1
+from tsn.keys.losses import Perceptual, colour_loss, key_losses
 from tsn.keys.net import KeyNet, net_from_weights, net_to_learn
 from tsn.keys.painting import paint_frame
-from tsn.keys.patches import Patches, counted, cut, join, patch_side, place
+from tsn.keys.patches import Patches, centres, counted, cut, join, patch_side, place
 
 LAYERS = ("1_2", "2_2", "3_3")
 PATCH_SIDE_PX, KEY_PATCHES, OTHER_PATCHES = 96, 4, 2
@@ -41,7 +41,10 @@ GONE_ON_RATE = 0.5
 L1_WEIGHT, FEATURES_WEIGHT, GRAM_WEIGHT, ANALOGY_WEIGHT, COLOUR_WEIGHT = 2.0, 1.0, 2.0, 1.0, 1.0
 WANTED_EVERYWHERE = 0.15
 """How much a place that keys show is wanted in patches of the other frames, against 1 where none does."""
-REPORT_SECONDS = 10.0
+NOT_NOTHING = 1e-6
+"""The same where nothing counts, so that a frame may consist of that."""
+REPORT_SECONDS, REPORT_SHARE = 10.0, 0.05
+"""Seconds between two reports, and the largest share of the time that they may take: a preview of 4K takes long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,7 @@ def learn(
         start: weights to go on from, such as those of the last net when a key was repainted.
         done: share of the budget already spent, in [0, 1), where a learning that was interrupted goes on.
         device: on which frames are as well.
-        progress: called every `REPORT_SECONDS`, and at the end.
+        progress: called about every `REPORT_SECONDS`, and at the end.
         seed: of the weights and of the choice of patches.
 
     Returns:
@@ -142,6 +145,10 @@ class _Batches:
     ) -> None:
         self.examples, self.others, self.perceptual, self.generator = examples, others, perceptual, generator
         self.side = patch_side([frame for frame, _ in examples] + list(others), PATCH_SIDE_PX)
+        self.painted = [centres(counted(frame, key)) for frame, key in examples]
+        self.wanted = [
+            centres(counted(frame) * (1 - frame.confidence + WANTED_EVERYWHERE) + NOT_NOTHING) for frame in others
+        ]
         self.pool = self._pool() if others else None
         self.looked_up: list[tuple[Patches, Tensor]] = []
 
@@ -156,15 +163,20 @@ class _Batches:
         return int(torch.randint(count, (1,), generator=self.generator))
 
     def _of_key(self, *, align: bool = False) -> Patches:
-        frame, key = self.examples[self._draw(len(self.examples))]
-        return cut(frame, key, place(counted(frame, key), self.side, self.generator, align=align), self.side)
+        drawn = self._draw(len(self.examples))
+        frame, key = self.examples[drawn]
+        return cut(frame, key, self._place(frame, self.painted[drawn], align=align), self.side)
+
+    def _place(self, frame: GuidedFrame, cells: Tensor, *, align: bool) -> tuple[int, int]:
+        height, width = frame.picture.shape[-2:]
+        return place(cells, (height, width), self.side, self.generator, align=align)
 
     def _of_other(self, pool: Pool) -> tuple[Patches, Tensor]:
         """A patch of another frame and `analogy.nearest` of it; as the looking-up is costly, most come again."""
         if len(self.looked_up) < MAX_LOOKED_UP and (not self.looked_up or self._draw(NEW_EVERY) == 0):
-            frame = self.others[self._draw(len(self.others))]
-            wanted = counted(frame) * (1 - frame.confidence + WANTED_EVERYWHERE) + 1e-6
-            patch = cut(frame, None, place(wanted, self.side, self.generator, align=True), self.side)
+            drawn = self._draw(len(self.others))
+            frame = self.others[drawn]
+            patch = cut(frame, None, self._place(frame, self.wanted[drawn], align=True), self.side)
             with torch.no_grad():
                 self.looked_up.append((patch, nearest(pool, patch.picture, self.perceptual)))
         patch, index = self.looked_up[self._draw(len(self.looked_up))]
@@ -176,7 +188,7 @@ class _Batches:
         """The loss of one of the first steps."""
         keys = doubt(join([self._of_key() for _ in range(KEY_PATCHES)]), self.generator)
         painted = net(keys.picture, keys.guides, keys.carried, keys.confidence)
-        return L1_WEIGHT * weighted_l1(painted, keys.target, keys.weight)
+        return L1_WEIGHT * colour_loss(painted, keys.target, keys.weight, torch.ones_like(keys.confidence))
 
     def loss(self, net: KeyNet) -> Tensor:
         """The loss of a step after them."""
@@ -190,7 +202,7 @@ class _Batches:
         ours = {layer: maps[layer][:KEY_PATCHES] for layer in LAYERS}
         features, grams = key_losses(ours, target, keys.weight, LAYERS)
         loss = FEATURES_WEIGHT * features + GRAM_WEIGHT * grams
-        loss = loss + L1_WEIGHT * weighted_l1(painted[:KEY_PATCHES], keys.target, keys.weight)
+        loss = loss + L1_WEIGHT * colour_loss(painted[:KEY_PATCHES], keys.target, keys.weight, keys.confidence)
         if self.pool is not None:
             index = torch.cat([one for _, one in others])
             rest = {layer: maps[layer][KEY_PATCHES:] for layer in LAYERS}
@@ -205,13 +217,14 @@ class _Reporter:
     def __init__(
         self, progress: Callable[[Report], None] | None, net: KeyNet, shown: GuidedFrame, begun: float
     ) -> None:
-        self.progress, self.net, self.shown, self.begun, self.last = progress, net, shown, begun, begun
+        self.progress, self.net, self.shown, self.begun = progress, net, shown, begun
+        self.due = begun + REPORT_SECONDS
         self.losses: list[float] = []
 
     def after(self, step: int, share: float, loss: float) -> None:
         """After a step."""
         self.losses.append(loss)
-        if time.monotonic() - self.last >= REPORT_SECONDS:
+        if time.monotonic() >= self.due:
             self._report(step, share)
 
     def end(self, step: int) -> None:
@@ -219,6 +232,7 @@ class _Reporter:
         self._report(step, 1.0)
 
     def _report(self, step: int, share: float) -> None:
+        started = time.monotonic()
         if self.progress is not None:
             self.progress(
                 Report(
@@ -230,7 +244,8 @@ class _Reporter:
                     weights=_weights(self.net),
                 )
             )
-        self.losses, self.last = [], time.monotonic()
+        ended = time.monotonic()
+        self.losses, self.due = [], ended + max(REPORT_SECONDS, (ended - started) / REPORT_SHARE)
 
 
 def _initial(guides: int, start: Mapping[str, Tensor] | None, seed: int) -> KeyNet:

@@ -13,6 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MEAN_PX = 8
+UNSEEN_SHARE = 0.25
+"""Pixels whose mean colour counts where no carried paint is trusted, and how much each of them counts there by itself,
+against 1 elsewhere."""
 Maps = Mapping[str, Tensor]
 """Feature maps (N, C, h, w) by the layer's name."""
 
@@ -35,9 +39,23 @@ def pixels_of(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).reshape(len(maps), -1, maps.shape[1])
 
 
-def weighted_l1(painted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute difference of colours, weighted by (N, 1, H, W)."""
-    return ((painted - target).abs() * weight).sum() / (3 * weight.sum()).clamp(min=1)
+def colour_loss(painted: Tensor, target: Tensor, weight: Tensor, shown: Tensor) -> Tensor:
+    """Mean absolute difference of colours.
+
+    Where carried paint is trusted, pixel by pixel. Where none is, of means over `MEAN_PX` pixels: nobody can know where
+    each stroke of the key lay, and the mean of all that is likely would be soft.
+
+    Args:
+        painted, target: (N, 3, H, W).
+        weight: of each pixel, (N, 1, H, W).
+        shown: confidence of the carried paint, (N, 1, H, W).
+    """
+    difference = painted - target
+    means = F.avg_pool2d(difference, MEAN_PX, stride=MEAN_PX // 2)
+    by_pixel = weight * (UNSEEN_SHARE + (1 - UNSEEN_SHARE) * shown)
+    by_mean = F.avg_pool2d(weight * (1 - shown), MEAN_PX, stride=MEAN_PX // 2)
+    total = (difference.abs() * by_pixel).sum() / (3 * weight.sum()).clamp(min=1)
+    return total + (means.abs() * by_mean).sum() * (MEAN_PX // 2) ** 2 / (3 * weight.sum()).clamp(min=1)
 
 
 def key_losses(painted: Maps, target: Maps, weight: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, Tensor]:
@@ -50,14 +68,22 @@ def key_losses(painted: Maps, target: Maps, weight: Tensor, layers: tuple[str, .
         layers: those that count.
     """
     features, grams = [], []
+    whole = bool((weight == 1).all())
     for layer in layers:
         ours, its = painted[layer], target[layer]
-        share = F.avg_pool2d(weight, weight.shape[-1] // ours.shape[-1]).to(ours.dtype)
-        ours, its = ours * share, its * share
-        length = its.float().square().mean((1, 2, 3)).clamp(min=1e-6)
-        features.append(((ours - its).float().square().mean((1, 2, 3)) / length).mean())
+        if not whole:
+            share = F.avg_pool2d(weight, weight.shape[-1] // ours.shape[-1]).to(ours.dtype)
+            ours, its = ours * share, its * share
+        features.append(relative_distance(ours, its))
         grams.append(gram_distance(gram(pixels_of(ours)), gram(pixels_of(its))))
     return torch.stack(features).mean(), torch.stack(grams).mean()
+
+
+def relative_distance(ours: Tensor, its: Tensor) -> Tensor:
+    """|f - f*|^2 / |f*|^2 of two batches of maps; in their own precision, since float32 would double the time."""
+    with torch.autocast(ours.device.type, enabled=False):
+        length = F.mse_loss(its, torch.zeros((), dtype=its.dtype, device=its.device).expand_as(its))
+        return F.mse_loss(ours, its).float() / length.float().clamp(min=1e-6)
 
 
 def gram_distance(ours: Tensor, its: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ U-shaped net (Ronneberger et al. 2015), learnt from patches of a few painted fra
 - While it learns it has batch norms (Ioffe, Szegedy 2015), without which it takes several times as long to reach any
   texture. `KeyNet.folded` folds them into the convolutions, at the running statistics of the learning: those of a frame
   would make the paint pump when a highlight enters.
+- It gets the plate's texture guide (`tsn.style.nets.texture_guide`), from which strokes start on even surfaces.
 - 2x2 means down and `upsample2x` up, as in `tsn.style.nets.layers`: neither boiling from aliases nor a grid.
 
 The folded net is made of convolutions only: no output pixel depends on anything further away than `radius`, and it can
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from tsn.determinism import apply_elementwise
 from tsn.errors import InputError
 from tsn.style.nets.layers import upsample2x
+from tsn.style.nets.texture_guide import BANDS, MARGIN, texture_guide
 
 WIDTHS = 16, 32, 96
 """Channels at full, half and quarter size."""
@@ -64,15 +66,17 @@ class KeyNet(nn.Module):
         super().__init__()
         full, half, quarter = widths
         self.guides, self.body_width = guides, quarter
-        # From the end to the start: the layers down to quarter size reach 4 of its pixels, those there 1 each; then the
-        # entries to half and to full size.
-        self.radius = 4 * (4 + 1 + 2 * blocks) + 2 + 1
+        # At quarter size, the layers after the body reach 5 of its pixels in all, the body 2 a block, its entry 1; at
+        # half size, the entry reaches 2, and the texture guide its margin.
+        self.radius = 4 * (5 + 2 * blocks + 1) + 2 * (2 + MARGIN) + 1
         self.enter = _Conv(BASE_CHANNELS + guides, full, normed)
-        self.to_half = _Conv(full, half, normed)
+        self.to_half = _Conv(full + len(BANDS), half, normed)
         self.to_quarter = _Conv(half, quarter, normed)
         self.body = nn.ModuleList([_Block(quarter, normed) for _ in range(blocks)])
-        self.from_quarter = _Conv(quarter + half, half, normed)
-        self.from_half = _Conv(half + full, full, normed)
+        self.narrow_quarter = _Conv(quarter, half, normed)
+        self.from_quarter = _Conv(half + half, half, normed)
+        self.narrow_half = _Conv(half, full, normed)
+        self.from_half = _Conv(full + full, full, normed)
         self.leave = _Conv(full, 4, normed=False)
         with torch.no_grad():
             self.leave.conv.weight.mul_(0.1)
@@ -106,12 +110,12 @@ class KeyNet(nn.Module):
         # Times confidence, since the paint's value does not matter where no key shows the place.
         x = torch.cat([picture - 0.5, guides, (carried - 0.5) * confidence, confidence], dim=1)
         full = _relu(self.enter(x))
-        half = _relu(self.to_half(F.avg_pool2d(full, 2)))
+        half = _relu(self.to_half(torch.cat([F.avg_pool2d(full, 2), texture_guide(picture).to(full.dtype)], dim=1)))
         x = _relu(self.to_quarter(F.avg_pool2d(half, 2)))
         for block in self.body:
             x = block(x)
-        x = _relu(self.from_quarter(torch.cat([upsample2x(x), half], dim=1)))
-        x = _relu(self.from_half(torch.cat([upsample2x(x), full], dim=1)))
+        x = _relu(self.from_quarter(torch.cat([_double(self.narrow_quarter(x)), half], dim=1)))
+        x = _relu(self.from_half(torch.cat([_double(self.narrow_half(x)), full], dim=1)))
         x = apply_elementwise(torch.sigmoid, self.leave(x).float())
         return x[:, :3], x[:, 3:] * confidence
 
@@ -175,6 +179,12 @@ class _Block(nn.Module):
         """(N, C, H, W) -> the same shape."""
         branch: Tensor = self.b(_relu(self.a(x)))
         return x + branch
+
+
+def _double(x: Tensor) -> Tensor:
+    """`upsample2x`, in bfloat16 where the features are: autocast would upsample in float32."""
+    with torch.autocast(x.device.type, enabled=False):
+        return upsample2x(x)
 
 
 def _relu(x: Tensor) -> Tensor:

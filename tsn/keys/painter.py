@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tsn.errors import InputError
 from tsn.keys.frame import GuidedFrame
 from tsn.keys.guides import Scaling
 from tsn.keys.net import net_from_weights
+from tsn.keys.painting import paint_frame
 from tsn.style.painter import Calibration, Painter, digest, require_calibration_of
 
 METHOD = "keys-1"
@@ -75,13 +75,7 @@ class LearntKeyPainter:
 
     def paint_guided(self, frame: GuidedFrame) -> Tensor:
         """The paint of a frame, style space (3, H, W) in [0, 1]."""
-        self.net.to(frame.picture.device)
-        height, width = frame.picture.shape[-2:]
-        below, right = -height % self.net.stride, -width % self.net.stride
-        parts = (frame.picture, frame.guides, frame.carried, frame.confidence)
-        padded = [F.pad(part[None], (0, right, 0, below), mode="replicate") for part in parts]
-        paint: Tensor = self.net(*padded)[0, :, :height, :width]
-        return paint.clamp(0, 1)
+        return paint_frame(self.net.to(frame.picture.device), frame)
 
 
 def net_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

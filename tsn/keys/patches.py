@@ -19,6 +19,9 @@ from tsn.keys.net import KeyNet
 CELL = 4
 """Pixels: patches lie in cells of this side where `place` is asked to align them, and their sides are multiples."""
 
+CENTRE_PX = 8
+"""Side of the cells from which centres of patches are drawn."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Patches:
@@ -43,22 +46,29 @@ def counted(frame: GuidedFrame, key: Key | None = None) -> Tensor:
     return weight if frame.cover is None else weight * frame.cover
 
 
-def place(wanted: Tensor, side: int, generator: torch.Generator, *, align: bool = False) -> tuple[int, int]:
+def centres(wanted: Tensor) -> Tensor:
+    """Where centres of patches are wanted, for `place`: means of (1, H, W), not negative, over `CENTRE_PX` pixels."""
+    step = min(CENTRE_PX, *wanted.shape[-2:])
+    return F.avg_pool2d(wanted[None], step, CENTRE_PX, ceil_mode=True)[0, 0].double().cpu()
+
+
+def place(
+    cells: Tensor, size: tuple[int, int], side: int, generator: torch.Generator, *, align: bool = False
+) -> tuple[int, int]:
     """Draw where a patch is cut: (top, left).
 
     Args:
-        wanted: how much each pixel should be the centre of a patch, (1, H, W), not negative and somewhere above 0.
+        cells: from `centres`, somewhere above 0.
+        size: H and W of the frame.
         side: of the patch, at most H and W.
         generator: on the CPU.
         align: to multiples of `CELL`.
     """
-    step = 8
-    cells = F.avg_pool2d(wanted[None].cpu(), min(step, *wanted.shape[-2:]), step, ceil_mode=True)[0, 0]
-    drawn = int(torch.multinomial(cells.flatten().double(), 1, generator=generator))
-    jitter = torch.randint(step, (2,), generator=generator)
+    drawn = int(torch.multinomial(cells.flatten(), 1, generator=generator))
+    jitter = torch.randint(CENTRE_PX, (2,), generator=generator)
     corners = []
-    for cell, offset, size in zip(divmod(drawn, cells.shape[1]), jitter.tolist(), wanted.shape[-2:], strict=True):
-        corner = max(0, min(cell * step + offset - side // 2, size - side))
+    for cell, offset, length in zip(divmod(drawn, cells.shape[1]), jitter.tolist(), size, strict=True):
+        corner = max(0, min(cell * CENTRE_PX + offset - side // 2, length - side))
         corners.append(corner // CELL * CELL if align else corner)
     return corners[0], corners[1]
 

@@ -7,9 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def scaled_radius(radius: int, picture: Tensor, lines: int) -> int:
+    """A radius in pixels of pictures of `lines` lines, in those of a picture (C, H, W), and never less."""
+    return max(radius, round(radius * picture.shape[-2] / lines))
+
+
 def local_mean(picture: Tensor, radius: int) -> Tensor:
     """Mean of the square of 2 radius + 1 pixels around each; beyond the border nothing counts."""
-    return F.avg_pool2d(picture[None], 2 * radius + 1, 1, radius, count_include_pad=False)[0]
+    side = 2 * radius + 1
+    rows = F.avg_pool2d(picture[None], (1, side), 1, (0, radius), count_include_pad=False)
+    return F.avg_pool2d(rows, (side, 1), 1, (radius, 0), count_include_pad=False)[0]
 
 
 def local_max(picture: Tensor, side: int) -> Tensor:

@@ -96,6 +96,8 @@ class Engine:
     flow: FlowSource
     flow_reason: str
     fingerprint: tuple[str, ...]
+    motion_codec: colour.Codec | None = None
+    """The codec of the picture that motion and cuts are found in, where it isn't `codec`: in a shot with layers."""
 
     @cached_property
     def paint_codec(self) -> colour.Codec:
@@ -120,7 +122,8 @@ class Engine:
         picture = style
         if self.shot.style.strokes is not None:
             picture, reference = self.paint_codec.to_style(straight)
-        view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
+        seen = style if self.motion_codec is None else self.motion_codec.to_style(straight)[0]
+        view = View(number=frame.number, image=seen, vectors=self._vectors(frame) if motion else None)
         return PreparedFrame(
             source=source,
             alpha=alpha,
@@ -197,6 +200,7 @@ def make_engine(
     tile: int | None = None,
     calibrated: bool = True,
     flow: tuple[FlowSource, str] | None = None,
+    motion_highlights: str | None = None,
 ) -> Engine:
     """Load everything a shot needs, check it with one frame and the plan's pins, and calibrate the painter.
 
@@ -207,6 +211,7 @@ def make_engine(
             does not contain it.
         calibrated: False leaves the painter without the shot's statistics, for `tsn.rendering.pin`, which takes them.
         flow: the source of motion and why it is that one, where another layer of the shot has loaded it.
+        motion_highlights: how the picture that motion is found in has its highlights; None = as the painted one.
 
     Raises:
         TsnError: of any kind; nothing has been written then.
@@ -224,7 +229,10 @@ def make_engine(
         weights=shot.flow.weights,
         cache=cache_folder() / "flow",
     )
-    codec = colour.codec(shot.colour.input, header=first.header, highlights=_highlights(shot))
+    codec = colour.codec(shot.colour.input, header=first.header, highlights=highlights_of(shot))
+    motion_codec = None
+    if motion_highlights not in (None, highlights_of(shot)):
+        motion_codec = colour.codec(shot.colour.input, header=first.header, highlights=str(motion_highlights))
     pinned = None if plan.pins is None else plan.pins.calibration
     calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Unfrozen) else None
     kind = _kind(chosen, plan.pins, strokes=shot.style.strokes is not None)
@@ -240,6 +248,7 @@ def make_engine(
         fingerprint=with_calibration(
             (painter.fingerprint, source.fingerprint, codec.fingerprint, kind), calibration, painter
         ),
+        motion_codec=motion_codec,
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
@@ -261,7 +270,7 @@ def make_engine(
     return engine
 
 
-def _highlights(shot: Shot) -> str:
+def highlights_of(shot: Shot) -> str:
     """The tone map of a shot. Strokes carry the light of highlights themselves; theirs serves the motion only."""
     chosen = shot.colour.highlights
     return "keep" if chosen == "paint" and shot.style.strokes is not None else chosen

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tsn import frames as ranges
-from tsn import io
+from tsn import io, matte
 from tsn.cpu_quota import thread_count
 from tsn.determinism import one_thread
+from tsn.errors import at_frame
 from tsn.flow.base import Motion, RenderedVectors, View
 from tsn.flow.dis import DisSource
 from tsn.flow.vectors import VectorSource
@@ -36,6 +38,8 @@ from tsn.rendering.plan import Plan
 
 CANDIDATES = 24
 """Frames, evenly spaced over a shot, among which keys are chosen."""
+MAIN_OBJECT = 0.4
+"""Share of what is missing that an object must hold to be named."""
 BATCH_FRAMES = 16
 """Read and made small at the same time."""
 
@@ -86,6 +90,35 @@ def survey_coverage(engine: Engine, plan: Plan) -> ShotCoverage:
         return ShotCoverage(frames=tuple(_small_frames(engine, plan)))
 
 
+def object_of(engine: Engine, plan: Plan, suggestion: Suggestion) -> str | None:
+    """The object that holds most of what no key shows of a suggested frame, by the shot's Cryptomatte.
+
+    None without Cryptomatte (`style.ids`, or that of the matte), or where no object holds enough of it.
+    """
+    shot = plan.shot
+    layer = shot.style.ids or (shot.matte.cryptomatte if shot.matte is not None else None)
+    if layer is None:
+        return None
+    path = io.FrameSequence.parse(shot.plate, base=Path()).path(suggestion.number)
+    frame = engine.read(path, suggestion.number)
+    with at_frame(frame.path, frame.number):
+        ids = matte.dominant_ids(frame.channels, layer=layer, lossy=frame.lossy)
+        names = matte.manifest(frame.channels, frame.header, layer=layer, folder=frame.path.parent).names
+    on_canvas = io.place(ids[..., None], frame.data_window, engine.canvas)[..., 0].astype(np.int64)
+    height, width = suggestion.mask.shape[-2:]
+    rows, columns = (
+        (np.arange(count) * 2 + 1) * side // (2 * count)
+        for count, side in ((height, on_canvas.shape[0]), (width, on_canvas.shape[1]))
+    )
+    small, missing = on_canvas[np.ix_(rows, columns)], suggestion.mask[0].numpy()
+    shares = {
+        name: float(missing[small == number].sum()) / max(float(missing.sum()), 1e-6)
+        for name, number in (names or {}).items()
+    }
+    name = max(shares, key=lambda name: shares[name], default=None)
+    return name if name is not None and shares[name] >= MAIN_OBJECT else None
+
+
 def _small_frames(engine: Engine, plan: Plan) -> Iterator[SmallFrame]:
     """The frames with their motion, in order."""
     between, source = TakeMotion(engine, plan), VectorSource(DisSource(), DisSource())
@@ -105,8 +138,7 @@ def _small_views(engine: Engine, plan: Plan) -> Iterator[tuple[View, Tensor]]:
         with torch.inference_mode():  # holds for one thread only
             frame = engine.read(paths.path(number), number)
             prepared = engine.prepare(frame)
-            matte = engine.matte_of(frame)
-            return _small_view(prepared), _small_cover(prepared, matte)
+            return _small_view(prepared), _small_cover(prepared, engine.matte_of(frame))
 
     numbers = plan.plate.present
     with ThreadPoolExecutor(thread_count()) as pool:
@@ -128,9 +160,9 @@ def _small_view(prepared: PreparedFrame) -> View:
     return View(number=view.number, image=small, vectors=vectors)
 
 
-def _small_cover(prepared: PreparedFrame, matte: Tensor | None) -> Tensor:
+def _small_cover(prepared: PreparedFrame, painted: Tensor | None) -> Tensor:
     cover = torch.ones_like(prepared.view.image[:1]) if prepared.cover is None else prepared.cover
-    return small_picture(cover if matte is None else cover * matte).cpu()
+    return small_picture(cover if painted is None else cover * painted).cpu()
 
 
 def small_picture(picture: Tensor) -> Tensor:

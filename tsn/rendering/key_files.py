@@ -10,6 +10,7 @@ from tsn.errors import InputError
 from tsn.io.hashing import sha256_of
 from tsn.shot.model import PAINTING, Shot
 
+FRAME_DIGITS = 4
 FOLDER = "keys"
 """Beside the output frames: the folder of the keys that tsn paints itself. All hosts of a farm can read it."""
 
@@ -20,11 +21,19 @@ def painting_of(shot: Shot) -> str | None:
     return shot.style.keys.get(PAINTING)
 
 
+def key_path(folder: Path, shot_name: str, number: int) -> Path:
+    """The file of a frame's key in a folder."""
+    return folder / f"{shot_name}.{number:0{FRAME_DIGITS}d}.png"
+
+
+def own_key_folder(shot: Shot) -> Path:
+    """The folder of the keys that tsn paints itself: one for each painting, as layers may have different ones."""
+    return Path(shot.output).parent / FOLDER / Path(painting_of(shot) or "").stem
+
+
 def own_key_file(shot: Shot, number: int) -> Path:
     """The file of a key that tsn paints itself, which an artist may copy, paint over, and name in the shot file."""
-    output = Path(shot.output)
-    painting = Path(painting_of(shot) or "").stem
-    return output.parent / FOLDER / f"{output.name.split('.')[0]}.{painting}.{number:04d}.png"
+    return key_path(own_key_folder(shot), shot.file.stem, number)
 
 
 def key_files(shot: Shot, painted: Mapping[int, str]) -> dict[int, str]:

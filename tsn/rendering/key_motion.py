@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from tsn.flow.base import Motion
+from tsn.flow.base import Motion, View
 from tsn.flow.warp import warp
 from tsn.keys.carry import CarriedKey, at_key, carry_on, half_size, paint_quality
 from tsn.keys.choice import ShownKey, choose_paint
@@ -60,7 +60,7 @@ class KeyGuides:
         self._plates: dict[int, Tensor] = {}
         self._before: dict[int, tuple[int, CarriedKey | None]] = {}  # how far it was carried on; None behind a cut
         self._after: dict[int, dict[int, PackedKey | None]] = {}  # by the places before it
-        self._frames: dict[int, PreparedFrame] = {}  # the last one, and those beside it
+        self._views: dict[int, View] = {}  # the last one, and those beside it
 
     def at(self, number: int) -> tuple[Tensor, Tensor]:
         """Paint (3, H, W) in [0, 1] and confidence (1, H, W) in [0, 1] of a frame."""
@@ -73,10 +73,11 @@ class KeyGuides:
     def _chosen(self, place: int, left_out: int | None) -> tuple[Tensor, Tensor]:
         near = self._near(place, left_out)
         carried = {key: at_key(self._keys[key].paint) for key in near if key == place}
-        carried |= self._carry_on(place, [key for key in near if key < place])
+        # Back first: who shares the motion asks next for the pair that carrying on ends with.
         carried |= self._carry_back(place, [key for key in near if key > place])
+        carried |= self._carry_on(place, [key for key in near if key < place])
         self._forget(place, near)
-        picture = self._frame(place).view.image
+        picture = self._view(place).image
         shown = [self._shown(key, carried[key], picture) for key in near if key in carried]
         return choose_paint(shown, picture)
 
@@ -114,7 +115,7 @@ class KeyGuides:
         self._after |= {key: {} for key in new}
         for there in range(max(new, default=place) - 1, place - 1, -1):
             ahead = [key for key in new if key > there]
-            motion = self._motion(there + 1) if any(tips[key] for key in ahead) else None
+            motion = self._motion(there + 1, forward_only=True) if any(tips[key] for key in ahead) else None
             for key in ahead:
                 tip = tips[key]
                 tips[key] = further = None if tip is None or motion is None else carry_on(tip, motion, -1)
@@ -139,7 +140,7 @@ class KeyGuides:
         if place not in self._ranks:
             self._ranks[place] = patch_ranks(key.number, key.paint)
         if place not in self._plates:
-            self._plates[place] = half_size(self._frame(place).view.image)
+            self._plates[place] = half_size(self._view(place).image)
         if not carried.distance:
             return ShownKey(paint=key.paint, ranks=self._ranks[place], quality=key.weight, distance=0)
         carried = close_thin_gaps(carried, plate)
@@ -151,17 +152,19 @@ class KeyGuides:
             distance=carried.distance,
         )
 
-    def _motion(self, place: int) -> Motion | None:
+    def _motion(self, place: int, *, forward_only: bool = False) -> Motion | None:
         """Motion from the frame before a place to the one there; None across a cut."""
-        before, view = self._frame(place - 1).view, self._frame(place).view
-        return None if self._between.is_cut(before, view) else self._between.motion(before, view)
+        before, view = self._view(place - 1), self._view(place)
+        if self._between.is_cut(before, view):
+            return None
+        return self._between.motion(before, view, forward_only=forward_only)
 
-    def _frame(self, place: int) -> PreparedFrame:
+    def _view(self, place: int) -> View:
         """The frame of a place, kept while its neighbours are asked for. Keys' plates are kept small."""
-        if place not in self._frames:
-            prepared = self._prepared(self._numbers[place])
-            self._frames = {there: frame for there, frame in self._frames.items() if abs(there - place) == 1}
-            self._frames[place] = prepared
+        if place not in self._views:
+            view = self._prepared(self._numbers[place]).view
+            self._views = {there: other for there, other in self._views.items() if abs(there - place) == 1}
+            self._views[place] = view
             if place in self._keys and place not in self._plates:
-                self._plates[place] = half_size(prepared.view.image)
-        return self._frames[place]
+                self._plates[place] = half_size(view.image)
+        return self._views[place]

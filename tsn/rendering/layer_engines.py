@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from tsn.rendering.engine import Engine, make_engine
+from tsn.errors import InputError, UsageError
+from tsn.rendering.engine import Engine, highlights_of, make_engine
 from tsn.rendering.plan import Plan
+from tsn.shot.model import Shot
 from tsn.style.painter import digest
 
 LAYERS = "layers-1"
@@ -29,11 +33,39 @@ def make_engines(
         TsnError: of any kind; nothing has been written then.
     """
     engines: list[Engine] = []
+    note = once(note)
     for layer in plan.by_layer:
         flow = (engines[0].flow, engines[0].flow_reason) if engines else None
-        own_tile, said = _smaller(tile, layer), once(note)
-        engines.append(make_engine(layer, device=device, note=said, tile=own_tile, calibrated=calibrated, flow=flow))
+        with _named(f"layers.{len(engines)}" if plan.shot.layers else None):
+            engine = make_engine(
+                layer,
+                device=device,
+                note=note,
+                tile=_smaller(tile, layer),
+                calibrated=calibrated,
+                flow=flow,
+                motion_highlights=motion_highlights(plan.shot),
+            )
+        engines.append(engine)
     return tuple(engines)
+
+
+@contextmanager
+def _named(layer: str | None) -> Iterator[None]:
+    """Names the layer in errors about a key of its style."""
+    try:
+        yield
+    except (InputError, UsageError) as error:
+        text = re.sub(r"(^|: )style\.", rf"\1{layer}.style.", str(error), count=1)
+        if layer is None or text == str(error):
+            raise
+        raise type(error)(text, hint=error.hint) from error
+
+
+def motion_highlights(shot: Shot) -> str:
+    """How the picture that motion is found in has its highlights: for all layers alike, so that it is found once."""
+    found = {highlights_of(layer) for layer in shot.by_layer}
+    return found.pop() if len(found) == 1 else "keep"
 
 
 def once(note: Callable[[str], None]) -> Callable[[str], None]:

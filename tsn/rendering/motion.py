@@ -34,9 +34,13 @@ class TakeMotion:
         """Whether a take starts at `view`, which follows `before`; a gap counts as a cut."""
         return view.number in self._starts or (self._find_cuts and is_cut(before.image, view.image))
 
-    def motion(self, before: View, view: View) -> Motion:
-        """Motion between a frame and the next. Raises InputError where it has NaN or Inf."""
-        motion = motion_between(self._flow, before, view)
+    def motion(self, before: View, view: View, *, forward_only: bool = False) -> Motion:
+        """Motion between a frame and the next. Raises InputError where it has NaN or Inf.
+
+        Args:
+            forward_only: see `motion_between`.
+        """
+        motion = motion_between(self._flow, before, view, forward_only=forward_only)
         if not (torch.isfinite(motion.forward).all() and torch.isfinite(motion.backward).all()):
             raise InputError(
                 f"Frames {before.number} to {view.number}: {self._flow.name} found motion that is no number.",
@@ -50,7 +54,7 @@ class TakeMotion:
 
 
 class SharedMotion(TakeMotion):
-    """The same for several layers of a shot: each pair of frames is looked at once.
+    """The same for several that ask: the layers of a shot, or window and keys. Each pair of frames is looked at once.
 
     Args:
         pairs: the number of pairs whose motion is kept, 24 bytes a pixel each, or 29 with what is derived from it. The
@@ -67,8 +71,10 @@ class SharedMotion(TakeMotion):
         cut: bool = self._once("cut", super().is_cut, before, view)
         return cut
 
-    def motion(self, before: View, view: View) -> Motion:
-        """See `TakeMotion.motion`."""
+    def motion(self, before: View, view: View, *, forward_only: bool = False) -> Motion:
+        """See `TakeMotion.motion`; in one direction it is not kept."""
+        if forward_only:
+            return super().motion(before, view, forward_only=True)
         motion: Motion = self._once("motion", super().motion, before, view)
         return motion
 

@@ -21,7 +21,7 @@ from tsn import io
 from tsn.cpu_quota import thread_count
 from tsn.flow.base import FlowSource
 from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
-from tsn.rendering.layer_engines import fingerprint_of, once
+from tsn.rendering.layer_engines import fingerprint_of, motion_highlights, once
 from tsn.rendering.plan import Pins, Plan
 from tsn.style.painter import Unfrozen
 from tsn.temporal.cuts import cut_thumbnail, is_cut
@@ -45,7 +45,8 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
     layers: list[Pins] = []
     flow: tuple[FlowSource, str] | None = None
     for layer in bare.by_layer:
-        engine = make_engine(layer, device=device, note=note, calibrated=False, flow=flow)
+        seen = motion_highlights(plan.shot)
+        engine = make_engine(layer, device=device, note=note, calibrated=False, flow=flow, motion_highlights=seen)
         flow = engine.flow, engine.flow_reason
         layers.append(_pins(engine, layer, note))
         if cuts is None and layer.shot.temporal.cuts == "auto" and layer.shot.temporal.window:

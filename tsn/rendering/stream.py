@@ -89,7 +89,7 @@ class Stream:
             yield self._numbers[place]
             prepared = self._prepared(self._numbers[place])
             view = prepared.view
-            self._painted[place] = derive_window_frame(view.image, self._paint(prepared))
+            self._painted[place] = derive_window_frame(prepared.picture, self._paint(prepared))
             if self._last is not None:
                 before = self._last[1]
                 cut = self._between.is_cut(before, view)

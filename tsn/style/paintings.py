@@ -44,12 +44,15 @@ class Painting:
     weight: float = 1.0
 
 
-def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tuple[Painting, ...]:
+def read_paintings(
+    weights: Mapping[str, float], *, base: Path = Path(), lines: int = PAINTING_LINES
+) -> tuple[Painting, ...]:
     """Read paintings.
 
     Args:
         weights: files (PNG, JPEG, TIFF or WebP), and the weight of each.
         base: folder that relative paths start from.
+        lines: larger paintings are resized to this many.
 
     Raises:
         UsageError: there are none, or a weight is not above 0.
@@ -66,17 +69,17 @@ def read_paintings(weights: Mapping[str, float], *, base: Path = Path()) -> tupl
             raise InputError(
                 f"The painting does not exist: {path}", hint="A relative path is relative to the shot file."
             )
-        paintings.append(Painting(name=path.stem, image=_read(path), sha256=sha256_of(path), weight=weight))
+        paintings.append(Painting(name=path.stem, image=_read(path, lines), sha256=sha256_of(path), weight=weight))
     return tuple(paintings)
 
 
-def resize_painting(image: Tensor) -> Tensor:
-    """Resize a painting (3, H, W) to `PAINTING_LINES` lines."""
-    return resize(image, PAINTING_LINES, max(1, round(image.shape[-1] * PAINTING_LINES / image.shape[-2])))
+def resize_painting(image: Tensor, lines: int = PAINTING_LINES) -> Tensor:
+    """Resize a painting (3, H, W) to this many lines."""
+    return resize(image, lines, max(1, round(image.shape[-1] * lines / image.shape[-2])))
 
 
-def _read(path: Path) -> Tensor:
-    """Read a painting, (3, H, W) of at most `PAINTING_LINES` lines."""
+def _read(path: Path, lines: int) -> Tensor:
+    """Read a painting, (3, H, W) of at most this many lines."""
     from tsn.io.downscaled import read_downscaled
 
     def admit(height: int, width: int) -> None:
@@ -97,7 +100,7 @@ def _read(path: Path) -> Tensor:
     if alpha is not None:
         rgb = _flatten_cutout(rgb, alpha, path)
         admit(*rgb.shape[-2:])
-    return resize_painting(rgb) if rgb.shape[-2] > PAINTING_LINES else rgb
+    return resize_painting(rgb, lines) if rgb.shape[-2] > lines else rgb
 
 
 def _channels_first(pixels: np.ndarray) -> Tensor:

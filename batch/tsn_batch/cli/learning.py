@@ -1,4 +1,4 @@
-"""Commands of key frames: learn."""
+"""The command that learns key frames: learn."""
 
 from __future__ import annotations
 

@@ -137,7 +137,8 @@ def _style_files(style: Style, painted_frames: Sequence[int]) -> Iterator[str]:
     models = map(weight_file, style.blend or ([style.model] if style.model else []))
     yield from (name for name in models if Path(name).is_absolute() and Path(name).is_file())
     yield from style.adain or ()
-    pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height]
+    keys = [*(style.keys or {}).values(), *(style.key_mattes or {}).values()]
+    pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height, *keys]
     yield from (name for name in pictures if Path(name).is_absolute())
     if style.strokes is not None:
         yield from map(str, find_preset(style.strokes).pictures)

@@ -42,8 +42,8 @@ def markers(scene):
 
 
 def case_keys_exported():
-    """Export a frame, find it in the list, on the timeline and in the editor; what was painted is kept."""
-    scene, _ = set_up_keys()
+    """Export a frame, find it in the list, on the timeline, in the editor; what was painted is never written over."""
+    scene, _node = set_up_keys()
     scene.timeline_markers.new("cut", frame=2)
     scene.frame_set(2)
     assert bpy.ops.tsn.key_export() == {"FINISHED"}
@@ -78,7 +78,7 @@ def case_keys_exported():
 
 def case_keys_learnt():
     """A key is learnt and rendered; one frame of it, and what makes it out of date."""
-    scene, _ = set_up_keys()
+    scene, _node = set_up_keys()
     scene.frame_set(2)
     assert bpy.ops.tsn.key_export() == {"FINISHED"}
     file = bpy.data.images.load(str(FOLDER / "tsn/sh010/keys/sh010.0002.png"))
@@ -99,7 +99,7 @@ def case_keys_learnt():
 
 def case_keys_refused():
     """What can't be learnt or painted is refused in one sentence."""
-    scene, _ = set_up_keys()
+    scene, _node = set_up_keys()
     assert refused(bpy.ops.tsn.learn).startswith("The node has no key: ")
     scene.frame_set(1)
     assert bpy.ops.tsn.key_add() == {"FINISHED"}
