@@ -20,7 +20,7 @@ os.execv({str(TSN)!r}, [{str(TSN)!r}, *words, *quick])
 
 @pytest.mark.parametrize("case", ["exported", "refused", "drawn"])
 def test_on_its_own(version: str, empty: Path, case: str) -> None:
-    run(version, f"keys_{case}", empty, TSN_PYTHON=sys.executable)
+    run(version, f"keys_{case}", empty)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_a_key_is_learnt_and_rendered(version: str, empty: Path, weights: Path, 
     quick = tmp_path / "tsn"
     quick.write_text(QUICK)
     quick.chmod(0o755)
-    run(version, "keys_learnt", empty, TSN_PYTHON=sys.executable, TSN_COMMAND=str(quick), TSN_WEIGHTS=str(weights))
+    run(version, "keys_learnt", empty, TSN_COMMAND=str(quick), TSN_WEIGHTS=str(weights))
     style = yaml.safe_load((empty / "tsn/sh010/sh010.yaml").read_text())["style"]
     assert style == {"keys": {2: "keys/sh010.0002.png"}, "ids": "ViewLayer.CryptoObject", "strength": 1}
     assert all(np.isfinite(styled(empty, frame)).all() for frame in (1, 2, 3))

@@ -20,9 +20,11 @@ class KeyExport(node_render.NodeRender):
 
     Attributes:
         file: the key's.
+        keeps_what_is_there: whether such a file becomes the key; otherwise it is refused.
     """
 
     file = ""
+    keeps_what_is_there = True
 
     def _all_steps(self) -> Iterator[None]:
         yield from self._with_frame()
@@ -37,6 +39,8 @@ class KeyExport(node_render.NodeRender):
         path = key_style.key_file(home, settings.basename, frame)
         if not path.is_file():
             yield from self._make(command, home, frame, path)
+        elif not self.keeps_what_is_there:
+            raise PluginError(f"{path} is there already, and may be painted over.", "Move it away to have another.")
         node, scene = self._find_node()
         key_frames.add_key(node.node_tree, scene, frame, str(path))
         self.file = str(path)
@@ -63,6 +67,8 @@ class KeyExport(node_render.NodeRender):
 
 class KeyPainting(KeyExport):
     """Has a key of the current frame painted in the manner of the node's painting."""
+
+    keeps_what_is_there = False
 
     def _make(self, command: str, home: Path, frame: int, path: Path) -> Iterator[None]:
         node, _ = self._find_node()

@@ -113,6 +113,9 @@ def case_keys_refused():
     assert refused(bpy.ops.tsn.key_paint) == "There is no painting at an empty path."
     bpy.context.preferences.filepaths.image_editor = ""
     assert bpy.ops.tsn.key_export() == {"FINISHED"}
+    assert refused(bpy.ops.tsn.key_paint).endswith("Move it away to have another.")
+    only(scene).node_tree.tsn.message = ""
+    assert bpy.ops.tsn.key_export() == {"FINISHED"}
     assert "choose an image editor in Preferences" in only(scene).node_tree.tsn.message
     bpy.context.preferences.filepaths.image_editor = "/none/editor"
     assert "'/none/editor' can't be started" in refused(bpy.ops.tsn.key_edit, frame=1)
