@@ -8,9 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from tsn.keys.carry import REACH
+from tsn.flow.base import Motion
+from tsn.flow.warp import warp
+from tsn.keys.carry import at_key, carry_on, half_size, paint_quality
 from tsn.keys.choice import ShownKey, choose_paint, closeness
+from tsn.keys.packed import pack, unpack
 from tsn.keys.patch_ranks import patch_ranks
+from tsn.keys.reach import REACH
+from tsn.keys.silhouettes import close_thin_gaps
 
 HEIGHT, WIDTH = 72, 96
 RED, BLUE = (torch.tensor(colour).view(3, 1, 1).expand(3, HEIGHT, WIDTH) for colour in ([1.0, 0, 0], [0, 0, 1.0]))
@@ -123,3 +128,21 @@ def test_closeness() -> None:
     assert closeness(0) > 40 * closeness(1)
     assert closeness(8) == closeness(4) / 2
     assert closeness(REACH) == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2, 3)])
+def test_the_smallest_pictures(size: tuple[int, int]) -> None:
+    paint = torch.full((3, *size), 0.5)
+    still = torch.zeros(2, *size)
+    seen = torch.ones(1, *size)
+    motion = Motion(forward=still, backward=still, visibility_forward=seen, visibility_backward=seen)
+    carried = close_thin_gaps(unpack(pack(carry_on(at_key(paint), motion, -1))), paint)
+    key = ShownKey(
+        paint=warp(paint, carried.flow, mode="bicubic"),
+        ranks=warp(patch_ranks(1, paint), carried.flow),
+        quality=paint_quality(carried, half_size(paint), half_size(paint)),
+        distance=carried.distance,
+    )
+    found, confidence = choose_paint([key], paint)
+    assert torch.allclose(found, paint, atol=1e-4)
+    assert confidence.min() > 0.99

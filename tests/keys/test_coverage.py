@@ -68,6 +68,13 @@ def test_a_picture_that_changed_is_not_shown() -> None:
     assert missing_shares(missing_in([shown_from(frames, 0)], frames), frames) == [0, 0, 1]
 
 
+def test_a_key_shows_where_it_is_painted() -> None:
+    frames, right = pan(5, 8), torch.zeros(1, HEIGHT, WIDTH)
+    right[:, :, WIDTH // 2 :] = 1
+    shares = missing_shares(missing_in([shown_from(frames, 0, right)], frames), frames)
+    assert shares == pytest.approx([1 / 2] * 5, abs=0.03)  # as much enters as comes from the left half
+
+
 def test_void_does_not_count() -> None:
     cover = torch.ones(1, HEIGHT, WIDTH)
     cover[:, :, WIDTH // 2 :] = 0
@@ -83,8 +90,8 @@ def test_void_does_not_count() -> None:
     [
         (9, 0, [], [4]),  # any frame shows all: the middle one
         (9, 4, [], [4]),
-        (17, 8, [], [0, 8, 16]),  # twice the picture passes by
-        (8, 0, [4], [3, 4]),  # one for each take
+        (17, 8, [], [0, 7, 15]),  # twice the picture passes by
+        (8, 0, [4], [1, 5]),  # one for each take
         (8, 0, [7], [3, 7]),
         (12, 0, [11], [5]),  # a twelfth of the shot is not worth a key
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tsn.rendering.engine import Engine, make_engine
 from tsn.rendering.key_coverage import ShotCoverage, object_of, survey_coverage
@@ -40,6 +41,8 @@ def test_a_pan_uncovers_its_trailing_edge(coverage, method: str) -> None:
     assert missing[1008] == pytest.approx(0.3, abs=0.12)  # by 14 of 64 columns and 7 of 48 lines
     assert found.missing([1001, 1008])[1004] < 0.12
     assert len(found.choose()) == 1
+    nothing = found.missing([1001], {1001: torch.zeros(1, 48, 64)})
+    assert set(nothing.values()) == {1.0}
 
 
 def test_cuts_divide_what_keys_show(coverage) -> None:

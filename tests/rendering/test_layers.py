@@ -215,9 +215,9 @@ def test_motion_between_two_frames_is_found_once_for_all_layers(
     pairs: list[tuple[int, int]] = []
     find = motion.motion_between
 
-    def counted(source, before, view):
+    def counted(source, before, view, **options):
         pairs.append((before.number, view.number))
-        return find(source, before, view)
+        return find(source, before, view, **options)
 
     monkeypatch.setattr(motion, "motion_between", counted)
     short, long = "temporal: {window: 1}", "temporal: {window: 3}"

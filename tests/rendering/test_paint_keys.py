@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tsn
-from tsn.errors import InputError, UsageError
+from tsn.errors import DeviceError, InputError, UsageError
 from tsn.io.key_png import read_texts, write_png16
 from tsn.keys.optimise.base import KeySettings
 from tsn.rendering.paint_keys import KeyProgress, paint_keys
@@ -75,6 +75,20 @@ def test_a_shot_that_waits_for_its_keys_can_be_painted(
     painting = stripes()
     plan = tsn.plan(shot(style="{keys: {painting: stripes.png}}"))
     assert paint_keys(plan, [1003], {str(painting): 1.0}, tmp_path / "keys", FEW)[1003].is_file()
+
+
+def test_no_memory_says_what_helps(
+    shot: Shot, stripes: Stripes, thin_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tsn.rendering import paint_keys as module
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(module, "paint_key", full)
+    with pytest.raises(DeviceError, match="Out of memory") as caught:
+        paint_keys(tsn.plan(shot()), [1001], {str(stripes()): 1.0}, tmp_path / "keys", FEW)
+    assert "--height" in (caught.value.hint or "")
 
 
 def test_faults_come_before_the_work(

@@ -178,11 +178,11 @@ def read_image(path: Path, *, admit: Callable[[int, int], None] | None = None) -
     return image.read_image(path, admit=admit)
 
 
-def write_png(path: Path, rgb: np.ndarray, *, alpha: np.ndarray | None = None, bits: int = 8) -> None:
-    """Write (H, W, 3) in [0, 1] as PNG of 8 or 16 bits; see `tsn.io.image.write_png`."""
+def write_png(path: Path, rgb: np.ndarray) -> None:
+    """Write (H, W, 3) in [0, 1] as 8-bit PNG; see `tsn.io.image.write_png`."""
     from tsn.io import image
 
-    image.write_png(path, rgb, alpha=alpha, bits=bits)
+    image.write_png(path, rgb)
 
 
 def _refuse_layer(path: Path, layer: str | None) -> None:

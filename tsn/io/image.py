@@ -51,23 +51,17 @@ def clip_to_unit(rgb: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.clip(np.nan_to_num(rgb), 0.0, 1.0))
 
 
-def write_png(path: Path, rgb: np.ndarray, *, alpha: np.ndarray | None = None, bits: int = 8) -> None:
-    """Write (H, W, 3) in [0, 1] as PNG, atomically.
-
-    Args:
-        alpha: (H, W) in [0, 1]; the colours are straight, as PNG has them.
-        bits: 8 or 16.
+def write_png(path: Path, rgb: np.ndarray) -> None:
+    """Write (H, W, 3) in [0, 1] as 8-bit PNG, atomically.
 
     Raises:
         OutputError: it can't be written.
     """
     import cv2
 
-    bgr = rgb[..., ::-1]
-    pixels = bgr if alpha is None else np.concatenate([bgr, alpha[..., None]], -1)
-    codes = np.rint(np.clip(pixels, 0.0, 1.0) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+    codes = np.rint(np.clip(rgb, 0.0, 1.0) * 255).astype(np.uint8)
     # Encoded in memory: OpenImageIO can report success for a file that a full disk cut short.
-    encoded = cv2.imencode(".png", np.ascontiguousarray(codes))[1]
+    encoded = cv2.imencode(".png", np.ascontiguousarray(codes[..., ::-1]))[1]
     with atomic_write(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
 

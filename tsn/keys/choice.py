@@ -17,7 +17,8 @@ from tsn.keys.carry import fade
 from tsn.keys.smoothing import local_mean, scaled_radius, smoothstep
 
 SPREAD = 4.0
-"""The patch of the highest rank still shows a key where another one is so many times as close, or as good."""
+"""The patch of the highest rank still shows a key where another one is so many times as close. Quality counts by its
+fourth power: where a key ends, another one that shows the place well takes over before the rim fades to nothing."""
 FEATHER = 0.1
 """Patches blend where their scores differ by less than this share: a frame in time, a pixel or two in space."""
 OWN_FRAME = 0.02
@@ -61,7 +62,7 @@ def choose_paint(shown: Sequence[ShownKey], like: Tensor) -> tuple[Tensor, Tenso
     smooth = [_smooth(key.quality) for key in shown]
     gates = [_gate(key, quality) for key, quality in zip(shown, smooth, strict=True)]
     scores = [
-        quality * gate * (closeness(key.distance) * (1 + (SPREAD - 1) * key.ranks))
+        quality.square().square() * gate * (closeness(key.distance) * (1 + (SPREAD - 1) * key.ranks))
         for key, quality, gate in zip(shown, smooth, gates, strict=True)
     ]
     paint, confidence = torch.zeros_like(like[:1]).repeat(3, 1, 1), torch.zeros_like(like[:1])

@@ -71,14 +71,18 @@ class Suggestion:
     mask: Tensor
 
 
-def shown_from(frames: Sequence[SmallFrame], place: int) -> dict[int, Tensor]:
+def shown_from(frames: Sequence[SmallFrame], place: int, weight: Tensor | None = None) -> dict[int, Tensor]:
     """What the frame of a place shows of the others: place -> uint8 (1, h, w), of 255, at half the size.
 
     Frames of which it shows nothing are left out; no motion leads across cuts.
+
+    Args:
+        weight: where the frame is painted, (1, h, w) in [0, 1] as small as its picture; None = all over.
     """
     key = frames[place]
-    found = {place: torch.full_like(half_size(key.cover), 255, dtype=torch.uint8)}
-    own = half_size(key.picture)
+    painted = half_size(torch.ones_like(key.cover) if weight is None else weight)
+    found = {place: (painted * 255).round().to(torch.uint8)}
+    own = torch.cat([half_size(key.picture), painted])
     for direction in (1, -1):
         carried, there = at_key(key.picture), place + direction
         while 0 <= there < len(frames):
@@ -89,8 +93,9 @@ def shown_from(frames: Sequence[SmallFrame], place: int) -> dict[int, Tensor]:
             visible = half_size(carried.visibility)
             if float(visible.mean()) < LEAST_SHOWN:
                 break
-            change = (half_size(frames[there].picture) - warp(own, half_flow(carried.flow))).abs().amax(0, keepdim=True)
-            seen = visible * (1 - smoothstep(change, CHANGE_KEPT, CHANGE_LOST))
+            carried_here = warp(own, half_flow(carried.flow))
+            change = (half_size(frames[there].picture) - carried_here[:3]).abs().amax(0, keepdim=True)
+            seen = visible * carried_here[3:] * (1 - smoothstep(change, CHANGE_KEPT, CHANGE_LOST))
             found[there] = (seen * 255).round().to(torch.uint8)
             there += direction
     return found
@@ -121,14 +126,17 @@ def missing_shares(missing: Sequence[Tensor], frames: Sequence[SmallFrame]) -> l
 def best_key(
     missing: Sequence[Tensor], candidates: Mapping[int, Mapping[int, Tensor]]
 ) -> tuple[int, dict[int, Tensor]] | None:
-    """The candidate that shows most of what is missing, the one nearest to the middle of several alike.
+    """The candidate that shows most of what is missing; of several alike the one in the middle of what it shows.
 
     Returns:
         Its place, and of each frame what it adds, (1, h, w); None without candidates.
     """
     best: tuple[float, int, dict[int, Tensor]] | None = None
-    middle = (len(missing) - 1) / 2
-    for place in sorted(candidates, key=lambda place: (abs(place - middle), place)):
+
+    def off_centre(place: int) -> float:
+        return abs(place - (min(candidates[place]) + max(candidates[place])) / 2)
+
+    for place in sorted(candidates, key=lambda place: (off_centre(place), place)):
         adds = {there: missing[there] * (mask.float() / 255) for there, mask in candidates[place].items()}
         gain = sum(float(part.mean()) for part in adds.values())
         if best is None or gain > best[0] * 1.001:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,20 +58,26 @@ class ShotCoverage:
         """Numbers of the fewest frames that show the shot; painted, they make good keys."""
         return tuple(self.frames[place].number for place in choose_keys(self.frames, self._candidates))
 
-    def missing(self, keys: Sequence[int]) -> dict[int, float]:
-        """Frame -> the share of it that none of the keys shows, in [0, 1]. `keys`: numbers of plate frames."""
-        missing = missing_in(self._shown(keys), self.frames)
+    def missing(self, keys: Sequence[int], weights: Mapping[int, Tensor] | None = None) -> dict[int, float]:
+        """Frame -> the share of it that none of the keys shows, in [0, 1].
+
+        Args:
+            keys: numbers of plate frames.
+            weights: of keys that are painted in parts, where they are, (1, H, W) in [0, 1] on the canvas.
+        """
+        missing = missing_in(self._shown(keys, weights or {}), self.frames)
         shares = missing_shares(missing, self.frames)
         return {frame.number: share for frame, share in zip(self.frames, shares, strict=True)}
 
-    def suggest(self, keys: Sequence[int]) -> tuple[Suggestion, ...]:
-        """Frames that would help as keys beside those there are, the best first."""
-        return suggest_keys(self.frames, self._shown(keys), self._candidates)
+    def suggest(self, keys: Sequence[int], weights: Mapping[int, Tensor] | None = None) -> tuple[Suggestion, ...]:
+        """Frames that would help as keys beside those there are, the best first. Arguments as of `missing`."""
+        return suggest_keys(self.frames, self._shown(keys, weights or {}), self._candidates)
 
-    def _shown(self, keys: Sequence[int]) -> list[dict[int, Tensor]]:
+    def _shown(self, keys: Sequence[int], weights: Mapping[int, Tensor]) -> list[dict[int, Tensor]]:
         place = {frame.number: index for index, frame in enumerate(self.frames)}
+        small = {number: small_picture(weight) for number, weight in weights.items()}
         with torch.inference_mode(), one_thread():
-            return [shown_from(self.frames, place[number]) for number in keys]
+            return [shown_from(self.frames, place[number], small.get(number)) for number in keys]
 
     @cached_property
     def _candidates(self) -> dict[int, dict[int, Tensor]]:

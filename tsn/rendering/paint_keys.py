@@ -7,7 +7,8 @@ has it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from torch import Tensor
 
 import tsn
 from tsn import colour, io
-from tsn.errors import InputError, UsageError, at_frame
+from tsn.errors import DeviceError, InputError, UsageError, at_frame
 from tsn.flow.factory import choose_flow_source
 from tsn.io.hashing import sha256_of
 from tsn.io.key_png import read_texts, write_png16
@@ -25,6 +26,7 @@ from tsn.keys.optimise.base import KeySettings
 from tsn.keys.optimise.painting import Progress, key_digest, method_of, paint_key
 from tsn.rendering.engine import Engine, choose_device
 from tsn.rendering.key_files import key_path
+from tsn.rendering.memory import is_out_of_memory
 from tsn.rendering.output import make_folder
 from tsn.rendering.plan import Plan
 from tsn.style.paintings import Painting, read_paintings
@@ -82,7 +84,7 @@ def paint_keys(
         UsageError: a frame that the plate lacks, settings out of their ranges, or a file that is there and is not this
             key, such as one that somebody painted.
         InputError: a painting, a plate frame or the perceptual net's weights are missing or damaged.
-        DeviceError: no such device.
+        DeviceError: no such device, or its memory is too small.
         OutputError: the folder can't be written.
     """
     method_of(settings)
@@ -125,7 +127,7 @@ def paint_keys(
                 )
             )
 
-        with at_frame(path, number):
+        with at_frame(path, number), _out_of_memory_explained():
             painted = paint_key(
                 plate,
                 cover,
@@ -214,6 +216,19 @@ def _note_small_paintings(
                 f"The painting {painting.name} has {painting.image.shape[1]} lines where {lines} are taken: its strokes"
                 " will be soft. A larger scan of it helps."
             )
+
+
+@contextmanager
+def _out_of_memory_explained() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            f"Out of memory: {str(error).splitlines()[0] if str(error) else 'no more on this host'}",
+            hint="Paint fewer lines (--height 480, say), or a smaller stroke size.",
+        ) from error
 
 
 def _facts(paintings: Sequence[Painting], settings: KeySettings, net: str) -> str:

@@ -21,6 +21,7 @@ from tsn.rendering.engine import Engine
 from tsn.rendering.event import Event, Report
 from tsn.rendering.finished import is_finished, is_made_by_tsn
 from tsn.rendering.layer_engines import fingerprint_of, make_engines
+from tsn.rendering.memory import is_out_of_memory
 from tsn.rendering.output import make_folder
 from tsn.rendering.output_frame import RenderState, make_output_frame, provenance
 from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
@@ -114,7 +115,7 @@ class Renderer:
                         done += 1
                         self.report(replace(frame, done=done, total=total))
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._smaller_tiles(error)
         self.report(Event(kind="done", done=done, total=total, seconds=time.monotonic() - started))
@@ -254,16 +255,9 @@ def _out_of_memory_explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise _explained(error) from error
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; on a CPU only the message of torch's RuntimeError shows it."""
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def _explained(error: Exception) -> DeviceError:

@@ -33,22 +33,22 @@ def learn(shot: Path, device: str, sets: tuple[str, ...], missing: str | None, f
     A picture shows how far it is, from the first minute on. Ctrl-C ends it; the last net is where the next one starts.
     """
     plan = make_plan(load_shot(shot, sets, missing))
-    layers = [layer for layer in plan.by_layer if layer.shot.style.keys is not None]
-    if not layers:
+    if all(layer.style.keys is None for layer in plan.shot.by_layer):
         raise UsageError(
             f"{plan.shot.file}: there are no keys to learn.", hint="style: {keys: {1001: keys/sh010.1001.png}}"
         )
-    from tsn.rendering.engine import make_engine
     from tsn.rendering.key_learning import learnt_keys, preview_file
+    from tsn.rendering.layer_engines import make_engines
     from tsn.rendering.output import make_folder
     from tsn_batch.process.threads import limit_threads
 
     limit_threads()
     make_folder(Path(plan.shot.output).parent)
-    for layer in layers:
-        engine = make_engine(layer, device=device, note=click.echo, calibrated=False)
-        with _shown(preview_file(layer), as_json=as_json) as show:
-            learnt_keys(engine, layer, click.echo, force=force, progress=show)
+    engines = make_engines(plan, device=device, note=click.echo, calibrated=False)
+    for engine, layer in zip(engines, plan.by_layer, strict=True):
+        if layer.shot.style.keys is not None:
+            with _shown(preview_file(layer), as_json=as_json) as show:
+                learnt_keys(engine, layer, click.echo, force=force, progress=show)
     click.echo(f"Learnt; {plan.shot.file.name} renders with it.")
 
 

@@ -76,6 +76,7 @@ def paint(
     Needs the weights that `tsn fetch vgg16` brings.
     """
     from tsn import frames as ranges
+    from tsn.errors import Cancelled
     from tsn_batch import key_progress
     from tsn_batch.progress import choose_display
 
@@ -98,10 +99,21 @@ def paint(
     keep_freed_pages()
     limit_threads()
     display = key_progress.DISPLAYS[choose_display(sys.stdout, quiet=command.quiet)]
-    with display(sys.stdout) as show:
-        keys = paint_keys(
-            plan, numbers, weights, output, settings, device=device, force=force, note=show.note, report=show.progress
-        )
+    try:
+        with display(sys.stdout) as show:
+            keys = paint_keys(
+                plan,
+                numbers,
+                weights,
+                output,
+                settings,
+                device=device,
+                force=force,
+                note=show.note,
+                report=show.progress,
+            )
+    except KeyboardInterrupt:
+        raise Cancelled("Cancelled; finished keys and scales are kept, and the same command goes on.") from None
     for path in keys.values():
         click.echo(path)
 
