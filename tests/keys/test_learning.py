@@ -42,6 +42,13 @@ def test_the_same_steps_give_the_same_bits(shot, perceptual):
     assert not torch.equal(one["enter.conv.weight"], three["enter.conv.weight"])
 
 
+def test_frames_made_in_inference_mode_will_do(guided, key_of, perceptual):
+    with torch.inference_mode():
+        frame = guided(0)
+        examples, others = [(frame, key_of(frame))], [guided(4, confidence=0.0)]
+    learn(examples, others, perceptual=perceptual, steps=2)
+
+
 def test_weights_are_float32_on_the_cpu_and_few(shot, perceptual):
     examples, others = shot
     weights = learn(examples, others, perceptual=perceptual, steps=1)

@@ -281,5 +281,5 @@ def _weights(net: KeyNet) -> dict[str, Tensor]:
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether products of bfloat16 are faster than of float32: on GPUs, and on CPUs that have instructions for them."""
-    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    """Whether products of bfloat16 are faster than of float32: on CUDA, and on CPUs that have instructions for them."""
+    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
