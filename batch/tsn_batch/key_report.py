@@ -21,7 +21,7 @@ def key_findings(plan: Plan, engine: Engine) -> Iterator[tuple[str, str]]:
     Raises:
         InputError: a key is damaged, of other proportions than the plate, or of a frame that the shot hasn't got.
     """
-    from tsn.rendering.key_coverage import survey_coverage
+    from tsn.rendering.key_coverage import object_of, survey_coverage
 
     keys = plan.shot.style.keys
     assert keys is not None
@@ -34,16 +34,20 @@ def key_findings(plan: Plan, engine: Engine) -> Iterator[tuple[str, str]]:
 
     frames = sorted(map(int, keys))
     require_in_shot(frames, plan)
-    read_keys(engine, plan, {number: keys[str(number)] for number in frames}, key_mattes(plan.shot))
+    painted = read_keys(engine, plan, {number: keys[str(number)] for number in frames}, key_mattes(plan.shot))
+    weights = {key.number: key.weight for key in painted}
     coverage = survey_coverage(engine, plan)
-    missing = coverage.missing(frames)
+    missing = coverage.missing(frames, weights)
     shown = 1 - sum(missing.values()) / len(missing)
     text = f"{', '.join(map(str, frames))}: {shown:.0%} of the shot is shown by them"
     if 1 - shown >= WORTH_SAYING:
         worst = max(missing, key=lambda number: missing[number])
         text += f", {1 - missing[worst]:.0%} of {worst}"
     yield "keys", text
-    for each in coverage.suggest(frames):
+    for each in coverage.suggest(frames, weights):
+        name = object_of(engine, plan, each)
         span = f"{each.first}" if each.first == each.last else f"{each.first}-{each.last}"
-        text = f"{each.missing:.0%} of {span} is shown by none, most of it {each.where}"
+        text = f"{each.missing:.0%} of {span} is shown by none, most of it {each.where}" + (
+            f", of {name}" if name else ""
+        )
         yield "keys", f"a key near {each.number} would help: {text}"
