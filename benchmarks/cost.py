@@ -225,8 +225,9 @@ def stages(home: Path) -> None:
     from tsn import io
     from tsn.flow.base import motion_between
     from tsn.flow.fused import FusedSource
+    from tsn.rendering.compositing import LayerPaint, composite
     from tsn.rendering.engine import make_engine
-    from tsn.rendering.output_frame import paint_plate, provenance
+    from tsn.rendering.output_frame import provenance
     from tsn.temporal.cuts import is_cut
     from tsn.temporal.disocclusion import derive_step
     from tsn.temporal.pipeline import derive_window_frame, stabilise_paint
@@ -273,8 +274,9 @@ def stages(home: Path) -> None:
             )
             frame = timed("read again", engine.read, plates.path(number), number)
             prepared = timed("prepare again", engine.prepare, frame, motion=False)
-            rgb = timed("colour back", paint_plate, engine, prepared, stable, 1.0)
-            pixels, facts = rgb.permute(1, 2, 0).numpy(), provenance(plan, engine, number)
+            layer = LayerPaint(engine=engine, prepared=prepared, painted=stable, amount=1.0)
+            rgb = timed("colour back", composite, [layer]).rgb
+            pixels, facts = rgb.permute(1, 2, 0).numpy(), provenance(plan, [engine], number)
             timed("write", io.write_frame, frame, pixels, outputs.path(number), attributes=facts)
     medians = {name: statistics.median(values) for name, values in times.items()}
     medians["temporal"] = sum(medians.pop(name) for name in ("window", "derived", "silhouettes"))

@@ -28,12 +28,12 @@ def main(shot: Path, out: Path, preset: str, sets: tuple[str, ...]) -> None:
     """Paint every frame of a shot."""
     out.mkdir(parents=True, exist_ok=True)
     plan = tsn.plan(tsn.load(shot, sets=[f"style.strokes={preset}", *sets]))
-    state = RenderState(make_engine(plan, device="cpu"), plan)
+    state = RenderState((make_engine(plan, device="cpu"),), plan)
     start = time.process_time()
     for number in plan.plate.present:
-        painted, _ = state.paint(number)
+        painted, _ = state.layers[0].paint(number)
         io.write_png(out / f"strokes.{number:04d}.png", np.moveaxis(painted.clamp(0, 1).cpu().numpy(), 0, 2))
-    state.plates.close()
+    state.close()
     seconds = (time.process_time() - start) / len(plan.plate.present)
     click.echo(f"{seconds:.2f} CPU-seconds a frame, with motion, reading, and compiling where it is the first time")
 

@@ -53,7 +53,7 @@ def test_torch_alone_shows_its_threads(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", [*SIZES, (170, 157)])
 @pytest.mark.parametrize("space", ["lin_rec709", "ACEScg", "cineon"])
-@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("highlights", ["paint", "keep", "soft"])
 def test_colour(size: tuple[int, int], space: str, highlights: str) -> None:
     codec = colour.codec(space, highlights=highlights)
     plate, paint = picture(*size) * 3 - 0.2, picture(*size).flip(0)

@@ -132,6 +132,8 @@ def test_the_shot_files_reference_is_up_to_date() -> None:
     for kind, page in shot_file.KINDS.items():
         text = page.read_text(encoding="utf-8")
         assert shot_file.kind_page(kind, text, schema) == text, "run: python docs/shot_file.py"
+    text = shot_file.LAYERS_PAGE.read_text(encoding="utf-8")
+    assert shot_file.layers_page(text, schema) == text, "run: python docs/shot_file.py"
 
 
 def test_the_shot_files_reference_has_a_row_for_each_key() -> None:
@@ -141,10 +143,11 @@ def test_the_shot_files_reference_has_a_row_for_each_key() -> None:
     empty = f"{shot_file.BEGIN}{shot_file.END}"
 
     def rows(text: str) -> list[str]:
-        return re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+        return re.findall(r"^\| `(?:temporal\.)?(\w+)` \|", text, flags=re.MULTILINE)
 
     of_kinds = {row for kind in shot_file.KINDS for row in rows(shot_file.kind_page(kind, empty, schema))}
-    assert sorted([*rows(shot_file.tables(schema)), *of_kinds]) == sorted(keys)
+    of_layers = rows(shot_file.layers_page(empty, schema))
+    assert sorted([*rows(shot_file.tables(schema)), *of_kinds, *of_layers]) == sorted(keys)
 
 
 @pytest.mark.parametrize("page", ["README.md", *(page for page in PAGES if page.startswith("docs/guide/"))])

@@ -63,13 +63,15 @@ def _require_unchanged(plan: Plan, needed: Set[int], what: str) -> None:
 
 def _require_as_painted(plan: Plan, needed: Set[int], what: str) -> None:
     """Raise InputError where painted frames changed. A missing one is reported where it is read: strength may be 0."""
-    if plan.shot.style.frames is None:
-        return
-    found = hash_painted_frames(plan.shot.style.frames, needed, offset=plan.shot.style.offset)
-    planned = {number: mark for number, mark in plan.plate.painted.items() if number in needed}
-    if changed := sorted({number for number, _ in found.items() ^ planned.items()}):
-        raise InputError(
-            f"{plan.shot.style.frames}: {what} depends on painted frames that changed after the plan was made:"
-            f" {ranges.compact(changed)}",
-            hint=PLAN_AGAIN_HINT,
-        )
+    for layer, marks in zip(plan.shot.by_layer, plan.plate.painted_by_layer, strict=True):
+        style = layer.style
+        if style.frames is None:
+            continue
+        found = hash_painted_frames(style.frames, needed, offset=style.offset)
+        planned = {number: mark for number, mark in marks.items() if number in needed}
+        if changed := sorted({number for number, _ in found.items() ^ planned.items()}):
+            raise InputError(
+                f"{style.frames}: {what} depends on painted frames that changed after the plan was made:"
+                f" {ranges.compact(changed)}",
+                hint=PLAN_AGAIN_HINT,
+            )

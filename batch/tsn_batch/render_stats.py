@@ -25,7 +25,8 @@ class RenderStats:
         times: seconds for each rendered frame.
         workers: the same by name of the worker.
         seconds: wall time of the whole render.
-        coverage: rendered frame -> share of it that the matte covers, 0 to 1.
+        coverage: for each layer, in order of the shot: rendered frame -> share of it that its matte covers, 0 to 1.
+            A shot without layers is its own only one.
     """
 
     gaps: Set[int] = frozenset()
@@ -34,7 +35,7 @@ class RenderStats:
     times: list[float] = field(default_factory=list)
     workers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
-    coverage: dict[int, float] = field(default_factory=dict)
+    coverage: dict[int, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, event: Event) -> None:
         """Count one event."""
@@ -43,8 +44,9 @@ class RenderStats:
         elif event.status == "rendered":
             self.times.append(event.seconds)
             self.workers[event.worker].append(event.seconds)
-            if event.frame is not None and event.cover is not None:
-                self.coverage[event.frame] = event.cover
+            for place, cover in enumerate(event.covers or (event.cover,)):
+                if event.frame is not None and cover is not None:
+                    self.coverage[place][event.frame] = cover
         elif event.status == "skipped" and event.frame is not None and event.frame not in self.gaps:
             self.skipped.add(event.frame)
 

@@ -36,6 +36,7 @@ class ShotSettings:
         matte: (Cryptomatte layer, names of objects in it), where the paint is limited to objects.
         invert: paint everything except those objects.
         strokes: the keys beside the preset (`StrokeStyle.keys`), where the style is brush strokes.
+        key_frames: all of the style (`KeyStyle.keys`), where it is key frames; `style` does not count then.
     """
 
     plate: str
@@ -51,6 +52,7 @@ class ShotSettings:
     matte: tuple[str, Sequence[str]] | None = None
     invert: bool = False
     strokes: Mapping[str, object] | None = None
+    key_frames: Mapping[str, object] | None = None
 
 
 def to_yaml(shot: ShotSettings) -> str:
@@ -64,6 +66,8 @@ def to_yaml(shot: ShotSettings) -> str:
     )
     if shot.strokes is not None:
         style = {"strokes": shot.style, **shot.strokes}
+    if shot.key_frames is not None:
+        style = dict(shot.key_frames)
     vectors = matte = None
     if shot.vectors:
         vectors = {"layer": shot.vectors[0], "convention": shot.vectors[1]}

@@ -103,23 +103,23 @@ def _parse_event(line: str) -> Mapping[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-class RenderProcess:
-    """A running `tsn render SHOT --json`.
+class TsnProcess:
+    """A running command of tsn; with `--json` it prints events.
 
     Attributes:
         pid: its process id.
         cancelled: whether `cancel` ended it.
     """
 
-    def __init__(self, command: str, shot: Path, *, device: str) -> None:
-        """Start it. Raises PluginError where the command can't be started."""
-        arguments = [resolve_command(command), "render", str(shot), "--json", "--device", device]
+    def __init__(self, command: str, *words: str, folder: Path) -> None:
+        """Start it in a folder. Raises PluginError where the command can't be started."""
+        arguments = [resolve_command(command), *words]
         self._stderr_file = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (read later)
         try:
             self._process = subprocess.Popen(
                 arguments,
                 env=clean_environment(),
-                cwd=shot.parent,
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr_file,
@@ -196,3 +196,37 @@ class RenderProcess:
             self._stderr = self._stderr_file.read()
             self._stderr_file.close()
         return self._stderr
+
+
+class RenderProcess(TsnProcess):
+    """A running `tsn render SHOT --json`."""
+
+    def __init__(self, command: str, shot: Path, *, device: str, frames: str | None = None) -> None:
+        """Start it. Raises PluginError where the command can't be started.
+
+        Args:
+            frames: only these of the shot's frames.
+        """
+        only = () if frames is None else ("-F", frames)
+        super().__init__(command, "render", str(shot), "--json", "--device", device, *only, folder=shot.parent)
+
+
+class LearnProcess(TsnProcess):
+    """A running `tsn learn SHOT --json`; its events have `share`, `loss` and `picture`."""
+
+    def __init__(self, command: str, shot: Path, *, device: str) -> None:
+        """Start it. Raises PluginError where the command can't be started."""
+        super().__init__(command, "learn", str(shot), "--json", "--device", device, folder=shot.parent)
+
+
+class PaintProcess(TsnProcess):
+    """A running `tsn paint SHOT -F FRAME`: a key in the manner of a painting."""
+
+    def __init__(self, command: str, shot: Path, *, device: str, frame: int, painting: str, folder: Path) -> None:
+        """Start it. Raises PluginError where the command can't be started.
+
+        Args:
+            folder: where the key is written.
+        """
+        words = ("paint", str(shot), "-F", str(frame), "--painting", painting, "-o", str(folder), "--device", device)
+        super().__init__(command, *words, folder=shot.parent)

@@ -33,7 +33,7 @@ def grey(*values: float) -> Tensor:
 HALVES = arrays(np.float16, (3, 2, 5), elements=st.floats(-65504, 65504, width=16) | st.floats(-0.5, 1.5, width=16))
 
 
-@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("highlights", ["paint", "keep", "soft"])
 @pytest.mark.parametrize("space", [*LINEAR, *LOG, *DISPLAY])
 @settings(max_examples=10, deadline=None)
 @given(values=HALVES)
@@ -50,14 +50,14 @@ def test_unpainted_plates_come_back_bit_for_bit(space: str, highlights: str, val
 def test_every_space_of_the_config_survives_paint_on_anything(space: str) -> None:
     random = torch.Generator().manual_seed(7)
     plate = torch.randn(3, 8, 64, generator=random) * torch.logspace(-3, 6, 64)
-    for highlights in ("keep", "soft"):
+    for highlights in ("paint", "keep", "soft"):
         way = codec(space, highlights=highlights)
         style, reference = way.to_style(plate)
         assert torch.equal(way.from_style(style, reference), plate)
         assert way.from_style(torch.rand(plate.shape, generator=random), reference).isfinite().all()
 
 
-@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("highlights", ["paint", "keep", "soft"])
 @pytest.mark.parametrize("space", ["lin_rec709", "ACEScg", "acescct", CINEON])
 def test_almost_unpainted_is_almost_the_plate(space: str, highlights: str) -> None:
     way = codec(space, highlights=highlights)
@@ -66,7 +66,7 @@ def test_almost_unpainted_is_almost_the_plate(space: str, highlights: str) -> No
     assert torch.allclose(way.from_style(style - 1e-6, reference), plate, rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("highlights", ["keep", "soft"])  # paint as highlights has the plate's light again
 @pytest.mark.parametrize("space", ["lin_rec709", "ACEScg", "acescct", CINEON, "srgb_tx", "srgb_displayp3"])
 def test_paint_moves_the_plate_the_same_way(space: str, highlights: str) -> None:
     way = codec(space, highlights=highlights)
@@ -76,7 +76,7 @@ def test_paint_moves_the_plate_the_same_way(space: str, highlights: str) -> None
     assert (way.from_style(style * 0.9 + 0.1, reference) >= plate).all()
 
 
-@pytest.mark.parametrize("highlights", ["keep", "soft"])
+@pytest.mark.parametrize("highlights", ["paint", "keep", "soft"])
 def test_texture_on_highlights_makes_no_fireflies(highlights: str) -> None:
     plate = grey(*torch.linspace(-0.1, 100, 4001).tolist())
     way = codec("lin_rec709", highlights=highlights)

@@ -59,7 +59,7 @@ def test_names() -> None:
     for data in ("Raw", "data"):
         with pytest.raises(UsageError, match="for data"):
             codec(data)
-    with pytest.raises(UsageError, match="keep or soft"):
+    with pytest.raises(UsageError, match="paint, keep, soft"):
         codec("ACEScg", highlights="hard")
 
 

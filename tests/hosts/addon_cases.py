@@ -38,6 +38,7 @@ def run(version: str, case: str, folder: Path, **changes: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TSN_", "PYTHON", "OCIO"))}
     settings = {
         "TSN_COMMAND": str(TSN),
+        "TSN_PYTHON": sys.executable,
         "TSN_DEVICE": "cpu",
         "TSN_CACHE": str(folder.parent / "cache"),
         "TSN_ADDONS": str(addons()),

@@ -87,6 +87,19 @@ class File_Knob(String_Knob):
         return text or None
 
 
+class AnimationKey:
+    def __init__(self, x: float, y: float) -> None:
+        self.x, self.y = float(x), float(y)
+
+
+class AnimationCurve:
+    def __init__(self, values: dict[float, float]) -> None:
+        self._values = values
+
+    def keys(self) -> list[AnimationKey]:
+        return [AnimationKey(x, y) for x, y in sorted(self._values.items())]
+
+
 class Double_Knob(Knob):
     kinds: Any = (int, float)
 
@@ -101,21 +114,27 @@ class Double_Knob(Knob):
     def setRange(self, low: float, high: float) -> None:
         assert low < high
 
-    keys: dict[float, float]
+    keys: dict[float, float] | None = None
 
     def setAnimated(self) -> bool:
         self.keys = {}
         return True
 
+    def animation(self, chan: int) -> AnimationCurve | None:
+        """The curve of an animated knob."""
+        assert chan == 0
+        return None if self.keys is None else AnimationCurve(self.keys)
+
     def setValueAt(self, value: float, time: float) -> bool:
         """A key of an animated knob."""
         assert isinstance(value, self.kinds) and not isinstance(value, bool)
+        assert self.keys is not None
         self.keys[time] = value
         return True
 
     def getValueAt(self, time: float) -> float:
         """Straight lines between keys; a number for Int_Knob, too, as Array_Knob has it."""
-        keys = sorted(getattr(self, "keys", {}).items())
+        keys = sorted((self.keys or {}).items())
         if not keys:
             return float(self._value)
         for (start, low), (end, high) in itertools.pairwise(keys):

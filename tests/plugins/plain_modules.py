@@ -13,6 +13,7 @@ PATHS = {
     "tsn_process": SHARED / "tsn_process.py",
     "shot_yaml": SHARED / "shot_yaml.py",
     "stroke_style": SHARED / "stroke_style.py",
+    "key_style": SHARED / "key_style.py",
     "style_list": SHARED / "style_list.py",
     "frame_numbers": SHARED / "frame_numbers.py",
     "exr_header": BLENDER / "exr_header.py",
@@ -30,4 +31,6 @@ def load(name: str) -> ModuleType:
     return module
 
 
-tsn_process, shot_yaml, stroke_style, style_list, frame_numbers, exr_header, make_zips = (load(name) for name in PATHS)
+tsn_process, shot_yaml, stroke_style, key_style, style_list, frame_numbers, exr_header, make_zips = (
+    load(name) for name in PATHS
+)

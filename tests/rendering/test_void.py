@@ -163,10 +163,10 @@ def test_only_what_holds_void_has_another_hash(element, planned) -> None:
         bare = make_engine(plan, device="cpu", calibrated=False)
         calibration = take_calibration(bare, plan, lambda text: None)
         assert (VOID in calibration.tensors) == void
-        assert (with_calibration(bare.fingerprint, calibration) == bare.fingerprint) == (not void)
+        assert (with_calibration(bare.fingerprint, calibration, bare.painter) == bare.fingerprint) == (not void)
         assert bare.fingerprint[0] == bare.painter.fingerprint
         engine = make_engine(plan, device="cpu")
-        assert engine.fingerprint == with_calibration(bare.fingerprint, calibration)
+        assert engine.fingerprint == with_calibration(bare.fingerprint, calibration, bare.painter)
         pinned = pin(plan, device="cpu")
         assert pinned.pins is not None and pinned.pins.fingerprint == engine.fingerprint
         assert make_engine(pinned, device="cpu").fingerprint == engine.fingerprint

@@ -46,7 +46,7 @@ shots = st.builds(
     layer=st.none() | texts,
     frames=st.none() | st.just("1001-1050"),
     missing=st.sampled_from(["error", "hold", "black", "skip"]),
-    colour=st.builds(Colour, input=texts, highlights=st.sampled_from(["keep", "soft"])),
+    colour=st.builds(Colour, input=texts, highlights=st.sampled_from(["paint", "keep", "soft"])),
     style=st.builds(
         Style,
         model=st.none() | texts,

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tsn.errors import ShotError
+from tsn.errors import ShotError, UsageError
 from tsn.shot.curves import Curve
 from tsn.shot.json_schema import json_schema
 from tsn.shot.load import load
+from tsn.shot.model import from_json, to_json
 
 Write = Callable[..., Path]
 
@@ -237,3 +238,41 @@ def test_paintings_are_files_beside_the_shot_and_their_weights(
     assert list(style.adain) == sorted(style.adain), "the order of summing must not depend on the file"
     assert style.colours == "plate"
     assert style.model is None
+
+
+@pytest.mark.parametrize(
+    ("style", "message"),
+    [
+        ("{keys: {1001: a.txt}}", "style.keys: expected a file in PNG, TIFF, JPEG or EXR, found 'a.txt'"),
+        ("{keys: {first: a.png}}", "expected a frame number, found 'first'"),
+        ("{keys: {1: a.png, 01: b.png}}", "frame 1 has two keys"),
+        ("{keys: {painting: a.png, 4: b.png}}", "a painting stands alone"),
+        ("{keys: a.png}", "expected frames and their files"),
+        ("{keys: {1: a.png}, key_mattes: {2: b.png}}", "frame 2 has a matte and no key"),
+        ("{keys: {1: a.png}, learn: 12}", "expected a time such as 90s, 12m or 1h, found 12"),
+        ("{keys: {1: a.png}, learn: 0s}", "expected a time"),
+        ("{keys: {1: a.png}, scale: 0.5}", "keys are painted at the plate's size"),
+        ("{keys: {1: a.png}, hold: 2}", "this goes with strokes only"),
+        ("{model: great-wave, learn: 3m}", "this goes with keys only"),
+        ("{model: great-wave, depth: Depth.Z}", "this goes with strokes and keys only"),
+    ],
+)
+def test_bad_keys_are_refused(
+    write: Callable[..., Path], refused: Callable[..., UsageError], style: str, message: str
+) -> None:
+    assert message in str(refused(write(style=f"style: {style}")))
+
+
+def test_keys_are_resolved_beside_the_file_that_names_them(write: Callable[..., Path], tmp_path: Path) -> None:
+    shot = load(write(style="style: {keys: {1040: k/b.png, 1001: k/a.exr}, key_mattes: {1001: m.png}, learn: 1.5h}"))
+    assert shot.style.keys == {"1001": str(tmp_path / "k/a.exr"), "1040": str(tmp_path / "k/b.png")}
+    assert list(shot.style.keys) == ["1001", "1040"]
+    assert shot.style.key_mattes == {"1001": str(tmp_path / "m.png")} and shot.style.learn == 5400
+    assert from_json(json.loads(json.dumps(to_json(shot)))) == shot
+    painted = load(write(style="style: {keys: {painting: p.png}}"))
+    assert painted.style.keys == {"painting": str(tmp_path / "p.png")}
+
+
+def test_a_shot_that_moves_with_its_keys_keeps_its_digest(write: Callable[..., Path]) -> None:
+    style = "style: {keys: {1001: k/a.png}}"
+    assert load(write(style=style)).digest == load(write(style=style, name="elsewhere/sh010.yaml")).digest

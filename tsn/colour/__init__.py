@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tsn.colour.tone import DISPLAY_REFERRED, OPEN, TONE_MAPS, ToneMap, srgb_decode, srgb_encode
+from tsn.colour.painted_highlights import METHOD, PaintedHighlights
+from tsn.colour.tone import DISPLAY_REFERRED, KEEP, OPEN, SOFT, ToneMapping, srgb_decode, srgb_encode
 from tsn.colour.transform import WorkingTransform, working_transform
-from tsn.determinism import apply_elementwise
 from tsn.errors import UsageError
 from tsn.ocio import BUILTIN_CONFIG, CINEON, resolve_space, space_fingerprint, space_names
 
@@ -39,6 +39,9 @@ __all__ = [
     "srgb_decode",
     "srgb_encode",
 ]
+
+TONE_MAPS: Mapping[str, ToneMapping] = {"paint": PaintedHighlights(), "keep": KEEP, "soft": SOFT}
+"""The values of `colour.highlights`, for plates that are not display-referred."""
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Rec. 709 weights of red, green and blue; on style space, which is display-like, as video takes them."""
@@ -58,7 +61,7 @@ class PlateReference:
         plate: the plate's values, (3, H, W), filled from neighbours where a channel was NaN or infinite.
         working: the same in the working space, (3, H, W).
         unpainted: the working values that the frame's style values decode to, (3, H, W).
-        gain: the tone map's gain, (1, H, W).
+        gain: what the tone map needs for the way back, (1, H, W).
     """
 
     plate: Tensor
@@ -104,7 +107,7 @@ class Codec:
     space: str
     fingerprint: str
     _transform: WorkingTransform
-    _tone: ToneMap
+    _tone: ToneMapping
 
     def to_style(self, rgb: Tensor) -> tuple[Tensor, PlateReference]:
         """Plate values, float32 (3, H, W), to style values in [0, 1], and what the way back needs.
@@ -116,22 +119,33 @@ class Codec:
         """
         plate = _fill_nonfinite(rgb).contiguous()
         working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_MAX_WORKING, _MAX_WORKING)
-        gain = self._tone.gain(working)
-        style = apply_elementwise(self._tone.encode, (working / gain).clamp(0, self._tone.top))
-        style = style.clamp(0, self._tone.brightest)
-        unpainted = apply_elementwise(self._tone.decode, style) * gain
+        style, gain = self._tone.to_style(working)
+        unpainted = self._tone.to_working(style, gain)
         return style, PlateReference(plate=plate, working=working, unpainted=unpainted, gain=gain)
+
+    def paint_to_style(self, rgb: Tensor, reference: PlateReference) -> Tensor:
+        """What somebody painted in the plate's own values, (3, H, W), to style values in [0, 1].
+
+        Args:
+            reference: of the unpainted frame, whose gain is taken off the paint: `from_style` puts it back.
+        """
+        plate = _fill_nonfinite(rgb).contiguous()
+        working = self._transform.forward(plate).nan_to_num(0.0).clamp(-_MAX_WORKING, _MAX_WORKING)
+        return self._tone.with_gain(working, reference.gain)
 
     def from_style(self, style: Tensor, reference: PlateReference) -> Tensor:
         """Painted style values (3, H, W), clipped to the range of `to_style`, to plate values.
 
         Pixels that are not painted keep their bits.
 
-        Where the plate has no negatives this is decode(style) * gain. What style space could not hold is scaled down
-        where the paint is darker than the plate: otherwise the negatives of a bright saturated light would show through
-        dark paint, and a log curve would make a black firefly of them.
+        Where the plate has no negatives this is the light that the tone map gives the paint. What style space could not
+        hold is scaled down where the paint is darker than the plate: otherwise the negatives of a bright saturated
+        light would show through dark paint, and a log curve would make a black firefly of them.
         """
-        painted = apply_elementwise(self._tone.decode, style.clamp(0, self._tone.brightest)) * reference.gain
+        style = style.clamp(0, self._tone.brightest)
+        painted = self._tone.to_working(style, reference.gain)
+        untouched = (painted == reference.unpainted).all(0, keepdim=True)
+        painted = self._tone.balanced(painted, style, reference.gain, reference.working, reference.unpainted)
         before, after = reference.unpainted.amax(0, keepdim=True), painted.amax(0, keepdim=True)
         remainder = reference.working - reference.unpainted
         darker = torch.where(after < before, after / before.clamp(min=1e-30), 1.0)
@@ -144,7 +158,7 @@ class Codec:
             # The toe of a log curve is steep: paint must not add codes below scene black.
             black = inverse(torch.zeros_like(delta[:, :1, :1]))
             plate = torch.maximum(plate, torch.minimum(reference.plate, black))
-        return torch.where((painted == reference.unpainted).all(0, keepdim=True), reference.plate, plate)
+        return torch.where(untouched, reference.plate, plate)
 
 
 def open_codec(codec: Codec) -> Codec:
@@ -158,16 +172,20 @@ def codec(space: str, *, header: Mapping[str, Any] | None = None, highlights: st
     Args:
         space: see `resolve_space`.
         header: the first frame's header, if `space` is `auto`.
-        highlights: `keep` (max-RGB ratio with a knee, highlights stay where they were) or `soft` (sRGB/log hybrid,
-            paint may move them). It has no effect on display-referred plates, whose codes are the painter's input.
+        highlights: `paint` (the painter sees local light, its paint shines with the plate's energy), `keep` (max-RGB
+            ratio with a knee, highlights stay where they were) or `soft` (sRGB/log hybrid, paint may move them). It has
+            no effect on display-referred plates, whose codes are the painter's input.
 
     Raises:
         UsageError: no such space or tone map, or no transform to linear Rec.709 and back.
         InputError: $OCIO names a config that cannot be read.
     """
     if highlights not in TONE_MAPS:
-        raise UsageError(f"colour.highlights is {highlights!r}, expected {' or '.join(TONE_MAPS)}.")
+        raise UsageError(f"colour.highlights is {highlights!r}, expected {', '.join(TONE_MAPS)}.")
     name = resolve_space(space, header)
     transform = working_transform(name)
     tone = DISPLAY_REFERRED if transform.display else TONE_MAPS[highlights]
-    return Codec(space=name, fingerprint=space_fingerprint(name), _transform=transform, _tone=tone)
+    fingerprint = space_fingerprint(name)
+    if isinstance(tone, PaintedHighlights):
+        fingerprint = f"{fingerprint} {METHOD}"
+    return Codec(space=name, fingerprint=fingerprint, _transform=transform, _tone=tone)

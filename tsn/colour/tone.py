@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from tsn.determinism import apply_elementwise
 
 
 def srgb_encode(linear: Tensor) -> Tensor:
@@ -20,9 +23,45 @@ def srgb_decode(encoded: Tensor) -> Tensor:
     return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
+class ToneMapping(Protocol):
+    """Working values to style values and back.
+
+    Attributes:
+        brightest: the largest style value.
+    """
+
+    @property
+    def brightest(self) -> float: ...
+
+    def to_style(self, working: Tensor) -> tuple[Tensor, Tensor]:
+        """Working values (3, H, W) to style values from 0 to `brightest`, and what the way back needs, (1, H, W)."""
+        ...
+
+    def with_gain(self, working: Tensor, gain: Tensor) -> Tensor:
+        """Working values (3, H, W) to style values, with the gain of another picture, such as the plate below paint."""
+        ...
+
+    def to_working(self, style: Tensor, gain: Tensor) -> Tensor:
+        """The inverse of `to_style`, but for what it clipped."""
+        ...
+
+    def balanced(self, light: Tensor, style: Tensor, gain: Tensor, working: Tensor, unpainted: Tensor) -> Tensor:
+        """Working values of painted style values, their light brought to the plate's; (3, H, W) as all but the gain.
+
+        Args:
+            light: `to_working` of the painted style values.
+            style: those.
+            gain: of the plate.
+            working: the plate's.
+            unpainted: `to_working` of the plate's style values; where it is equal to `light` all around, so is the
+                result.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ToneMap:
-    """A tone map: a gain from the working values, then a fixed curve on working/gain.
+    """A `ToneMapping` by a gain from the working values, then a fixed curve on working/gain.
 
     Attributes:
         top: working/gain is clipped to [0, top], which the curve maps to [0, 1].
@@ -37,6 +76,23 @@ class ToneMap:
     encode: Callable[[Tensor], Tensor]
     decode: Callable[[Tensor], Tensor]
     brightest: float = 1.0
+
+    def to_style(self, working: Tensor) -> tuple[Tensor, Tensor]:
+        """See `ToneMapping`."""
+        gain = self.gain(working)
+        return self.with_gain(working, gain), gain
+
+    def with_gain(self, working: Tensor, gain: Tensor) -> Tensor:
+        """See `ToneMapping`."""
+        return apply_elementwise(self.encode, (working / gain).clamp(0, self.top)).clamp(0, self.brightest)
+
+    def to_working(self, style: Tensor, gain: Tensor) -> Tensor:
+        """See `ToneMapping`."""
+        return apply_elementwise(self.decode, style) * gain
+
+    def balanced(self, light: Tensor, style: Tensor, gain: Tensor, working: Tensor, unpainted: Tensor) -> Tensor:
+        """See `ToneMapping`; the light of paint stays as it is."""
+        return light
 
 
 _KNEE = 0.6
@@ -102,10 +158,8 @@ OPEN = ToneMap(
 )
 """sRGB without a clip, up to the largest half float: for painters that take values beyond white, as strokes do."""
 
-TONE_MAPS = {
-    "keep": ToneMap(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode),
-    "soft": ToneMap(top=_SOFT_TOP, gain=_soft_gain, encode=_soft_encode, decode=_soft_decode),
-}
+KEEP = ToneMap(top=1.0, gain=_keep_gain, encode=srgb_encode, decode=srgb_decode)
+SOFT = ToneMap(top=_SOFT_TOP, gain=_soft_gain, encode=_soft_encode, decode=_soft_decode)
 DISPLAY_REFERRED = ToneMap(
     top=1.0, gain=lambda working: torch.ones_like(working[:1]), encode=torch.clone, decode=torch.clone
 )

@@ -102,14 +102,19 @@ def has_rendered_motion(a: View, b: View) -> bool:
     return a.vectors.to_next is not None or b.vectors.to_previous is not None
 
 
-def motion_between(source: FlowSource, a: View, b: View) -> Motion:
+def motion_between(source: FlowSource, a: View, b: View, *, forward_only: bool = False) -> Motion:
     """Flow in both directions, with visibility.
 
     Where a renderer gave the motion, visibility is the forward-backward check; elsewhere a net predicts it.
+
+    Args:
+        forward_only: for who needs a's pixels in b only: visibility of b's in a is the check alone, which costs little.
     """
     forward, backward = source.pair(a, b)
     visible = visibility(forward, backward), visibility(backward, forward)
     masks = _estimated(source, a, b)
+    if forward_only:
+        masks = masks[0], torch.zeros_like(masks[1])
     if any(bool(mask.any()) for mask in masks):
         predicted = occlusion.estimate_visibility((a.image, b.image), (forward, backward), masks)
         visible = torch.where(masks[0], predicted[0], visible[0]), torch.where(masks[1], predicted[1], visible[1])

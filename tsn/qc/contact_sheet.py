@@ -52,7 +52,8 @@ def contact_sheet(shot: Shot, *, frames: Sequence[int] | None = None) -> Path:
         io.read_frame(plates.path(number), number, layer=shot.layer) if number in on_disk else None for number in chosen
     ]
     header = next((frame.header for frame in source if frame is not None), painted[0].header)
-    codec = colour.codec(shot.colour.input, header=header, highlights=shot.colour.highlights)
+    # As on a screen with a soft shoulder, whatever the painter saw.
+    codec = colour.codec(shot.colour.input, header=header, highlights="keep")
     rows = [[None if frame is None else _display(frame, codec) for frame in row] for row in (source, painted)]
     path = sheet_path(shot.output)
     io.write_png(path, compose(rows, [str(number) for number in chosen]))

@@ -24,12 +24,13 @@ from tsn.flow.conventions import CAUTIONS
 from tsn.flow.factory import choose_flow_source
 from tsn.io.disk_cache import DiskCache
 from tsn.io.frame import Box, Frame
+from tsn.keys.painter import KeyPainter
 from tsn.rendering.output import cache_folder
 from tsn.rendering.plan import Pins, Plan, calibration_frames, device_type_of
 from tsn.shot.model import Shot
 from tsn.style.calibration import mirror_into_void
 from tsn.style.factory import painter as choose_painter
-from tsn.style.painter import Calibration, Painter, Uncalibrated, digest
+from tsn.style.painter import Calibration, Painter, Uncalibrated, Unfrozen, digest
 
 COVERAGE = "coverage-1"
 """Version of how void is left out of the calibration; a new one makes frames of plates with void stale."""
@@ -95,11 +96,18 @@ class Engine:
     flow: FlowSource
     flow_reason: str
     fingerprint: tuple[str, ...]
+    motion_codec: colour.Codec | None = None
+    """The codec of the picture that motion and cuts are found in, where it isn't `codec`: in a shot with layers."""
 
     @cached_property
     def paint_codec(self) -> colour.Codec:
         """The codec of the paint: strokes carry the light of highlights themselves."""
         return colour.open_codec(self.codec) if self.shot.style.strokes is not None else self.codec
+
+    @property
+    def preparation(self) -> tuple[bool, ...]:
+        """What `prepare` takes from the style: layers of a shot that agree in it can share their prepared frames."""
+        return (self.shot.style.strokes is not None,)
 
     def read(self, path: Path, number: int) -> Frame:
         """A plate frame from disk."""
@@ -114,7 +122,8 @@ class Engine:
         picture = style
         if self.shot.style.strokes is not None:
             picture, reference = self.paint_codec.to_style(straight)
-        view = View(number=frame.number, image=style, vectors=self._vectors(frame) if motion else None)
+        seen = style if self.motion_codec is None else self.motion_codec.to_style(straight)[0]
+        view = View(number=frame.number, image=seen, vectors=self._vectors(frame) if motion else None)
         return PreparedFrame(
             source=source,
             alpha=alpha,
@@ -166,8 +175,9 @@ class Engine:
         return torch.from_numpy(placed).to(self.device).float().permute(2, 0, 1).contiguous()
 
     def _vectors(self, frame: Frame) -> RenderedVectors | None:
-        wanted = self.shot.flow.vectors
-        if wanted is None or self.shot.flow.method not in ("auto", "vectors") or self.shot.temporal.window == 0:
+        wanted, shot = self.shot.flow.vectors, self.shot
+        moves = shot.temporal.window > 0 or shot.style.keys is not None
+        if wanted is None or shot.flow.method not in ("auto", "vectors") or not moves:
             return None
         size = frame.display_window.width, frame.display_window.height
         still = wanted.background == "still"
@@ -189,6 +199,8 @@ def make_engine(
     note: Callable[[str], None] = lambda text: None,
     tile: int | None = None,
     calibrated: bool = True,
+    flow: tuple[FlowSource, str] | None = None,
+    motion_highlights: str | None = None,
 ) -> Engine:
     """Load everything a shot needs, check it with one frame and the plan's pins, and calibrate the painter.
 
@@ -198,6 +210,8 @@ def make_engine(
         tile: replaces `style.tile` where memory is short. The paint differs by rounding only, and the frame hash
             does not contain it.
         calibrated: False leaves the painter without the shot's statistics, for `tsn.rendering.pin`, which takes them.
+        flow: the source of motion and why it is that one, where another layer of the shot has loaded it.
+        motion_highlights: how the picture that motion is found in has its highlights; None = as the painted one.
 
     Raises:
         TsnError: of any kind; nothing has been written then.
@@ -205,9 +219,9 @@ def make_engine(
     shot, chosen = plan.shot, choose_device(device)
     path = io.FrameSequence.parse(shot.plate, base=Path()).path(plan.probe_frame)
     first = io.read_frame(path, plan.probe_frame, layer=shot.layer)
-    painter = _painter(plan, tile, chosen)
+    painter = _painter(plan, first, tile, chosen)
     has_vectors = shot.flow.vectors is not None
-    flow, reason = choose_flow_source(
+    source, reason = flow or choose_flow_source(
         shot.flow.method,
         has_vectors=has_vectors,
         device=chosen,
@@ -215,9 +229,12 @@ def make_engine(
         weights=shot.flow.weights,
         cache=cache_folder() / "flow",
     )
-    codec = colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights)
+    codec = colour.codec(shot.colour.input, header=first.header, highlights=highlights_of(shot))
+    motion_codec = None
+    if motion_highlights not in (None, highlights_of(shot)):
+        motion_codec = colour.codec(shot.colour.input, header=first.header, highlights=str(motion_highlights))
     pinned = None if plan.pins is None else plan.pins.calibration
-    calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Uncalibrated) else None
+    calibration = _unpack(pinned, painter) if pinned is not None and isinstance(painter, Unfrozen) else None
     kind = _kind(chosen, plan.pins, strokes=shot.style.strokes is not None)
     engine = Engine(
         shot=shot,
@@ -226,9 +243,12 @@ def make_engine(
         device=chosen,
         codec=codec,
         painter=painter,
-        flow=flow,
+        flow=source,
         flow_reason=reason,
-        fingerprint=with_calibration((painter.fingerprint, flow.fingerprint, codec.fingerprint, kind), calibration),
+        fingerprint=with_calibration(
+            (painter.fingerprint, source.fingerprint, codec.fingerprint, kind), calibration, painter
+        ),
+        motion_codec=motion_codec,
     )
     if plan.pins is not None:
         _require_pinned(engine, plan.pins)
@@ -241,18 +261,32 @@ def make_engine(
         check_first_frame(engine, first, prepared)
     for text in _cautions(shot, first):
         note(text)
-    if calibrated and isinstance(painter, Uncalibrated):
+    if calibrated and isinstance(painter, Unfrozen):
         if calibration is None:
             calibration = take_calibration(engine, plan, note)
-            engine = replace(engine, fingerprint=with_calibration(engine.fingerprint, calibration))
+            engine = replace(engine, fingerprint=with_calibration(engine.fingerprint, calibration, painter))
         tensors = {name: tensor for name, tensor in calibration.tensors.items() if name != VOID}
         return replace(engine, painter=painter.frozen(replace(calibration, tensors=tensors)))
     return engine
 
 
-def _painter(plan: Plan, tile: int | None, device: torch.device) -> Painter:
-    """The painter of a shot, not calibrated yet."""
+def highlights_of(shot: Shot) -> str:
+    """The tone map of a shot. Strokes carry the light of highlights themselves; theirs serves the motion only."""
+    chosen = shot.colour.highlights
+    return "keep" if chosen == "paint" and shot.style.strokes is not None else chosen
+
+
+def _painter(plan: Plan, first: Frame, tile: int | None, device: torch.device) -> Painter:
+    """The painter of a shot, not calibrated yet.
+
+    Args:
+        first: a frame of the plate, whose AOVs are those of all.
+    """
     style = plan.shot.style
+    if style.keys is not None:
+        from tsn.rendering.key_frames import guides_of, key_painter
+
+        return key_painter(style, guides=guides_of(style, first, plan.plate.canvas).shape[0])
     if style.strokes is not None:
         _keep_compiled_kernels()
         from tsn.rendering.stroke_painter import stroke_painter
@@ -297,8 +331,15 @@ def matte_coverage(cover: Tensor) -> float:
     return float(cover.double().mean())
 
 
-def with_calibration(fingerprint: tuple[str, ...], calibration: Calibration | None) -> tuple[str, ...]:
-    """An engine's fingerprint with a mark if the calibration met void, see `VOID`; its numbers are not in it."""
+def with_calibration(
+    fingerprint: tuple[str, ...], calibration: Calibration | None, painter: Painter
+) -> tuple[str, ...]:
+    """An engine's fingerprint with a mark if the calibration met void, see `VOID`; its numbers are not in it.
+
+    A net that was learnt for a shot counts by its weights: learnt once more it paints other frames.
+    """
+    if calibration is not None and isinstance(painter, KeyPainter):
+        return (digest(fingerprint[0], calibration.fingerprint), *fingerprint[1:])
     if calibration is None or VOID not in calibration.tensors:
         return fingerprint
     return (digest(fingerprint[0], COVERAGE), *fingerprint[1:])
@@ -339,7 +380,7 @@ def _require_pinned(engine: Engine, pins: Pins) -> None:
             )
 
 
-def _unpack(pinned: str, painter: Uncalibrated) -> Calibration:
+def _unpack(pinned: str, painter: Unfrozen) -> Calibration:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -360,6 +401,10 @@ def take_calibration(engine: Engine, plan: Plan, note: Callable[[str], None]) ->
         The statistics that the painter takes of the calibration frames, with `VOID` where a frame has void.
     """
     painter = engine.painter
+    if isinstance(painter, KeyPainter):
+        from tsn.rendering.key_learning import learnt_keys
+
+        return learnt_keys(engine, plan, note)
     assert isinstance(painter, Uncalibrated)
     numbers = calibration_frames(plan.plate.present)
     stamps = [f"{n}:{plan.plate.stamps[n]}" for n in numbers]

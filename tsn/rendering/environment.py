@@ -25,10 +25,10 @@ def library_versions(shot: Shot) -> dict[str, str]:
 
     A library that is not installed, or under another name, is left out; the code that needs it will fail.
     """
-    style = shot.style
-    names = [*(style.blend or ()), style.model or ""]
+    styles = [layer.style for layer in shot.by_layer]
+    names = [name for style in styles for name in (*(style.blend or ()), style.model or "")]
     wanted = LIBRARIES + (ONNX if any(".onnx" in name.lower() for name in names) else ())
-    wanted += STROKES if style.strokes is not None else ()
+    wanted += STROKES if any(style.strokes is not None for style in styles) else ()
     return {name: found for name in wanted if (found := _version(name)) is not None}
 
 

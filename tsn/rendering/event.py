@@ -20,6 +20,7 @@ class Event:
         text: of a note.
         worker: the worker that it is from where there are several, such as "cuda:1" or "cpu 2".
         cover: share of the canvas inside the matte, 0 to 1, of a rendered frame; None without a matte.
+        covers: the same for each layer, the lowest first, where the shot has some.
     """
 
     kind: Literal["start", "note", "frame", "done"]
@@ -31,6 +32,7 @@ class Event:
     text: str = ""
     worker: str = ""
     cover: float | None = None
+    covers: tuple[float | None, ...] = ()
 
 
 Report = Callable[[Event], None]

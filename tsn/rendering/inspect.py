@@ -7,7 +7,7 @@ frame, or one of another size or with other layers, is refused here by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from math import gcd
@@ -32,6 +32,7 @@ class Plate:
         canvas: the window that is painted, the union of all data windows (with `style.frames` the display window).
         stamps: frame on disk -> size and date of its file, to notice a plate that was rendered again.
         painted: frame -> hash of the frame that another tool painted of it (`style.frames`).
+        painted_layers: the same for each layer, where the shot has some.
     """
 
     frames: tuple[int, ...]
@@ -39,6 +40,16 @@ class Plate:
     canvas: Box
     stamps: dict[int, str]
     painted: dict[int, str] = field(default_factory=dict)
+    painted_layers: tuple[dict[int, str], ...] = ()
+
+    @property
+    def painted_by_layer(self) -> tuple[dict[int, str], ...]:
+        """`painted` of each layer, the lowest first; of a shot with one style it is the only one."""
+        return self.painted_layers or (self.painted,)
+
+    def for_layer(self, place: int) -> Plate:
+        """The plate as the layer at a place sees it."""
+        return replace(self, painted=self.painted_layers[place], painted_layers=())
 
     @cached_property
     def present(self) -> tuple[int, ...]:
@@ -85,16 +96,20 @@ def inspect(shot: Shot) -> Plate:
     _require_alike(paths, probes)
     first = probes[present[0]]
     _require_format(shot.output, first.format)
-    _require_names(shot, paths, first.channels)
+    for layer in shot.by_layer:
+        _require_names(layer, paths, first.channels)
     canvas = first.data_window
     for probe in probes.values():
         canvas = canvas.union(probe.data_window)
-    painted: dict[int, str] = {}
-    if shot.style.frames:  # other tools paint the display window
-        canvas = first.display_window
-        painted = hash_painted_frames(shot.style.frames, present, offset=shot.style.offset)
+    painted: list[dict[int, str]] = []
+    for style in (layer.style for layer in shot.by_layer):
+        painted.append(hash_painted_frames(style.frames, present, offset=style.offset) if style.frames else {})
+        if style.frames:  # other tools paint the display window
+            canvas = first.display_window
     stamps = {number: stamp(path) for number, path in paths.items()}
-    return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=painted)
+    by_layer = tuple(painted) if shot.layers else ()
+    alone = {} if shot.layers else painted[0]
+    return Plate(frames=wanted, missing=missing, canvas=canvas, stamps=stamps, painted=alone, painted_layers=by_layer)
 
 
 def _without_gaps(on_disk: Sequence[int]) -> tuple[int, ...]:

@@ -3,75 +3,55 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from tsn import alpha, colour, io
+from tsn import colour, io
 from tsn.io.frame import Frame, blank_like
-from tsn.rendering.engine import Engine, PreparedFrame, matte_coverage
+from tsn.rendering.compositing import LayerPaint, composite
+from tsn.rendering.engine import Engine, matte_coverage
+from tsn.rendering.layer_engines import fingerprint_of
+from tsn.rendering.layer_plates import prepare_once
+from tsn.rendering.layers import Layer, make_layers, slide_together
+from tsn.rendering.paint_sharing import SharingPainter
 from tsn.rendering.plan import Plan
-from tsn.rendering.plate_reader import PlateReader
-from tsn.rendering.stream import Stream
 from tsn.shot.model import to_json
-
-if TYPE_CHECKING:  # numba takes a second, and most shots have no strokes
-    from tsn.rendering.stroke_stream import StrokeStream
-    from tsn.strokes.frame import StrokeFrame
 
 
 class RenderState:
-    """An engine with the plate frames and the paint in memory.
+    """The engines of a shot with the plate frames and the paint in memory.
+
+    Args:
+        engines: of each layer, the lowest first.
 
     Attributes:
-        plates: reads the plate, some frames ahead; to be closed.
+        layers: of the shot, the lowest first.
     """
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
-        self.engine = engine
-        self.plates = PlateReader(engine, plan)
-        self.stream: Stream | StrokeStream = self._stream(plan)
+    def __init__(self, engines: Sequence[Engine], plan: Plan) -> None:
+        self.layers, self._plates = make_layers(engines, plan)
 
-    def paint(self, number: int) -> tuple[Tensor, Tensor | None]:
-        """Stable paint of a plate frame, style space (3, H, W), and its coverage (1, H, W) if its ground is nothing."""
-        if isinstance(self.stream, Stream):
-            return self.stream.painted(number), None
-        return self.stream.painted(number), self.stream.coverage(number)
+    def reread(self, number: int) -> Frame:
+        """A plate frame that was read before, for its output."""
+        return self._plates[0].reader.reread(number)
 
-    def layers(self, frame: Frame, source: int | None, amount: Tensor | float) -> Mapping[str, np.ndarray]:
-        """The channels of the paint that the shot asks for; 0 where `source`, the painted frame, is None."""
-        wanted = self.engine.shot.style.aovs
-        if not wanted:
-            return {}
-        from tsn.rendering.stroke_layers import stroke_layers
+    def paint_ahead(self, number: int) -> None:
+        """Paint a frame, and hand its paint over, in the layers whose painters share it with other workers."""
+        frame: Frame | None = None
+        for engine in (layer.engine for layer in self.layers):
+            if isinstance(engine.painter, SharingPainter):
+                if frame is None:
+                    frame = self._plates[0].reader.get(number)
+                    prepared = prepare_once(frame)
+                engine.painter.ahead(engine.painter_input(prepared(engine)), number)
 
-        assert not isinstance(self.stream, Stream)  # `aovs` goes with strokes only
-        return stroke_layers(
-            wanted,
-            None if source is None else self.stream.paint(source),
-            amount if isinstance(amount, float | int) else amount[0].cpu().numpy(),
-            canvas=self.engine.canvas,
-            window=frame.data_window,
-            lines=self.engine.display_window.height,
-        )
-
-    def _stream(self, plan: Plan) -> Stream | StrokeStream:
-        engine, plates = self.engine, self.plates
-        if engine.shot.style.strokes is None:
-            return Stream(engine, plan, lambda number: engine.prepare(plates.get(number)))
-        from tsn.rendering.stroke_frames import stroke_frame
-        from tsn.rendering.stroke_stream import StrokeStream
-
-        def prepared(number: int) -> tuple[PreparedFrame, StrokeFrame]:
-            frame = plates.get(number)
-            found = engine.prepare(frame)
-            return found, stroke_frame(engine, frame, found)
-
-        return StrokeStream(engine, plan, prepared)
+    def close(self) -> None:
+        """End the threads that read the plate."""
+        for plates in self._plates:
+            plates.reader.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +62,7 @@ class OutputFrame:
         frame: with the output's alpha.
         rgb: (H, W, 3), float32, or as stored.
         cover: the share of the canvas inside the matte; None without a matte.
+        covers: the same for each layer, where the shot has some.
         note: for the artist.
         layers: channels of the paint (`style.aovs`).
     """
@@ -89,87 +70,92 @@ class OutputFrame:
     frame: Frame
     rgb: np.ndarray
     cover: float | None = None
+    covers: tuple[float | None, ...] = ()
     note: str | None = None
     layers: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def make_output_frame(plan: Plan, state: RenderState, number: int) -> OutputFrame:
     """An output frame, painted where the shot asks for it."""
-    engine, source = state.engine, plan.source_of(number)
+    source = plan.source_of(number)
     assert source is not None
-    frame = state.plates.reread(source)
+    frame = state.reread(source)
     if source != number:
         if plan.shot.missing == "black":
             black = blank_like(frame, number)
-            return OutputFrame(frame=black, rgb=black.rgb, layers=state.layers(frame, None, 0))
+            return OutputFrame(frame=black, rgb=black.rgb, layers=_no_paint(state, frame))
         frame = replace(frame, number=number)
-    strength = plan.shot.style.strength.at(number)
-    cover = engine.matte_of(frame)
-    share = None if cover is None else matte_coverage(cover)
-    if strength == 0 or share == 0:
-        return OutputFrame(frame=frame, rgb=frame.rgb, cover=share, layers=state.layers(frame, None, 0))
-    prepared = engine.prepare(frame, motion=False)
-    painted, coverage = state.paint(source)
-    amount = strength if cover is None else strength * cover
-    rgb = paint_plate(engine, prepared, painted, amount, coverage)
-    broken = colour.nonfinite_mask(prepared.source)
-    count = int(broken.sum())
+    shares, amounts = _amounts(state, frame)
+    covers = tuple(shares) if plan.shot.layers else ()
+    share = None if plan.shot.layers else shares[0]
+    if not amounts:
+        return OutputFrame(frame=frame, rgb=frame.rgb, cover=share, covers=covers, layers=_no_paint(state, frame))
+    prepared = prepare_once(frame)
+    slide_together(amounts, source)
+    paints = []
+    for layer, amount in amounts.items():
+        painted, coverage = layer.paint(source)
+        ready = prepared(layer.engine)
+        paints.append(
+            LayerPaint(engine=layer.engine, prepared=ready, painted=painted, amount=amount, coverage=coverage)
+        )
+    made, canvas = composite(paints), plan.plate.canvas
+    stored = paints[0].prepared.source
+    count = int(colour.nonfinite_mask(stored).sum())
     note = (
         f"Frame {number}: {count} pixels with NaN or Inf were painted around and left as they were." if count else None
     )
-    mixed = io.crop(rgb.permute(1, 2, 0).cpu().numpy(), engine.canvas, frame.data_window)
+    mixed = io.crop(made.rgb.permute(1, 2, 0).cpu().numpy(), canvas, frame.data_window)
     # Outside the canvas, and where nothing was painted, the stored bits stay.
-    touched = io.crop((rgb != prepared.source).any(0).cpu().numpy(), engine.canvas, frame.data_window)
+    touched = io.crop((made.rgb != stored).any(0).cpu().numpy(), canvas, frame.data_window)
     kept = ~(touched[..., None] & np.isfinite(frame.rgb).all(-1, keepdims=True))
-    layers = state.layers(frame, source, amount)
-    if coverage is not None and frame.alpha is not None:
-        hidden = torch.where(broken, 0.0, amount * (1 - coverage))
-        through = io.crop((1 - hidden)[0].cpu().numpy(), engine.canvas, frame.data_window)
+    seen = dict(zip(amounts, made.seen, strict=True))
+    layers = {name: values for each in state.layers for name, values in _aovs(each, frame, source, seen).items()}
+    if made.alpha_left is not None and frame.alpha is not None:
+        through = io.crop(made.alpha_left[0].cpu().numpy(), canvas, frame.data_window)
         frame = replace(frame, alpha=np.where(through == 1, frame.alpha, frame.alpha * through))
-    return OutputFrame(frame=frame, rgb=np.where(kept, frame.rgb, mixed), cover=share, note=note, layers=layers)
+    rgb = np.where(kept, frame.rgb, mixed)
+    return OutputFrame(frame=frame, rgb=rgb, cover=share, covers=covers, note=note, layers=layers)
 
 
-def paint_plate(
-    engine: Engine,
-    prepared: PreparedFrame,
-    painted: Tensor,
-    amount: Tensor | float,
-    coverage: Tensor | None = None,
-) -> Tensor:
-    """Bring paint back from style space and composite it over the plate.
-
-    Args:
-        painted: style space, (3, H, W).
-        amount: strength times matte, a number or (1, H, W), 0 to 1.
-        coverage: of paint that leaves its ground transparent, (1, H, W); None where it covers all.
-
-    Returns:
-        Plate values (3, H, W), premultiplied where the plate is; the source's own bits where the amount is 0.
-    """
-    plate = engine.paint_codec.from_style(painted, prepared.reference)
-    if prepared.alpha is not None:
-        plate = alpha.premultiply(plate, prepared.alpha)
-        plate = plate if coverage is None else plate * coverage
-        amount = amount * alpha.paint_mask(prepared.source, prepared.alpha)
-    amount = torch.where(colour.nonfinite_mask(prepared.source), 0.0, amount)
-    return alpha.composite(prepared.source, plate, amount)
+def _amounts(state: RenderState, frame: Frame) -> tuple[list[float | None], dict[Layer, Tensor | float]]:
+    """Of each layer the share of the canvas inside its matte; and strength times matte of those that paint here."""
+    shares: list[float | None] = []
+    amounts: dict[Layer, Tensor | float] = {}
+    for layer in state.layers:
+        strength, cover = layer.engine.shot.style.strength.at(frame.number), layer.engine.matte_of(frame)
+        shares.append(None if cover is None else matte_coverage(cover))
+        if strength != 0 and shares[-1] != 0:
+            amounts[layer] = strength if cover is None else strength * cover
+    return shares, amounts
 
 
-def provenance(plan: Plan, engine: Engine, number: int) -> Mapping[str, str]:
+def _no_paint(state: RenderState, frame: Frame) -> dict[str, np.ndarray]:
+    return {name: values for each in state.layers for name, values in each.aovs(frame, None, 0).items()}
+
+
+def _aovs(layer: Layer, frame: Frame, source: int, seen: Mapping[Layer, Tensor | float]) -> Mapping[str, np.ndarray]:
+    return layer.aovs(frame, source, seen[layer]) if layer in seen else layer.aovs(frame, None, 0)
+
+
+def provenance(plan: Plan, engines: Sequence[Engine], number: int) -> Mapping[str, str]:
     """The `tsn:` attributes in the header of an output frame: enough to render it again.
 
-    They are the same on every host with the same kind of device and processor.
+    They are the same on every host with the same kind of device and processor. `tsn:style` and `tsn:styleSha256` list
+    the layers of a shot, the lowest first.
     """
     shot, source = to_json(plan.canonical_shot), plan.source_of(number)
     assert source is not None, "frames without a source aren't written"
-    style = plan.plate.painted.get(source, engine.fingerprint[0])
+    painted = plan.plate.painted_by_layer
+    styles = [marks.get(source, engine.fingerprint[0]) for marks, engine in zip(painted, engines, strict=True)]
+    fingerprint = fingerprint_of(plan, [engine.fingerprint for engine in engines])
     return {
         "tsn:version": plan.tsn,
         "tsn:shot": json.dumps(shot, sort_keys=True),
         "tsn:shotSha256": plan.canonical_shot.digest,
-        "tsn:style": engine.painter.name,
-        "tsn:styleSha256": style,
-        "tsn:flow": engine.flow.name,
-        "tsn:device": engine.device.type,
-        "tsn:frameSha256": plan.frame_hash(number, *engine.fingerprint),
+        "tsn:style": "; ".join(engine.painter.name for engine in engines),
+        "tsn:styleSha256": "; ".join(styles),
+        "tsn:flow": engines[0].flow.name,
+        "tsn:device": engines[0].device.type,
+        "tsn:frameSha256": plan.frame_hash(number, *fingerprint),
     }

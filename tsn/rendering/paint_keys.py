@@ -1,6 +1,7 @@
 """Keys painted by machine: frames of a shot in the manner of paintings, as pictures that the shot's keys can name.
 
-A key is in style space, of the plate's canvas, 16 bits, with the plate's cover as its alpha, straight as PNG has it.
+A key is in style space, of the plate's display window, 16 bits, with the plate's cover as its alpha, straight as PNG
+has it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ from tsn.io.key_png import read_texts, write_png16
 from tsn.keys.optimise.base import KeySettings
 from tsn.keys.optimise.painting import Progress, key_digest, method_of, paint_key
 from tsn.rendering.engine import Engine, choose_device
+from tsn.rendering.key_files import key_path
 from tsn.rendering.memory import is_out_of_memory
 from tsn.rendering.output import make_folder
 from tsn.rendering.plan import Plan
 from tsn.style.paintings import Painting, read_paintings
 from tsn.style.perceptual import load_perceptual, perceptual_name, perceptual_weights
-
-FRAME_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +54,6 @@ class KeyProgress:
 Report = Callable[[KeyProgress], None]
 
 
-def key_path(folder: Path, shot_name: str, frame: int) -> Path:
-    """The file of a frame's key."""
-    return folder / f"{shot_name}.{frame:0{FRAME_DIGITS}d}.png"
-
-
 def paint_keys(
     plan: Plan,
     frames: Sequence[int],
@@ -68,6 +63,7 @@ def paint_keys(
     *,
     device: str = "auto",
     force: bool = False,
+    repaint: bool = False,
     note: Callable[[str], None] = lambda text: None,
     report: Report = lambda progress: None,
 ) -> dict[int, Path]:
@@ -80,6 +76,7 @@ def paint_keys(
         folder: for the keys; made where there is none.
         device: as for `tsn.rendering.engine.choose_device`.
         force: paint again what is there.
+        repaint: paint again what tsn painted with other settings, or of another plate, instead of refusing it.
         note: called with a sentence for people.
         report: called after every step; it may raise, to stop: what was painted of a key is gone on with next time.
 
@@ -106,7 +103,7 @@ def paint_keys(
         path = key_path(folder, plan.shot.file.stem, number)
         plate, cover = _picture(engine, plan, number)
         digest = key_digest(plate, cover, pictures, settings, net_hash)
-        wanted[number] = path, digest, force or not _is_painted(path, digest)
+        wanted[number] = path, digest, force or not _is_painted(path, digest, repaint=repaint)
     make_folder(folder)
     for i, (number, (path, digest, needed)) in enumerate(wanted.items()):
         if not needed:
@@ -171,7 +168,7 @@ def _plate_engine(plan: Plan, device: torch.device) -> Engine:
     flow, reason = choose_flow_source("dis", has_vectors=False, device=device, scale=1.0, weights=None)
     return Engine(
         shot=shot,
-        canvas=plan.plate.canvas,
+        canvas=first.display_window,  # where whoever paints over a frame paints; overscan is not
         display_window=first.display_window,
         device=device,
         codec=colour.codec(shot.colour.input, header=first.header, highlights=shot.colour.highlights),
@@ -193,7 +190,7 @@ def _picture(engine: Engine, plan: Plan, number: int) -> tuple[Tensor, Tensor | 
     return prepared.view.image, prepared.cover
 
 
-def _is_painted(path: Path, digest: str) -> bool:
+def _is_painted(path: Path, digest: str, *, repaint: bool) -> bool:
     """Whether the file is this key. Raises UsageError where it is something else, which is not to be lost."""
     if not path.exists():
         return False
@@ -201,8 +198,8 @@ def _is_painted(path: Path, digest: str) -> bool:
         found = read_texts(path).get("tsn:key")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if found == digest:
-        return True
+    if found == digest or (repaint and found is not None):
+        return found == digest
     what = "was not painted by tsn" if found is None else "was painted with other settings, or of another plate"
     raise UsageError(
         f"{path} is there, and {what}.", hint="--force replaces it; or choose another folder, or move the file away."

@@ -19,9 +19,11 @@ from torch import Tensor
 
 from tsn import io
 from tsn.cpu_quota import thread_count
+from tsn.flow.base import FlowSource
 from tsn.rendering.engine import Engine, make_engine, take_calibration, with_calibration
+from tsn.rendering.layer_engines import fingerprint_of, motion_highlights, once
 from tsn.rendering.plan import Pins, Plan
-from tsn.style.painter import Uncalibrated
+from tsn.style.painter import Unfrozen
 from tsn.temporal.cuts import cut_thumbnail, is_cut
 
 BATCH_FRAMES = 32
@@ -38,21 +40,37 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
     Raises:
         TsnError: of any kind; a fault of the shot shows here, before the farm gets any work.
     """
-    bare = replace(plan, pins=None)
-    engine = make_engine(bare, device=device, note=note, calibrated=False)
-    fingerprint, calibration = engine.fingerprint, None
+    bare, note = replace(plan, pins=None), once(note)
     cuts: tuple[int, ...] | None = None
-    if isinstance(engine.painter, Uncalibrated):
-        taken = take_calibration(engine, bare, note)
-        fingerprint = with_calibration(fingerprint, taken)
-        calibration = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
-    if plan.shot.temporal.cuts == "auto" and plan.shot.temporal.window:
-        cuts = find_cuts(engine, bare)
-        note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
-    painter, flow, space, kind = fingerprint
-    return replace(
-        plan, pins=Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=cuts, calibration=calibration)
+    layers: list[Pins] = []
+    flow: tuple[FlowSource, str] | None = None
+    for layer in bare.by_layer:
+        seen = motion_highlights(plan.shot)
+        engine = make_engine(layer, device=device, note=note, calibrated=False, flow=flow, motion_highlights=seen)
+        flow = engine.flow, engine.flow_reason
+        layers.append(_pins(engine, layer, note))
+        if cuts is None and layer.shot.temporal.cuts == "auto" and layer.shot.temporal.window:
+            cuts = find_cuts(engine, bare)
+            note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
+    pins = [replace(each, cuts=cuts) for each in layers]
+    if not plan.shot.layers:
+        return replace(plan, pins=pins[0])
+    painter, source, space, kind = fingerprint_of(plan, [each.fingerprint for each in pins])
+    whole = Pins(
+        device=kind, painter=painter, flow=source, colour=space, cuts=cuts, calibration=None, layers=tuple(pins)
     )
+    return replace(plan, pins=whole)
+
+
+def _pins(engine: Engine, plan: Plan, note: Callable[[str], None]) -> Pins:
+    """What is found for one layer, all but the cuts."""
+    fingerprint, calibration = engine.fingerprint, None
+    if isinstance(engine.painter, Unfrozen):
+        taken = take_calibration(engine, plan, note)
+        fingerprint = with_calibration(fingerprint, taken, engine.painter)
+        calibration = b64encode(save({name: tensor.contiguous() for name, tensor in taken.tensors.items()})).decode()
+    painter, flow, space, kind = fingerprint
+    return Pins(device=kind, painter=painter, flow=flow, colour=space, cuts=None, calibration=calibration)
 
 
 def find_cuts(engine: Engine, plan: Plan) -> tuple[int, ...]:

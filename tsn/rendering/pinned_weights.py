@@ -10,7 +10,7 @@ from tsn.errors import InputError
 from tsn.io.hashing import sha256_of
 from tsn.rendering.plan import Plan
 from tsn.shot import pathmap
-from tsn.shot.model import Shot
+from tsn.shot.model import Shot, Style
 
 FLOW = "flow"
 """The name of RAFT's weights among them."""
@@ -19,20 +19,33 @@ DIS = "none: DIS estimates"
 
 
 def hash_weights(shot: Shot) -> dict[str, str]:
-    """SHA-256 (hex) of each weight file, painting, preset and brush by its name in the shot; RAFT's weights as `flow`.
+    """SHA-256 (hex) of each weight file, picture, preset and key by its name in the shot; RAFT's weights as `flow`.
 
     Raises:
         UsageError: no such style.
         InputError: a file is missing or damaged.
     """
     from tsn.flow.raft_weights import installed_weights, weights_sha256
+
+    found: dict[str, str] = {}
+    for layer in shot.by_layer:
+        found |= _hash_style(layer.style)
+    if shot.longest_window and shot.flow.method in ("auto", "raft", "vectors"):
+        # RAFT fills in what vectors leave out, and without its weights on a host DIS does: that too is worth a line.
+        raft = shot.flow.weights or installed_weights()
+        found[FLOW] = weights_sha256(raft) if raft else DIS
+    return found
+
+
+def _hash_style(style: Style) -> dict[str, str]:
+    """SHA-256 (hex) of the files that a style is made of."""
     from tsn.style.catalogue import resolve_style
 
-    style = shot.style
     names = style.blend or (["adain"] if style.adain else [style.model] if style.model else [])
     found = {name: resolve_style(weight_file(name)).sha256 for name in names}
     palettes = [] if style.palette == "plate" else [style.palette]
-    for picture in (*(style.adain or ()), *palettes, *style.brush, *style.brush_height):
+    keys = (*(style.keys or {}).values(), *(style.key_mattes or {}).values())
+    for picture in (*(style.adain or ()), *palettes, *style.brush, *style.brush_height, *keys):
         try:
             found[picture] = sha256_of(picture)
         except OSError as error:
@@ -41,10 +54,6 @@ def hash_weights(shot: Shot) -> dict[str, str]:
         from tsn.strokes.preset_file import find_preset
 
         found[style.strokes] = find_preset(style.strokes).fingerprint
-    if shot.temporal.window and shot.flow.method in ("auto", "raft", "vectors"):
-        # RAFT fills in what vectors leave out, and without its weights on a host DIS does: that too is worth a line.
-        raft = shot.flow.weights or installed_weights()
-        found[FLOW] = weights_sha256(raft) if raft else DIS
     return found
 
 

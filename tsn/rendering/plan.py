@@ -25,9 +25,10 @@ from functools import cached_property
 import tsn
 from tsn import frames as ranges
 from tsn.frames import Chunk
+from tsn.keys.reach import frames_between
 from tsn.rendering.environment import library_versions
 from tsn.rendering.inspect import Plate
-from tsn.shot.model import Shot
+from tsn.shot.model import PAINTING, Shot
 from tsn.temporal import METHOD
 
 CALIBRATION_FRAMES = 5
@@ -44,6 +45,7 @@ class Pins:
         cuts: first frames of new takes; None where none are to be found (listed in the shot, or no window).
         calibration: the painter's frozen statistics, safetensors as base64 (`survey` in the file); None where the
             painter needs none.
+        layers: the pins of each layer where the shot has some; those of the shot are then made of them.
     """
 
     device: str
@@ -52,6 +54,7 @@ class Pins:
     colour: str
     cuts: tuple[int, ...] | None
     calibration: str | None
+    layers: tuple[Pins, ...] = ()
 
     @property
     def fingerprint(self) -> tuple[str, ...]:
@@ -100,6 +103,22 @@ class Plan:
         return self.submitted_shot or self.shot
 
     @cached_property
+    def by_layer(self) -> tuple[Plan, ...]:
+        """The plan as each layer of the shot is painted by, the lowest first; that of a shot with one style itself."""
+        if not self.shot.layers:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                shot=shot,
+                plate=self.plate.for_layer(place),
+                pins=None if self.pins is None else self.pins.layers[place],
+                submitted_shot=None if self.submitted_shot is None else self.submitted_shot.by_layer[place],
+            )
+            for place, shot in enumerate(self.shot.by_layer)
+        )
+
+    @cached_property
     def requested(self) -> tuple[int, ...]:
         """Every requested frame, ascending."""
         return tuple(sorted(number for chunk in self.chunks for number in chunk.frames))
@@ -133,11 +152,27 @@ class Plan:
 
         At the first and last frame of a take the window has one side only, in a chunk as in the whole shot. Where the
         painting of an earlier frame is held, the window is around that one and all that may show it: a cut that is
-        found among them makes one of them the painted one.
+        found among them makes one of them the painted one. Of layers, all that one of them depends on.
         """
+        if self.shot.layers:
+            return tuple(sorted({near for layer in self.by_layer for near in layer.window_of(number)}))
         run, _, shown = self._held(number)
         radius = self.shot.temporal.window
         return run[max(0, shown - radius) : shown + longest_hold(self.shot) + radius]
+
+    def needs_of(self, number: int) -> set[int]:
+        """`window_of` a plate frame, and the frames from each of those to the keys that show something of it.
+
+        Where tsn chooses the keys itself (`style.keys: {painting: ...}`) any frame within reach may be one.
+        """
+        if self.shot.layers:
+            return {near for layer in self.by_layer for near in layer.needs_of(number)}
+        near, keys = self.window_of(number), self.shot.style.keys
+        if keys is None:
+            return set(near)
+        run, _, _ = self._held(number)
+        numbers = run if PAINTING in keys else [int(key) for key in keys]
+        return {needed for each in near for needed in frames_between(run, each, numbers)}
 
     def held(self, number: int) -> int:
         """The plate frame whose painting a plate frame shows: itself, or the first of those that `style.hold` joins."""
@@ -194,7 +229,7 @@ class Plan:
     def plate_frames_for(self, frames: Iterable[int]) -> set[int]:
         """The plate frames that output frames depend on: the source of each, with its window."""
         sources = {source for number in frames if (source := self.source_of(number)) is not None}
-        return {number for source in sources for number in self.window_of(source)}
+        return {number for source in sources for number in self.needs_of(source)}
 
     def frame_hash(self, number: int, *engine: str) -> str:
         """SHA-256 (hex) that changes whenever output frame `number` may, the header's `tsn:frameSha256`.
@@ -212,9 +247,10 @@ class Plan:
         """
         libraries, shot, canvas, calibration_stamps = self._same_for_all
         source = self.source_of(number)
-        near = () if source is None else self.window_of(source)
+        near = [] if source is None else sorted(self.needs_of(source))
         stamps = [*((n, self.plate.stamps[n]) for n in near), *calibration_stamps]
-        painted = [(n, self.plate.painted[n]) for n in near if n in self.plate.painted]
+        by_layer = [[(n, marks[n]) for n in near if n in marks] for marks in self.plate.painted_by_layer]
+        painted = by_layer if self.shot.layers else by_layer[0]
         parts = [self.tsn, METHOD, libraries, shot, number, source, canvas, stamps, painted, *engine]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -241,16 +277,16 @@ def make_plan(shot: Shot, plate: Plate, *, frames: Sequence[int] | None = None, 
         UsageError: frames that the shot hasn't got, or no chunk size.
     """
     numbers = tuple(plate.frames if frames is None else sorted(set(frames)))
-    window = shot.temporal.window
+    window = shot.longest_window
     size = default_chunk_size(window) if chunk_size is None else chunk_size
     chunks = ranges.chunks(plate.frames, numbers, size=size, handles=window + longest_hold(shot) - 1)
     bare = Plan(shot=shot, plate=plate, chunks=chunks, tsn=tsn.__version__, libraries=library_versions(shot))
-    return replace(bare, chunks=tuple(_with_sources(bare, chunk) for chunk in chunks))
+    return replace(bare, chunks=tuple(_with_all_reads(bare, chunk) for chunk in chunks))
 
 
 def longest_hold(shot: Shot) -> int:
     """The number of frames that one painting is shown for, at most; 1 = every frame has its own."""
-    return int(max(frames for _, frames in shot.style.hold.keys))
+    return int(max(frames for layer in shot.by_layer for _, frames in layer.style.hold.keys))
 
 
 def default_chunk_size(window: int) -> int:
@@ -258,7 +294,9 @@ def default_chunk_size(window: int) -> int:
     return max(16, 4 * window)
 
 
-def _with_sources(plan: Plan, chunk: Chunk) -> Chunk:
-    """The chunk with the plate frames that its gaps are made of; in a long gap they are far outside the handles."""
-    needed = plan.plate_frames_for(number for number in chunk.frames if number not in plan.plate.stamps)
+def _with_all_reads(plan: Plan, chunk: Chunk) -> Chunk:
+    """The chunk with the plate frames that its gaps and its keys need, which may be far outside the handles."""
+    gaps = (number for number in chunk.frames if number not in plan.plate.stamps)
+    keys = any(layer.style.keys is not None for layer in plan.shot.by_layer)
+    needed = plan.plate_frames_for(chunk.frames if keys else gaps)
     return replace(chunk, reads=tuple(sorted({*chunk.reads, *needed}))) if needed else chunk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ FORMAT = 4
 def to_dict(plan: Plan) -> dict[str, Any]:
     """The plan, ready for JSON; `from_dict` reads it back exactly."""
     plate = plan.plate
-    return {
+    layers = {"painted_layers": [_by_text(marks) for marks in plate.painted_layers]} if plate.painted_layers else {}
+    return layers | {
         "format": FORMAT,
         "tsn": plan.tsn,
         "shot": to_json(plan.canonical_shot),
@@ -32,12 +33,12 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "frames": list(plate.frames),
         "missing": list(plate.missing),
         "canvas": asdict(plate.canvas),
-        "handles": plan.shot.temporal.window + longest_hold(plan.shot) - 1,
+        "handles": plan.shot.longest_window + longest_hold(plan.shot) - 1,
         "survey": list(calibration_frames(plan.plate.present)),
         "weights": dict(plan.weights),
         "libraries": dict(plan.libraries),
         "colour": plan.colour,
-        "contents": {str(number): content for number, content in plan.plate_hashes.items()},
+        "contents": _by_text(plan.plate_hashes),
         "pins": None if plan.pins is None else _pins_to_dict(plan.pins),
         "chunks": [
             {
@@ -49,9 +50,18 @@ def to_dict(plan: Plan) -> dict[str, Any]:
             }
             for c in plan.chunks
         ],
-        "stamps": {str(number): stamp for number, stamp in plate.stamps.items()},
-        "painted": {str(number): mark for number, mark in plate.painted.items()},
+        "stamps": _by_text(plate.stamps),
+        "painted": _by_text(plate.painted),
     }
+
+
+def _by_text(marks: Mapping[int, str]) -> dict[str, str]:
+    """Keys of JSON are text."""
+    return {str(number): mark for number, mark in marks.items()}
+
+
+def _by_number(marks: Mapping[str, str]) -> dict[int, str]:
+    return {int(number): mark for number, mark in marks.items()}
 
 
 def from_dict(data: dict[str, Any]) -> Plan:
@@ -64,8 +74,9 @@ def from_dict(data: dict[str, Any]) -> Plan:
             frames=tuple(data["frames"]),
             missing=tuple(data["missing"]),
             canvas=Box(**data["canvas"]),
-            stamps={int(number): stamp for number, stamp in data["stamps"].items()},
-            painted={int(number): mark for number, mark in data["painted"].items()},
+            stamps=_by_number(data["stamps"]),
+            painted=_by_number(data["painted"]),
+            painted_layers=tuple(map(_by_number, data.get("painted_layers", []))),
         ),
         chunks=tuple(
             Chunk(index=c["index"], frames=tuple(c["frames"]), reads=tuple(c["reads"])) for c in data["chunks"]
@@ -74,21 +85,23 @@ def from_dict(data: dict[str, Any]) -> Plan:
         weights=dict(data["weights"]),
         libraries=dict(data["libraries"]),
         colour=data["colour"],
-        plate_hashes={int(number): content for number, content in data["contents"].items()},
+        plate_hashes=_by_number(data["contents"]),
         pins=None if data["pins"] is None else _pins_from_dict(data["pins"]),
     )
 
 
 def _pins_to_dict(pins: Pins) -> dict[str, Any]:
-    data = asdict(pins)
+    data = asdict(replace(pins, layers=()))
     data["survey"] = data.pop("calibration")  # the key that plans have always had
-    return data
+    del data["layers"]
+    return data | ({"layers": [_pins_to_dict(each) for each in pins.layers]} if pins.layers else {})
 
 
 def _pins_from_dict(data: dict[str, Any]) -> Pins:
     fields = dict(data)
     cuts, calibration = fields.pop("cuts"), fields.pop("survey")
-    return Pins(**fields, cuts=None if cuts is None else tuple(cuts), calibration=calibration)
+    layers = tuple(_pins_from_dict(each) for each in fields.pop("layers", []))
+    return Pins(**fields, cuts=None if cuts is None else tuple(cuts), calibration=calibration, layers=layers)
 
 
 def save(plan: Plan, path: Path, setting: str = "the path") -> None:

@@ -17,14 +17,16 @@ import torch
 from tsn import io
 from tsn.errors import DeviceError
 from tsn.io.atomic import OUTPUT_SETTING, write_error
-from tsn.rendering.engine import Engine, make_engine
+from tsn.rendering.engine import Engine
 from tsn.rendering.event import Event, Report
 from tsn.rendering.finished import is_finished, is_made_by_tsn
+from tsn.rendering.layer_engines import fingerprint_of, make_engines
 from tsn.rendering.memory import is_out_of_memory
 from tsn.rendering.output import make_folder
 from tsn.rendering.output_frame import RenderState, make_output_frame, provenance
 from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
 from tsn.rendering.plan import Plan
+from tsn.shot.model import Style
 from tsn.style.tiles import tile_side
 
 WRITE_BEHIND_FRAMES = 2
@@ -56,22 +58,29 @@ class Renderer:
         self.plan = plan
         self._device, self.report, self._sharing = device, report, sharing
         self._outputs = io.FrameSequence.parse(plan.shot.output, base=Path())
-        self._engine: Engine | None = None
+        self._engines: tuple[Engine, ...] = ()
         self._tile: int | None = None
         self._state: RenderState | None = None
         self._swept = False
 
-    def load(self) -> Engine:
-        """Load everything heavy, on the first call. Raises TsnError of any kind."""
-        if self._engine is None:
+    def load(self) -> tuple[Engine, ...]:
+        """Load everything heavy, on the first call: an engine for each layer. Raises TsnError of any kind."""
+        if not self._engines:
             with _out_of_memory_explained():
-                engine = make_engine(self.plan, device=self._device, note=self._note, tile=self._tile)
-            if self.plan.shot.temporal.window:
-                self._note(engine.flow_reason)
-            if self._sharing is not None and engine.device.type == "cpu" and self.plan.shot.style.strokes is None:
-                engine = replace(engine, painter=SharingPainter(engine.painter, self._sharing))
-            self._engine = engine
-        return self._engine
+                engines = make_engines(self.plan, device=self._device, note=self._note, tile=self._tile)
+            if self.plan.shot.longest_window:
+                self._note(engines[0].flow_reason)
+            self._engines = tuple(map(self._sharing_paint, engines))
+        return self._engines
+
+    def _fingerprint(self) -> tuple[str, ...]:
+        return fingerprint_of(self.plan, [engine.fingerprint for engine in self.load()])
+
+    def _sharing_paint(self, engine: Engine) -> Engine:
+        of_one_frame = engine.shot.style.paints_single_frames
+        if self._sharing is None or engine.device.type != "cpu" or not of_one_frame:
+            return engine
+        return replace(engine, painter=SharingPainter(engine.painter, self._sharing))
 
     def render(self, chunks: Sequence[int] | None = None, *, force: bool = False) -> tuple[Path, ...]:
         """Render some chunks, or all, and return the paths of their frames. Raises as the function `render` does.
@@ -87,7 +96,7 @@ class Renderer:
         if not self._swept:  # a folder of ten thousand frames is listed once, not for each chunk
             io.remove_leftovers(Path(plan.shot.output).parent)
             self._swept = True
-        fingerprint = self.load().fingerprint
+        fingerprint = self._fingerprint()
         for number in numbers:
             if plan.source_of(number) is None:
                 self._clear(number)
@@ -115,7 +124,7 @@ class Renderer:
     def close(self) -> None:
         """End the reading thread and drop the paint in memory."""
         if self._state is not None:
-            self._state.plates.close()
+            self._state.close()
             self._state = None
 
     def _paint(self, todo: Sequence[int], force: bool) -> Iterator[Event]:
@@ -130,14 +139,13 @@ class Renderer:
             raise
 
     def _paint_ahead(self, state: RenderState, force: bool) -> None:
-        engine, sharing = state.engine, self._sharing
-        if sharing is None or not isinstance(engine.painter, SharingPainter):
+        if self._sharing is None:
             return
-        for number in sharing.ahead:
+        fingerprint = self._fingerprint()
+        for number in self._sharing.ahead:
             there = number in self.plan.plate.stamps
-            if there and (force or not is_finished(self.plan, number, engine.fingerprint, self._outputs)):
-                prepared = engine.prepare(state.plates.get(number), motion=False)
-                engine.painter.ahead(engine.painter_input(prepared), number)
+            if there and (force or not is_finished(self.plan, number, fingerprint, self._outputs)):
+                state.paint_ahead(number)
 
     def _clear(self, number: int) -> None:
         """Remove an output frame that the plate has no frame for any more: it would pass for one of the shot."""
@@ -156,14 +164,10 @@ class Renderer:
 
     def _smaller_tiles(self, error: Exception) -> None:
         """Go on with tiles of half the size. Raises DeviceError where there are no tiles, or no smaller ones."""
-        style, canvas = self.plan.shot.style, self.plan.plate.canvas
-        height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
-        tile = min(tile_side(height, width, self._tile or style.tile), max(height, width)) // 2
-        names = style.blend or ([style.model] if style.model else [])
-        untiled = style.frames or style.strokes or (names and all(".onnx" in name.lower() for name in names))
-        if tile < MIN_TILE_PX or untiled:
+        tile = max((self._tile_of(layer.style) for layer in self.plan.shot.by_layer), default=0) // 2
+        if tile < MIN_TILE_PX:
             raise _explained(error) from error
-        self._engine, self._tile = None, tile
+        self._engines, self._tile = (), tile
         error.__traceback__ = None  # it keeps the tensors alive that there is no room for
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -171,6 +175,15 @@ class Renderer:
             f"Out of memory: painting in tiles of {tile} pixels from here on,"
             " which differs from larger ones by rounding only (1e-6)."
         )
+
+    def _tile_of(self, style: Style) -> int:
+        """Side of the tiles that a style is painted in now; 0 where it isn't painted in tiles."""
+        names = style.blend or ([style.model] if style.model else [])
+        if style.frames or style.strokes or style.keys or (names and all(".onnx" in name.lower() for name in names)):
+            return 0
+        canvas = self.plan.plate.canvas
+        height, width = (max(1, round(side * style.scale)) for side in (canvas.height, canvas.width))
+        return min(tile_side(height, width, self._tile or style.tile), max(height, width))
 
 
 def render(
@@ -214,11 +227,13 @@ def _render(
                 made.frame,
                 made.rgb,
                 outputs.path(number),
-                attributes=provenance(plan, state.engine, number),
+                attributes=provenance(plan, [layer.engine for layer in state.layers], number),
                 layers=made.layers,
             )
             now = time.monotonic()
-            event = Event(kind="frame", frame=number, status="rendered", seconds=now - clock, cover=made.cover)
+            event = Event(
+                kind="frame", frame=number, status="rendered", seconds=now - clock, cover=made.cover, covers=made.covers
+            )
             writing.append((event, job))
             clock = now
             while writing and (len(writing) > WRITE_BEHIND_FRAMES or writing[0][1].done()):

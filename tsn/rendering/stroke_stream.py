@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -22,10 +22,15 @@ class StrokeStream:
     Args:
         plan: its takes end the window; cuts inside a take are pinned, or found here unless the shot lists them.
         prepared: a function that reads and prepares the frame of a number.
+        motion: cuts and motion, where other layers of the shot need them too.
     """
 
     def __init__(
-        self, engine: Engine, plan: Plan, prepared: Callable[[int], tuple[PreparedFrame, StrokeFrame]]
+        self,
+        engine: Engine,
+        plan: Plan,
+        prepared: Callable[[int], tuple[PreparedFrame, StrokeFrame]],
+        motion: TakeMotion | None = None,
     ) -> None:
         self._engine, self._plan, self._prepared = engine, plan, prepared
         self._numbers = plan.plate.present
@@ -34,7 +39,7 @@ class StrokeStream:
         painter = engine.painter
         assert isinstance(painter, StrokePainter)
         self._painter, self._transparent = painter, painter.preset.ground == "none"
-        self._between = TakeMotion(engine, plan)
+        self._between = TakeMotion(engine, plan) if motion is None else motion
         self._window: StrokeWindow | None = None
         self._added = range(0)  # places in the window
         self._takes: dict[int, bool] = {}  # whether a place in the window is the first after a cut
@@ -53,24 +58,29 @@ class StrokeStream:
 
     def paint(self, number: int) -> StrokePaint:
         """The strokes of a frame with their layers."""
-        near = self._plan.window_of(number)
-        shown = self._place[self._plan.held(number)]
-        first, last = self._place[near[0]], self._place[near[-1]]
-        self._slide(first, last)
-        own = self._place[number]
+        for _ in self.slide(number):
+            pass
+        shown, own = self._place[self._plan.held(number)], self._place[number]
         shown = max([shown, *(place for place in range(shown + 1, own + 1) if self._takes[place])])
         if self._painted is None or self._painted[0] != shown:
             assert self._window is not None
             self._painted = shown, self._window.paint(shown)
         return self._painted[1]
 
-    def _slide(self, first: int, last: int) -> None:
-        """Add the places up to `last` to the window; start anew where it doesn't begin at `first` or before."""
+    def slide(self, number: int) -> Iterator[int]:
+        """Add the frames around one to the window; start anew where it doesn't begin at the first of them or before.
+
+        Yields:
+            The number of each frame before it is added, ascending.
+        """
+        near = self._plan.window_of(number)
+        first, last = self._place[near[0]], self._place[near[-1]]
         joined = self._window is not None and self._added.start <= first <= self._added.stop
         if not joined or last + 1 < self._added.stop:
             self._window, self._last, self._painted = None, None, None
             self._added, self._takes = range(first, first), {}
         for place in range(self._added.stop, last + 1):
+            yield self._numbers[place]
             prepared, frame = self._prepared(self._numbers[place])
             self._window = self._window or self._start()
             view = prepared.view

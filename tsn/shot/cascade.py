@@ -12,7 +12,7 @@ A value comes from the first of these that gives it:
 5. `_show.yaml`, the nearest above or beside it. `extends: PATH` in a file names its parent instead;
 6. the defaults of `tsn.shot.model`.
 
-Sections are merged key by key; lists and keyframes are replaced whole, unless a single key of them is set
+Sections are merged key by key; lists (layers, too) and keyframes are replaced whole, unless a single key of them is set
 (`--set style.strength.1001=0` leaves the others); null goes back to the default. A path is relative to the file that
 contains it, or to the working directory where it is in no file; `~` is the home folder, `$VAR` and `${VAR}` are
 variables of the environment.
@@ -174,7 +174,11 @@ def _nested(path: list[str], text: str, origin: Origin, faults: list[Fault]) -> 
 
 
 def _long_form(level: Node) -> Node:
-    """`style: great-wave` as {model: great-wave}, so that it merges like one."""
+    """`style: great-wave` as {model: great-wave}, so that it merges like one; in layers, too."""
+    layers = level.value.get("layers")
+    if layers is not None and isinstance(layers.value, list):
+        items = [_long_form(item) if isinstance(item.value, dict) else item for item in layers.value]
+        level = replace(level, value=level.value | {"layers": replace(layers, value=items)})
     style = level.value.get("style")
     if style is None or not isinstance(style.value, str):
         return level
@@ -185,7 +189,8 @@ def _merge(base: Node, over: Node, path: tuple[str, ...] = (), *, faults: list[F
     if over.partial and base.value is not None and not isinstance(base.value, dict):
         dotted = ".".join(path)
         message = f"{dotted} is {describe(base)} at {base.origin}, so it has no keys of which one could be set"
-        faults.append(Fault(message=message, origin=over.origin, hint=f"Set it whole: {dotted}={{KEY: VALUE, ...}}."))
+        whole = "[..., ...]" if isinstance(base.value, list) else "{KEY: VALUE, ...}"
+        faults.append(Fault(message=message, origin=over.origin, hint=f"Set it whole: {dotted}={whole}."))
         return base
     both = isinstance(base.value, dict) and isinstance(over.value, dict)
     if not both or (path not in MERGED and not over.partial):
@@ -194,7 +199,8 @@ def _merge(base: Node, over: Node, path: tuple[str, ...] = (), *, faults: list[F
     merged = dict(base.value)
     for group in ALTERNATIVES.get(path, ()):
         others = {key for other in ALTERNATIVES[path] if other != group for key in other}
-        if group[0] in stated:
+        # A single key of a style that is set, --set style.strength=0, is not a style in place of the layers.
+        if group[0] in stated and (path or not over.value[group[0]].partial):
             merged = {key: node for key, node in merged.items() if key not in others}
     for key, node in over.value.items():
         merged[key] = _merge(merged[key], node, (*path, key), faults=faults) if key in merged else node

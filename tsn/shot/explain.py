@@ -12,8 +12,8 @@ from typing import Any
 from tsn.shot.curves import Curve
 from tsn.shot.load import Resolved, resolve
 from tsn.shot.paths import model_path
-from tsn.shot.schema import SECTIONS
-from tsn.shot.yaml_positions import Origin, find_node
+from tsn.shot.schema import LAYERS, section_at
+from tsn.shot.yaml_positions import Loc, Origin, dotted_key, find_node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,33 +60,39 @@ def render_json(rows: Sequence[Row]) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def _rows(resolved: Resolved, path: tuple[str, ...] = ()) -> Iterator[Row]:
-    for key in SECTIONS[path].model_fields:
+def _rows(resolved: Resolved, path: Loc = ()) -> Iterator[Row]:
+    section = section_at(path)
+    assert section is not None
+    for key in section.model_fields:
         here = (*path, key)
-        if here == ("extends",):  # The origins show it.
+        # What origins show anyway; and, beside layers, the keys of a style that paints nothing.
+        if here == ("extends",) or (here == ("style",) and resolved.shot.layers):
             continue
         value = _value(resolved, here)
-        if here in SECTIONS and value is not None:
+        if here == LAYERS and value:
+            for place in range(len(value)):
+                yield from _rows(resolved, (*here, place))
+        elif section_at(here) is not None and value is not None:
             yield from _rows(resolved, here)
-        elif here == ("style", "blend") and value is not None:
+        elif here[-2:] == ("style", "blend") and value is not None:
             for name, entry in find_node(resolved.tree, here)[0].value.items():
                 if entry.value is not None:
                     model = model_path(name, entry)
-                    yield Row(key=f"style.blend.{model}", value=value[model], origin=entry.origin)
+                    yield Row(key=dotted_key((*here, model)), value=value[model], origin=entry.origin)
         else:
-            yield Row(key=".".join(here), value=value, origin=_origin(resolved, here))
+            yield Row(key=dotted_key(here), value=value, origin=_origin(resolved, here))
 
 
-def _value(resolved: Resolved, path: tuple[str, ...]) -> Any:
+def _value(resolved: Resolved, path: Loc) -> Any:
     if path[0] == "tokens":
-        return resolved.tokens if len(path) == 1 else resolved.tokens.get(path[1])
+        return resolved.tokens if len(path) == 1 else resolved.tokens.get(str(path[1]))
     value: Any = resolved.shot
     for key in path:
-        value = getattr(value, key)
+        value = value[key] if isinstance(key, int) else getattr(value, key)
     return value
 
 
-def _origin(resolved: Resolved, path: tuple[str, ...]) -> Origin:
+def _origin(resolved: Resolved, path: Loc) -> Origin:
     node, rest = find_node(resolved.tree, path)
     if node.value is None:
         return replace(node.origin, kind="default")

@@ -83,7 +83,10 @@ def text_hint(key: str, value: Any) -> str | None:
 
 
 def list_hint(key: str, value: Any) -> str | None:
-    """The hint for a single value where a list is expected."""
+    """The hint for a single value, or for a mapping of keys, where a list is expected."""
+    if isinstance(value, Mapping):
+        first = next(iter(value), "style")
+        return f"Each entry of {key} begins with a dash: - {first}: ..."
     return f"Write a list of one: {key}: [{value}]" if isinstance(value, str | int | float) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tsn.shot.schema import SECTIONS, ShotFile
+from tsn.shot.schema import LAYER_SECTIONS, SECTIONS, ShotFile
 
 _NULL = {"type": "null"}
 
@@ -14,17 +14,20 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema for editors.
 
     It differs from the pydantic models since a file may inherit the rest of a shot: only `version` is required,
-    and every other key may be null, which resets an inherited value.
+    and every other key may be null, which resets an inherited value. A layer inherits nothing, so it needs its style.
     """
     schema = ShotFile.model_json_schema()
-    models = {model.__name__: model for model in SECTIONS.values()}
+    models = {model.__name__: model for model in (*SECTIONS.values(), *LAYER_SECTIONS.values())}
     for name, section in [("ShotFile", schema), *schema["$defs"].items()]:
         section.pop("required", None)
         for key, field in section["properties"].items():
             section["properties"][key] = _resettable(field, models[name].model_fields[key].description)
-    version, style = schema["properties"]["version"], schema["properties"]["style"]
-    version["anyOf"].remove(_NULL)
-    style["anyOf"].insert(0, {"type": "string"})
+    schema["properties"]["version"]["anyOf"].remove(_NULL)
+    layer = schema["$defs"]["LayerSection"]
+    for section in (schema, layer):
+        section["properties"]["style"]["anyOf"].insert(0, {"type": "string"})
+    layer["properties"]["style"]["anyOf"].remove(_NULL)  # a layer inherits nothing
+    layer["required"] = ["style"]
     blend = schema["$defs"]["StyleSection"]["properties"]["blend"]["anyOf"][0]
     blend["additionalProperties"]["anyOf"].append(_NULL)
     return {

@@ -13,29 +13,32 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from tsn.errors import near_miss
 from tsn.shot import hints
 from tsn.shot.cascade import read_cascade
-from tsn.shot.model import STROKES_WINDOW, Shot, from_json
+from tsn.shot.layer_rules import require_style_or_layers
+from tsn.shot.model import PAINTING, STROKES_WINDOW, LayerTemporal, Shot, Style, from_json
 from tsn.shot.paths import (
-    PATTERNS,
     Paths,
     fill_variables,
     model_path,
     painting_weights,
+    patterns,
     preset_path,
     refuse_duplicate_files,
     refuse_other_format,
     refuse_overwriting,
     refuse_scene_linear_frames,
     resolve_pattern,
+    style_places,
     token_values,
 )
-from tsn.shot.schema import MERGED, SECTIONS, ShotFile
-from tsn.shot.values import PAINTING, model_name
-from tsn.shot.yaml_positions import Fault, Node, describe, error_of, find_node, plain_value
+from tsn.shot.schema import SECTIONS, ShotFile, section_at
+from tsn.shot.values import model_name
+from tsn.shot.yaml_positions import Fault, Loc, Node, describe, dotted_key, error_of, find_node, plain_value
 
 DOTTED = tuple(".".join((*path, key)) for path, model in SECTIONS.items() for key in model.model_fields)
 """The dotted name of every key of a shot file."""
@@ -71,10 +74,11 @@ def resolve(file: Path | str, *, sets: Sequence[str] = (), environ: Mapping[str,
     faults: list[Fault] = []
     tree = read_cascade(Path(file), sets=sets, environ=environ, faults=faults)
     tree = fill_variables(tree, environ, faults)
+    tree = require_style_or_layers(tree, faults)
     parsed = _validate(tree, faults)
     _refuse_unknown_models(tree, faults)
     tokens = token_values(tree, Path(file))
-    paths: Paths = {loc: resolve_pattern(tree, loc, tokens, environ, faults) for loc in PATTERNS}
+    paths: Paths = {loc: resolve_pattern(tree, loc, tokens, environ, faults) for loc in patterns(tree)}
     refuse_other_format(tree, paths, faults)
     refuse_scene_linear_frames(tree, paths, faults)
     refuse_overwriting(tree, paths, faults)
@@ -95,15 +99,17 @@ def _validate(tree: Node, faults: list[Fault]) -> BaseModel | None:
         return None
 
 
-def _data_for_pydantic(node: Node, path: tuple[str, ...] = ()) -> Any:
+def _data_for_pydantic(node: Node, path: Loc = ()) -> Any:
     if isinstance(node.value, dict):
         # Null resets a known key to its default; under an unknown key it must not hide a misspelling.
-        known = None if path not in SECTIONS else SECTIONS[path].model_fields
-        empty = {key for key, item in node.value.items() if item.value is None and path in MERGED}
+        section = section_at(path)
+        known = None if section is None else section.model_fields
+        resets = section is not None or path[-2:] == ("style", "blend")
+        empty = {key for key, item in node.value.items() if item.value is None and resets}
         dropped = {key for key in empty if known is None or key in known}
         return {key: _data_for_pydantic(item, (*path, key)) for key, item in node.value.items() if key not in dropped}
     if isinstance(node.value, list):
-        return [_data_for_pydantic(item, (*path, "")) for item in node.value]
+        return [_data_for_pydantic(item, (*path, place)) for place, item in enumerate(node.value)]
     # A frame range or a version token may look like a number, and 010 must not become 10.
     as_written = path == ("frames",) or path[:1] == ("tokens",)
     return node.text if as_written and type(node.value) in (int, float) else node.value
@@ -128,14 +134,14 @@ def _fault(tree: Node, error: dict[str, Any]) -> Fault:
     """A pydantic error in our words, at its place in the file."""
     kind, loc, ctx = error["type"], error["loc"], error.get("ctx", {})
     node, _ = find_node(tree, (*loc, *([ctx["at"]] if ctx.get("at") else [])))
-    dotted = ".".join(str(part) for part in loc if part != "[key]")
+    dotted = dotted_key(part for part in loc if part != "[key]")
     hint: str | None
     if kind == "extra_forbidden":
         beside = plain_value(find_node(tree, loc[:-1])[0])
-        hint = hints.unknown_key_hint(str(loc[-1]), beside, SECTIONS[tuple(loc[:-1])].model_fields, DOTTED)
+        hint = hints.unknown_key_hint(str(loc[-1]), beside, _fields_at(loc[:-1]), DOTTED)
         return Fault(message=f"unknown key {str(loc[-1])!r}", origin=node.key, hint=hint)
     if kind == "missing":
-        hint = SECTIONS[tuple(loc[:-1])].model_fields[loc[-1]].description
+        hint = _fields_at(loc[:-1])[loc[-1]].description
         return Fault(message=f"{dotted} is missing", origin=node.origin, hint=hint)
     if kind == "tsn":
         place = node.key if ctx["at"] or loc[-1:] == ("[key]",) else node.origin
@@ -144,14 +150,20 @@ def _fault(tree: Node, error: dict[str, Any]) -> Fault:
     bound = next((f"{word} {ctx[name]:g}" for name, word in _BOUNDS.items() if name in ctx), None)
     expected = _EXPECTED.get(kind) or ctx.get("expected") or (f"a number, {bound}" if bound else error["msg"].lower())
     key = str(loc[-1]) if loc else ""
-    hint = _hint(kind, key, node, expected)
+    hint = _hint(kind, loc, node, expected)
     if node.value is None and isinstance(beside := plain_value(find_node(tree, loc[:-1])[0]), dict):
         hint = hints.decimal_comma_hint(key, beside)
     return Fault(message=f"{dotted}: expected {expected}, found {describe(node)}", origin=node.origin, hint=hint)
 
 
-def _hint(kind: str, key: str, node: Node, expected: str) -> str | None:
-    value = plain_value(node)
+def _fields_at(path: Loc) -> Mapping[str, FieldInfo]:
+    section = section_at(path)
+    assert section is not None
+    return section.model_fields
+
+
+def _hint(kind: str, loc: Loc, node: Node, expected: str) -> str | None:
+    value, key = plain_value(node), str(loc[-1]) if loc else ""
     if kind == "literal_error":
         return near_miss(node.text, re.findall(r"'([^']*)'", expected)) if node.text else None
     if kind == "string_type":
@@ -159,8 +171,8 @@ def _hint(kind: str, key: str, node: Node, expected: str) -> str | None:
     if kind == "list_type":
         return hints.list_hint(key, value)
     if kind == "model_type":
-        fields = next((model.model_fields for path, model in SECTIONS.items() if path[-1:] == (key,)), {})
-        return f"Its keys: {', '.join(fields)}." if fields else None
+        section = section_at(loc)
+        return f"Its keys: {', '.join(section.model_fields)}." if section else None
     if isinstance(value, str):
         return hints.boolean_hint(value) if kind == "bool_type" else hints.number_hint(value)
     return None
@@ -168,19 +180,20 @@ def _hint(kind: str, key: str, node: Node, expected: str) -> str | None:
 
 def _refuse_unknown_models(tree: Node, faults: list[Fault]) -> None:
     """Null takes a model out of a blend; under an unknown name it must not hide a misspelling."""
-    blend, rest = find_node(tree, ("style", "blend"))
-    if rest or not isinstance(blend.value, dict):
-        return
-    beside = plain_value(blend)
-    for name, entry in blend.value.items():
-        if entry.value is None:
-            try:
-                model_name(name)
-            except PydanticCustomError as error:
-                context = error.context or {}
-                hint = hints.decimal_comma_hint(name, beside) or context.get("hint")
-                message = f"style.blend.{name}: {context.get('message')}"
-                faults.append(Fault(message=message, origin=entry.key, hint=hint))
+    for place in style_places(tree):
+        blend, rest = find_node(tree, (*place, "blend"))
+        if rest or not isinstance(blend.value, dict):
+            continue
+        beside = plain_value(blend)
+        for name, entry in blend.value.items():
+            if entry.value is None:
+                try:
+                    model_name(name)
+                except PydanticCustomError as error:
+                    context = error.context or {}
+                    hint = hints.decimal_comma_hint(name, beside) or context.get("hint")
+                    message = f"{dotted_key((*place, 'blend', name))}: {context.get('message')}"
+                    faults.append(Fault(message=message, origin=entry.key, hint=hint))
 
 
 # --- the shot ----------------------------------------------------------------------------------------
@@ -188,54 +201,69 @@ def _refuse_unknown_models(tree: Node, faults: list[Fault]) -> None:
 
 def _build(parsed: BaseModel, tree: Node, paths: Paths, file: Path) -> Shot:
     """The shot with its paths absolute, each relative to the file that it stands in."""
-    shot = from_json({"file": os.path.abspath(file), **parsed.model_dump(exclude={"extends", "tokens"})})
-    style, flow = shot.style, shot.flow
+    stated = parsed.model_dump(exclude={"extends", "tokens"})
+    stated = {name: value for name, value in stated.items() if value is not None}  # style or layers
+    shot = from_json({"file": os.path.abspath(file), **stated})
+    flow, (node, rest) = shot.flow, find_node(tree, ("flow", "weights"))
+    if flow.weights is not None:
+        flow = replace(flow, weights=Path(node.origin.path(str(flow.weights))))
+    node, rest = find_node(tree, ("temporal", "window"))
+    by_default = bool(rest) or node.value is None
 
-    def at(*loc: str) -> Node:
-        return find_node(tree, loc)[0]
+    def window(style: Style) -> int:
+        return STROKES_WINDOW if by_default and style.strokes is not None else shot.temporal.window
 
-    blend, adain, weights = style.blend, style.adain, flow.weights
-    if blend is not None:
-        entries = at("style", "blend").value
-        blend = dict(sorted((model_path(name, entries[name]), curve) for name, curve in blend.items()))
-    if adain is not None:
-        adain = dict(sorted(painting_weights(adain, at("style", "adain"))))
-    if weights is not None:
-        weights = Path(at("flow", "weights").origin.path(str(weights)))
-    model = None if style.model is None else model_path(style.model, at("style", "model"))
-    strokes = None if style.strokes is None else preset_path(style.strokes, at("style", "strokes"))
-    palette = style.palette if style.palette == "plate" else at("style", "palette").origin.path(style.palette)
+    layers = []
+    for place, layer in enumerate(shot.layers):
+        own = layer.temporal
+        temporal = LayerTemporal(
+            window=window(layer.style) if own.window is None else own.window,
+            detail=shot.temporal.detail if own.detail is None else own.detail,
+        )
+        style = _with_paths(layer.style, ("layers", place, "style"), tree, paths)
+        layers.append(replace(layer, style=style, temporal=temporal))
+    return replace(
+        shot,
+        temporal=replace(shot.temporal, window=window(shot.style)),
+        plate=str(paths["plate",]),
+        output=str(paths["output",]),
+        style=shot.style if layers else _with_paths(shot.style, ("style",), tree, paths),
+        layers=tuple(layers),
+        flow=flow,
+    )
+
+
+def _with_paths(style: Style, place: Loc, tree: Node, paths: Paths) -> Style:
+    """The style that stands at a place of the tree, with its paths absolute."""
+
+    def at(key: str) -> Node:
+        return find_node(tree, (*place, key))[0]
 
     def scans(key: str, files: Sequence[str]) -> tuple[str, ...]:
-        return tuple(at("style", key).origin.path(file) for file in files)
+        return tuple(at(key).origin.path(file) for file in files)
 
     def key_files(name: str, files: Mapping[str, str] | None) -> dict[str, str] | None:
         if files is None:
             return None
-        written = {str(int(key)) if key != PAINTING else key: node for key, node in at("style", name).value.items()}
+        written = {str(int(key)) if key != PAINTING else key: node for key, node in at(name).value.items()}
         return {key: written[key].origin.path(file) for key, file in files.items()}
 
-    temporal = shot.temporal
-    node, rest = find_node(tree, ("temporal", "window"))
-    if style.strokes is not None and (rest or node.value is None):
-        temporal = replace(temporal, window=STROKES_WINDOW)
+    blend, adain = style.blend, style.adain
+    if blend is not None:
+        entries = at("blend").value
+        blend = dict(sorted((model_path(name, entries[name]), curve) for name, curve in blend.items()))
+    if adain is not None:
+        adain = dict(sorted(painting_weights(adain, at("adain"))))
     return replace(
-        shot,
-        temporal=temporal,
-        plate=str(paths["plate",]),
-        output=str(paths["output",]),
-        style=replace(
-            style,
-            model=model,
-            adain=adain,
-            blend=blend,
-            frames=paths["style", "frames"],
-            strokes=strokes,
-            palette=palette,
-            keys=key_files("keys", style.keys),
-            key_mattes=key_files("key_mattes", style.key_mattes),
-            brush=scans("brush", style.brush),
-            brush_height=scans("brush_height", style.brush_height),
-        ),
-        flow=replace(flow, weights=weights),
+        style,
+        model=None if style.model is None else model_path(style.model, at("model")),
+        adain=adain,
+        blend=blend,
+        frames=paths[(*place, "frames")],
+        strokes=None if style.strokes is None else preset_path(style.strokes, at("strokes")),
+        palette=style.palette if style.palette == "plate" else at("palette").origin.path(style.palette),
+        keys=key_files("keys", style.keys),
+        key_mattes=key_files("key_mattes", style.key_mattes),
+        brush=scans("brush", style.brush),
+        brush_height=scans("brush_height", style.brush_height),
     )

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from types import UnionType
@@ -47,7 +47,7 @@ WeightsFile = Path
 Names = tuple[str, ...]
 Cuts = Literal["auto"] | tuple[int, ...]
 Missing = Literal["error", "hold", "black", "skip"]
-Highlights = Literal["keep", "soft"]
+Highlights = Literal["paint", "keep", "soft"]
 Colours = Literal["painting", "plate"]
 Edges = Literal["auto", "clipped", "overhanging"]
 StrokeLayers = tuple[Literal["height", "normals", "coverage", "stroke_id"], ...]
@@ -69,12 +69,16 @@ Convention = Literal[
 ONE = Curve.constant(1.0)
 STROKES_WINDOW = 16
 """`temporal.window` of strokes where no file gives one: whole for half their life, they keep their texture."""
+PAINTING = "painting"
+"""In `style.keys`, in place of frames: the painting in whose manner tsn paints them."""
 LAST_FRAME = 10**9
 """The highest frame number taken: beyond any shot, and small enough for exact arithmetic."""
 
 
 GOES_WITH = "goes_with"
 """Mark of the keys that mean something beside some kinds of paint only: in a field's metadata, their names."""
+SILENT = "silent"
+"""Mark of the other keys that neither plans nor hashes contain where they have their default."""
 
 
 def key(description: str, *, default: Any = MISSING, **bounds: float) -> Any:
@@ -104,7 +108,9 @@ class Colour:
 
     input: Space = key("OCIO colour space of the plate, or auto: from the header.", default="auto")
     highlights: Highlights = key(
-        "keep: highlights stay exactly where they are; soft: a lower knee, so the paint reaches them.", default="keep"
+        "paint: the paint's hue and texture, with the plate's light; keep: highlights stay exactly where they are, and"
+        " stay white; soft: a lower knee, so paint may move them. For strokes and display-referred plates all are one.",
+        default="paint",
     )
 
 
@@ -218,6 +224,11 @@ class Style:
     )
     tile: int = key("Side of the tiles in pixels; 0 = chosen for the device.", default=0, ge=0)
 
+    @property
+    def paints_single_frames(self) -> bool:
+        """Whether tsn paints each frame from that frame alone: strokes and keys need others, `frames` is painted."""
+        return self.frames is None and self.strokes is None and self.keys is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vectors:
@@ -271,10 +282,39 @@ class Matte:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayerTemporal:
+    """How the paint of a layer is made stable.
+
+    In a resolved shot both keys have a value.
+    """
+
+    window: int | None = key(
+        "Frames to each side, for this layer; by default what the shot's temporal says, else 16 with strokes and 8"
+        " with other paint.",
+        default=None,
+        ge=0,
+        le=32,
+    )
+    detail: DetailCurve | None = key(
+        "Texture kept in this layer; by default what the shot's temporal says. May have keyframes.", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One of several styles in a shot, each on its objects. It paints the plate, not the layer below."""
+
+    style: Style = key("What paints this layer: as the shot's style.")
+    matte: Matte | None = key("Where this layer paints; by default everywhere.", default=None)
+    temporal: LayerTemporal = key("How the paint of this layer is made stable.", default=LayerTemporal())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shot:
     """A shot of TemporalStyleNet.
 
-    `file` is the YAML file, absolute. `version`, of the format, must be written in every file.
+    `file` is the YAML file, absolute. `version`, of the format, must be written in every file. A shot has either a
+    style or layers; where it has layers, `style` names nothing that paints, and `by_layer` is to be used instead.
     """
 
     file: Path
@@ -285,14 +325,48 @@ class Shot:
     missing: Missing = key("What to do where the plate has a gap.", default="error")
     output: Text = key("The result, styled/{shot}_{version}.####.exr; relative to this file.")
     colour: Colour = key("How the plate's colours reach the style and back.", default=Colour())
-    style: Style = key("What paints: a model's name, or exactly one of model, adain, blend, frames, keys and strokes.")
+    style: Style = key(
+        "What paints: a model's name, or exactly one of model, adain, blend, frames, keys and strokes.",
+        default=Style(),
+    )
+    layers: tuple[Layer, ...] = field(
+        default=(),
+        metadata={
+            "description": "Instead of style and matte: several styles, each with a matte of its own, painted over"
+            " each other in this order. A list is inherited or replaced as a whole.",
+            SILENT: True,
+        },
+    )
     flow: Flow = key("Where the motion between frames comes from.", default=Flow())
     temporal: Temporal = key("How the paint is made stable.", default=Temporal())
     matte: Matte | None = key("Where the paint goes; by default everywhere.", default=None)
 
     @cached_property
+    def by_layer(self) -> tuple[Shot, ...]:
+        """The shot as each of its layers paints it, the lowest first; a shot with one style is the only one."""
+        return tuple(
+            replace(
+                self,
+                style=layer.style,
+                matte=layer.matte,
+                temporal=replace(
+                    self.temporal,
+                    window=self.temporal.window if layer.temporal.window is None else layer.temporal.window,
+                    detail=layer.temporal.detail or self.temporal.detail,
+                ),
+                layers=(),
+            )
+            for layer in self.layers
+        ) or (self,)
+
+    @property
+    def longest_window(self) -> int:
+        """Frames to each side that the paint of a frame depends on, at most."""
+        return max(layer.temporal.window for layer in self.by_layer)
+
+    @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in (but for `GOES_WITH`).
+        """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in (but for silent ones).
 
         Each keyframe counts for all frames. Paths enter it relative to the shot file, so a show that moves as a whole
         keeps its digests. `Plan.frame_hash` adds weights by their content (the painter's fingerprint), and the plate by
@@ -332,11 +406,8 @@ def change_paths(data: Mapping[str, Any], change: Callable[[str], str]) -> dict[
     def many(weights: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None if weights is None else {change(path): weight for path, weight in weights.items()}
 
-    style, flow = data["style"], data["flow"]
-    return {
-        **data,
-        **{name: change(data[name]) for name in ("file", "plate", "output")},
-        "style": {
+    def in_style(style: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             **style,
             **{name: one(style[name]) for name in ("model", "frames")},
             **{name: one(style[name]) for name in ("strokes", "palette") if name in style},
@@ -347,8 +418,15 @@ def change_paths(data: Mapping[str, Any], change: Callable[[str], str]) -> dict[
                 for name in ("keys", "key_mattes")
                 if name in style
             },
-        },
-        "flow": {**flow, "weights": one(flow["weights"])},
+        }
+
+    layers = [{**layer, "style": in_style(layer["style"])} for layer in data.get("layers", [])]
+    return {
+        **data,
+        **{name: change(data[name]) for name in ("file", "plate", "output")},
+        "style": in_style(data["style"]),
+        **({"layers": layers} if layers else {}),
+        "flow": {**data["flow"], "weights": one(data["flow"]["weights"])},
     }
 
 
@@ -367,8 +445,9 @@ def _to_plain(value: Any) -> Any:
 
 
 def _is_silent(section: Any, each: Field[Any]) -> bool:
-    """Whether a key is left out of JSON: the hashes of shots without strokes or keys are what they were before."""
-    return GOES_WITH in each.metadata and getattr(section, each.name) == each.default
+    """Whether a key is left out of JSON: hashes of shots without strokes, keys or layers are what they were before."""
+    marked = GOES_WITH in each.metadata or SILENT in each.metadata
+    return marked and getattr(section, each.name) == each.default
 
 
 def _from_plain(kind: Any, data: Any) -> Any:
@@ -378,6 +457,8 @@ def _from_plain(kind: Any, data: Any) -> Any:
     for option in get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,):
         if option is Curve:
             return Curve.from_json(data)
+        if get_origin(option) is tuple and is_dataclass(get_args(option)[0]):
+            return tuple(_from_plain(get_args(option)[0], item) for item in data)
         if isinstance(option, type) and is_dataclass(option):
             return option(**{name: _from_plain(_hints(option)[name], item) for name, item in data.items()})
         if get_origin(option) is get_origin(Paintings):

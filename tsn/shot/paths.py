@@ -16,14 +16,24 @@ from tsn.errors import UsageError, near_miss
 from tsn.io.sequence import FrameSequence
 from tsn.shot.host_paths import TOKENS, expand_variables, localise_path
 from tsn.shot.values import MODEL_FILE, PRESET_FILE
-from tsn.shot.yaml_positions import Fault, Loc, Node, Origin, find_node
+from tsn.shot.yaml_positions import Fault, Loc, Node, Origin, dotted_key, find_node
 
 FORMATS = (".exr", ".dpx")
 """Endings of plates, and so of output frames."""
-Paths = Mapping[tuple[str, ...], str | None]
-"""Absolute patterns by their keys; None where there is none, or a fault."""
-PATTERNS = (("plate",), ("output",), ("style", "frames"))
-"""Keys whose paths may contain tokens; `resolve_pattern` fills them in."""
+Paths = Mapping[Loc, str | None]
+"""Absolute patterns by their places; None where there is none, or a fault."""
+
+
+def style_places(tree: Node) -> list[Loc]:
+    """The places where a tree may have a style: the shot's own, and that of each layer."""
+    layers, rest = find_node(tree, ("layers",))
+    count = len(layers.value) if not rest and isinstance(layers.value, list) else 0
+    return [("style",), *(("layers", place, "style") for place in range(count))]
+
+
+def patterns(tree: Node) -> list[Loc]:
+    """The places of paths that may contain tokens; `resolve_pattern` fills them in."""
+    return [("plate",), ("output",), *((*place, "frames") for place in style_places(tree))]
 
 
 def fill_variables(tree: Node, environ: Mapping[str, str], faults: list[Fault]) -> Node:
@@ -64,23 +74,27 @@ def fill_variables(tree: Node, environ: Mapping[str, str], faults: list[Fault]) 
             node, value={key: scalar(item, f"{dotted}.{key}", whole=whole) for key, item in node.value.items()}
         )
 
-    for loc in PATTERNS:
+    for loc in patterns(tree):
         tree = _changed(tree, loc, lambda node, dotted: scalar(node, dotted, whole=False))
-    pictures = [("style", key) for key in ("adain", "palette", "brush", "brush_height")]
-    for loc in (("style", "model"), ("style", "blend"), ("style", "strokes"), *pictures, ("flow", "weights")):
-        tree = _changed(tree, loc, named)
-    for loc in (("style", "keys"), ("style", "key_mattes")):
-        tree = _changed(tree, loc, partial(values, whole=True))
+    for style in style_places(tree):
+        for key in ("model", "blend", "strokes", "adain", "palette", "brush", "brush_height"):
+            tree = _changed(tree, (*style, key), named)
+        for key in ("keys", "key_mattes"):
+            tree = _changed(tree, (*style, key), partial(values, whole=True))
+    tree = _changed(tree, ("flow", "weights"), named)
     return _changed(tree, ("tokens",), values)
 
 
 def _changed(tree: Node, loc: Loc, change: Callable[[Node, str], Node], done: Loc = ()) -> Node:
     """The tree with the node at a place changed, if there is one."""
     if not loc:
-        return change(tree, ".".join(map(str, done)))
-    if not isinstance(tree.value, dict) or loc[0] not in tree.value:
+        return change(tree, dotted_key(done))
+    node, rest = find_node(tree, loc[:1])
+    if rest:
         return tree
-    below = _changed(tree.value[loc[0]], loc[1:], change, (*done, loc[0]))
+    below = _changed(node, loc[1:], change, (*done, loc[0]))
+    if isinstance(tree.value, list):
+        return replace(tree, value=[below if place == loc[0] else item for place, item in enumerate(tree.value)])
     return replace(tree, value=tree.value | {loc[0]: below})
 
 
@@ -97,7 +111,7 @@ def token_values(tree: Node, file: Path) -> dict[str, str]:
 
 
 def resolve_pattern(
-    tree: Node, loc: tuple[str, ...], tokens: Mapping[str, str], environ: Mapping[str, str], faults: list[Fault]
+    tree: Node, loc: Loc, tokens: Mapping[str, str], environ: Mapping[str, str], faults: list[Fault]
 ) -> str | None:
     """A path with its tokens filled in, absolute; None where there is none, or a fault."""
     node, rest = find_node(tree, loc)
@@ -108,7 +122,7 @@ def resolve_pattern(
     places = {node.origin, *(token.origin for token in filled)}
     if any(fault.origin in places for fault in faults):  # reported already
         return None
-    dotted, before = ".".join(loc), len(faults)
+    dotted, before = dotted_key(loc), len(faults)
 
     def fill(match: re.Match[str]) -> str:
         token = match[1]
@@ -146,7 +160,7 @@ def refuse_overwriting(tree: Node, paths: Paths, faults: list[Fault]) -> None:
     output = same.pop(("output",), None)
     for loc, path in same.items():
         if path == output:
-            message = f"output: expected a path of its own, found that of {'.'.join(loc)}, which it would overwrite"
+            message = f"output: expected a path of its own, found that of {dotted_key(loc)}, which it would overwrite"
             faults.append(Fault(message=message, origin=find_node(tree, ("output",))[0].origin))
 
 
@@ -162,24 +176,28 @@ def refuse_other_format(tree: Node, paths: Paths, faults: list[Fault]) -> None:
 
 def refuse_scene_linear_frames(tree: Node, paths: Paths, faults: list[Fault]) -> None:
     """Refuse painted frames as EXR or DPX: they are display-referred, and those formats are not."""
-    ending = os.path.splitext(paths["style", "frames"] or "")[1].lower()
-    if ending in FORMATS:
-        message = (
-            f"style.frames: expected PNG, TIFF, JPEG or WebP, found {ending}, whose values are scene-linear or log"
-        )
-        hint = "Convert the frames to sRGB as 16-bit PNG or TIFF."
-        faults.append(Fault(message=message, origin=find_node(tree, ("style", "frames"))[0].origin, hint=hint))
+    for loc in ((*place, "frames") for place in style_places(tree)):
+        ending = os.path.splitext(paths[loc] or "")[1].lower()
+        if ending in FORMATS:
+            message = (
+                f"{dotted_key(loc)}: expected PNG, TIFF, JPEG or WebP, found {ending}, whose values are scene-linear"
+                " or log"
+            )
+            hint = "Convert the frames to sRGB as 16-bit PNG or TIFF."
+            faults.append(Fault(message=message, origin=find_node(tree, loc)[0].origin, hint=hint))
 
 
 def refuse_duplicate_files(tree: Node, faults: list[Fault]) -> None:
     """Refuse a file with two weights: one of them was perhaps forgotten in the show, so they are not added silently."""
-    for key, path in (("adain", _painting_path), ("blend", model_path)):
-        node, rest = find_node(tree, ("style", key))
+    ways = (("adain", _painting_path), ("blend", model_path))
+    for loc, path in (((*place, key), path) for place in style_places(tree) for key, path in ways):
+        node, rest = find_node(tree, loc)
         first: dict[str, str] = {}
         for name, place in () if rest else _named(node):
             file = path(name, place)
             if file in first:
-                message = f"style.{key}: {name!r} is the same file as {first[file]!r}, which has its weight already"
+                before = f"the same file as {first[file]!r}, which has its weight already"
+                message = f"{dotted_key(loc)}: {name!r} is {before}"
                 hint = "Name it once, with the weight that it shall have in all."
                 faults.append(Fault(message=message, origin=place.key, hint=hint))
             first.setdefault(file, name)

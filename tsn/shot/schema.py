@@ -6,7 +6,7 @@ only the rules between keys, and the keys that no resolved shot has (`extends`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from dataclasses import Field as DataclassField
 from typing import Any, Literal, get_type_hints
@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from tsn.shot import model, values
 from tsn.shot.curves import Curve
-from tsn.shot.model import Colour, Flow, Matte, Shot, Style, Temporal, Vectors
+from tsn.shot.model import Colour, Flow, Layer, LayerTemporal, Matte, Shot, Style, Temporal, Vectors
 from tsn.shot.values import Text, Token, fault
 
-__all__ = ["ALTERNATIVES", "MERGED", "SECTIONS", "ShotFile"]
+__all__ = ["ALTERNATIVES", "LAYERS", "LAYER_SECTIONS", "MERGED", "SECTIONS", "ShotFile", "section_at"]
 
 
 class _Section(BaseModel):
@@ -39,20 +39,27 @@ def _section(
 
     Args:
         check: raises `fault` where keys that are right by themselves contradict each other, or returns the section.
-        of_file: keys that only the file has, before the others.
+        of_file: keys that only the file has, before the others; or what stands in the place of a key.
     """
     names = vars(model) | vars(values) | {each.__name__: made for each, made in _MODELS.items()}
     types = get_type_hints(cls, names, include_extras=True)
-    keys = dict(of_file)
+    own = {each.name for each in fields(cls) if each.metadata}
+    keys = {name: given for name, given in of_file.items() if name not in own}
     for each in fields(cls):
         if each.metadata:
-            facts = {name: fact for name, fact in each.metadata.items() if name != model.GOES_WITH}
-            keys[each.name] = (types[each.name], Field(_written(each), **facts))
+            facts = {name: fact for name, fact in each.metadata.items() if name not in (model.GOES_WITH, model.SILENT)}
+            keys[each.name] = of_file.get(each.name) or (types[each.name], Field(_written(each), **facts))
     checks: dict[str, Any] = {"check": model_validator(mode="after")(check)} if check else {}
     doc = (cls.__doc__ or "").partition("\n")[0]
     made = create_model(name or f"{cls.__name__}Section", __base__=_Section, __doc__=doc, __validators__=checks, **keys)
     _MODELS[cls] = made
     return made
+
+
+def _may_lack(name: str) -> Any:
+    """The field of a key that a file may lack, though every resolved shot has a value for it."""
+    (description,) = (each.metadata["description"] for each in fields(Shot) if each.name == name)
+    return Field(default=None, description=description)
 
 
 def _written(field: DataclassField[Any]) -> Any:
@@ -125,6 +132,8 @@ def _check_style(style: Style) -> Style:
 
 def _check_keys(style: Style) -> None:
     assert style.keys is not None
+    if style.scale != 1:
+        raise fault("keys are painted at the plate's size", at="scale", hint="Remove scale.")
     if lost := [frame for frame in style.key_mattes or () if frame not in style.keys]:
         raise fault(f"frame {lost[0]} has a matte and no key", at="key_mattes")
 
@@ -172,9 +181,21 @@ _sections: dict[tuple[str, ...], type[BaseModel]] = {
     ("temporal",): _section(Temporal),
     ("matte",): _section(Matte, check=_check_matte),
 }
+_section(LayerTemporal)
+LAYERS = ("layers",)
+"""The key of the list of layers, sections of their own kind."""
+LayerSection = _section(Layer)
+LAYER_SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
+    (): LayerSection,
+    ("temporal",): _MODELS[LayerTemporal],
+    **{path: _sections[path] for path in (("style",), ("matte",))},
+}
+"""The models of the sections of a layer, by their place in it."""
 ShotFile = _section(
     Shot,
     name="ShotFile",
+    style=(_sections["style",] | None, _may_lack("style")),
+    layers=(list[LayerSection] | None, _may_lack("layers")),  # type: ignore[valid-type]
     version=(Literal[1], Field(description="Version of this format: 1.")),
     extends=(
         Text | None,
@@ -186,12 +207,21 @@ ShotFile = _section(
     ),
 )
 SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {(): ShotFile, **_sections}
-"""The pydantic model of each section, by its place in the file."""
+"""The pydantic model of each section, by its place in the file; those of layers `section_at` finds."""
+
+
+def section_at(path: Sequence[str | int]) -> type[BaseModel] | None:
+    """The pydantic model of the section at a place, such as ("layers", 1, "style"); None where there is none."""
+    if tuple(path[:1]) == LAYERS and len(path) > 1:
+        return LAYER_SECTIONS.get(tuple(map(str, path[2:])))
+    return SECTIONS.get(tuple(map(str, path)))
+
 
 MERGED = frozenset(SECTIONS) | {("style", "blend")}
 """Mappings that a shot changes key by key; any other value (keyframes, lists) it replaces whole."""
 
 ALTERNATIVES: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
+    (): (("style", "matte"), LAYERS),
     ("style",): (
         ("model",),
         ("adain", "colours"),

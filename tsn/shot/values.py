@@ -29,7 +29,7 @@ from pydantic_core import PydanticCustomError
 from tsn.errors import UsageError
 from tsn.shot.curves import Curve, Interp
 from tsn.shot.hints import QUOTES, decimal_comma_hint, number_hint, yaml_text
-from tsn.shot.model import LAST_FRAME
+from tsn.shot.model import LAST_FRAME, PAINTING
 
 MODEL_FILE = re.compile(r"\.(safetensors|onnx(:[0-9]+)?)\Z", re.IGNORECASE)
 """The end of a weight file's name; `:19` picks one style of an ONNX net with several."""
@@ -172,8 +172,6 @@ def _paintings(value: Any) -> Any:
 
 KEY_SUFFIXES = (".exr", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 """Formats of a key."""
-PAINTING = "painting"
-"""In `keys`, in place of frames: the painting in whose manner tsn paints them."""
 
 
 def _keys(value: Any) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -86,6 +86,11 @@ def find_node(tree: Node, loc: Loc) -> tuple[Node, Loc]:
             return tree, loc[index:]
         tree = tree.value[part]
     return tree, ()
+
+
+def dotted_key(loc: Iterable[str | int]) -> str:
+    """The name of a place as messages have it, `style.strength`; entries of lists count from 0, `layers.1.style`."""
+    return ".".join(map(str, loc))
 
 
 def plain_value(node: Node) -> Any:

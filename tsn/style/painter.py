@@ -48,7 +48,16 @@ class Painter(Protocol):
 
 
 @runtime_checkable
-class Uncalibrated(Painter, Protocol):
+class Unfrozen(Painter, Protocol):
+    """A painter that needs what a survey of the shot found before it paints."""
+
+    def frozen(self, calibration: Calibration) -> Painter:
+        """The painter with its statistics frozen. Raises InputError for a calibration of another painter."""
+        ...
+
+
+@runtime_checkable
+class Uncalibrated(Unfrozen, Protocol):
     """A painter that should be calibrated on the shot before it paints.
 
     Without calibration it normalises each frame by itself, and the picture pumps when a highlight enters. The renderer
@@ -65,10 +74,6 @@ class Uncalibrated(Painter, Protocol):
             images: sampled frames, each (3, H, W) as `paint` gets it; or (4, H, W), where the fourth channel in
                 [0, 1] is the coverage: the weight of each pixel, 0 for the void around an element.
         """
-        ...
-
-    def frozen(self, calibration: Calibration) -> Painter:
-        """The painter with its statistics frozen. Raises InputError for a calibration of another painter."""
         ...
 
 

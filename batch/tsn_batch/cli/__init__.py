@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from tsn import __version__
-from tsn_batch.cli import cache, farm, keys, rendering, styles
+from tsn_batch.cli import cache, farm, key, learning, painting, rendering, styles
 from tsn_batch.cli.group import TsnGroup
 from tsn_batch.process.threads import set_passive_waiting
 
@@ -25,7 +25,15 @@ def cli() -> None:
     """
 
 
-for command in (*rendering.COMMANDS, *keys.COMMANDS, *styles.COMMANDS, *farm.COMMANDS, cache.cache):
+for command in (
+    *rendering.COMMANDS,
+    *key.COMMANDS,
+    *painting.COMMANDS,
+    *learning.COMMANDS,
+    *styles.COMMANDS,
+    *farm.COMMANDS,
+    cache.cache,
+):
     cli.add_command(command)
 
 

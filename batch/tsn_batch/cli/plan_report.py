@@ -11,9 +11,10 @@ from tsn.errors import InputError
 from tsn.io.sequence import FrameSequence, describe_ignored
 from tsn.rendering.output import require_writable
 from tsn.rendering.plan import Plan
-from tsn.shot.model import Matte
+from tsn.shot.model import PAINTING, Matte, Shot, Style
 from tsn.style.painted_frame_hashes import missing_frames_hint
 from tsn_batch import matte_report
+from tsn_batch.key_report import key_findings
 from tsn_batch.local.worker_slots import worker_slots
 from tsn_batch.wording import frame_count
 
@@ -39,16 +40,22 @@ def describe_plan(plan: Plan) -> Iterator[Finding]:
     if plate.missing:
         text += f"; missing {ranges.compact(plate.missing)} ({shot.missing})"
     yield "frames", text
-    patterns = [("plate", shot.plate), *([("style.frames", shot.style.frames)] if shot.style.frames else [])]
+    patterns = [("plate", shot.plate)]
+    patterns += [(f"{prefix}style.frames", layer.style.frames) for prefix, layer in _layers(shot) if layer.style.frames]
     ignored = [
         (key, describe_ignored(FrameSequence.parse(pattern, base=Path()).ignored_files())) for key, pattern in patterns
     ]
     if any(files for _, files in ignored):
         yield "left out", " ".join(f"{key}: {files}" for key, files in ignored if files)
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
-    yield "style", _style(plan)
-    window = shot.temporal.window
-    yield "temporal", f"{frame_count(window)} to either side" if window else "every frame by itself"
+    for prefix, layer in _layers(shot):
+        window = layer.temporal.window
+        temporal = f"{frame_count(window)} to either side" if window else "every frame by itself"
+        if shot.layers:
+            yield prefix.strip("."), f"{_style(layer.style)}; {_painted_where(layer.matte)}; {temporal}"
+        else:
+            yield "style", _style(layer.style)
+            yield "temporal", temporal
     cuts = () if shot.temporal.cuts == "auto" else shot.temporal.cuts
     if outside := [cut for cut in cuts if not plate.frames[0] <= cut <= plate.frames[-1]]:
         yield "cuts", f"{', '.join(map(str, outside))} outside of the shot, without effect"
@@ -69,21 +76,40 @@ def check_plan(plan: Plan, *, device: str, note: Callable[[str], None]) -> Itera
         TsnError: of the kind of the fault.
     """
     yield from describe_plan(plan)
-    from tsn.rendering.engine import choose_device, make_engine
+    from tsn.rendering.engine import choose_device
+    from tsn.rendering.layer_engines import make_engines
 
     devices = [choose_device(name) for name in dict.fromkeys(slot.device for slot in worker_slots(device))]
     first_of_type = {chosen.type: str(chosen) for chosen in reversed(devices)}
-    engine, *_ = [make_engine(plan, device=name, note=note) for name in first_of_type.values()]
+    calibrated = all(layer.style.keys is None for layer in plan.shot.by_layer)  # learning takes minutes
+    engines, *_ = [make_engines(plan, device=name, note=note, calibrated=calibrated) for name in first_of_type.values()]
     yield "device", ", ".join(map(str, devices))
-    yield "colour", engine.codec.space
-    yield "flow", engine.flow_reason
-    if plan.shot.matte is not None:
-        shares = _shares(plan, plan.shot.matte, engine)
-        yield "matte", matte_report.coverage_text(shares)
-        if text := matte_report.miss_warning(plan.shot.matte, shares):
-            note(f"Warning: {text}")
-    if plan.shot.style.frames is not None:
-        yield "painted", _painted(plan, engine)
+    yield "colour", engines[0].codec.space
+    yield "flow", engines[0].flow_reason
+    for (prefix, shot), layer, engine in zip(_layers(plan.shot), plan.by_layer, engines, strict=True):
+        if shot.matte is not None:
+            shares = _shares(layer, shot.matte, engine)
+            yield f"{prefix}matte", matte_report.coverage_text(shares)
+            if text := matte_report.miss_warning(shot.matte, shares):
+                note(f"Warning: {f'{prefix[:-1]}: ' if prefix else ''}{text}")
+        if shot.style.frames is not None:
+            yield f"{prefix}painted", _painted(layer, engine)
+        if shot.style.keys is not None:
+            yield from ((f"{prefix}{name}", text) for name, text in key_findings(layer, engine))
+
+
+def _layers(shot: Shot) -> list[tuple[str, Shot]]:
+    """The layers of a shot, each with how its keys begin, `layers.0.`; a shot with one style with nothing."""
+    if not shot.layers:
+        return [("", shot)]
+    return [(f"layers.{place}.", layer) for place, layer in enumerate(shot.by_layer)]
+
+
+def _painted_where(matte: Matte | None) -> str:
+    if matte is None:
+        return "everywhere"
+    what = str(matte.channel) if matte.channel else f"{matte.cryptomatte}: {', '.join(matte.names)}"
+    return f"all but {what}" if matte.invert else what
 
 
 def _shares(plan: Plan, matte: Matte, engine: Engine) -> dict[int, float]:
@@ -130,10 +156,12 @@ def _numbers(frames: Collection[int], offset: int) -> str:
     return f"{painted} for {ranges.compact(frames)}" if offset else painted
 
 
-def _style(plan: Plan) -> str:
-    style = plan.shot.style
+def _style(style: Style) -> str:
     if style.frames is not None:
         return f"painted frames {style.frames}"
+    if style.keys is not None:
+        painting = style.keys.get(PAINTING)
+        return f"keys painted by tsn like {painting}" if painting else f"key frames {', '.join(style.keys)}"
     if style.strokes is not None:
         colours = "" if style.palette == "plate" else f" in the colours of {style.palette}"
         return f"brush strokes: {style.strokes}{colours}"

@@ -36,7 +36,7 @@ def make_plan(shot: Shot, frames: str | None = None, chunk_size: int | None = No
         from tsn_batch.local.worker_slots import balanced_chunk_size
 
         count = len(plate.frames if wanted is None else wanted)
-        chunk_size = balanced_chunk_size(count, workers=workers, window=shot.temporal.window)
+        chunk_size = balanced_chunk_size(count, workers=workers, window=shot.longest_window)
     return plan_shot(shot, plate, frames=wanted, chunk_size=chunk_size)
 
 

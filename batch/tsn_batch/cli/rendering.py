@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -31,6 +32,12 @@ EVENTS_JSON = json_option("Print every event as one JSON object a line.")
 @MISSING
 @FORCE
 @click.option("--dry-run", is_flag=True, help="Show what would be rendered, and write nothing.")
+@click.option(
+    "--preview",
+    type=int,
+    metavar="FRAME",
+    help="Only paint this frame, by itself, into a PNG beside the output; in seconds, to look at.",
+)
 @EVENTS_JSON
 @click.pass_obj
 def render(
@@ -44,6 +51,7 @@ def render(
     missing: str | None,
     force: bool,
     dry_run: bool,
+    preview: int | None,
     as_json: bool,
 ) -> None:
     """Render a shot. Finished frames are verified and skipped.
@@ -52,7 +60,16 @@ def render(
     """
     from tsn_batch.local.worker_slots import worker_slots
 
-    count = len(worker_slots(device, workers))
+    slots = worker_slots(device, workers)
+    if preview is not None:
+        from tsn.rendering.preview import render_preview
+        from tsn_batch.process.threads import limit_threads
+
+        limit_threads()
+        resolved = load_shot(shot, sets, missing)
+        click.echo(render_preview(resolved, preview, device=slots[0].device, note=partial(click.echo, err=True)))
+        return
+    count = len(slots)
     plan = make_plan(load_shot(shot, sets, missing), frames, chunk_size, workers=count)
     if dry_run:
         from tsn_batch.cli import dry_run as report

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tsn import io
 from tsn.rendering.plan import Plan, calibration_frames, longest_hold
-from tsn.shot.model import Shot
+from tsn.shot.model import Shot, Style
 from tsn_batch.farms.options import FarmOptions
 
 MIB = 2**20
@@ -32,6 +32,10 @@ WINDOW_BYTES_PER_PIXEL = 85
 STROKES_BYTES_PER_PIXEL, STROKES_WINDOW_BYTES_PER_PIXEL = 150, 65
 """Brush strokes: a frame that is being painted; and each frame of half the window, with what leads strokes in it and
 the motion back from it."""
+KEYS_BYTES_PER_PIXEL = 1200
+"""Learnt keys: their net, the frames that it learns from, and what keys show, carried along the motion."""
+SHARED_MOTION_BYTES_PER_PIXEL = 29
+"""Layers: for each pair of frames whose motion waits for a layer with a shorter window."""
 RAFT_BYTES_PER_PIXEL, RAFT_CELL_PIXELS, RAFT_COPIES = 150, 64, 3.5
 """RAFT: features; its cost volume compares all pairs of cells of 8x8 pixels, in float32, with this many copies."""
 PLATE_FRAMES_IN_MEMORY = 8
@@ -81,30 +85,52 @@ def _plate_frames(plan: Plan, threads: int) -> int:
 
 def _working(shot: Shot, pixels: int) -> int:
     """Bytes of the computation, on the CPU or the GPU."""
+    layers = shot.by_layer
+    size = max(_painting(layer.style, pixels) for layer in layers)  # one after the other
+    size += FRAME_BYTES_PER_PIXEL * pixels * len(layers)
+    size += (sum(map(_window, layers)) + _shared(shot)) * pixels
+    if shot.longest_window:
+        size += MOTION_BYTES_PER_PIXEL * pixels
+        if _raft(shot):
+            seen = round(pixels * shot.flow.scale**2)
+            size += RAFT_BYTES_PER_PIXEL * seen + round(4 * RAFT_COPIES * (seen // RAFT_CELL_PIXELS) ** 2)
+    return size
+
+
+def _painting(style: Style, pixels: int) -> int:
+    """Bytes for the frame that is being painted."""
     from tsn.style.tiles import MAX_WHOLE_PIXELS
 
-    style, window = shot.style, shot.temporal.window
     painted, each = round(pixels * style.scale**2), NET_BYTES_PER_PIXEL
     names = style.blend or ([style.model] if style.model else [])
     other_net = style.adain is not None or any(".onnx" in name.lower() for name in names)
     if style.frames is not None:
         each = 0
+    elif style.keys is not None:
+        each = KEYS_BYTES_PER_PIXEL
     elif style.strokes is not None:
         each = STROKES_BYTES_PER_PIXEL
     elif other_net:
         each = OTHER_NET_BYTES_PER_PIXEL
     else:
         painted = min(painted, style.tile**2 or MAX_WHOLE_PIXELS)
-    size = each * painted + FRAME_BYTES_PER_PIXEL * pixels
-    if window:
-        kept = 2 * window * WINDOW_BYTES_PER_PIXEL
-        if style.strokes is not None:
-            kept = (window + longest_hold(shot)) * STROKES_WINDOW_BYTES_PER_PIXEL
-        size += (MOTION_BYTES_PER_PIXEL + kept) * pixels
-        if _raft(shot):
-            seen = round(pixels * shot.flow.scale**2)
-            size += RAFT_BYTES_PER_PIXEL * seen + round(4 * RAFT_COPIES * (seen // RAFT_CELL_PIXELS) ** 2)
-    return size
+    return each * painted
+
+
+def _window(layer: Shot) -> int:
+    """Bytes a pixel of what a layer keeps of the frames in its window."""
+    window = layer.temporal.window
+    if not window:
+        return 0
+    if layer.style.strokes is not None:
+        return (window + longest_hold(layer)) * STROKES_WINDOW_BYTES_PER_PIXEL
+    return 2 * window * WINDOW_BYTES_PER_PIXEL
+
+
+def _shared(shot: Shot) -> int:
+    """Bytes a pixel of the motion that is kept for the layers with shorter windows."""
+    reaches = [layer.temporal.window + longest_hold(layer) for layer in shot.by_layer]
+    return (max(reaches) - min(reaches)) * SHARED_MOTION_BYTES_PER_PIXEL
 
 
 def _raft(shot: Shot) -> bool:

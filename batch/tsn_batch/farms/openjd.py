@@ -9,7 +9,7 @@ are in other folders, which the path-mapping rules of the session name.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tsn.io.atomic import atomic_write
 from tsn.io.sequence import FrameSequence
 from tsn.rendering.pinned_weights import weight_file
 from tsn.rendering.plan import Plan, calibration_frames
+from tsn.shot.model import Style
 from tsn.strokes.preset_file import find_preset
 from tsn_batch.farms.job import FINISH, SURVEY, FarmJob
 from tsn_batch.farms.memory_need import memory_need
@@ -120,23 +121,30 @@ def _assets(job: FarmJob, plan: Plan) -> dict[str, Any]:
     plates = FrameSequence.parse(plan.shot.plate, base=Path())
     reads = {number for chunk in plan.chunks for number in chunk.reads} | set(calibration_frames(plan.plate.present))
     files = [str(plates.path(number)) for number in plan.plate.present if number in reads]
-    style = plan.shot.style
-    models = map(weight_file, style.blend or ([style.model] if style.model else []))
-    files += [name for name in models if Path(name).is_absolute() and Path(name).is_file()]
-    files += style.adain or ()
-    pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height]
-    files += [name for name in pictures if Path(name).is_absolute()]
-    if style.strokes is not None:
-        files += map(str, find_preset(style.strokes).pictures)
-    if style.frames is not None:
-        painted = FrameSequence.parse(style.frames, base=Path())
-        files += [str(painted.path(number + style.offset)) for number in plan.plate.painted if number in reads]
+    for layer, marks in zip(plan.shot.by_layer, plan.plate.painted_by_layer, strict=True):
+        files += _style_files(layer.style, [number for number in marks if number in reads])
+    files = list(dict.fromkeys(files))  # two layers may have a picture in common
     files += [str(plan.shot.flow.weights)] if plan.shot.flow.weights else []
     return {
         "inputs": {"filenames": [str(job.plan_file), *files], "directories": []},
         "outputs": {"directories": [str(Path(plan.shot.output).parent), str(job.folder)]},
         "referencedPaths": [],
     }
+
+
+def _style_files(style: Style, painted_frames: Sequence[int]) -> Iterator[str]:
+    """The files that a style is made of, with those painted frames of it."""
+    models = map(weight_file, style.blend or ([style.model] if style.model else []))
+    yield from (name for name in models if Path(name).is_absolute() and Path(name).is_file())
+    yield from style.adain or ()
+    keys = [*(style.keys or {}).values(), *(style.key_mattes or {}).values()]
+    pictures = [style.strokes or "", style.palette, *style.brush, *style.brush_height, *keys]
+    yield from (name for name in pictures if Path(name).is_absolute())
+    if style.strokes is not None:
+        yield from map(str, find_preset(style.strokes).pictures)
+    if style.frames is not None:
+        painted = FrameSequence.parse(style.frames, base=Path())
+        yield from (str(painted.path(number + style.offset)) for number in painted_frames)
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

@@ -103,12 +103,13 @@ class Pool:
         """Frames at the borders of two workers' runs, which both need, and those that each worker paints first.
 
         A worker starts with those at the end of its run, since the next worker needs them at once. There are none where
-        painted frames are read from files, and none with strokes, which are painted once their neighbours are known.
+        painted frames are read from files, and none with strokes and keys, whose paint is not of one frame alone; of
+        layers, those of the others are shared.
         """
         runs = self._queue.runs()
         ahead: list[list[int]] = [[] for _ in runs]
         shared: set[int] = set()
-        if self.plan.shot.style.frames is not None or self.plan.shot.style.strokes is not None:
+        if not any(layer.style.paints_single_frames for layer in self.plan.shot.by_layer):
             return (), ahead
         own = [{number for index in run for number in self.plan.chunks[index].frames} for run in runs]
         for place, (before, after) in enumerate(pairwise(runs)):

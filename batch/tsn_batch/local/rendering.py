@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,7 +58,6 @@ def render_plan(
     ignored = (
         describe_ignored(FrameSequence.parse(plan.shot.plate, base=Path()).ignored_files()) if chunks is None else ""
     )
-    matte = plan.shot.matte
     try:
         make_folder(Path(plan.shot.output).parent)  # a fault is reported before torch is loaded
         before = _files(plan, numbers)
@@ -66,11 +65,7 @@ def render_plan(
 
             def report(event: Event) -> None:
                 stats.add(event)
-                if (
-                    event.kind == "done"
-                    and matte is not None
-                    and (text := matte_report.miss_warning(matte, stats.coverage))
-                ):
+                for text in _matte_warnings(plan, stats) if event.kind == "done" else ():
                     # In a chunk of several it is only a note: the object may be out of frame there.
                     show(Event(kind="note", text=f"Warning: {text}" if chunks is None else text))
                 show(event)
@@ -78,6 +73,11 @@ def render_plan(
                     show(Event(kind="note", text=ignored))
 
             if len(slots) > 1:
+                if plan.pins is None and any(layer.style.keys is not None for layer in plan.shot.by_layer):
+                    from tsn.rendering.pin import pin
+
+                    # Learnt once, and not by each worker for itself.
+                    plan = pin(plan, device=slots[0].device, note=lambda text: report(Event(kind="note", text=text)))
                 pool.Pool(plan, slots, folder=make_run_folder(log_folder(plan)), force=force, report=report).run(
                     indices
                 )
@@ -103,6 +103,13 @@ def render_plan(
             flush=True,
         )
     return stats
+
+
+def _matte_warnings(plan: Plan, stats: RenderStats) -> Iterator[str]:
+    for place, layer in enumerate(plan.shot.by_layer):
+        text = layer.matte and matte_report.miss_warning(layer.matte, stats.coverage[place])
+        if text:
+            yield f"layers.{place}: {text}" if plan.shot.layers else text
 
 
 def log_folder(plan: Plan) -> Path:

@@ -6,7 +6,8 @@ Blender: `shared.tsn_process` starts it as a child process. Who calls whom::
 
     ui, ops ── node_render ── plate_export ── node_trees, compat      (Blender)
        │            ├──────── shared: shot_yaml, tsn_process ...      (plain Python, tested without Blender)
-       └─ node ─────┴──────── strokes, inner_tree, frame_status, saved_groups
+       │        key_jobs ──── key_ops                                 (key frames)
+       └─ node ─────┴──────── strokes, key_frames, inner_tree, frame_status, saved_groups
                                               └── upstream_digest ── datablock_reader ── rna_properties, rna_values
                                                   (what makes a frame out of date)
 """
@@ -21,9 +22,9 @@ bl_info = {
     "category": "Compositing",
 }
 
-from . import frame_status, node, node_render, ops, prefs, saved_groups, styles, ui  # noqa: E402
+from . import frame_status, key_ops, node, node_render, ops, prefs, saved_groups, styles, ui  # noqa: E402
 
-MODULES = (prefs, node, ops, ui, frame_status, saved_groups)
+MODULES = (prefs, node, ops, key_ops, ui, frame_status, saved_groups)
 
 
 def register() -> None:

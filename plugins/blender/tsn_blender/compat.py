@@ -208,6 +208,12 @@ def absolute_path(path: str) -> str:
     return os.path.abspath(path) if path and not os.path.isabs(path) else path
 
 
+def relative_path(path: str) -> str:
+    """A path as a property has it: from the saved file's folder, where there is one on the same drive."""
+    same_drive = os.path.splitdrive(path)[0] == os.path.splitdrive(bpy.data.filepath)[0]
+    return str(bpy.path.relpath(path)) if bpy.data.filepath and same_drive else path
+
+
 def progress(layout: bpy.types.UILayout, factor: float, text: str) -> None:
     """Draw a progress bar; before Blender 4.0, one of 24 letters above the text."""
     if hasattr(layout, "progress"):

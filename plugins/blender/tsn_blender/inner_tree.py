@@ -108,8 +108,7 @@ def _load_sequence(node: bpy.types.Node, path: str) -> bpy.types.Image:
     image = node.image
     if image is None or image.library is not None or image.users > 1:
         image = bpy.data.images.load(path, check_existing=False)
-    same_drive = os.path.splitdrive(path)[0] == os.path.splitdrive(bpy.data.filepath)[0]
-    image.filepath = bpy.path.relpath(path) if bpy.data.filepath and same_drive else path
+    image.filepath = compat.relative_path(path)
     image.source = "SEQUENCE"
     image.colorspace_settings.name, image.alpha_mode = compat.colour_space()[0], "PREMUL"
     image.reload()

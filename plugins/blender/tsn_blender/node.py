@@ -15,6 +15,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from . import compat, inner_tree, node_trees, rna_values, styles
+from .key_frames import TSNKey, TSNKeySettings, show_on_timeline
 from .strokes import TSNStrokeSettings
 
 STATIC: dict[str, set[str]] = {"options": set()}
@@ -23,6 +24,11 @@ PATH = {"options": compat.RELATIVE_PATH}
 COPIED = "tsn_copied"
 """Custom property that marks a node as a copy until it has files of its own."""
 _adopted_trees: list[bpy.types.NodeTree] = []
+
+
+def _source_changed(self: Any, context: bpy.types.Context) -> None:
+    if context.scene is not None:
+        show_on_timeline(self.id_data, context.scene)
 
 
 def _style_items(self: Any, context: bpy.types.Context) -> list[tuple[str, str, str, int, int]]:
@@ -49,7 +55,9 @@ class TSNSettings(bpy.types.PropertyGroup):
             ("FILE", "File", "A .safetensors or .onnx file"),
             ("PAINTING", "Painting", "A picture to paint like"),
             ("STROKES", "Brush strokes", "Strokes that stick to what moves"),
+            ("KEYS", "Key frames", "A few frames that somebody painted"),
         ],
+        update=_source_changed,
         **STATIC,
     )
     style_name: StringProperty(default=styles.DEFAULT_STYLE, **STATIC)
@@ -65,6 +73,7 @@ class TSNSettings(bpy.types.PropertyGroup):
         **STATIC,
     )
     strokes: PointerProperty(type=TSNStrokeSettings)
+    key_frames: PointerProperty(type=TSNKeySettings)
     scene_range: BoolProperty(
         name="Scene range", default=True, description="Paint the frames that the scene renders", **STATIC
     )
@@ -105,6 +114,8 @@ class TSNSettings(bpy.types.PropertyGroup):
             return self.style_name, False
         if self.source == "STROKES":
             return self.strokes.style_argument(), False
+        if self.source == "KEYS":
+            return "", False
         path = self.file if self.source == "FILE" else self.painting
         return compat.absolute_path(path), self.source == "PAINTING"
 
@@ -118,6 +129,8 @@ class TSNSettings(bpy.types.PropertyGroup):
         style: Any = self.style_name if self.source == "STYLE" else rna_values.file_stamp(path, self, None)
         if self.source == "STROKES":
             style = self.strokes.paint_key(engine)
+        if self.source == "KEYS":
+            style = self.key_frames.paint_key()
         colours = self.colours if self.source == "PAINTING" else ""
         return (self.source, style, colours, self.window, self.matte_object, self.matte_invert, self.scene_changed)
 
@@ -200,7 +213,7 @@ def adopting_tree(tree: bpy.types.NodeTree) -> Iterator[None]:
         _adopted_trees.pop()
 
 
-CLASSES = (TSNStrokeSettings, TSNSettings, TSNStylizeNode)
+CLASSES = (TSNStrokeSettings, TSNKey, TSNKeySettings, TSNSettings, TSNStylizeNode)
 
 
 def register() -> None:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import bpy
 
-from . import compat, exr_header, frame_status, inner_tree, node_trees, plate_export, prefs
-from .shared import frame_numbers, shot_yaml, stroke_style, tsn_process
+from . import compat, exr_header, frame_status, inner_tree, node_trees, plate_export, prefs, styles
+from .shared import frame_numbers, key_style, shot_yaml, stroke_style, tsn_process
 from .shared.tsn_process import PluginError
 
 running: dict[str, NodeRender] = {}
@@ -76,11 +76,36 @@ class NodeRender:
 
     def _all_steps(self) -> Iterator[None]:
         node, scene = self._find_node()
+        if self.preview and node.node_tree.tsn.source == "KEYS":
+            yield from self._render_one(scene.frame_current)
+            return
+        shot, home, frame, digest = yield from self._exported()
+        yield from self._paint(shot, home, digest)
+        node, scene = self._find_node()
+        settings = node.node_tree.tsn
+        settings.shown, settings.shown_frame = ("PREVIEW", frame) if self.preview else ("RANGE", 0)
+        self._show(node, scene, home)
+
+    def _render_one(self, frame: int) -> Iterator[None]:
+        """Render one frame of the whole shot: keys are learnt on all of it, so its frames must be exported."""
+        node, scene = self._find_node()
+        settings = node.node_tree.tsn
+        home = frame_status.node_folder(settings)
+        digest = frame_status.paint_digest(node, scene)
+        shot = write_shot(node, scene, home, list(settings.frames(scene)))
+        yield from self._paint(shot, home, digest, only=str(frame))
+        node, scene = self._find_node()
+        node.node_tree.tsn.shown = "RANGE"
+        refresh(node, scene)
+
+    def _exported(self) -> Generator[None, None, tuple[Path, Path, int, str]]:
+        """Export the frames and write the shot file: (shot file, folder, first frame, digest of the paint)."""
+        node, scene = self._find_node()
         plate_export.check_node(node, scene)
         tsn_process.resolve_command(prefs.get().command)
         settings = node.node_tree.tsn
-        _style(settings)
         frames = [scene.frame_current] if self.preview else list(settings.frames(scene))
+        _style(settings, frames)
         plate_export.check_frame_numbers(frames)
         home = frame_status.node_folder(settings) / ("preview" if self.preview else "")
         name = settings.basename
@@ -94,26 +119,27 @@ class NodeRender:
             node, scene = self._find_node()
             plate = home / "plate" / f"{name}.{number:04d}.exr"
             with frame_status.ignoring_own_changes():
-                _export(node, scene, number, plate)
+                export(node, scene, number, plate)
             if not self.done:  # report what the render lacks after the first frame, not after all
                 _layers(node, scene, plate)
             self.done += 1
             yield
         shot = write_shot(node, scene, home, frames, window=0 if self.preview else None)
-        yield from self._paint(shot, home, digest)
-        node, scene = self._find_node()
-        settings = node.node_tree.tsn
-        settings.shown, settings.shown_frame = ("PREVIEW", frames[0]) if self.preview else ("RANGE", 0)
+        return shot, home, frames[0], digest
+
+    def _show(self, node: bpy.types.Node, scene: bpy.types.Scene, home: Path) -> None:
         missing = refresh(node, scene)
         if missing:
             raise PluginError(
                 f"{_frames_are(missing)} missing in {home / 'styled'}.", "The input is shown there; render again."
             )
 
-    def _paint(self, shot: Path, home: Path, digest: str) -> Iterator[None]:
+    def _paint(self, shot: Path, home: Path, digest: str, only: str | None = None) -> Iterator[None]:
         self.phase, self.done, self._painting_since = "Starting tsn:", 0, time.monotonic()
         preferences = prefs.get()
-        self._process = process = tsn_process.RenderProcess(preferences.command, shot, device=preferences.device)
+        self._process = process = tsn_process.RenderProcess(
+            preferences.command, shot, device=preferences.device, frames=only
+        )
         painted: dict[int, str] = {}
         try:
             while True:
@@ -129,8 +155,18 @@ class NodeRender:
                 yield
             process.raise_if_failed()
         finally:
-            if painted and not self.preview:
+            if painted and (only is not None or not self.preview):
                 frame_status.record_painted(home / "state.json", painted)
+
+    def _until_end(self, process: tsn_process.TsnProcess) -> Iterator[None]:
+        """Show what a command of keys reports until it ends. Raises PluginError where it fails."""
+        while not process.ended:
+            for event in process.events():
+                if "share" in event:
+                    self.done, self.note = round(100 * event["share"]), f"See {event['picture']}"
+            self._stop_if_cancelled(0)
+            yield
+        process.raise_if_failed()
 
     def _find_node(self) -> tuple[bpy.types.Node, bpy.types.Scene]:
         self._stop_if_cancelled(0)
@@ -146,7 +182,7 @@ class NodeRender:
             raise PluginError(f"Cancelled{kept}.")
 
 
-def _export(node: bpy.types.Node, scene: bpy.types.Scene, number: int, path: Path) -> None:
+def export(node: bpy.types.Node, scene: bpy.types.Scene, number: int, path: Path) -> None:
     """Export a frame. A file with the same pixels is kept with its date, so that tsn does not paint it again."""
     new = path.with_name(f".new.{path.name}")
     try:
@@ -163,7 +199,7 @@ class _Layers(NamedTuple):
 
     Attributes:
         matte: (Cryptomatte layer, names of objects) that the paint keeps to.
-        ids: the Cryptomatte layer that strokes keep to.
+        ids: the Cryptomatte layer that strokes keep to, or by which keys tell objects apart.
         surface: the layer of the surface that strokes stay on.
     """
 
@@ -174,11 +210,13 @@ class _Layers(NamedTuple):
     surface: str | None
 
 
-def _style(settings: Any) -> tuple[str, bool]:
+def _style(settings: Any, frames: Sequence[int]) -> tuple[str, bool]:
     """(style as the shot file has it, whether it is a painting). Raises PluginError where a file is missing."""
     style, painting = settings.style_argument()
     error = None
-    if settings.source == "STROKES":
+    if settings.source == "KEYS":
+        error = key_style.error(settings.key_frames.files(), list(frames))
+    elif settings.source == "STROKES":
         strokes = settings.strokes
         error = stroke_style.preset_file_error(style) if strokes.file else None
         if strokes.palette:
@@ -203,7 +241,7 @@ def _layers(node: bpy.types.Node, scene: bpy.types.Scene, path: Path) -> _Layers
         raise PluginError(
             f"{scene.render.engine} renders no Cryptomatte for the matte.", "Render with Cycles or EEVEE."
         )
-    borders = settings.source == "STROKES" and settings.strokes.borders
+    borders = settings.source == "KEYS" or (settings.source == "STROKES" and settings.strokes.borders)
     return _Layers(
         picture=picture,
         vectors=vectors,
@@ -214,7 +252,13 @@ def _layers(node: bpy.types.Node, scene: bpy.types.Scene, path: Path) -> _Layers
 
 
 def write_shot(
-    node: bpy.types.Node, scene: bpy.types.Scene, home: Path, frames: Collection[int], *, window: int | None = None
+    node: bpy.types.Node,
+    scene: bpy.types.Scene,
+    home: Path,
+    frames: Collection[int],
+    *,
+    window: int | None = None,
+    paint: bool = True,
 ) -> Path:
     """Write the node's shot file beside its plate.
 
@@ -224,6 +268,7 @@ def write_shot(
         home: the folder that contains plate/.
         frames: the frames to paint, all of them exported.
         window: the node's own where it is None.
+        paint: whether the shot is to be painted; otherwise a shipped style stands for the node's.
 
     Returns:
         The shot file's path.
@@ -235,13 +280,18 @@ def write_shot(
     name, numbers = settings.basename, sorted(frames)
     missing = set(frames) - frame_numbers.frames_on_disk(home / "plate", name)
     if missing:  # the layers are read from the first frame
-        raise PluginError(f"{_frames_are(missing)} not exported yet to {home / 'plate'}.", "Press Render Range first.")
-    style, painting = _style(settings)
-    if settings.source != "STYLE":
+        first = "Learn" if settings.source == "KEYS" else "Render Range"
+        raise PluginError(f"{_frames_are(missing)} not exported yet to {home / 'plate'}.", f"Press {first} first.")
+    source = settings.source if paint else "STYLE"
+    style, painting = _style(settings, numbers) if paint else (styles.DEFAULT_STYLE, False)
+    if source != "STYLE":
         style = _portable(style, home)
     layers = _layers(node, scene, home / "plate" / f"{name}.{numbers[0]:04d}.exr")
-    strokes = None
-    if settings.source == "STROKES":
+    strokes = keys = None
+    if source == "KEYS":
+        files = {frame: _portable(file, home) for frame, file in settings.key_frames.files().items()}
+        keys = key_style.KeyStyle(files=files, minutes=settings.key_frames.minutes, ids=layers.ids).keys()
+    if source == "STROKES":
         shown = settings.strokes.style(scene, numbers, ids=layers.ids, surface=layers.surface)
         strokes = replace(shown, palette=_portable(shown.palette, home)).keys()
     shot = shot_yaml.ShotSettings(
@@ -258,6 +308,7 @@ def write_shot(
         matte=layers.matte,
         invert=settings.matte_invert,
         strokes=strokes,
+        key_frames=keys,
     )
     path = home / f"{name}.yaml"
     try:

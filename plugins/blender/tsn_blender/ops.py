@@ -1,4 +1,4 @@
-"""The operators behind the buttons.
+"""The operators behind the buttons; those of key frames are in `key_ops`.
 
 In a window rendering is modal: a timer takes the steps of the render, and ESC cancels it. Called from a script
 (`bpy.ops.tsn.render(...)`), it returns when the result is loaded.
@@ -47,32 +47,29 @@ class NodeOperator:
         return {"CANCELLED"}
 
 
-class TSN_OT_render(NodeOperator, bpy.types.Operator):
-    """Export the input, have tsn paint it, and show the result"""
+class SteppingOperator(NodeOperator):
+    """An operator that takes the steps of a render or of something like it: `_make` makes it."""
 
-    bl_idname = "tsn.render"
-    bl_label = "Render Range"
-    bl_options = {"INTERNAL", "UNDO"}  # an undo step of its own: undoing a later change must not hide the result
+    def _make(self: Any, scene: bpy.types.Scene) -> node_render.NodeRender:
+        raise NotImplementedError
 
-    preview: BoolProperty(name="Preview this frame", options={"HIDDEN", "SKIP_SAVE"})
-
-    def _start(self, context: bpy.types.Context) -> None:
+    def _start(self: Any, context: bpy.types.Context) -> None:
         tree, node = self.find_node(context)
         scene = node_trees.scene_of_tree(tree, context.scene)
         self._uid = node.node_tree.tsn.uid
         plate_export.check_node(node, scene)
         node.node_tree.tsn.message = ""
-        self._render = node_render.NodeRender(self._uid, scene, preview=self.preview)
+        self._render = self._make(scene)
         self._steps = self._render.steps()
 
-    def _finish(self) -> set[str]:
+    def _finish(self: Any) -> set[str]:
         _, node = node_trees.find_node(self._uid)
         if node is not None:
             node.node_tree.tsn.message = ""
         frame_status.clear_cache()
         return {"FINISHED"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self: Any, context: bpy.types.Context) -> set[str]:
         """Render until the result is loaded."""
         self._uid = ""
         try:
@@ -84,7 +81,7 @@ class TSN_OT_render(NodeOperator, bpy.types.Operator):
             return self.report_error(error, self._uid)
         return self._finish()
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self: Any, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Start the render, and take its steps by a timer."""
         self._uid = ""
         try:
@@ -95,7 +92,7 @@ class TSN_OT_render(NodeOperator, bpy.types.Operator):
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def modal(self: Any, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Take one step at each tick of the timer; ESC cancels."""
         if event.type == "ESC":
             self._render.cancel()
@@ -115,10 +112,23 @@ class TSN_OT_render(NodeOperator, bpy.types.Operator):
             redraw(context)
         return state
 
-    def cancel(self, context: bpy.types.Context) -> None:
+    def cancel(self: Any, context: bpy.types.Context) -> None:
         """Stop: Blender closes, or opens another file."""
         self._render.cancel()
         self._steps.close()
+
+
+class TSN_OT_render(SteppingOperator, bpy.types.Operator):
+    """Export the input, have tsn paint it, and show the result"""
+
+    bl_idname = "tsn.render"
+    bl_label = "Render Range"
+    bl_options = {"INTERNAL", "UNDO"}  # an undo step of its own: undoing a later change must not hide the result
+
+    preview: BoolProperty(name="Preview this frame", options={"HIDDEN", "SKIP_SAVE"})
+
+    def _make(self, scene: bpy.types.Scene) -> node_render.NodeRender:
+        return node_render.NodeRender(self._uid, scene, preview=self.preview)
 
 
 class TSN_OT_cancel(NodeOperator, bpy.types.Operator):

@@ -26,6 +26,8 @@ def draw_node(node: bpy.types.Node, context: bpy.types.Context, layout: bpy.type
         column.prop(settings, "file", text="")
     elif settings.source == "STROKES":
         _draw_strokes(settings.strokes, column)
+    elif settings.source == "KEYS":
+        _draw_keys(settings, column)
     else:
         _draw_painting(settings, column)
     column.prop(settings, "window")
@@ -53,6 +55,32 @@ def _draw_thumbnail(path: str, column: bpy.types.UILayout) -> None:
     icon = styles.painting_icon(bpy.path.abspath(path))
     if icon:
         column.template_icon(icon, scale=5)
+
+
+def _draw_keys(settings: Any, column: bpy.types.UILayout) -> None:
+    keys = settings.key_frames
+    rows = column.column(align=True)
+    for key in sorted(keys.frames, key=lambda one: one.frame):
+        row = rows.row(align=True)
+        frame = row.row(align=True)
+        frame.scale_x = 0.5
+        frame.prop(key, "frame", text="")
+        row.prop(key, "file", text="")
+        for name, icon in (("tsn.key_edit", "GREASEPENCIL"), ("tsn.key_remove", "X")):
+            button = row.operator(name, text="", icon=icon)
+            button.uid, button.frame = settings.uid, key.frame
+    if settings.uid not in node_render.running:
+        buttons = column.column(align=True)
+        buttons.operator_context = "INVOKE_DEFAULT"
+        buttons.operator("tsn.key_export", icon="EXPORT").uid = settings.uid
+        buttons.operator("tsn.key_add", icon="ADD").uid = settings.uid
+        buttons.operator("tsn.key_paint", icon="BRUSH_DATA").uid = settings.uid
+        column.prop(keys, "painting")
+        _draw_thumbnail(keys.painting, column)
+        buttons = column.column(align=True)
+        buttons.operator_context = "INVOKE_DEFAULT"
+        buttons.operator("tsn.learn", icon="PLAY").uid = settings.uid
+        buttons.prop(keys, "minutes")
 
 
 def _draw_strokes(strokes: Any, column: bpy.types.UILayout) -> None:

@@ -20,5 +20,8 @@ if not os.path.isdir(os.path.join(_HERE, "shared")):
 
 from .actions import cancel, preview, reload, render, shot_file, submit  # noqa: E402
 from .group_node import create  # noqa: E402
+from .key_actions import key_export, key_paint, learn  # noqa: E402
 
-__all__ = ["cancel", "create", "preview", "reload", "render", "shot_file", "submit"]
+__all__ = [
+    "cancel", "create", "key_export", "key_paint", "learn", "preview", "reload", "render", "shot_file", "submit",
+]  # fmt: skip

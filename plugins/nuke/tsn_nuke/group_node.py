@@ -8,15 +8,18 @@ TSNRead (what tsn painted) ──┘ which = strength where a painted frame is t
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import nuke
 
 from .shared import style_list, tsn_process
+from .shared.key_style import DEFAULT_MINUTES
 from .shared.stroke_style import DEFAULT_PRESET, DESCRIPTIONS, LAYERS, NUMBERS, WHOLE_NUMBERS
 
-STROKES = "Brush strokes"
-SOURCES = ["Shipped", "File", "Painting", STROKES]
+STROKES, KEYS = "Brush strokes", "Key frames"
+SOURCES = ["Shipped", "File", "Painting", STROKES, KEYS]
+DEFAULT_STYLE = "tarascon"
 COLOURS = ["painting", "plate"]
 GROUNDS = ["preset", "paint", "plate", "none", "colour"]
 FARMS = ["slurm", "openjd", "opencue"]
@@ -24,6 +27,8 @@ KNOB_PREFIX = "tsn_"
 """Every knob's name begins with it: a Group has knobs `name`, `label` and more of its own."""
 STROKE_PREFIX = "strokes_"
 """Follows it in the names of the knobs for brush strokes, which groups in old scripts lack."""
+KEY_PREFIX = "keys_"
+"""The same for those of key frames."""
 STYLES_TIMEOUT_SECONDS = 20
 """How long a new node waits for tsn's list of styles."""
 
@@ -80,7 +85,7 @@ def _add_knobs(group: Any) -> None:
     styles = bundled_styles()
     group.addKnob(nuke.Tab_Knob("tsn", "TSN Stylize"))
     group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "source", "style from", SOURCES))
-    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "style", "style", styles.models or ["tarascon"]))
+    group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "style", "style", styles.models or [DEFAULT_STYLE]))
     group.addKnob(nuke.File_Knob(KNOB_PREFIX + "file", "file"))
     group.addKnob(nuke.Enumeration_Knob(KNOB_PREFIX + "colours", "painting: colours of the", COLOURS))
     strength = nuke.Double_Knob(KNOB_PREFIX + "strength", "strength")
@@ -118,6 +123,7 @@ def _add_knobs(group: Any) -> None:
     button("shot_file", "Write shot file", line=False)
     group.addKnob(nuke.Text_Knob(KNOB_PREFIX + "status", "", "Nothing rendered yet"))
     _add_stroke_knobs(group, styles.presets or [DEFAULT_PRESET])
+    _add_key_knobs(group, button)
 
 
 def _add_stroke_knobs(group: Any, presets: list[str]) -> None:
@@ -148,6 +154,26 @@ def _add_stroke_knobs(group: Any, presets: list[str]) -> None:
     add(nuke.String_Knob, "surface", "surface: layer of UVs or positions")
     for name in LAYERS:
         add(nuke.Boolean_Knob, name, f"layer out: {name}").setFlag(nuke.STARTLINE)
+
+
+def _add_key_knobs(group: Any, button: Callable[[str, str], None]) -> None:
+    """A tab of its own, for `style from: Key frames`."""
+
+    def add(kind: Any, name: str, label: str) -> Any:
+        knob = kind(KNOB_PREFIX + KEY_PREFIX + name, label)
+        group.addKnob(knob)
+        return knob
+
+    group.addKnob(nuke.Tab_Knob("tsn_keys", KEYS))
+    button("key_export", "Export frame to paint")
+    marks = add(nuke.Double_Knob, "marks", "keys")
+    marks.setTooltip("Its keyframes are the keys: the frames that are painted. Set and delete them here.")
+    add(nuke.File_Knob, "file", "painted files, key.####.png (else the exported ones)")
+    add(nuke.File_Knob, "painting", "painting")
+    button("key_paint", "Paint key from painting")
+    minutes = add(nuke.Int_Knob, "minutes", "minutes to learn")
+    minutes.setValue(DEFAULT_MINUTES)
+    button("learn", "Learn")
 
 
 def _add_nodes() -> None:

@@ -57,10 +57,12 @@ def test_check_finds_what_would_stop_the_render(tsn, shot, words, code, expected
 
 
 def test_check_takes_the_devices_that_render_takes(tsn, shot, monkeypatch):
-    from tsn.rendering import engine
+    from tsn.rendering import layer_engines
 
-    made, make = [], engine.make_engine
-    monkeypatch.setattr(engine, "make_engine", lambda plan, **options: made.append(options) or make(plan, **options))
+    made, make = [], layer_engines.make_engine
+    monkeypatch.setattr(
+        layer_engines, "make_engine", lambda plan, **options: made.append(options) or make(plan, **options)
+    )
     monkeypatch.setenv("TSN_DEVICE", "cpu,cpu")
     result = tsn("check", shot())
     assert result.exit_code == 0, result.stderr

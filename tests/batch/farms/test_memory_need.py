@@ -14,7 +14,7 @@ from lxml import etree
 from tsn.io.frame import Box
 from tsn.rendering.plan import Plan
 from tsn.shot.curves import Curve
-from tsn.shot.model import Flow, Style, Temporal
+from tsn.shot.model import Flow, Layer, LayerTemporal, Style, Temporal
 from tsn_batch.farms import opencue, openjd, slurm
 from tsn_batch.farms.memory_need import MemoryNeed, memory_need
 from tsn_batch.farms.options import FarmOptions
@@ -165,3 +165,16 @@ def test_strokes_hold_the_guides_of_half_a_window(plan) -> None:
 
     assert need(0) < need(8) < need(16) < need(16, hold=12)
     assert need(16) < needed(plan, UHD, style=Style(model="great-wave"), temporal=Temporal(window=16)).memory
+
+
+def test_layers_hold_a_window_each_and_paint_one_after_the_other(plan) -> None:
+    net, strokes = Style(model="great-wave"), Style(strokes="oil")
+    short, long = LayerTemporal(window=8), LayerTemporal(window=16)
+
+    def layered(*layers: tuple[Style, LayerTemporal]) -> int:
+        return needed(plan, layers=tuple(Layer(style=style, temporal=window) for style, window in layers)).memory
+
+    alone = layered((net, short)), layered((strokes, long))
+    assert alone[0] == needed(plan, temporal=Temporal(window=8)).memory
+    both, one_more = layered((net, short), (strokes, long)), layered((net, short), (strokes, long), (net, short))
+    assert max(alone) + 1000 < both < sum(alone) < one_more + alone[1]

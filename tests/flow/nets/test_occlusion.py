@@ -240,6 +240,12 @@ def test_what_nobody_asks_is_not_worked_out(pictures, monkeypatch) -> None:
     assert looked == [(SIDE_MULTIPLE + 32, W)] * 2
     motion_between(square, replace(first, vectors=replace(still, valid=torch.ones(1, H, W))), second)
     assert len(looked) == 3
+    both = motion_between(square, first, second)
+    looked.clear()
+    one_way = motion_between(square, first, second, forward_only=True)
+    assert len(looked) == 1
+    assert torch.equal(one_way.visibility_forward, both.visibility_forward)
+    assert torch.equal(one_way.forward, both.forward)
 
 
 # --- what the shipped weights know -----------------------------------------------------------------------

@@ -16,11 +16,12 @@ import changes
 import faults
 import interrupting
 import keeping
+import keys
 import package
 import rendering
 import strokes
 
-MODULES = (rendering, changes, faults, interrupting, keeping, package, strokes)
+MODULES = (rendering, changes, faults, interrupting, keeping, keys, package, strokes)
 
 if __name__ == "__main__":
     case = f"case_{sys.argv[1]}"

@@ -30,7 +30,8 @@ class Layout:
 
     def __setattr__(self, name, value):
         known = UI.properties[name]
-        assert type(value) is bool if known.type == "BOOLEAN" else value in known.enum_items, (name, value)
+        kinds = {"BOOLEAN": bool, "FLOAT": float}
+        assert type(value) is kinds[known.type] if known.type in kinds else value in known.enum_items, (name, value)
 
     def __getattr__(self, name):
         if name not in UI.functions:

@@ -1,4 +1,4 @@
-"""Commands of key frames: paint."""
+"""The command that paints key frames: paint."""
 
 from __future__ import annotations
 

@@ -1,0 +1,56 @@
+"""Write a frame of the plate as a picture to paint a key over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tsn.errors import OutputError
+from tsn.io.key_png import write_png16
+from tsn.rendering.output import make_folder
+from tsn.rendering.paint_keys import plate_picture
+from tsn.rendering.plan import Plan
+from tsn.shot.model import Shot
+
+
+def export_keys(plan: Plan, folder: Path, *, force: bool = False) -> Iterator[Path]:
+    """Write every frame of a plan as the painter sees it: style space, 16-bit PNG, with the plate's cover as alpha.
+
+    The picture is the plate's display window. Where it is left as it is, the key is the plate.
+
+    Args:
+        force: write over a file that is there, which somebody may have painted over.
+
+    Yields:
+        Each file, `folder`/SHOT.1001.png, when it is there.
+
+    Raises:
+        InputError: a plate frame is missing, damaged, or void everywhere.
+        OutputError: a file is there already, or can't be written.
+    """
+    numbers = [number for chunk in plan.chunks for number in chunk.frames]
+    paths = {number: folder / key_name(plan.shot, number) for number in numbers}
+    if not force:
+        _require_free(paths.values())
+    make_folder(folder)
+    for number, path in paths.items():
+        source = plan.source_of(number)
+        assert source is not None
+        picture, cover = plate_picture(plan, source, device="cpu")
+        alpha = None if cover is None else cover[0].numpy()
+        write_png16(path, picture.permute(1, 2, 0).numpy(), alpha, {})
+        yield path
+
+
+def key_name(shot: Shot, number: int) -> str:
+    """The name of the file of a key that is to be painted by hand: SHOT.1001.png, as `tsn paint` names its own."""
+    return f"{shot.file.stem}.{number:04d}.png"
+
+
+def _require_free(paths: Iterable[Path]) -> None:
+    there = [path for path in paths if path.exists()]
+    if there:
+        raise OutputError(
+            f"{there[0]} is there already, and may be painted over.",
+            hint="Choose another folder with -o, or write over it with --force.",
+        )
