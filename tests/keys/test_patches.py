@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest import mark, raises
 
+from tsn.errors import InputError
 from tsn.keys import doubt as doubting
 from tsn.keys.analogy import analogy_losses, make_pool, nearest
 from tsn.keys.doubt import doubt
@@ -40,7 +41,7 @@ def test_a_patch_is_the_part_of_the_frame_weighted_by_key_and_cover(guided, key_
 def test_patches_fit_into_small_frames(guided):
     assert patch_side([guided(size=(48, 64))], 96) == 48
     assert patch_side([guided(size=(48, 64)), guided(size=(22, 90))], 96) == 20
-    with raises(ValueError, match="at least 8 pixels"):
+    with raises(InputError, match="64 x 7 pixels are too small to learn from: expected at least 8"):
         patch_side([guided(size=(7, 64))], 96)
 
 
@@ -96,6 +97,39 @@ def test_a_place_finds_its_own_cell_and_its_paint_has_no_loss(guided, key_of, pe
     right = analogy_losses(patch.target, perceptual(patch.target, last="3_3"), pool, index, LAYERS)
     wrong = analogy_losses(patch.picture, perceptual(patch.picture, last="3_3"), pool, index, LAYERS)
     assert right[0] < 0.7 * wrong[0] and right[1] < 0.7 * wrong[1]
+
+
+def weights(*painted, size=(32, 32), weight=1.0):
+    """(1, 1, H, W), `weight` in one rectangle (top, left, bottom, right)."""
+    top, left, bottom, right = painted or (0, 0, *size)
+    whole = torch.zeros(1, 1, *size)
+    whole[..., top:bottom, left:right] = weight
+    return whole
+
+
+@mark.parametrize(
+    ("weight", "cells"),
+    [
+        (weights(), 4 * 4),
+        (weights(weight=0.5), 4 * 4),
+        (weights(0, 0, 7, 7), 1),  # a corner: only in cells that know of the border
+        (weights(0, 13, 32, 16), 4),  # a line
+        (weights(size=(8, 8)), 4),
+        (weights(size=(12, 12)), 1),
+        (0 * weights(), None),
+    ],
+)
+def test_cells_of_the_pool_are_those_that_are_painted_most(guided, key_of, perceptual, weight, cells):
+    frame = guided(0)
+    patch = replace(cut(frame, key_of(frame), (0, 0), weight.shape[-1]), weight=weight)
+    pool = make_pool([patch], perceptual, LAYERS, torch.Generator())
+    assert (None if pool is None else len(pool.plate)) == cells
+    if pool is not None:
+        index = nearest(pool, patch.picture, perceptual)
+        painted = patch.target.clone().requires_grad_()
+        texture, colour = analogy_losses(painted, perceptual(painted, last="3_3"), pool, index, LAYERS)
+        (texture + colour).backward()
+        assert painted.grad.isfinite().all()
 
 
 def patch_colours(picture):

@@ -33,3 +33,20 @@ def test_the_carried_key_is_left_as_it_was() -> None:
     carried = CarriedKey(flow=torch.zeros(2, 6, 6), visibility=seen, distance=1)
     close_thin_gaps(carried, torch.zeros(3, 6, 6))
     assert not carried.visibility[:, 3].any()
+
+
+def test_nothing_pops_as_a_line_gets_hidden() -> None:
+    steps = 101
+    seen = torch.ones(1, 6, 16).repeat(steps, 1, 1, 1)
+    seen[..., 4] = torch.linspace(1, 0, steps)[:, None, None]
+    seen[:, 0, :, 3] = torch.linspace(0.8, 0.4, steps)[:, None]  # the neighbours fade as well
+    seen[:, 0, :, 8:] = torch.linspace(1, 0, steps)[:, None, None]  # a wide gap, which stays open
+    flow = torch.zeros(2, 6, 16)
+    flow[0, :, 4], flow[0, :, 8:] = 6, 9
+    closed = [close_thin_gaps(CarriedKey(flow=flow, visibility=one, distance=1), torch.zeros(3, 6, 16)) for one in seen]
+    visibility = torch.stack([one.visibility for one in closed])
+    motion = torch.stack([one.flow[0] for one in closed])
+    assert visibility.diff(dim=0).abs().max() < 0.03 and motion.diff(dim=0).abs().max() < 0.5
+    assert visibility.diff(dim=0).max() <= 0 and (visibility >= seen).all()
+    assert visibility[-1, 0, :, 4].min() > 0.3 and not visibility[-1, 0, :, 10].any()
+    assert not motion[-1, :, 4].any() and (motion[0, :, 4] == 6).all() and (motion[:, :, 10] == 9).all()

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.colour.luminance import LUMA
 from tsn.colour.painted_highlights import METHOD, PaintedHighlights
 from tsn.colour.tone import DISPLAY_REFERRED, KEEP, OPEN, SOFT, ToneMapping, srgb_decode, srgb_encode
 from tsn.colour.transform import WorkingTransform, working_transform
@@ -42,9 +43,6 @@ __all__ = [
 
 TONE_MAPS: Mapping[str, ToneMapping] = {"paint": PaintedHighlights(), "keep": KEEP, "soft": SOFT}
 """The values of `colour.highlights`, for plates that are not display-referred."""
-
-LUMA = (0.2126, 0.7152, 0.0722)
-"""Rec. 709 weights of red, green and blue; on style space, which is display-like, as video takes them."""
 
 FILL_RADIUS_PX = 16
 """Distance over which a pixel that is not finite is filled from its neighbours."""

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from tsn.colour.light_grid import LightGrid
+from tsn.colour.luminance import luminance
 from tsn.colour.tone import srgb_decode, srgb_encode
 from tsn.determinism import apply_elementwise
 
@@ -41,12 +42,6 @@ grey. Paint that is too dark for this stays darker than the plate."""
 STEPS = 3
 _RARE = 0.004
 """Share of a neighbourhood's pixels below which what few pixels say about energy counts for less."""
-_LUMA = (0.2126, 0.7152, 0.0722)
-
-
-def _luminance(rgb: Tensor) -> Tensor:
-    """Rec. 709 luminance, (1, H, W). Not a matmul, whose sums may depend on the threads."""
-    return (_LUMA[0] * rgb[0] + _LUMA[1] * rgb[1] + _LUMA[2] * rgb[2])[None]
 
 
 def _stops(working: Tensor) -> Tensor:
@@ -84,8 +79,8 @@ class PaintedHighlights:
         seen = apply_elementwise(srgb_decode, style)
         shine = gain * seen * seen
         grid = LightGrid(_stops(working))
-        own, wanted = (_luminance(x) for x in (seen, unpainted))
-        return seen + shine * _energy_factor(grid, own, _luminance(shine), wanted, 1 + gain)
+        own, wanted = (luminance(x) for x in (seen, unpainted))
+        return seen + shine * _energy_factor(grid, own, luminance(shine), wanted, 1 + gain)
 
     def _boost(self, working: Tensor) -> Tensor:
         stops = _stops(working)

@@ -26,6 +26,8 @@ MARGIN_CELLS = 2
 """Cells at the border of a patch whose features know of the border."""
 MAX_CELLS = 4096
 """Cells of a pool: the looking-up costs as much as it has cells."""
+PAINTED_SHARE = 0.9
+"""A cell is kept if so much of it is painted, against the cell of all patches that is painted most."""
 COLOUR_CELLS = 4
 """Colours are compared as means over this many cells along each axis."""
 
@@ -49,8 +51,8 @@ class Pool:
 
 def make_pool(
     batches: Sequence[Patches], perceptual: Perceptual, layers: tuple[str, ...], generator: torch.Generator
-) -> Pool:
-    """Gather the cells of patches of keys.
+) -> Pool | None:
+    """Gather the cells of patches of keys; None where nothing is painted in any of them.
 
     Args:
         batches: their patches, `target` the key's paint, aligned to cells.
@@ -58,12 +60,16 @@ def make_pool(
         layers: whose features of the paint are kept, at most at block 3.
         generator: on the CPU; of more than `MAX_CELLS` cells, it draws which are kept.
     """
+    painted = [F.avg_pool2d(batch.weight, CELL) for batch in batches]
+    inner = [_without_margin(cells) for cells in painted]
+    if any(bool(cells.any()) for cells in inner):  # else all that is painted lies at the frame's border
+        painted = inner
+    least = PAINTED_SHARE * max(float(cells.max()) for cells in painted)
+    if not least:
+        return None
     plates, paints, colours = [], [], []
-    for batch in batches:
-        kept = F.avg_pool2d(batch.weight, CELL)
-        kept[..., :MARGIN_CELLS, :] = kept[..., -MARGIN_CELLS:, :] = 0
-        kept[..., :MARGIN_CELLS] = kept[..., -MARGIN_CELLS:] = 0
-        index = torch.nonzero(kept.flatten() > 0.9)[:, 0]
+    for batch, cells in zip(batches, painted, strict=True):
+        index = torch.nonzero(cells.flatten() > least)[:, 0]
         drawn = torch.randperm(len(index), generator=generator)[: -(-MAX_CELLS // len(batches))]
         index = index[drawn.to(index.device)]
         plates.append([f.flatten(0, 1)[index] for f in _features(batch.picture, perceptual)])
@@ -108,6 +114,13 @@ def analogy_losses(
     size = min(COLOUR_CELLS, cells)
     colour = (F.avg_pool2d(ours, size, 2) - F.avg_pool2d(wanted, size, 2)).abs().mean()
     return torch.stack(grams).mean(), colour
+
+
+def _without_margin(cells: Tensor) -> Tensor:
+    """Cells (N, 1, h, w), 0 in `MARGIN_CELLS` at the border, or fewer where there would be none left."""
+    height, width = cells.shape[-2:]
+    y, x = min(MARGIN_CELLS, (height - 1) // 2), min(MARGIN_CELLS, (width - 1) // 2)
+    return F.pad(cells[..., y : height - y, x : width - x], (x, x, y, y))
 
 
 def _features(picture: Tensor, perceptual: Perceptual) -> list[Tensor]:

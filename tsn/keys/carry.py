@@ -17,7 +17,7 @@ from tsn.determinism import resize_bilinear
 from tsn.flow.base import Motion
 from tsn.flow.warp import warp
 from tsn.keys.reach import REACH
-from tsn.keys.smoothing import close_gaps, local_max, local_mean, scaled_radius, smoothstep
+from tsn.keys.smoothing import close_gaps, local_max, local_mean, scaled_radius, scaled_side, smoothstep
 
 FULL_REACH = 12
 """Frames up to which it has its full weight."""
@@ -35,13 +35,16 @@ HALO_RADIUS_PX = 2
 """Half the width of the rim of what a key does not show, in pixels of half the size at 360 lines: the key's own paint
 there holds outlines and halos of what hid the place, which would stay behind as echoes of its contour."""
 SPECK_PX = 3
-"""Gaps narrower than this have no rim, in pixels of half the size: from there no contour has moved away."""
+"""Gaps narrower than this have no rim, in pixels of half the size at 360 lines: from there no contour has moved
+away."""
 RIM_SHARE = 0.6, 1.0
 """Shares of the pixels around a place that the key shows, between which the rim ends."""
 THIN_PX = 5
-"""Gaps narrower than this, in pixels of half the size, are noise of motion along silhouettes, and are closed."""
+"""Gaps narrower than this, in pixels of half the size at 360 lines, are noise of motion along silhouettes, and are
+closed."""
 TWO_SURFACES_PX = 1.0
-"""A step in the motion from which on it belongs to two surfaces, between which nothing is interpolated."""
+"""A step in the motion from which on it belongs to two surfaces, between which nothing is interpolated. The same in
+pictures of any size: in a larger one surfaces bend less from pixel to pixel, and true steps are larger still."""
 HALF_LINES = 180
 """Lines, in half the size, of the pictures for which widths of paint are given; they grow with the picture."""
 HALF = 2
@@ -116,9 +119,11 @@ def paint_quality(carried: CarriedKey, plate: Tensor, key_plate: Tensor) -> Tens
         key_plate: `half_size` of the plate of the key's frame.
     """
     flow = half_flow(carried.flow)
-    shown = close_gaps(half_size(carried.visibility), SPECK_PX)
+    shown = half_size(carried.visibility)
+    shown = close_gaps(shown, scaled_side(SPECK_PX, shown, HALF_LINES))
     rim = smoothstep(local_mean(shown, scaled_radius(HALO_RADIUS_PX, shown, HALF_LINES)), *RIM_SHARE)
-    smooth = rim * close_gaps(kept_detail(flow), THIN_PX) * agreement(plate, key_plate, flow)
+    detail = close_gaps(kept_detail(flow), scaled_side(THIN_PX, flow, HALF_LINES))
+    smooth = rim * detail * agreement(plate, key_plate, flow)
     height, width = carried.flow.shape[-2:]
     return carried.visibility * resize_bilinear(smooth, (height, width))
 

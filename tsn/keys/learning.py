@@ -1,9 +1,7 @@
 """Learn the net of a shot from its keys: `learn`.
 
-Each step paints a few patches. Some are of keys, whose paint is known: absolute differences, features and Gram
-matrices of a perceptual net (Texler et al. 2020; Johnson et al. 2016); their carried paint is made worse on purpose
-(`doubt`). Others are of frames without a key, above all of places that no key shows: there only the statistics of the
-paint are known, by analogy (`analogy`).
+Each step paints a few patches (`batches`), and Adam makes their loss smaller, by steps whose size falls to 0 with the
+budget of time.
 """
 
 from __future__ import annotations
@@ -11,40 +9,31 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from tsn.errors import UsageError
-from tsn.keys.analogy import Pool, analogy_losses, make_pool, nearest
-from tsn.keys.doubt import doubt
+from tsn.errors import InputError, UsageError
+from tsn.keys.batches import Batches, fast_bfloat16
 from tsn.keys.frame import GuidedFrame, Key
-from tsn.keys.losses import Perceptual, colour_loss, key_losses
+from tsn.keys.losses import Perceptual
 from tsn.keys.net import KeyNet, net_from_weights, net_to_learn
 from tsn.keys.painting import paint_frame
-from tsn.keys.patches import Patches, centres, counted, cut, join, patch_side, place
+from tsn.keys.patches import counted
 
-LAYERS = ("1_2", "2_2", "3_3")
-PATCH_SIDE_PX, KEY_PATCHES, OTHER_PATCHES = 96, 4, 2
-"""Patches of a step: those of keys, and those of frames without one."""
-POOL_PATCHES = 24
-"""Patches of keys whose cells say what paint belongs to a place."""
 FIRST_SHARE = 0.1
 """Share of the budget for first steps that only compare colours: for the time of one other step, there are three."""
-NEW_EVERY, MAX_LOOKED_UP = 4, 512
-"""One of so many patches of the other frames is new, and so many are kept in memory (0.3 MB each)."""
 RATE, WARM_UP_STEPS, MAX_GRADIENT = 4e-3, 20, 1.0
 """Adam's step size at its highest, after a warm-up; it falls by a cosine. The norm that a gradient is cut to."""
 GONE_ON_RATE = 0.5
 """Share of it where learning goes on from other weights."""
-L1_WEIGHT, FEATURES_WEIGHT, GRAM_WEIGHT, ANALOGY_WEIGHT, COLOUR_WEIGHT = 2.0, 1.0, 2.0, 1.0, 1.0
-WANTED_EVERYWHERE = 0.15
-"""How much a place that keys show is wanted in patches of the other frames, against 1 where none does."""
-NOT_NOTHING = 1e-6
-"""The same where nothing counts, so that a frame may consist of that."""
 REPORT_SECONDS, REPORT_SHARE = 10.0, 0.05
 """Seconds between two reports, and the largest share of the time that they may take: a preview of 4K takes long."""
+
+
+class StartError(InputError):
+    """The weights to go on from are of no use: learn without them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +90,10 @@ def learn(
         Weights for `net_from_weights`, float32 on the CPU.
 
     Raises:
-        UsageError: no key is painted anywhere; or `start` is of a net with other guides.
-        InputError: `start` is not of such a net.
+        UsageError: no key is painted anywhere.
+        StartError: `start` is not of such a net, of one with other guides, or not finite. Found before the first step,
+            and the only error that the same call without `start` does not raise.
+        InputError: a frame is too small to learn from; or what was learnt is not finite.
     """
     begun = time.monotonic()
     device = torch.device(device)
@@ -114,101 +105,28 @@ def learn(
     generator = torch.Generator().manual_seed(seed)
     net = _initial(examples[0][0].guides.shape[0], start, seed).to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(net.parameters(), betas=(0.9, 0.99))
-    batches = _Batches(examples, others, perceptual, generator)
+    batches = Batches(examples, others, perceptual, generator)
     peak = RATE * (1 if start is None or done else GONE_ON_RATE)
     reporter = _Reporter(progress, net, _least_shown(others) or examples[0][0], begun)
-    step = 0
+    step = taken = 0
     while (share := done + (1 - done) * _spent(step, steps, begun, seconds)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = peak * min(1, (step + 1) / WARM_UP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * share))
-        with torch.autocast(device.type, torch.bfloat16, enabled=_fast_bfloat16(device)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
             loss = batches.loss(net) if share > FIRST_SHARE else batches.first_loss(net)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT)
-        optimiser.step()
+        length = torch.nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT)
+        # Else this step would spoil all that was learnt before it. A loss that is not finite may have finite gradients.
+        if math.isfinite(value := float(loss.detach())) and bool(length.isfinite()):
+            optimiser.step()
+            taken += 1
         step += 1
-        reporter.after(step, share, float(loss.detach()))
+        reporter.after(step, share, value)
+    if not taken:
+        raise _not_finite()
     reporter.end(step)
     return _weights(net)
-
-
-class _Batches:
-    """Draws the patches of each step, and computes their loss."""
-
-    def __init__(
-        self,
-        examples: Sequence[tuple[GuidedFrame, Key]],
-        others: Sequence[GuidedFrame],
-        perceptual: Perceptual,
-        generator: torch.Generator,
-    ) -> None:
-        self.examples, self.others, self.perceptual, self.generator = examples, others, perceptual, generator
-        self.side = patch_side([frame for frame, _ in examples] + list(others), PATCH_SIDE_PX)
-        self.painted = [centres(counted(frame, key)) for frame, key in examples]
-        self.wanted = [
-            centres(counted(frame) * (1 - frame.confidence + WANTED_EVERYWHERE) + NOT_NOTHING) for frame in others
-        ]
-        self.pool = self._pool() if others else None
-        self.looked_up: list[tuple[Patches, Tensor]] = []
-
-    @torch.no_grad()
-    def _pool(self) -> Pool:
-        patches = [self._of_key(align=True) for _ in range(POOL_PATCHES)]
-        device = patches[0].picture.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=_fast_bfloat16(device)):
-            return make_pool(patches, self.perceptual, LAYERS, self.generator)
-
-    def _draw(self, count: int) -> int:
-        return int(torch.randint(count, (1,), generator=self.generator))
-
-    def _of_key(self, *, align: bool = False) -> Patches:
-        drawn = self._draw(len(self.examples))
-        frame, key = self.examples[drawn]
-        return cut(frame, key, self._place(frame, self.painted[drawn], align=align), self.side)
-
-    def _place(self, frame: GuidedFrame, cells: Tensor, *, align: bool) -> tuple[int, int]:
-        height, width = frame.picture.shape[-2:]
-        return place(cells, (height, width), self.side, self.generator, align=align)
-
-    def _of_other(self, pool: Pool) -> tuple[Patches, Tensor]:
-        """A patch of another frame and `analogy.nearest` of it; as the looking-up is costly, most come again."""
-        if len(self.looked_up) < MAX_LOOKED_UP and (not self.looked_up or self._draw(NEW_EVERY) == 0):
-            drawn = self._draw(len(self.others))
-            frame = self.others[drawn]
-            patch = cut(frame, None, self._place(frame, self.wanted[drawn], align=True), self.side)
-            with torch.no_grad():
-                self.looked_up.append((patch, nearest(pool, patch.picture, self.perceptual)))
-        patch, index = self.looked_up[self._draw(len(self.looked_up))]
-        if self._draw(2):  # without any carried paint: all of it is invented
-            patch = replace(patch, confidence=torch.zeros_like(patch.confidence))
-        return patch, index
-
-    def first_loss(self, net: KeyNet) -> Tensor:
-        """The loss of one of the first steps."""
-        keys = doubt(join([self._of_key() for _ in range(KEY_PATCHES)]), self.generator)
-        painted = net(keys.picture, keys.guides, keys.carried, keys.confidence)
-        return L1_WEIGHT * colour_loss(painted, keys.target, keys.weight, torch.ones_like(keys.confidence))
-
-    def loss(self, net: KeyNet) -> Tensor:
-        """The loss of a step after them."""
-        keys = doubt(join([self._of_key() for _ in range(KEY_PATCHES)]), self.generator)
-        others = [] if self.pool is None else [self._of_other(self.pool) for _ in range(OTHER_PATCHES)]
-        batch = join([keys, *(patch for patch, _ in others)])
-        painted = net(batch.picture, batch.guides, batch.carried, batch.confidence)
-        maps = self.perceptual(painted, last=LAYERS[-1])
-        with torch.no_grad():
-            target = self.perceptual(keys.target, last=LAYERS[-1])
-        ours = {layer: maps[layer][:KEY_PATCHES] for layer in LAYERS}
-        features, grams = key_losses(ours, target, keys.weight, LAYERS)
-        loss = FEATURES_WEIGHT * features + GRAM_WEIGHT * grams
-        loss = loss + L1_WEIGHT * colour_loss(painted[:KEY_PATCHES], keys.target, keys.weight, keys.confidence)
-        if self.pool is not None:
-            index = torch.cat([one for _, one in others])
-            rest = {layer: maps[layer][KEY_PATCHES:] for layer in LAYERS}
-            texture, colour = analogy_losses(painted[KEY_PATCHES:], rest, self.pool, index, LAYERS)
-            loss = loss + ANALOGY_WEIGHT * texture + COLOUR_WEIGHT * colour
-        return loss
 
 
 class _Reporter:
@@ -250,9 +168,12 @@ class _Reporter:
 
 def _initial(guides: int, start: Mapping[str, Tensor] | None, seed: int) -> KeyNet:
     if start is not None:
-        net = net_from_weights(start)
+        try:
+            net = net_from_weights(start)
+        except InputError as error:
+            raise StartError(str(error), hint="Learn anew, without them.") from error
         if net.guides != guides:
-            raise UsageError(
+            raise StartError(
                 f"The net to go on from has {net.guides} channels of guides, this shot has {guides}.",
                 hint="Learn anew, without it.",
             )
@@ -275,11 +196,17 @@ def _least_shown(others: Sequence[GuidedFrame]) -> GuidedFrame | None:
 
 
 def _weights(net: KeyNet) -> dict[str, Tensor]:
-    return {
+    """The weights of the folded net, float32 on the CPU. Raises InputError if they are not finite."""
+    weights = {
         name: value.detach().float().cpu().contiguous().clone() for name, value in net.folded().state_dict().items()
     }
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise _not_finite()
+    return weights
 
 
-def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether products of bfloat16 are faster than of float32: on CUDA, and on CPUs that have instructions for them."""
-    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+def _not_finite() -> InputError:
+    return InputError(
+        "What was learnt of the keys is not finite.",
+        hint="Learn again, for a shorter time or on another device; is each key, and the plate, a sound picture?",
+    )

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tsn.errors import InputError
 from tsn.keys.frame import GuidedFrame, Key
 from tsn.keys.net import KeyNet
 
@@ -97,9 +98,13 @@ def patch_side(frames: Sequence[GuidedFrame], side: int) -> int:
     """The largest side up to `side` that fits into every frame, a multiple of `CELL` and of the net's stride.
 
     Raises:
-        ValueError: a frame is smaller than two strides.
+        InputError: a frame is smaller than two strides.
     """
-    fitting = min(side, *(min(frame.picture.shape[-2:]) for frame in frames)) // CELL * CELL
+    smallest = min(frames, key=lambda frame: min(frame.picture.shape[-2:])).picture
+    fitting = min(side, *smallest.shape[-2:]) // CELL * CELL
     if fitting < 2 * KeyNet.stride:
-        raise ValueError(f"Expected frames of at least {2 * KeyNet.stride} pixels, got {fitting}.")
+        raise InputError(
+            f"Frames of {smallest.shape[2]} x {smallest.shape[1]} pixels are too small to learn from: expected at least"
+            f" {2 * KeyNet.stride} on each side."
+        )
     return fitting

@@ -12,6 +12,11 @@ def scaled_radius(radius: int, picture: Tensor, lines: int) -> int:
     return max(radius, round(radius * picture.shape[-2] / lines))
 
 
+def scaled_side(side: int, picture: Tensor, lines: int) -> int:
+    """The same for `close_gaps`: gaps up to side - 1 pixels, an even number, grow with the picture."""
+    return 2 * scaled_radius(side // 2, picture, lines) + 1
+
+
 def local_mean(picture: Tensor, radius: int) -> Tensor:
     """Mean of the square of 2 radius + 1 pixels around each; beyond the border nothing counts."""
     side = 2 * radius + 1

@@ -285,7 +285,7 @@ def _painter(plan: Plan, first: Frame, tile: int | None, device: torch.device) -
     if style.keys is not None:
         from tsn.rendering.key_frames import guides_of, key_painter
 
-        return key_painter(style, guides=guides_of(style, first, plan.plate.canvas).shape[0])
+        return key_painter(style, guides=len(guides_of(style, first, plan.plate.canvas).kinds))
     if style.strokes is not None:
         _keep_compiled_kernels()
         from tsn.rendering.stroke_painter import stroke_painter

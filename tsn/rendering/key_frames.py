@@ -15,7 +15,7 @@ from tsn.errors import InputError, at_frame
 from tsn.io.frame import Box, Frame
 from tsn.io.hashing import sha256_of
 from tsn.keys.frame import Key
-from tsn.keys.guides import raw_guides
+from tsn.keys.guides import RawGuides, raw_guides
 from tsn.keys.key_file import read_matte, read_painted, require_shape
 from tsn.keys.painter import KeyPainter
 from tsn.rendering.aovs import read_channel, read_ids, read_layer, read_surface
@@ -50,8 +50,8 @@ def _sha256(file: str) -> str:
         ) from error
 
 
-def guides_of(style: Style, frame: Frame, canvas: Box) -> Tensor:
-    """The raw guides (G, H, W) of a plate frame, from the AOVs that the shot names.
+def guides_of(style: Style, frame: Frame, canvas: Box) -> RawGuides:
+    """The raw guides of a plate frame, from the AOVs that the shot names.
 
     Raises:
         InputError: the plate lacks a layer or channel, or several could be meant.

@@ -12,7 +12,7 @@ from torch import Tensor
 from tsn import frames as ranges
 from tsn import io
 from tsn.keys.frame import GuidedFrame, Key
-from tsn.keys.guides import Scaling, scale_guides, scaling_of
+from tsn.keys.guides import RawGuides, Scaling, scale_guides, scaling_of
 from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.key_frames import guides_of
 from tsn.rendering.key_motion import KeyGuides
@@ -42,7 +42,7 @@ class Lesson:
 def gather(engine: Engine, plan: Plan, keys: Sequence[Key]) -> Lesson:
     """Read the frames that a net learns from, with their AOVs and what keys show of them."""
     style, paths = engine.shot.style, io.FrameSequence.parse(plan.shot.plate, base=Path())
-    raw: dict[int, Tensor] = {}
+    raw: dict[int, RawGuides] = {}
 
     def prepared(number: int) -> PreparedFrame:
         frame = engine.read(paths.path(number), number)

@@ -10,7 +10,7 @@ from torch import Tensor
 from tsn import io
 from tsn.io.frame import Frame
 from tsn.keys.frame import GuidedFrame
-from tsn.keys.guides import scale_guides
+from tsn.keys.guides import RawGuides, scale_guides
 from tsn.keys.painter import LearntKeyPainter
 from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.key_files import key_files, key_mattes
@@ -41,7 +41,7 @@ class KeyStream(Stream):
         assert isinstance(engine.painter, LearntKeyPainter)
         self._plate, self._painter = plate, engine.painter
         self._prepared_last: PreparedFrame | None = None
-        self._guides: dict[int, Tensor] = {}  # of frames that are prepared and not painted yet
+        self._guides: dict[int, RawGuides] = {}  # of frames that are prepared and not painted yet
         self._paths = io.FrameSequence.parse(plan.shot.plate, base=Path())
         keys = read_keys(engine, plan, key_files(plan.shot, engine.painter.painted), key_mattes(plan.shot))
         self._shown = KeyGuides(engine, plan, keys, self._beside, self._between)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from tsn.keys.losses import gram, gram_distance, pixels_of
 from tsn.keys.optimise.base import KeySettings, Scale, Step
 from tsn.style.nets.vgg import VGGFeatures
 
@@ -64,7 +65,7 @@ class Gatys:
             picture = torch.sigmoid(logits)
             maps = net(picture)
             style = sum(
-                ((_gram(maps[layer]) - gram).square().sum() / gram.square().sum() for layer, gram in grams.items()),
+                (gram_distance(gram(pixels_of(maps[layer])), wanted) for layer, wanted in grams.items()),
                 torch.zeros((), device=picture.device),
             )
             content = (maps[CONTENT_LAYER] - plate).square().mean() / plate.square().mean()
@@ -78,14 +79,11 @@ class Gatys:
         return torch.sigmoid(logits.detach())[0]
 
 
-def _gram(maps: Tensor) -> Tensor:
-    flat = maps[0].flatten(1)
-    return flat @ flat.T / flat.shape[1]
-
-
 def _mixed_grams(paintings: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
     return {
-        layer: torch.stack([share * _gram(maps[layer]) for maps, share in zip(paintings, shares, strict=True)]).sum(0)
+        layer: torch.stack(
+            [share * gram(pixels_of(maps[layer])) for maps, share in zip(paintings, shares, strict=True)]
+        ).sum(0)
         for layer in STYLE_LAYERS
     }
 

@@ -18,22 +18,18 @@ import torch
 from torch import Tensor
 
 from tsn.errors import InputError, UsageError, near_miss
-from tsn.io.atomic import atomic_write
-from tsn.keys.optimise import colours
 from tsn.keys.optimise.base import KeySettings, Method, Scale
 from tsn.keys.optimise.filling import fill_void
 from tsn.keys.optimise.gatys import Gatys
 from tsn.keys.optimise.nearest import NearestNeighbours
+from tsn.keys.optimise.scales import LEAST_LINES, LEAST_PX, in_colours_wanted, scales_of
+from tsn.keys.optimise.unfinished import keep, resumed
 from tsn.keys.optimise.upscale import enlarge
 from tsn.style.nets.vgg import VGGFeatures
 from tsn.style.paintings import Painting
 from tsn.style.resize import resize
 
 METHODS: Mapping[str, Method] = {"nearest-neighbours": NearestNeighbours(), "gatys": Gatys()}
-LEAST_PX = 16
-"""Shorter side of a picture of which the net's last block sees one place."""
-LEAST_LINES = 32
-"""Shorter side of the coarsest scale of a larger picture: the net's block 4 needs places to look at."""
 SIZES = (0.25, 2.0)
 """Least and greatest stroke size: memory grows with the painting's area."""
 
@@ -143,10 +139,10 @@ def paint_key(
         if not bool((cover > 0).any()):
             raise InputError("The frame is void everywhere: there is nothing to paint.", hint="Choose another frame.")
         plate = fill_void(plate, cover)
-    scales = _scales(plate, cover, paintings, settings, method)
+    scales = scales_of(plate, cover, paintings, settings, method)
     work = [method.steps(i, settings.effort) * one.plate[0].numel() for i, one in enumerate(scales)]
     own = deepcopy(net).to(method.precision(plate.device)).to(memory_format=torch.channels_last)
-    picture, first = _resumed(unfinished, digest, scales)
+    picture, first = resumed(unfinished, digest, scales)
     started = time.monotonic()
     for i in range(first, len(scales)):
         scale = scales[i]
@@ -158,9 +154,9 @@ def paint_key(
             report(Progress(done=done / sum(work), lines=scale.plate.shape[1], seconds_left=left))
 
         before = None if picture is None else resize(picture, *scale.plate.shape[-2:])
-        picture = _in_colours_wanted(method.paint(scale, before, own, settings, step), scale, cover)
+        picture = in_colours_wanted(method.paint(scale, before, own, settings, step), scale, cover)
         if unfinished is not None:
-            _keep(unfinished, digest, i, picture)
+            keep(unfinished, digest, i, picture)
         done = sum(work[: i + 1])
         left = (time.monotonic() - started) / (done - sum(work[:first])) * (sum(work) - done)
         report(Progress(done=done / sum(work), lines=scale.plate.shape[1], seconds_left=left, picture=picture))
@@ -169,76 +165,3 @@ def paint_key(
     if unfinished is not None:
         unfinished.unlink(missing_ok=True)
     return result
-
-
-def _scales(
-    plate: Tensor, cover: Tensor | None, paintings: Sequence[Painting], settings: KeySettings, method: Method
-) -> list[Scale]:
-    height, width = plate.shape[-2:]
-    lines = min(height, settings.height)
-    total = sum(painting.weight for painting in paintings)
-    shares = tuple(painting.weight / total for painting in paintings)
-    images = [painting.image.to(plate) for painting in paintings]
-    own = colours.statistics([plate], [_weight(cover, plate.shape)])
-    if settings.colours == "plate":
-        theirs = colours.of_paintings(images, shares)
-        images = [colours.recolour(image, theirs, own).clamp(0, 1) for image in images]
-        recoloured = plate
-    else:
-        recoloured = colours.recolour(plate, own, colours.of_paintings(images, shares)).clamp(0, 1)
-    shorter = min(lines, round(width * lines / height))
-    divisors = [d for d in method.divisors(lines) if shorter // d >= LEAST_LINES] or [1]
-    scales = []
-    for i, divisor in enumerate(divisors):
-        size = lines // divisor, max(LEAST_PX, round(width * lines / height / divisor))
-        tall = max(LEAST_LINES, round(lines * settings.stroke_size / divisor))
-        scales.append(
-            Scale(
-                plate=resize(plate, *size),
-                recoloured=resize(recoloured, *size),
-                paintings=tuple(
-                    resize(image, tall, max(LEAST_LINES, round(image.shape[2] * tall / image.shape[1])))
-                    for image in images
-                ),
-                shares=shares,
-                index=i,
-                count=len(divisors),
-            )
-        )
-    return scales
-
-
-def _in_colours_wanted(picture: Tensor, scale: Scale, cover: Tensor | None) -> Tensor:
-    """After each scale, since what it changes of the contrast changes the content that the next one aims at."""
-    own = colours.statistics([picture], [_weight(cover, picture.shape)])
-    return colours.recolour(picture, own, colours.of_paintings(scale.paintings, scale.shares)).clamp(0, 1)
-
-
-def _weight(cover: Tensor | None, shape: torch.Size) -> Tensor | float:
-    return 1.0 if cover is None else resize(cover, *shape[-2:])
-
-
-def _keep(path: Path, digest: str, index: int, picture: Tensor) -> None:
-    from safetensors.torch import save
-
-    with atomic_write(path) as temporary:
-        content = save({"picture": picture.cpu().contiguous()}, metadata={"key": digest, "scale": str(index)})
-        temporary.write_bytes(content)
-
-
-def _resumed(path: Path | None, digest: str, scales: Sequence[Scale]) -> tuple[Tensor | None, int]:
-    """The picture of the last scale that was finished, and the scale to go on with. Another key's file is ignored."""
-    if path is None or not path.is_file():
-        return None, 0
-    from safetensors.torch import load
-
-    from tsn.io.safetensors_file import read_header
-
-    try:
-        facts = read_header(path).metadata
-        index = int(facts.get("scale", "-1"))
-        picture = load(path.read_bytes())["picture"].to(scales[0].plate.device)
-    except (InputError, ValueError, KeyError, OSError):  # cut short, or no such file: begin anew
-        return None, 0
-    fits = facts.get("key") == digest and 0 <= index < len(scales) and picture.shape == scales[index].plate.shape
-    return (picture, index + 1) if fits else (None, 0)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LUMA = (0.2126, 0.7152, 0.0722)
+from tsn.colour.luminance import luminance
+
 RADIUS = 2
 """Of the windows, in pixels of the small picture."""
 LEAST_CONTRAST = 4e-4
@@ -33,7 +34,7 @@ def enlarge(paint: Tensor, plate_small: Tensor, plate: Tensor) -> Tensor:
     size = plate.shape[-2:]
     if paint.shape[-2:] == size:
         return paint
-    small, large = _luma(plate_small), _luma(plate)
+    small, large = luminance(plate_small), luminance(plate)
     mean, paint_mean = _box(small), _box(paint)
     variance, paint_variance = _box(small * small) - mean * mean, _box(paint * paint) - paint_mean * paint_mean
     together = _box(small * paint) - mean * paint_mean
@@ -42,10 +43,6 @@ def enlarge(paint: Tensor, plate_small: Tensor, plate: Tensor) -> Tensor:
     gain = (certain * together / (variance + LEAST_CONTRAST)).clamp(-MOST_GAIN, MOST_GAIN)
     detail = large - _resized(small, size)
     return (_resized(paint, size) + _resized(_box(gain), size, "bilinear") * detail).clamp(0, 1)
-
-
-def _luma(picture: Tensor) -> Tensor:
-    return (picture * torch.tensor(LUMA).to(picture).view(3, 1, 1)).sum(0, keepdim=True)
 
 
 def _box(x: Tensor) -> Tensor:
