@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tsn import io
@@ -119,18 +120,16 @@ def _read_exr(engine: Engine, plan: Plan, number: int, path: Path) -> tuple[Tens
 
     rgb = whole(found.rgb, found)
     alpha = torch.ones_like(rgb[:1]) if found.alpha is None else whole(found.alpha[..., None], found)
-    straight = unpremultiply(rgb, alpha)
     plate = engine.read(io.FrameSequence.parse(plan.shot.plate, base=Path()).path(number), number)
     beneath = whole(plate.rgb, plate)
     if plate.alpha is not None:
         beneath = unpremultiply(beneath, whole(plate.alpha[..., None], plate))
-    if straight.shape != beneath.shape:  # a proxy or a multiple; resized linear, as its values may be beyond 1
-        straight = torch.nn.functional.interpolate(
-            straight[None], size=beneath.shape[-2:], mode="bicubic", antialias=True, align_corners=False
-        )[0].clamp(min=0)
-        alpha = resize(alpha, *beneath.shape[-2:])
+    if rgb.shape != beneath.shape:  # a proxy or a multiple; linear and premultiplied, with values beyond 1
+        size = beneath.shape[-2:]
+        rgb = F.interpolate(rgb[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0].clamp(min=0)
+        alpha = resize(alpha, *size)
     _, reference = engine.codec.to_style(beneath)
-    return engine.codec.paint_to_style(straight, reference), alpha
+    return engine.codec.paint_to_style(unpremultiply(rgb, alpha), reference), alpha
 
 
 def require_in_shot(frames: Sequence[int], plan: Plan) -> None:
