@@ -32,7 +32,7 @@ class Guided:
 
     def guides(self) -> KeyGuides:
         self.read.clear()
-        return KeyGuides(self.engine, self.plan, self.keys, self.prepared)
+        return KeyGuides(self.engine, self.plan, {key.number: key for key in self.keys}, self.prepared)
 
     def prepared(self, number: int):
         self.read.append(number)
@@ -195,7 +195,8 @@ def test_a_pair_is_estimated_once_for_both(guided, monkeypatch: pytest.MonkeyPat
         return pair(a, b)
 
     monkeypatch.setattr(made.engine.flow, "pair", counted)
-    guides = KeyGuides(made.engine, made.plan, made.keys, made.prepared, between)
+    keys = {key.number: key for key in made.keys}
+    guides = KeyGuides(made.engine, made.plan, keys, made.prepared, between)
     for number in (1001, 1002, 1003):
         guides.at(number)
         if number > 1001:
