@@ -49,7 +49,7 @@ def carried_paint(height: int, width: int) -> tuple[Tensor, Tensor]:
     return choose_paint(shown, plate)
 
 
-@pytest.mark.parametrize(("size", "counts"), [((181, 323), (2, 5)), ((360, 640), (3,))])
+@pytest.mark.parametrize(("size", "counts"), [((181, 323), (2,)), ((272, 480), (5,))])
 def test_any_number_of_threads(threads: Callable[[int], None], size: tuple[int, int], counts: tuple[int, ...]) -> None:
     threads(1)
     paint, confidence = carried_paint(*size)
