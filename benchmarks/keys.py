@@ -149,7 +149,8 @@ def painted_shot(
     found, frames = {}, []
     with torch.inference_mode():
         keys = read_keys(engine, plan, key_files(plan.shot, {}), {})
-        shown, between = KeyGuides(engine, plan, keys, prepared), TakeMotion(engine, plan)
+        by_frame = {key.number: key for key in keys}
+        shown, between = KeyGuides(engine, plan, by_frame, prepared), TakeMotion(engine, plan)
         for key in keys:
             found[key.number] = as_picture(prepared(key.number).picture), as_picture(key.paint)
         views = {number: prepared(number).view for number in present}

@@ -34,6 +34,11 @@ def require_chunk(plan: Plan, index: int) -> None:
     if not 0 <= index < len(plan.chunks):
         raise UsageError(f"The plan has no chunk {index}, only 0 to {len(plan.chunks) - 1}.", hint="They count from 0.")
     require_plan(plan)
+    if plan.pins is None and any(layer.style.keys is not None for layer in plan.shot.by_layer):
+        raise UsageError(
+            "The keys of this plan are not learnt: each chunk would learn them for itself, and paint another way.",
+            hint="Learn them once, into the plan: tsn survey PLAN",
+        )
     chunk = plan.chunks[index]
     gaps = {number for number in chunk.reads if number not in plan.plate.stamps}
     window = plan.plate_frames_for(chunk.frames)
@@ -47,6 +52,8 @@ def require_survey(plan: Plan) -> None:
     needed = set(calibration_frames(plan.plate.present))
     if plan.shot.temporal.cuts == "auto":
         needed |= {number for chunk in plan.chunks for number in chunk.reads}
+    if any(layer.style.keys is not None for layer in plan.shot.by_layer):
+        needed = set(plan.plate.present)  # keys are learnt from the whole shot
     _require_unchanged(plan, needed, "the survey")
 
 

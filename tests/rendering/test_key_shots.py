@@ -12,14 +12,15 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from tsn.errors import InputError, UsageError
-from tsn.rendering import key_learning, plan_file
+from tsn.errors import DeviceError, InputError, UsageError
+from tsn.rendering import key_learning, learnt_store, plan_file
 from tsn.rendering.key_files import own_key_file
 from tsn.rendering.pin import pin
 from tsn.rendering.pinned_weights import hash_weights, require_weights
 from tsn.rendering.preview import render_preview
 from tsn.rendering.render import render
 from tsn.shot.load import load
+from tsn.style.painter import Calibration
 
 Shot = Callable[..., Path]
 
@@ -73,6 +74,11 @@ CASES = {
         "flow": "{method: dis}",
         "temporal": "{window: 2}",
     },
+    "as a layer over a net, every frame by itself": {
+        "style": "null",
+        "layers": f"[{{style: {{model: tiny.safetensors}}}}, {{style: {KEYS}, matte: {{channel: mask.V}}}}]",
+        "temporal": "{window: 0, cuts: []}",
+    },
     "as a layer over strokes": {
         "style": "null",
         "layers": f"[{{style: {{strokes: oil}}, temporal: {{window: 3}}}}, {{style: {KEYS},"
@@ -93,6 +99,8 @@ def test_any_split_in_any_order_gives_the_same_files(keyed: Shot, planned, case:
     split = replace(planned(file, size=2), pins=plan.pins)
     for index in (3, 0, 2, 1):
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # each chunk on a host of its own
+        for net in (tmp_path / "keys").glob("*.safetensors"):
+            net.unlink()
         through_json = plan_file.from_dict(plan_file.to_dict(split))
         render(through_json, chunks=[index], device="cpu")
     assert {path.name: path.read_bytes() for path in (tmp_path / "styled").glob("*.exr")} == whole
@@ -134,10 +142,79 @@ def test_what_was_learnt_is_found_again_and_a_repainted_key_goes_on_from_it(
     assert len(status(events, "rendered")) == 8
 
 
+def test_a_learning_that_was_killed_goes_on(
+    keyed: Shot, rendered, learns_fast: list, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(learnt_store, "SAVE_EVERY_S", 0.0)
+    learn = key_learning.learn
+
+    def killed(*parts, **options):  # type: ignore[no-untyped-def]
+        def report(found):  # type: ignore[no-untyped-def]
+            options["progress"](replace(found, share=0.75))
+            raise MemoryError
+
+        return learn(*parts, **(options | {"progress": report}))
+
+    file = keyed()
+    with monkeypatch.context() as patched:
+        patched.setattr(key_learning, "learn", killed)
+        with pytest.raises(DeviceError):
+            rendered(file)
+    rendered(file)
+    assert learns_fast[-1]["done"] == 0.75 and learns_fast[-1]["start"] is not None
+    assert learns_fast[-1]["seconds"] == 0.25
+    assert not list((tmp_path / "keys").glob("*.unfinished.*"))
+
+
+def test_a_last_net_of_another_kind_is_left_out(keyed: Shot, rendered, notes, learns_fast: list) -> None:
+    file = keyed()
+    rendered(file)
+    _, events = rendered(file, "style.depth=Depth.Z")  # kept under another name
+    assert learns_fast[-1]["start"] is None and "begins anew" not in notes(events)
+    last = min(file.parent.glob("keys/*.last.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+    found = Calibration.load(last)
+    broken = {name: tensor * float("nan") for name, tensor in found.tensors.items()}
+    Calibration(painter_fingerprint=found.painter_fingerprint, tensors=broken).save(last)
+    _, events = rendered(file, "style.learn=2s")
+    assert learns_fast[-1]["start"] is None and "begins anew" in notes(events)
+
+
+def test_a_folder_that_cant_be_written_costs_a_note(keyed: Shot, rendered, notes, tmp_path: Path, monkeypatch) -> None:
+    file = keyed()
+    monkeypatch.setattr(learnt_store, "_can_be_written", lambda folder: folder.name == "learnt")
+    rendered(file)
+    assert list((tmp_path / "cache/learnt").glob("*.safetensors")) and not list(
+        (tmp_path / "keys").glob("*.safetensors")
+    )
+    monkeypatch.setattr(learnt_store, "_can_be_written", lambda folder: False)
+    _, events = rendered(file, "style.learn=2s")
+    assert "What is learnt can't be kept" in notes(events)
+
+
+def test_of_two_that_learn_at_once_the_first_paints_all(keyed: Shot, rendered, tmp_path: Path, monkeypatch) -> None:
+    file, learn, inner = keyed(), key_learning.learn, []
+
+    def interrupted(*parts, **options):  # type: ignore[no-untyped-def]
+        weights = learn(*parts, **options, seed=len(inner))
+        if not inner:  # another process starts and ends meanwhile
+            inner.append(True)
+            inner.append(rendered(file, to="other")[0])
+        return weights
+
+    monkeypatch.setattr(key_learning, "learn", interrupted)
+    paths, _ = rendered(file)
+    assert paths[1004].read_bytes() != b"" and inner[1][1004].exists()
+    header = [
+        OpenEXR.File(str(path), header_only=True).header()["tsn:styleSha256"] for path in (paths[1004], inner[1][1004])
+    ]
+    assert header[0] == header[1]
+
+
 def test_frames_of_another_net_are_painted_again(keyed: Shot, rendered, status, tmp_path: Path, monkeypatch) -> None:
     file, learn = keyed(), key_learning.learn
     rendered(file)
-    shutil.rmtree(tmp_path / "cache")
+    for net in (tmp_path / "keys").glob("*.safetensors"):
+        net.unlink()
     monkeypatch.setattr(key_learning, "learn", lambda *parts, **options: learn(*parts, **options, seed=7))
     _, events = rendered(file)
     assert len(status(events, "rendered")) == 8
@@ -226,7 +303,7 @@ def test_tsn_paints_the_keys_itself(
     paths, events = rendered(file)
     assert len(paths) == 8 and "painted like" in notes(events)
     resolved = load(file, environ={})
-    painted = sorted((tmp_path / "styled/keys/painting").glob("*.png"))
+    painted = sorted((tmp_path / "styled/keys").glob("painting-*/*.png"))
     assert painted and painted[0] == own_key_file(resolved, int(painted[0].suffixes[-2][1:]))
     _, events = rendered(file)
     assert "painted like" not in notes(events)

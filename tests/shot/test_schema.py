@@ -249,6 +249,7 @@ def test_paintings_are_files_beside_the_shot_and_their_weights(
         ("{keys: {painting: a.png, 4: b.png}}", "a painting stands alone"),
         ("{keys: a.png}", "expected frames and their files"),
         ("{keys: {1: a.png}, key_mattes: {2: b.png}}", "frame 2 has a matte and no key"),
+        ("{keys: {painting: a.png}, key_mattes: {painting: b.png}}", "frame painting has a matte and no key"),
         ("{keys: {1: a.png}, learn: 12}", "expected a time such as 90s, 12m or 1h, found 12"),
         ("{keys: {1: a.png}, learn: 0s}", "expected a time"),
         ("{keys: {1: a.png}, scale: 0.5}", "keys are painted at the plate's size"),

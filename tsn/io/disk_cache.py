@@ -27,7 +27,7 @@ DEFAULT_BYTES = 20 * 2**30
 """Motion of some 900 pairs of HD frames, or 8000 of 640x360: the shots that one person works on."""
 DISK_DIVISOR = 10
 """The default is at most a tenth of the disk: a home folder has a quota, a container a small disk."""
-CACHE_SHARES = {"flow": 14, "survey": 1, "learnt": 1}
+CACHE_SHARES = {"flow": 15, "survey": 1}
 """Folders below the cache, and the sixteenths of its limit that each may take."""
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:I?B)?|B)?", re.IGNORECASE)
 NAME = re.compile(r"[0-9a-f]{40,64}\.safetensors")

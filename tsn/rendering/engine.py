@@ -106,8 +106,8 @@ class Engine:
 
     @property
     def preparation(self) -> tuple[bool, ...]:
-        """What `prepare` takes from the style: layers of a shot that agree in it can share their prepared frames."""
-        return (self.shot.style.strokes is not None,)
+        """What `prepare` takes from the layer: layers of a shot that agree in it can share their prepared frames."""
+        return (self.shot.style.strokes is not None, self.shot.needs_motion)
 
     def read(self, path: Path, number: int) -> Frame:
         """A plate frame from disk."""
@@ -176,8 +176,7 @@ class Engine:
 
     def _vectors(self, frame: Frame) -> RenderedVectors | None:
         wanted, shot = self.shot.flow.vectors, self.shot
-        moves = shot.temporal.window > 0 or shot.style.keys is not None
-        if wanted is None or shot.flow.method not in ("auto", "vectors") or not moves:
+        if wanted is None or shot.flow.method not in ("auto", "vectors") or not shot.needs_motion:
             return None
         size = frame.display_window.width, frame.display_window.height
         still = wanted.background == "still"
@@ -321,7 +320,7 @@ def _cautions(shot: Shot, frame: Frame) -> Iterator[str]:
         found = matte.manifest(frame.channels, frame.header, layer=shot.matte.cryptomatte, folder=frame.path.parent)
         if found.note is not None:
             yield f"Warning: {found.note}"
-    uses_vectors = shot.flow.method in ("auto", "vectors") and shot.temporal.window > 0
+    uses_vectors = shot.flow.method in ("auto", "vectors") and shot.needs_motion
     if uses_vectors and shot.flow.vectors is not None and shot.flow.vectors.convention in CAUTIONS:
         yield f"Note: {CAUTIONS[shot.flow.vectors.convention]}"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tsn.errors import OutputError
+from tsn.errors import OutputError, UsageError
 from tsn.io.key_png import write_png16
+from tsn.rendering.key_files import key_path
 from tsn.rendering.output import make_folder
 from tsn.rendering.paint_keys import plate_picture
 from tsn.rendering.plan import Plan
-from tsn.shot.model import Shot
 
 
 def export_keys(plan: Plan, folder: Path, *, force: bool = False) -> Iterator[Path]:
@@ -25,26 +25,22 @@ def export_keys(plan: Plan, folder: Path, *, force: bool = False) -> Iterator[Pa
         Each file, `folder`/SHOT.1001.png, when it is there.
 
     Raises:
-        InputError: a plate frame is missing, damaged, or void everywhere.
+        UsageError: a frame that the plate lacks.
+        InputError: a plate frame is damaged, or void everywhere.
         OutputError: a file is there already, or can't be written.
     """
-    numbers = [number for chunk in plan.chunks for number in chunk.frames]
-    paths = {number: folder / key_name(plan.shot, number) for number in numbers}
+    numbers = list(plan.requested)
+    if lost := [number for number in numbers if number not in plan.plate.stamps]:
+        raise UsageError(f"Frame {lost[0]} is not in the plate {plan.shot.plate}: there is nothing to paint over.")
+    paths = {number: key_path(folder, plan.shot.file.stem, number) for number in numbers}
     if not force:
         _require_free(paths.values())
     make_folder(folder)
     for number, path in paths.items():
-        source = plan.source_of(number)
-        assert source is not None
-        picture, cover = plate_picture(plan, source, device="cpu")
+        picture, cover = plate_picture(plan, number, device="cpu")
         alpha = None if cover is None else cover[0].numpy()
         write_png16(path, picture.permute(1, 2, 0).numpy(), alpha, {})
         yield path
-
-
-def key_name(shot: Shot, number: int) -> str:
-    """The name of the file of a key that is to be painted by hand: SHOT.1001.png, as `tsn paint` names its own."""
-    return f"{shot.file.stem}.{number:04d}.png"
 
 
 def _require_free(paths: Iterable[Path]) -> None:

@@ -27,8 +27,20 @@ def key_path(folder: Path, shot_name: str, number: int) -> Path:
 
 
 def own_key_folder(shot: Shot) -> Path:
-    """The folder of the keys that tsn paints itself: one for each painting, as layers may have different ones."""
-    return Path(shot.output).parent / FOLDER / Path(painting_of(shot) or "").stem
+    """The folder of the keys that tsn paints itself: one for each painting, as layers may have different ones.
+
+    Two paintings may have the same name in different folders, so its name ends with a hash of its content.
+
+    Raises:
+        InputError: the painting can't be read.
+    """
+    painting = painting_of(shot)
+    assert painting is not None
+    try:
+        content = sha256_of(painting)
+    except OSError as error:
+        raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
+    return Path(shot.output).parent / FOLDER / f"{Path(painting).stem}-{content[:6]}"
 
 
 def own_key_file(shot: Shot, number: int) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tsn import io
@@ -23,6 +25,9 @@ from tsn.rendering.engine import Engine
 from tsn.rendering.plan import Plan
 from tsn.shot.model import Style
 from tsn.style.resize import resize
+
+KEPT_KEYS = 6
+"""Keys in memory at a time: more than count in one frame, unless they are painted in parts."""
 
 
 def key_painter(style: Style, guides: int) -> KeyPainter:
@@ -81,7 +86,34 @@ def read_keys(engine: Engine, plan: Plan, files: Mapping[int, str], mattes: Mapp
     Raises:
         InputError: a file is missing, damaged, or of other proportions than the plate.
     """
-    return tuple(_read_key(engine, plan, number, files[number], mattes.get(number)) for number in sorted(files))
+    on_disk = KeysOnDisk(engine, plan, files, mattes)
+    return tuple(on_disk[number] for number in on_disk)
+
+
+class KeysOnDisk(Mapping[int, Key]):
+    """The keys of a shot by frame, read when they are asked for; the last ones stay in memory. Otherwise `read_keys`.
+
+    A chunk so reads only the keys that reach it, and those that are EXR only the plate frames of these.
+    """
+
+    def __init__(self, engine: Engine, plan: Plan, files: Mapping[int, str], mattes: Mapping[int, str]) -> None:
+        self._engine, self._plan, self._files, self._mattes = engine, plan, files, mattes
+        self._kept: OrderedDict[int, Key] = OrderedDict()
+
+    def __getitem__(self, number: int) -> Key:
+        if number not in self._kept:
+            file, matte = self._files[number], self._mattes.get(number)
+            self._kept[number] = _read_key(self._engine, self._plan, number, file, matte)
+        self._kept.move_to_end(number)
+        while len(self._kept) > KEPT_KEYS:
+            self._kept.popitem(last=False)
+        return self._kept[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._files))
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def _read_key(engine: Engine, plan: Plan, number: int, file: str, matte: str | None) -> Key:
@@ -119,18 +151,16 @@ def _read_exr(engine: Engine, plan: Plan, number: int, path: Path) -> tuple[Tens
 
     rgb = whole(found.rgb, found)
     alpha = torch.ones_like(rgb[:1]) if found.alpha is None else whole(found.alpha[..., None], found)
-    straight = unpremultiply(rgb, alpha)
     plate = engine.read(io.FrameSequence.parse(plan.shot.plate, base=Path()).path(number), number)
     beneath = whole(plate.rgb, plate)
     if plate.alpha is not None:
         beneath = unpremultiply(beneath, whole(plate.alpha[..., None], plate))
-    if straight.shape != beneath.shape:  # a proxy or a multiple; resized linear, as its values may be beyond 1
-        straight = torch.nn.functional.interpolate(
-            straight[None], size=beneath.shape[-2:], mode="bicubic", antialias=True, align_corners=False
-        )[0].clamp(min=0)
-        alpha = resize(alpha, *beneath.shape[-2:])
+    if rgb.shape != beneath.shape:  # a proxy or a multiple; linear and premultiplied, with values beyond 1
+        size = beneath.shape[-2:]
+        rgb = F.interpolate(rgb[None], size=size, mode="bicubic", antialias=True, align_corners=False)[0].clamp(min=0)
+        alpha = resize(alpha, *size)
     _, reference = engine.codec.to_style(beneath)
-    return engine.codec.paint_to_style(straight, reference), alpha
+    return engine.codec.paint_to_style(unpremultiply(rgb, alpha), reference), alpha
 
 
 def require_in_shot(frames: Sequence[int], plan: Plan) -> None:

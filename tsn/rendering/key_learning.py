@@ -1,7 +1,7 @@
 """Learn the key frames of a shot: gather what the net is to see, learn, and keep the weights for the next render.
 
 What is learnt is the shot's calibration: the plan carries it to the farm, so that all chunks are painted by the same
-net. It is looked for in the cache first, by everything that it is made of; the last net of a shot is where the next
+net. It is looked for first, by everything that it is made of (`learnt_store`); the last net of a shot is where the next
 learning starts, after a key was added or painted over.
 """
 
@@ -12,17 +12,16 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tsn import io
-from tsn.errors import InputError, OutputError
-from tsn.io.disk_cache import DiskCache
+from tsn.errors import InputError
 from tsn.keys.frame import Key
 from tsn.keys.learning import Report, learn
-from tsn.keys.painter import DEVIATION, MEAN, WEIGHTS, KeyPainter, net_weights, painted_frames, painted_mark
+from tsn.keys.net import net_from_weights
+from tsn.keys.painter import DEVIATION, MEAN, METHOD, WEIGHTS, KeyPainter, net_weights, painted_frames, painted_mark
 from tsn.rendering.engine import Engine
 from tsn.rendering.key_files import key_files, key_mattes, painting_of
 from tsn.rendering.key_frames import read_keys, require_in_shot
 from tsn.rendering.key_lesson import gather
-from tsn.rendering.output import cache_folder
+from tsn.rendering.learnt_store import LearntStore
 from tsn.rendering.plan import Plan
 from tsn.shot.model import to_json
 from tsn.style.painter import Calibration, digest
@@ -37,12 +36,12 @@ def learnt_keys(
     force: bool = False,
     progress: Callable[[Report], None] = lambda report: None,
 ) -> Calibration:
-    """What the net of a shot has learnt, from the cache or learnt now.
+    """What the net of a shot has learnt, before or now.
 
     Args:
         engine: with a `KeyPainter` that has learnt nothing yet.
         note: called with a sentence about what takes a while.
-        force: learn, whatever is in the cache.
+        force: learn from nothing, whatever was learnt before.
         progress: called while it learns.
 
     Raises:
@@ -50,19 +49,21 @@ def learnt_keys(
     """
     painter = engine.painter
     assert isinstance(painter, KeyPainter)
-    folder = _folder()
-    path, last = _file(engine, plan), folder / f"{_shot_key(plan)}.safetensors"
-    kept = DiskCache(folder, "learnt")
-    if not force and kept.touch(path) and (found := _load(path, note)) is not None and _still_there(plan, found):
+    store = _store(engine, plan, note)
+    if force:
+        store.forget()
+    elif (found := _found(store, plan)) is not None:
         return found
     perceptual = load_perceptual(engine.device)  # a fault shows before anything is painted
     painted = _paint(engine, plan, note)
-    keys = read_keys(engine, plan, key_files(plan.shot, painted), key_mattes(plan.shot))
-    require_in_shot([key.number for key in keys], plan)
+    files = key_files(plan.shot, painted)
+    require_in_shot(sorted(files), plan)
+    keys = read_keys(engine, plan, files, key_mattes(plan.shot))
     lesson = gather(engine, plan, keys)
-    before = _load(last, note) if last.exists() else None
-    seconds, picture = plan.shot.style.learn, preview_file(plan)
-    note(f"Learning {_named(keys)} for {seconds / 60:.3g} minutes; how far it is: {picture}")
+    start, done = _start(store, painter.guides, note)
+    seconds = plan.shot.style.learn
+    left = f"{seconds * (1 - done) / 60:.3g} minutes" + (" more" if done else "")
+    note(f"Learning {_named(keys)} for {left}; how far it is: {store.picture}")
     marks = {MEAN: lesson.scaling.mean, DEVIATION: lesson.scaling.deviation}
     marks |= dict(painted_mark(number, sha256) for number, sha256 in painted.items())
 
@@ -70,21 +71,11 @@ def learnt_keys(
         tensors = {f"{WEIGHTS}{name}": tensor for name, tensor in weights.items()}
         return Calibration(painter_fingerprint=painter.fingerprint, tensors=tensors | marks)
 
-    def keep(learnt: Calibration, files: Sequence[Path]) -> None:
-        try:
-            if kept.make_room(len(files) * learnt.size):
-                folder.mkdir(parents=True, exist_ok=True)
-                for file in files:
-                    learnt.save(file)
-        except (OSError, OutputError) as error:
-            note(f"What was learnt can't be kept in {folder} ({error}); going on without.")
-
     reports: list[Report] = []
 
     def watch(report: Report) -> None:
         reports[:] = [report]
-        folder.mkdir(parents=True, exist_ok=True)
-        io.write_png(picture, report.preview.permute(1, 2, 0).cpu().numpy())
+        store.watch(report, lambda: as_learnt(report.weights))
         progress(report)
 
     try:
@@ -92,36 +83,59 @@ def learnt_keys(
             lesson.examples,
             lesson.others,
             perceptual=perceptual,
-            seconds=seconds,
-            start=None if before is None else net_weights(before.tensors),
+            seconds=seconds * (1 - done),
+            start=start,
+            done=done,
             device=engine.device,
             progress=watch,
         )
     except KeyboardInterrupt:
         if reports:
-            keep(as_learnt(reports[0].weights), [last])
+            store.stop(reports[0], as_learnt(reports[0].weights))
         raise
-    learnt = as_learnt(weights)
-    keep(learnt, [path, last])
-    return learnt
+    return store.keep(as_learnt(weights))
 
 
-def preview_file(plan: Plan) -> Path:
+def preview_file(engine: Engine, plan: Plan) -> Path:
     """The picture that shows how far the learning of a shot is."""
-    return _folder() / f"{plan.shot.file.stem}-{_shot_key(plan)[:8]}.png"
+    return _store(engine, plan, lambda text: None).picture
 
 
 def is_learnt(engine: Engine, plan: Plan) -> bool:
-    """Whether `learnt_keys` finds what it needs in the cache; a shot without keys needs nothing."""
-    return not isinstance(engine.painter, KeyPainter) or _file(engine, plan).exists()
+    """Whether `learnt_keys` has nothing to learn; a shot without keys needs nothing."""
+    if not isinstance(engine.painter, KeyPainter):
+        return True
+    return _found(_store(engine, plan, lambda text: None), plan) is not None
 
 
-def _file(engine: Engine, plan: Plan) -> Path:
-    return _folder() / f"{_key(engine, plan)}.safetensors"
+def _store(engine: Engine, plan: Plan, note: Callable[[str], None]) -> LearntStore:
+    return LearntStore(plan.shot, key=_key(engine, plan), shot_key=_shot_key(engine, plan), note=note)
 
 
-def _folder() -> Path:
-    return cache_folder() / "learnt"
+def _found(store: LearntStore, plan: Plan) -> Calibration | None:
+    """The net that was learnt before, unless a key that tsn painted for it is gone or another one now."""
+    found = store.finished()
+    try:
+        key_files(plan.shot, {} if found is None else painted_frames(found.tensors))
+    except InputError:
+        return None
+    return found
+
+
+def _start(store: LearntStore, guides: int, note: Callable[[str], None]) -> tuple[Mapping[str, Tensor] | None, float]:
+    """Weights to begin with, and the share of the time that they have had: of a stopped learning, or the last net."""
+    begun = store.unfinished()
+    learnt, done = begun if begun is not None else (store.last(), 0.0)
+    if learnt is None:
+        return None, 0.0
+    weights = net_weights(learnt.tensors)
+    try:
+        if net_from_weights(weights).guides == guides:
+            return weights, done
+    except InputError:
+        pass
+    note("The last net of this shot is of another kind; learning begins anew.")
+    return None, 0.0
 
 
 def _paint(engine: Engine, plan: Plan, note: Callable[[str], None]) -> dict[int, str]:
@@ -134,30 +148,15 @@ def _paint(engine: Engine, plan: Plan, note: Callable[[str], None]) -> dict[int,
     return paint_own_keys(engine, plan, painting, note)
 
 
-def _still_there(plan: Plan, learnt: Calibration) -> bool:
-    """Whether the keys that tsn painted are still on disk as they were learnt."""
-    try:
-        key_files(plan.shot, painted_frames(learnt.tensors))
-    except InputError:
-        return False
-    return True
-
-
-def _load(path: Path, note: Callable[[str], None]) -> Calibration | None:
-    try:
-        return Calibration.load(path)
-    except InputError:
-        note(f"{path} is damaged; learning again.")
-        return None
-
-
 def _key(engine: Engine, plan: Plan) -> str:
     """Hash of all that a net is learnt from. Strength, matte and window may change without learning again."""
     shot = to_json(plan.canonical_shot)
     style = {name: shot["style"].get(name) for name in ("keys", "key_mattes", "learn", *GUIDES)}
     frames = [f"{number}:{plan.plate.stamps[number]}" for number in plan.plate.present]
     libraries = [f"{name} {version}" for name, version in sorted(plan.libraries.items())]
-    parts = (plan.tsn, str(style), str(shot["flow"]), str(shot["plate"]), str(engine.canvas), *engine.fingerprint)
+    motion = (str(shot["flow"]), str(plan.shot.temporal.cuts))
+    chosen = str(shot["matte"]) if painting_of(plan.shot) else ""  # tsn chooses the frames by what the matte shows
+    parts = (plan.tsn, str(style), *motion, chosen, str(shot["plate"]), str(engine.canvas), *engine.fingerprint)
     return digest(*parts, *libraries, *frames)
 
 
@@ -165,11 +164,11 @@ GUIDES = ("direction", "ids", "depth", "surface")
 """Keys of `style` that name guides."""
 
 
-def _shot_key(plan: Plan) -> str:
+def _shot_key(engine: Engine, plan: Plan) -> str:
     """Hash of what a shot's last net is kept under: another key does not change it, other guides do."""
     shot = to_json(plan.canonical_shot)
     guides = (str(shot["style"].get(name)) for name in GUIDES)
-    return digest("last", shot["file"], shot["plate"], str(shot["matte"]), *guides)
+    return digest("last", METHOD, shot["plate"], str(shot["matte"]), *guides)
 
 
 def _named(keys: Sequence[Key]) -> str:

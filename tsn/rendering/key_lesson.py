@@ -57,7 +57,7 @@ def gather(engine: Engine, plan: Plan, keys: Sequence[Key]) -> Lesson:
     others = ranges.sample_frames(rest, count) if count else ()
     wanted = {*numbers, *others}
     with torch.inference_mode():
-        shown = KeyGuides(engine, plan, keys, prepared)
+        shown = KeyGuides(engine, plan, {key.number: key for key in keys}, prepared)
         seen, carried = {}, {}
         for number in sorted(wanted):  # in order, so that keys are carried on from frame to frame
             seen[number] = prepared(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ class KeyGuides:
 
     Args:
         plan: its takes end the motion; cuts inside a take are pinned, or found here unless the shot lists them.
-        keys: painted frames of the shot, at the size of the canvas.
+        keys: frame -> key, at the size of the canvas; one is asked for where it comes into reach.
         prepared: a function that reads and prepares the frame of a number.
         between: the shot's motion, shared with who needs the same pairs.
     """
@@ -46,7 +46,7 @@ class KeyGuides:
         self,
         engine: Engine,
         plan: Plan,
-        keys: Sequence[Key],
+        keys: Mapping[int, Key],
         prepared: Callable[[int], PreparedFrame],
         between: TakeMotion | None = None,
     ) -> None:
@@ -54,8 +54,8 @@ class KeyGuides:
         self._place = {number: place for place, number in enumerate(self._numbers)}
         self._take = {self._place[number]: index for index, take in enumerate(plan.takes) for number in take}
         self._between = between or TakeMotion(engine, plan)
-        self._keys = {self._place[key.number]: key for key in sorted(keys, key=lambda key: key.number)}
-        self._whole = {place: bool((key.weight >= WHOLE_WEIGHT).all()) for place, key in self._keys.items()}
+        self._keys, self._key_places = keys, sorted(self._place[number] for number in keys)
+        self._whole: dict[int, bool] = {}  # whether a key is painted all over
         self._ranks: dict[int, Tensor] = {}  # by the place of a key, as all below
         self._plates: dict[int, Tensor] = {}
         self._before: dict[int, tuple[int, CarriedKey | None]] = {}  # how far it was carried on; None behind a cut
@@ -72,7 +72,7 @@ class KeyGuides:
 
     def _chosen(self, place: int, left_out: int | None) -> tuple[Tensor, Tensor]:
         near = self._near(place, left_out)
-        carried = {key: at_key(self._keys[key].paint) for key in near if key == place}
+        carried = {key: at_key(self._key(key).paint) for key in near if key == place}
         # Back first: who shares the motion asks next for the pair that carrying on ends with.
         carried |= self._carry_back(place, [key for key in near if key > place])
         carried |= self._carry_on(place, [key for key in near if key < place])
@@ -81,23 +81,31 @@ class KeyGuides:
         shown = [self._shown(key, carried[key], picture) for key in near if key in carried]
         return choose_paint(shown, picture)
 
+    def _key(self, place: int) -> Key:
+        return self._keys[self._numbers[place]]
+
+    def _is_whole(self, place: int) -> bool:
+        if place not in self._whole:
+            self._whole[place] = bool((self._key(place).weight >= WHOLE_WEIGHT).all())
+        return self._whole[place]
+
     def _near(self, place: int, left_out: int | None) -> list[int]:
         """The keys that count in a frame, ascending."""
-        keys = [key for key in self._keys if key != left_out and self._take[key] == self._take[place]]
+        keys = [key for key in self._key_places if key != left_out and self._take[key] == self._take[place]]
         found = [key for key in keys if key == place]
         for side in ([key for key in keys if key > place], [key for key in reversed(keys) if key < place]):
             whole = 0
             for key in side:
                 if abs(key - place) < REACH and whole < WHOLE_KEYS:
                     found.append(key)
-                    whole += self._whole[key]
+                    whole += self._is_whole(key)
         return sorted(found)
 
     def _carry_on(self, place: int, keys: Sequence[int]) -> dict[int, CarriedKey]:
         """The keys before a frame, carried to it."""
         for key in keys:
             if key not in self._before or self._before[key][0] > place:
-                self._before[key] = key, at_key(self._keys[key].paint)
+                self._before[key] = key, at_key(self._key(key).paint)
         start = min((self._before[key][0] for key in keys), default=place)
         for there in range(start + 1, place + 1):
             behind = [key for key in keys if self._before[key][0] == there - 1]
@@ -110,7 +118,7 @@ class KeyGuides:
 
     def _carry_back(self, place: int, keys: Sequence[int]) -> dict[int, CarriedKey]:
         """The keys after a frame, carried to it."""
-        new = {key: at_key(self._keys[key].paint) for key in keys if place not in self._after.get(key, {})}
+        new = {key: at_key(self._key(key).paint) for key in keys if place not in self._after.get(key, {})}
         tips: dict[int, CarriedKey | None] = dict(new)
         self._after |= {key: {} for key in new}
         for there in range(max(new, default=place) - 1, place - 1, -1):
@@ -136,7 +144,7 @@ class KeyGuides:
 
     def _shown(self, place: int, carried: CarriedKey, plate: Tensor) -> ShownKey:
         """A key as the frame shows it to which it was carried."""
-        key = self._keys[place]
+        key = self._key(place)
         if place not in self._ranks:
             self._ranks[place] = patch_ranks(key.number, key.paint)
         if place not in self._plates:
@@ -165,6 +173,6 @@ class KeyGuides:
             view = self._prepared(self._numbers[place]).view
             self._views = {there: other for there, other in self._views.items() if abs(there - place) == 1}
             self._views[place] = view
-            if place in self._keys and place not in self._plates:
+            if place in self._key_places and place not in self._plates:
                 self._plates[place] = half_size(view.image)
         return self._views[place]

@@ -14,7 +14,7 @@ from tsn.keys.guides import scale_guides
 from tsn.keys.painter import LearntKeyPainter
 from tsn.rendering.engine import Engine, PreparedFrame
 from tsn.rendering.key_files import key_files, key_mattes
-from tsn.rendering.key_frames import guides_of, read_keys
+from tsn.rendering.key_frames import KeysOnDisk, guides_of
 from tsn.rendering.key_motion import KeyGuides
 from tsn.rendering.motion import SharedMotion, TakeMotion
 from tsn.rendering.plan import Plan
@@ -43,7 +43,7 @@ class KeyStream(Stream):
         self._prepared_last: PreparedFrame | None = None
         self._guides: dict[int, Tensor] = {}  # of frames that are prepared and not painted yet
         self._paths = io.FrameSequence.parse(plan.shot.plate, base=Path())
-        keys = read_keys(engine, plan, key_files(plan.shot, engine.painter.painted), key_mattes(plan.shot))
+        keys = KeysOnDisk(engine, plan, key_files(plan.shot, engine.painter.painted), key_mattes(plan.shot))
         self._shown = KeyGuides(engine, plan, keys, self._beside, self._between)
 
     def _prepare(self, number: int) -> PreparedFrame:

@@ -101,8 +101,8 @@ def paint_keys(
     wanted, net_hash = {}, sha256_of(weights)
     for number in frames:  # all are looked at before the first is painted: a fault must not wait for an hour
         path = key_path(folder, plan.shot.file.stem, number)
-        plate, cover = _picture(engine, plan, number)
-        digest = key_digest(plate, cover, pictures, settings, net_hash)
+        _picture(engine, plan, number)  # refused here if it is void
+        digest = key_digest(_plate_hash(engine, plan, number), pictures, settings, net_hash)
         wanted[number] = path, digest, force or not _is_painted(path, digest, repaint=repaint)
     make_folder(folder)
     for i, (number, (path, digest, needed)) in enumerate(wanted.items()):
@@ -177,6 +177,12 @@ def _plate_engine(plan: Plan, device: torch.device) -> Engine:
         flow_reason=reason,
         fingerprint=(),
     )
+
+
+def _plate_hash(engine: Engine, plan: Plan, number: int) -> str:
+    """Of a plate frame's file, of the layer in it, and of what its colours mean."""
+    path = io.FrameSequence.parse(plan.shot.plate, base=Path()).path(number)
+    return f"{sha256_of(path)} {plan.shot.layer} {engine.codec.fingerprint}"
 
 
 def _picture(engine: Engine, plan: Plan, number: int) -> tuple[Tensor, Tensor | None]:

@@ -49,7 +49,7 @@ def pin(plan: Plan, *, device: str = "auto", note: Callable[[str], None] = lambd
         engine = make_engine(layer, device=device, note=note, calibrated=False, flow=flow, motion_highlights=seen)
         flow = engine.flow, engine.flow_reason
         layers.append(_pins(engine, layer, note))
-        if cuts is None and layer.shot.temporal.cuts == "auto" and layer.shot.temporal.window:
+        if cuts is None and layer.shot.temporal.cuts == "auto" and layer.shot.needs_motion:
             cuts = find_cuts(engine, bare)
             note(f"Cuts found: {', '.join(map(str, cuts)) or 'none'}.")
     pins = [replace(each, cuts=cuts) for each in layers]

@@ -30,7 +30,7 @@ def hash_weights(shot: Shot) -> dict[str, str]:
     found: dict[str, str] = {}
     for layer in shot.by_layer:
         found |= _hash_style(layer.style)
-    if shot.longest_window and shot.flow.method in ("auto", "raft", "vectors"):
+    if shot.needs_motion and shot.flow.method in ("auto", "raft", "vectors"):
         # RAFT fills in what vectors leave out, and without its weights on a host DIS does: that too is worth a line.
         raft = shot.flow.weights or installed_weights()
         found[FLOW] = weights_sha256(raft) if raft else DIS

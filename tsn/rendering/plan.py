@@ -25,7 +25,7 @@ from functools import cached_property
 import tsn
 from tsn import frames as ranges
 from tsn.frames import Chunk
-from tsn.keys.reach import frames_between
+from tsn.keys.reach import span_with_keys
 from tsn.rendering.environment import library_versions
 from tsn.rendering.inspect import Plate
 from tsn.shot.model import PAINTING, Shot
@@ -167,12 +167,13 @@ class Plan:
         """
         if self.shot.layers:
             return {near for layer in self.by_layer for near in layer.needs_of(number)}
-        near, keys = self.window_of(number), self.shot.style.keys
-        if keys is None:
+        near = self.window_of(number)
+        if self.shot.style.keys is None:
             return set(near)
-        run, _, _ = self._held(number)
-        numbers = run if PAINTING in keys else [int(key) for key in keys]
-        return {needed for each in near for needed in frames_between(run, each, numbers)}
+        index = bisect_right(self._starts, number) - 1
+        run = self.takes[index]
+        first, last = span_with_keys(bisect_left(run, near[0]), bisect_left(run, near[-1]), self._key_places[index])
+        return set(run[first : last + 1])
 
     def held(self, number: int) -> int:
         """The plate frame whose painting a plate frame shows: itself, or the first of those that `style.hold` joins."""
@@ -202,6 +203,15 @@ class Plan:
                 places.append(shown)
             found.append(tuple(places))
         return tuple(found)
+
+    @cached_property
+    def _key_places(self) -> tuple[Sequence[int], ...]:
+        """For each take, the places of its keys, ascending; all places where tsn chooses the keys."""
+        keys = self.shot.style.keys or {}
+        if PAINTING in keys:
+            return tuple(range(len(run)) for run in self.takes)
+        numbers = {int(key) for key in keys}
+        return tuple([place for place, number in enumerate(run) if number in numbers] for run in self.takes)
 
     @cached_property
     def _starts(self) -> tuple[int, ...]:

@@ -52,7 +52,8 @@ def render_preview(shot: Shot, number: int, *, device: str, note: Callable[[str]
         shown = state.layers[0].engine.prepare(replace(made.frame, rgb=made.rgb), motion=False)
     path = preview_path(shot, number)
     make_folder(path.parent)
-    io.write_png(path, shown.view.image.permute(1, 2, 0).cpu().numpy())
+    engine = state.layers[0].engine
+    io.write_png(path, io.place(shown.view.image.permute(1, 2, 0).cpu().numpy(), engine.canvas, engine.display_window))
     return path
 
 

@@ -68,7 +68,7 @@ class Renderer:
         if not self._engines:
             with _out_of_memory_explained():
                 engines = make_engines(self.plan, device=self._device, note=self._note, tile=self._tile)
-            if self.plan.shot.longest_window:
+            if self.plan.shot.needs_motion:
                 self._note(engines[0].flow_reason)
             self._engines = tuple(map(self._sharing_paint, engines))
         return self._engines

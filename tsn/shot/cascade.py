@@ -198,7 +198,7 @@ def _merge(base: Node, over: Node, path: tuple[str, ...] = (), *, faults: list[F
     stated = {key for key, node in over.value.items() if node.value is not None}
     merged = dict(base.value)
     for group in ALTERNATIVES.get(path, ()):
-        others = {key for other in ALTERNATIVES[path] if other != group for key in other}
+        others = {key for other in ALTERNATIVES[path] for key in other} - set(group)
         # A single key of a style that is set, --set style.strength=0, is not a style in place of the layers.
         if group[0] in stated and (path or not over.value[group[0]].partial):
             merged = {key: node for key, node in merged.items() if key not in others}

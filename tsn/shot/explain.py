@@ -13,6 +13,7 @@ from tsn.shot.curves import Curve
 from tsn.shot.load import Resolved, resolve
 from tsn.shot.paths import model_path
 from tsn.shot.schema import LAYERS, section_at
+from tsn.shot.values import written_duration
 from tsn.shot.yaml_positions import Loc, Origin, dotted_key, find_node
 
 
@@ -80,6 +81,8 @@ def _rows(resolved: Resolved, path: Loc = ()) -> Iterator[Row]:
                     model = model_path(name, entry)
                     yield Row(key=dotted_key((*here, model)), value=value[model], origin=entry.origin)
         else:
+            if here[-2:] == ("style", "learn"):
+                value = written_duration(value)
             yield Row(key=dotted_key(here), value=value, origin=_origin(resolved, here))
 
 

@@ -364,6 +364,11 @@ class Shot:
         """Frames to each side that the paint of a frame depends on, at most."""
         return max(layer.temporal.window for layer in self.by_layer)
 
+    @property
+    def needs_motion(self) -> bool:
+        """Whether some paint depends on the motion between frames: in a window, or from a key to a frame."""
+        return any(layer.temporal.window > 0 or layer.style.keys is not None for layer in self.by_layer)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of every key of the shot file but `output`, defaults filled in (but for silent ones).
@@ -376,6 +381,8 @@ class Shot:
         # Taken out before paths are made relative: on Windows there is no relative path to another drive.
         data = change_paths(to_json(self) | {"file": "", "output": ""}, lambda path: _relative(path, folder))
         del data["file"], data["output"]
+        if all(layer.style.strokes is not None for layer in self.by_layer):
+            data["colour"]["highlights"] = "keep"  # strokes carry highlights themselves, whatever it says
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

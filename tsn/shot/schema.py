@@ -134,7 +134,7 @@ def _check_keys(style: Style) -> None:
     assert style.keys is not None
     if style.scale != 1:
         raise fault("keys are painted at the plate's size", at="scale", hint="Remove scale.")
-    if lost := [frame for frame in style.key_mattes or () if frame not in style.keys]:
+    if lost := [frame for frame in style.key_mattes or () if frame not in style.keys or frame == model.PAINTING]:
         raise fault(f"frame {lost[0]} has a matte and no key", at="key_mattes")
 
 

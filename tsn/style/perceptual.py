@@ -6,6 +6,7 @@ and training nets need them; the hosts that render don't. Weights: Oxford's VGG 
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -40,9 +41,25 @@ def load_perceptual(device: torch.device | str = "cpu") -> VGGFeatures:
             " them.",
             hint="Run `tsn fetch vgg16` once, or set TSN_WEIGHTS to the folder that has them.",
         )
+    return load_perceptual_file(path).to(device)
+
+
+def load_perceptual_file(path: Path) -> VGGFeatures:
+    """Load VGG16 out of its converted file. Raises InputError where it is damaged."""
     net = empty_perceptual()
     net.load_state_dict(read_state_dict(path, net.state_dict(), net_name="VGG16", hint=REFETCH_HINT))
-    return net.to(device)
+    if read_header(path).metadata.get("sha256") != content_hash(net):
+        raise InputError(f"{path} is damaged: its checksum does not fit its content.", hint=REFETCH_HINT)
+    return net
+
+
+def content_hash(net: VGGFeatures) -> str:
+    """SHA-256 (hex) of the net's weights: the file has no checksum of its own, and one flipped bit is other paint."""
+    hashed = hashlib.sha256()
+    for name, tensor in sorted(net.state_dict().items()):
+        hashed.update(name.encode())
+        hashed.update(tensor.contiguous().numpy().tobytes())
+    return hashed.hexdigest()
 
 
 def perceptual_name(path: Path) -> str:

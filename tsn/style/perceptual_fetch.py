@@ -19,7 +19,7 @@ from tsn.io.onnx_tensors import read_float_tensors
 from tsn.io.published import PublishedWeights, fetch, make_weights_folder, require_hash, weights_folder
 from tsn.io.wheels import wheel
 from tsn.style.nets.vgg import VGGFeatures
-from tsn.style.perceptual import FILE, NAME, empty_perceptual
+from tsn.style.perceptual import FILE, NAME, content_hash, empty_perceptual, load_perceptual_file
 
 TORCHVISION = PublishedWeights(
     name=NAME, url="https://download.pytorch.org/models/vgg16-397923af.pth", sha256="397923af"
@@ -46,6 +46,7 @@ def fetch_perceptual(*, into: Path | None = None, note: Note = lambda text: None
     """
     target = (into or weights_folder()) / FILE
     if target.is_file():
+        load_perceptual_file(target)
         return target
     make_weights_folder(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".tsn-vgg16-") as scratch:
@@ -124,4 +125,5 @@ def _save(net: VGGFeatures, target: Path, source: str) -> None:
 
     state = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
     with atomic_write(target) as temporary:
-        temporary.write_bytes(save(state, metadata={"net": NAME, "licence": "CC BY 4.0", "source": source}))
+        facts = {"net": NAME, "licence": "CC BY 4.0", "source": source, "sha256": content_hash(net)}
+        temporary.write_bytes(save(state, metadata=facts))

@@ -46,7 +46,7 @@ def _flow(plan: Plan) -> str:
     from tsn.flow.raft_weights import installed_weights
 
     flow = plan.shot.flow
-    if plan.shot.longest_window == 0:
+    if not plan.shot.needs_motion:
         return "none: every frame is painted by itself"
     if flow.vectors is not None and flow.method in ("auto", "vectors"):
         return f"the renderer's vectors in {flow.vectors.layer}"

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 @DEVICE
 @SETS
 @MISSING
-@click.option("--force", is_flag=True, help="Learn again, from the last net, also where nothing has changed.")
+@click.option("--force", is_flag=True, help="Learn again from nothing, also where nothing has changed.")
 @json_option("Print the progress as one JSON object a line.")
 def learn(shot: Path, device: str, sets: tuple[str, ...], missing: str | None, force: bool, as_json: bool) -> None:
     """Learn the key frames of a shot (style.keys) ahead of its render, which does it where nobody has.
 
-    A picture shows how far it is, from the first minute on. Ctrl-C ends it; the last net is where the next one starts.
+    A picture shows how far it is, from the first minute on. Stopped, it goes on where it was the next time.
     """
     plan = make_plan(load_shot(shot, sets, missing))
     if all(layer.style.keys is None for layer in plan.shot.by_layer):
@@ -42,14 +43,15 @@ def learn(shot: Path, device: str, sets: tuple[str, ...], missing: str | None, f
     from tsn.rendering.output import make_folder
     from tsn_batch.process.threads import limit_threads
 
+    note = partial(click.echo, err=as_json)
     limit_threads()
     make_folder(Path(plan.shot.output).parent)
-    engines = make_engines(plan, device=device, note=click.echo, calibrated=False)
+    engines = make_engines(plan, device=device, note=note, calibrated=False)
     for engine, layer in zip(engines, plan.by_layer, strict=True):
         if layer.shot.style.keys is not None:
-            with _shown(preview_file(layer), as_json=as_json) as show:
-                learnt_keys(engine, layer, click.echo, force=force, progress=show)
-    click.echo(f"Learnt; {plan.shot.file.name} renders with it.")
+            with _shown(preview_file(engine, layer), as_json=as_json) as show:
+                learnt_keys(engine, layer, note, force=force, progress=show)
+    note(f"Learnt; {plan.shot.file.name} renders with it.")
 
 
 @contextmanager

@@ -50,7 +50,8 @@ def describe_plan(plan: Plan) -> Iterator[Finding]:
     yield "canvas", f"{plate.canvas.width}x{plate.canvas.height}{plate.canvas.x:+}{plate.canvas.y:+}"
     for prefix, layer in _layers(shot):
         window = layer.temporal.window
-        temporal = f"{frame_count(window)} to either side" if window else "every frame by itself"
+        alone = "every frame by itself" if layer.style.keys is None else "every frame with its keys only"
+        temporal = f"{frame_count(window)} to either side" if window else alone
         if shot.layers:
             yield prefix.strip("."), f"{_style(layer.style)}; {_painted_where(layer.matte)}; {temporal}"
         else:

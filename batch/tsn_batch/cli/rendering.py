@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tsn.errors import UsageError
 from tsn_batch.cli.group import TsnCommand
 from tsn_batch.cli.options import CHUNK_SIZE, DEVICE, FORCE, FRAMES, MISSING, OPENJD, SETS, SHOT, json_option
 from tsn_batch.cli.planning import load_shot, make_plan, pin_inputs
@@ -62,6 +63,10 @@ def render(
 
     slots = worker_slots(device, workers)
     if preview is not None:
+        if frames is not None or dry_run or as_json or force:
+            raise UsageError(
+                "--preview paints one frame into a picture: -F, --dry-run, --json and --force don't go with it."
+            )
         from tsn.rendering.preview import render_preview
         from tsn_batch.process.threads import limit_threads
 

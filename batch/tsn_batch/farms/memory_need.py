@@ -89,7 +89,7 @@ def _working(shot: Shot, pixels: int) -> int:
     size = max(_painting(layer.style, pixels) for layer in layers)  # one after the other
     size += FRAME_BYTES_PER_PIXEL * pixels * len(layers)
     size += (sum(map(_window, layers)) + _shared(shot)) * pixels
-    if shot.longest_window:
+    if shot.needs_motion:
         size += MOTION_BYTES_PER_PIXEL * pixels
         if _raft(shot):
             seen = round(pixels * shot.flow.scale**2)

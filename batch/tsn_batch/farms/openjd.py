@@ -120,6 +120,8 @@ def _assets(job: FarmJob, plan: Plan) -> dict[str, Any]:
     """The files that the job reads and writes, for farms that copy them to hosts."""
     plates = FrameSequence.parse(plan.shot.plate, base=Path())
     reads = {number for chunk in plan.chunks for number in chunk.reads} | set(calibration_frames(plan.plate.present))
+    if any(layer.style.keys is not None for layer in plan.shot.by_layer):
+        reads.update(plan.plate.present)  # the survey learns from the whole shot
     files = [str(plates.path(number)) for number in plan.plate.present if number in reads]
     for layer, marks in zip(plan.shot.by_layer, plan.plate.painted_by_layer, strict=True):
         files += _style_files(layer.style, [number for number in marks if number in reads])

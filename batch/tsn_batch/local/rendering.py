@@ -76,6 +76,9 @@ def render_plan(
                 if plan.pins is None and any(layer.style.keys is not None for layer in plan.shot.by_layer):
                     from tsn.rendering.pin import pin
 
+                    keep_freed_pages()
+                    limit_threads()
+
                     # Learnt once, and not by each worker for itself.
                     plan = pin(plan, device=slots[0].device, note=lambda text: report(Event(kind="note", text=text)))
                 pool.Pool(plan, slots, folder=make_run_folder(log_folder(plan)), force=force, report=report).run(

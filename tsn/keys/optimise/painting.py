@@ -81,12 +81,12 @@ def method_of(settings: KeySettings) -> Method:
     return METHODS[settings.method]
 
 
-def key_digest(
-    plate: Tensor, cover: Tensor | None, paintings: Sequence[Painting], settings: KeySettings, net: str
-) -> str:
+def key_digest(plate: str, paintings: Sequence[Painting], settings: KeySettings, net: str) -> str:
     """SHA-256 (hex) of all that a key's pixels depend on, but for the machine.
 
     Args:
+        plate: a hash of the plate frame's file and of what its colours mean; not of its pixels in style space, whose
+            last bits are another machine's own.
         net: SHA-256 of the perceptual net's file.
     """
     facts = {
@@ -94,13 +94,9 @@ def key_digest(
         "method": method_of(settings).version,
         "paintings": [[painting.sha256, painting.weight] for painting in paintings],
         "net": net,
-        "size": list(plate.shape),
+        "plate": plate,
     }
-    hashed = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for part in (plate, cover):
-        if part is not None:
-            hashed.update(part.detach().cpu().contiguous().numpy().tobytes())
-    return hashed.hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def paint_key(
