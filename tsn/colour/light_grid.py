@@ -72,10 +72,9 @@ class LightGrid:
         return F.max_pool2d(self._stops, self.block, ceil_mode=True) if self.block > 1 else self._stops
 
     def _gather(self, x: Tensor, stops: Tensor, cell: int) -> Tensor:
-        bands = range(0, stops.shape[-2], _BAND_CELLS * cell)
-        cells = torch.cat(
-            [self._band(*(y[:, i : i + _BAND_CELLS * cell] for y in (x, stops)), cell) for i in bands], dim=2
-        )
+        rows = _BAND_CELLS * cell
+        bands = [slice(i, i + rows) for i in range(0, stops.shape[-2], rows)]
+        cells = torch.cat([self._band(x[:, band], stops[:, band], cell) for band in bands], dim=2)
         for _ in range(_SMOOTHINGS):
             cells = F.avg_pool2d(cells, 3, 1, 1, count_include_pad=False)
         around = F.pad(cells, (0, 0, 0, 0, 0, 0, 1, 1))

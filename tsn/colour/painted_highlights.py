@@ -37,7 +37,7 @@ BRIGHTEST_LOCAL = 1e6
 """Working value; brighter pixels keep what they have beyond it, whatever is painted there."""
 ENERGY_ABOVE = 1.0
 """Working value: luminance above it counts as the energy of a highlight."""
-FACTORS = (0.0, 0.5, 0.75, 1.0, 1.4, 2.0, 3.0, 5.0, 8.0)
+FACTORS = (0.0, 0.25, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0, 8.0)
 """Factors on the light of paint for which energy is measured; the one that is used lies between the first and the last.
 Where the plate has no energy it is 1 at most: grey paint on a white wall is grey."""
 BRIGHTEST_SHINE = 0.65
