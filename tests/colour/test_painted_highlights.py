@@ -45,7 +45,7 @@ def test_paint_has_the_energy_of_the_plate(seed: int, stops: float, lightness: f
     painted = WAY.from_style(paint, reference)
     if energy(plate) > 0.05 * H * W:
         assert 0.9 < energy(painted) / energy(plate) < 1.07
-    assert painted.max() < 5 * plate.max() and painted.min() >= 0, "no fireflies"
+    assert painted.max() < 2 * plate.max() and painted.min() >= 0, "no fireflies"
 
 
 @settings(max_examples=12, deadline=None)
@@ -142,3 +142,59 @@ def test_wide_gamut_paint_is_the_same_light() -> None:
     as_rec709 = WAY.from_style(paint, WAY.to_style(plate)[1])
     as_acescg = aces._transform.forward(aces.from_style(paint, aces.to_style(there)[1]))
     assert torch.allclose(as_acescg, as_rec709, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("light", [3.0, 50.0, 20000.0, 60000.0])
+@pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
+def test_no_stroke_is_far_brighter_than_the_lamp(light: float, share: float) -> None:
+    """Not even among dark ones, which miss its energy."""
+    plate = lamp(radius=30, light=light)
+    style, reference = WAY.to_style(plate)
+    strokes = (0.5 + 0.35 * smooth_noise(8, 24)).clamp(0, 1)
+    painted = WAY.from_style(style + share * (strokes - style), reference)
+    assert painted.max() < 1.9 * plate.max()
+    assert torch.isfinite(painted.half()).all()
+    lit = painted[:, plate[0] > 0.99 * light]
+    assert lit.std() > 0.15 * share * lit.mean(), "and the bound is soft: strokes do not merge into flat white"
+    if share < 0.3 and light < 60000:
+        assert energy(painted) == pytest.approx(energy(plate), rel=0.05)
+
+
+def test_a_lamp_half_painted_has_no_seam_to_what_is_left_alone() -> None:
+    plate = lamp(radius=30, light=50.0)
+    style, reference = WAY.to_style(plate)
+    left = torch.arange(W) < W // 2
+
+    def painted_with(change: float) -> Tensor:
+        return WAY.from_style(torch.where(left, 0.2 * style, style + change), reference)[:, :, ~left]
+
+    alone = painted_with(0)
+    assert torch.equal(alone, plate[:, :, ~left])
+    assert torch.allclose(painted_with(1e-5), alone, rtol=1e-3)
+    shades = [float(painted_with(change)[0, 36, 2]) for change in torch.linspace(0, 0.03, 31).tolist()]
+    steps = torch.tensor(shades).diff() / 50
+    assert steps.abs().max() < 0.12, "from there on it changes bit by bit"
+
+
+def test_what_is_painted_lightly_stays_where_it_was() -> None:
+    plate = plate_of(11, 2)
+    style, reference = WAY.to_style(plate)
+    painted = WAY.from_style((style + 1e-4 * smooth_noise(12, 24)).clamp(0, 1), reference)
+    assert torch.allclose(painted, plate, rtol=0.02, atol=0.01)
+
+
+def test_same_bits_at_any_number_of_threads_in_pictures_with_blocks() -> None:
+    """Above 540 lines energies are pooled."""
+    size = (601, 333)
+    noise = torch.nn.functional.interpolate(smooth_noise(13, 24)[None], size=size, mode="bilinear")[0]
+    plate = (2 * noise).exp2()
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            style, reference = WAY.to_style(plate)
+            results.append((style, WAY.from_style(style.flip(1) * 0.9, reference)))
+    finally:
+        torch.set_num_threads(threads)
+    for style, painted in results[1:]:
+        assert torch.equal(style, results[0][0]) and torch.equal(painted, results[0][1])
