@@ -11,7 +11,10 @@ import bpy
 from layout import Layout
 from scene import ADDONS, CLASSES, FOLDER, only, refused, registered, set_up, status
 
-OPERATORS = [f"TSN_OT_{name}" for name in ("cancel", "check", "reload", "render", "render_all", "shot_file")]
+KEY_OPERATORS = ("key_add", "key_edit", "key_export", "key_paint", "key_remove", "learn")
+OPERATORS = [
+    f"TSN_OT_{name}" for name in ("cancel", "check", *KEY_OPERATORS, "reload", "render", "render_all", "shot_file")
+]
 
 
 def traces():
