@@ -29,12 +29,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from tsn.style.perceptual import FILE, empty_perceptual
+    from tsn.style.perceptual import FILE, content_hash, empty_perceptual
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
-    state = {name: tensor.contiguous() for name, tensor in empty_perceptual().state_dict().items()}
-    save_file(state, folder / FILE, metadata={"source": "random"})
+    net = empty_perceptual()
+    state = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+    save_file(state, folder / FILE, metadata={"source": "random", "sha256": content_hash(net)})
     return folder
 
 
