@@ -140,7 +140,12 @@ class Pool:
             self._hand_out(worker)
 
     def _progress(self, worker: WorkerProcess, data: dict[str, Any]) -> None:
-        event = replace(Event(**data), worker=worker.slot.name, total=self._total)
+        event = replace(
+            Event(**data),
+            worker=worker.slot.name,
+            total=self._total,
+            covers=tuple(data["covers"]),  # a list in JSON
+        )
         if event.kind == "note" and event.text not in self._reported_notes:  # every worker reports the flow method
             self._reported_notes.add(event.text)
             self._report(event)
