@@ -16,7 +16,8 @@ import paint_score
 import tsn
 from tsn import io
 from tsn.keys.optimise.base import KeySettings
-from tsn.rendering.paint_keys import paint_keys, plate_picture
+from tsn.rendering.engine import choose_device
+from tsn.rendering.paint_keys import paint_keys, plate_engine, plate_picture
 
 
 @click.command(help=__doc__)
@@ -42,7 +43,7 @@ def main(
 ) -> None:
     """Paint, score, print."""
     plan = tsn.plan(tsn.load(shot))
-    plate, _ = plate_picture(plan, frame, device=device)
+    plate, _ = plate_picture(plate_engine(plan, choose_device(device)), plan, frame)
     out.mkdir(parents=True, exist_ok=True)
     io.write_png(out / f"{shot.stem}.{frame:04d}.plate.png", np.moveaxis(plate.cpu().numpy(), 0, 2))
     settings = KeySettings(method=method, content=content, height=height, effort=effort)

@@ -14,7 +14,7 @@ import pytest
 
 from tsn.errors import DeviceError, InputError, UsageError
 from tsn.rendering import key_learning, learnt_store, plan_file
-from tsn.rendering.key_files import own_key_file
+from tsn.rendering.key_files import key_path, own_key_folder
 from tsn.rendering.pin import pin
 from tsn.rendering.pinned_weights import hash_weights, require_weights
 from tsn.rendering.preview import render_preview
@@ -304,7 +304,7 @@ def test_tsn_paints_the_keys_itself(
     assert len(paths) == 8 and "painted like" in notes(events)
     resolved = load(file, environ={})
     painted = sorted((tmp_path / "styled/keys").glob("painting-*/*.png"))
-    assert painted and painted[0] == own_key_file(resolved, int(painted[0].suffixes[-2][1:]))
+    assert painted and painted[0] == key_path(own_key_folder(resolved), "sh", int(painted[0].suffixes[-2][1:]))
     _, events = rendered(file)
     assert "painted like" not in notes(events)
     paint(painted[0], BLUE)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tsn.errors import OutputError, UsageError
 from tsn.io.key_png import write_png16
+from tsn.rendering.engine import choose_device
 from tsn.rendering.key_files import key_path
 from tsn.rendering.output import make_folder
-from tsn.rendering.paint_keys import plate_picture
+from tsn.rendering.paint_keys import plate_engine, plate_picture
 from tsn.rendering.plan import Plan
 
 
@@ -36,8 +37,9 @@ def export_keys(plan: Plan, folder: Path, *, force: bool = False) -> Iterator[Pa
     if not force:
         _require_free(paths.values())
     make_folder(folder)
+    engine = plate_engine(plan, choose_device("cpu"))
     for number, path in paths.items():
-        picture, cover = plate_picture(plan, number, device="cpu")
+        picture, cover = plate_picture(engine, plan, number)
         alpha = None if cover is None else cover[0].numpy()
         write_png16(path, picture.permute(1, 2, 0).numpy(), alpha, {})
         yield path

@@ -29,7 +29,8 @@ def key_path(folder: Path, shot_name: str, number: int) -> Path:
 def own_key_folder(shot: Shot) -> Path:
     """The folder of the keys that tsn paints itself: one for each painting, as layers may have different ones.
 
-    Two paintings may have the same name in different folders, so its name ends with a hash of its content.
+    Two paintings may have the same name in different folders, so its name ends with a hash of its content. An artist
+    may copy a key, paint over the copy, and name that in the shot file.
 
     Raises:
         InputError: the painting can't be read.
@@ -41,11 +42,6 @@ def own_key_folder(shot: Shot) -> Path:
     except OSError as error:
         raise InputError(f"Cannot read the painting {painting}: {error.strerror}.") from error
     return Path(shot.output).parent / FOLDER / f"{Path(painting).stem}-{content[:6]}"
-
-
-def own_key_file(shot: Shot, number: int) -> Path:
-    """The file of a key that tsn paints itself, which an artist may copy, paint over, and name in the shot file."""
-    return key_path(own_key_folder(shot), shot.file.stem, number)
 
 
 def key_files(shot: Shot, painted: Mapping[int, str]) -> dict[int, str]:
@@ -60,9 +56,11 @@ def key_files(shot: Shot, painted: Mapping[int, str]) -> dict[int, str]:
     assert shot.style.keys is not None
     if painting_of(shot) is None:
         return {int(number): file for number, file in shot.style.keys.items()}
-    found = {}
+    if not painted:
+        return {}
+    found, folder = {}, own_key_folder(shot)
     for number, sha256 in painted.items():
-        path = own_key_file(shot, number)
+        path = key_path(folder, shot.file.stem, number)
         try:
             now = sha256_of(path)
         except OSError as error:

@@ -109,7 +109,7 @@ def is_learnt(engine: Engine, plan: Plan) -> bool:
 
 
 def _store(engine: Engine, plan: Plan, note: Callable[[str], None]) -> LearntStore:
-    return LearntStore(plan.shot, key=_key(engine, plan), shot_key=_shot_key(engine, plan), note=note)
+    return LearntStore(plan.shot, key=_key(engine, plan), shot_key=_shot_key(plan), note=note)
 
 
 def _found(store: LearntStore, plan: Plan) -> Calibration | None:
@@ -164,7 +164,7 @@ GUIDES = ("direction", "ids", "depth", "surface")
 """Keys of `style` that name guides."""
 
 
-def _shot_key(engine: Engine, plan: Plan) -> str:
+def _shot_key(plan: Plan) -> str:
     """Hash of what a shot's last net is kept under: another key does not change it, other guides do."""
     shot = to_json(plan.canonical_shot)
     guides = (str(shot["style"].get(name)) for name in GUIDES)

@@ -17,7 +17,7 @@ def paint_own_keys(engine: Engine, plan: Plan, painting: str, note: Callable[[st
     """Choose the frames that show a shot best and paint them, unless they are painted already.
 
     Returns:
-        Frame -> SHA-256 of its file, which lies beside the output frames (`key_files.own_key_file`).
+        Frame -> SHA-256 of its file, which lies beside the output frames (`key_files.own_key_folder`).
 
     Raises:
         InputError: the painting can't be read, or the weights of the perceptual net are not here.

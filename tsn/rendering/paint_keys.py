@@ -7,8 +7,7 @@ has it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from torch import Tensor
 
 import tsn
 from tsn import colour, io
-from tsn.errors import DeviceError, InputError, UsageError, at_frame
+from tsn.errors import InputError, UsageError, at_frame
 from tsn.flow.factory import choose_flow_source
 from tsn.io.hashing import sha256_of
 from tsn.io.key_png import read_texts, write_png16
@@ -26,7 +25,7 @@ from tsn.keys.optimise.base import KeySettings
 from tsn.keys.optimise.painting import Progress, key_digest, method_of, paint_key
 from tsn.rendering.engine import Engine, choose_device
 from tsn.rendering.key_files import key_path
-from tsn.rendering.memory import is_out_of_memory
+from tsn.rendering.memory import out_of_memory_explained
 from tsn.rendering.output import make_folder
 from tsn.rendering.plan import Plan
 from tsn.style.paintings import Painting, read_paintings
@@ -52,6 +51,7 @@ class KeyProgress:
 
 
 Report = Callable[[KeyProgress], None]
+LESS_MEMORY_HINT = "Paint fewer lines (--height 480, say), or a smaller stroke size."
 
 
 def paint_keys(
@@ -96,12 +96,12 @@ def paint_keys(
     assert weights is not None
     made = _facts(pictures, settings, perceptual_name(weights))
     texts = {"Software": f"tsn {tsn.__version__}", "tsn:paint": made}
-    engine = _plate_engine(plan, chosen)
+    engine = plate_engine(plan, chosen)
     _note_small_paintings(pictures, engine, settings, note)
     wanted, net_hash = {}, sha256_of(weights)
     for number in frames:  # all are looked at before the first is painted: a fault must not wait for an hour
         path = key_path(folder, plan.shot.file.stem, number)
-        _picture(engine, plan, number)  # refused here if it is void
+        plate_picture(engine, plan, number)  # refused here if it is void
         digest = key_digest(_plate_hash(engine, plan, number), pictures, settings, net_hash)
         wanted[number] = path, digest, force or not _is_painted(path, digest, repaint=repaint)
     make_folder(folder)
@@ -109,7 +109,7 @@ def paint_keys(
         if not needed:
             note(f"{path} is painted already.")
             continue
-        plate, cover = _picture(engine, plan, number)
+        plate, cover = plate_picture(engine, plan, number)
         preview = path.with_suffix(".preview.png")
 
         def show(
@@ -127,7 +127,7 @@ def paint_keys(
                 )
             )
 
-        with at_frame(path, number), _out_of_memory_explained():
+        with at_frame(path, number), out_of_memory_explained(LESS_MEMORY_HINT):
             painted = paint_key(
                 plate,
                 cover,
@@ -144,11 +144,6 @@ def paint_keys(
     return {number: path for number, (path, _, _) in wanted.items()}
 
 
-def plate_picture(plan: Plan, frame: int, *, device: str = "auto") -> tuple[Tensor, Tensor | None]:
-    """A plate frame as it is painted: in style space, (3, H, W), with its cover (1, H, W), or None. Raises TsnError."""
-    return _picture(_plate_engine(plan, choose_device(device)), plan, frame)
-
-
 class _Plate:
     """A painter that paints nothing: an engine with it only prepares frames."""
 
@@ -159,7 +154,7 @@ class _Plate:
         return image.clone()
 
 
-def _plate_engine(plan: Plan, device: torch.device) -> Engine:
+def plate_engine(plan: Plan, device: torch.device) -> Engine:
     """An engine that prepares frames as the shot's own would, without its style, which may wait for these keys."""
     shot = replace(plan.shot, style=replace(plan.shot.style, strokes=None))
     first = io.read_frame(
@@ -185,8 +180,15 @@ def _plate_hash(engine: Engine, plan: Plan, number: int) -> str:
     return f"{sha256_of(path)} {plan.shot.layer} {engine.codec.fingerprint}"
 
 
-def _picture(engine: Engine, plan: Plan, number: int) -> tuple[Tensor, Tensor | None]:
-    """The plate in style space (3, H, W), and its cover."""
+def plate_picture(engine: Engine, plan: Plan, number: int) -> tuple[Tensor, Tensor | None]:
+    """A plate frame as it is painted: in style space (3, H, W), with its cover (1, H, W), or None.
+
+    Args:
+        engine: of `plate_engine`.
+
+    Raises:
+        InputError: the frame is missing, damaged, or void everywhere.
+    """
     path = io.FrameSequence.parse(plan.shot.plate, base=Path()).path(number)
     prepared = engine.prepare(engine.read(path, number), motion=False)
     if prepared.cover is not None and not bool((prepared.cover > 0).any()):
@@ -222,19 +224,6 @@ def _note_small_paintings(
                 f"The painting {painting.name} has {painting.image.shape[1]} lines where {lines} are taken: its strokes"
                 " will be soft. A larger scan of it helps."
             )
-
-
-@contextmanager
-def _out_of_memory_explained() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise DeviceError(
-            f"Out of memory: {str(error).splitlines()[0] if str(error) else 'no more on this host'}",
-            hint="Paint fewer lines (--height 480, say), or a smaller stroke size.",
-        ) from error
 
 
 def _facts(paintings: Sequence[Painting], settings: KeySettings, net: str) -> str:

@@ -8,20 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from tsn import io
-from tsn.errors import DeviceError
 from tsn.io.atomic import OUTPUT_SETTING, write_error
 from tsn.rendering.engine import Engine
 from tsn.rendering.event import Event, Report
 from tsn.rendering.finished import is_finished, is_made_by_tsn
 from tsn.rendering.layer_engines import fingerprint_of, make_engines
-from tsn.rendering.memory import is_out_of_memory
+from tsn.rendering.memory import is_out_of_memory, memory_error, out_of_memory_explained
 from tsn.rendering.output import make_folder
 from tsn.rendering.output_frame import RenderState, make_output_frame, provenance
 from tsn.rendering.paint_sharing import PaintSharing, SharingPainter
@@ -31,6 +30,7 @@ from tsn.style.tiles import tile_side
 
 WRITE_BEHIND_FRAMES = 2
 """Painted frames that may wait to be written."""
+LESS_MEMORY_HINT = "Set style.tile (1024, say), a smaller temporal.window, or render on the CPU."
 MIN_TILE_PX = 128
 """Side of the smallest tile where memory is short; in smaller ones the margins would cost more than the tile."""
 
@@ -66,7 +66,7 @@ class Renderer:
     def load(self) -> tuple[Engine, ...]:
         """Load everything heavy, on the first call: an engine for each layer. Raises TsnError of any kind."""
         if not self._engines:
-            with _out_of_memory_explained():
+            with out_of_memory_explained(LESS_MEMORY_HINT):
                 engines = make_engines(self.plan, device=self._device, note=self._note, tile=self._tile)
             if self.plan.shot.needs_motion:
                 self._note(engines[0].flow_reason)
@@ -166,7 +166,7 @@ class Renderer:
         """Go on with tiles of half the size. Raises DeviceError where there are no tiles, or no smaller ones."""
         tile = max((self._tile_of(layer.style) for layer in self.plan.shot.by_layer), default=0) // 2
         if tile < MIN_TILE_PX:
-            raise _explained(error) from error
+            raise memory_error(error, LESS_MEMORY_HINT) from error
         self._engines, self._tile = (), tile
         error.__traceback__ = None  # it keeps the tensors alive that there is no room for
         if torch.cuda.is_available():
@@ -248,20 +248,3 @@ def _written(writing: list[tuple[Event, Future[None]]]) -> Event:
     event, job = writing.pop(0)
     job.result()
     return event
-
-
-@contextmanager
-def _out_of_memory_explained() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise _explained(error) from error
-
-
-def _explained(error: Exception) -> DeviceError:
-    return DeviceError(
-        f"Out of memory: {str(error).splitlines()[0] if str(error) else 'no more on this host'}",
-        hint="Set style.tile (1024, say), a smaller temporal.window, or render on the CPU.",
-    )
